@@ -1,0 +1,4 @@
+"""KFP components: one folder a step, each a thin call of the function of the same name in `palm.stages`."""
+
+# The project's image holds palm with all its dependencies, at the versions of constraints.txt.
+IMAGE = "localhost/palm-python:0.1.0"

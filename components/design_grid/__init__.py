@@ -1,0 +1,1 @@
+"""Component: the preference weights to train."""

@@ -1,0 +1,1 @@
+"""Component: one policy measured on the held-out prompts."""

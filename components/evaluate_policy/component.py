@@ -1,0 +1,37 @@
+"""Component: one policy measured on the held-out prompts."""
+
+from kfp import dsl
+
+from components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def evaluate_policy(
+    config: str,
+    policy: dsl.Input[dsl.Model],
+    base_model: dsl.Input[dsl.Model],
+    rollouts: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Measure rewards, divergence, objective and value vector of a policy.
+
+    Args:
+        config: The validated configuration, as JSON text.
+        policy: PEFT adapter folder of train_policy.
+        base_model: Prepared base model.
+        rollouts: Scored rollouts of the reference policy.
+        evaluation: Folder with evaluation.json and samples.parquet.
+        metrics: What the Kubeflow UI shows: J, J_ref, KL and each reward.
+    """
+    from pathlib import Path
+
+    from palm.config_file import parse_config
+    from palm.stages.evaluate_policy import evaluate_policy as step
+
+    record = step(parse_config(config), policy=Path(policy.path), base_model=Path(base_model.path),
+                  rollouts=Path(rollouts.path), destination=Path(evaluation.path))
+    evaluation.metadata["policy"] = record["policy"]
+    values = {"J": record["objective"]["mean"], "J_ref": record["objective_reference"], "KL": record["kl"]["mean"]}
+    for name, value in {**values, **{name: entry["mean"] for name, entry in record["rewards"].items()}}.items():
+        metrics.log_metric(name, value)

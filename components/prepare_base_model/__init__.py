@@ -1,0 +1,1 @@
+"""Component: the base model in a folder."""

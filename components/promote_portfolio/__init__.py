@@ -1,0 +1,1 @@
+"""Component: the gate before the alias champion."""

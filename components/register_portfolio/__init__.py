@@ -1,0 +1,1 @@
+"""Component: the portfolio as one MLflow model version."""

@@ -1,0 +1,1 @@
+"""Component: scored rollouts of the reference policy."""

@@ -1,0 +1,1 @@
+"""Component: the policies that make the portfolio."""

@@ -1,0 +1,1 @@
+"""Component: one policy for one vector of preference weights."""

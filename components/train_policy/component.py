@@ -1,0 +1,32 @@
+"""Component: one policy for one vector of preference weights."""
+
+from kfp import dsl
+
+from components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train_policy(
+    config: str,
+    preference_weights: list,
+    base_model: dsl.Input[dsl.Model],
+    rollouts: dsl.Input[dsl.Dataset],
+    policy: dsl.Output[dsl.Model],
+):
+    """Train the policy of some preference weights, unless the store has it already.
+
+    Args:
+        config: The validated configuration, as JSON text.
+        preference_weights: Non-negative numbers that sum to 1, one a reward.
+        base_model: Prepared base model.
+        rollouts: Scored rollouts of the reference policy.
+        policy: PEFT adapter folder with policy.json.
+    """
+    from pathlib import Path
+
+    from palm.config_file import parse_config
+    from palm.stages.train_policy import train_policy as step
+
+    record = step(parse_config(config), preference_weights, base_model=Path(base_model.path),
+                  rollouts=Path(rollouts.path), destination=Path(policy.path))
+    policy.metadata.update({key: record[key] for key in ("policy", "weights", "backend", "reused", "training_seconds")})

@@ -1,0 +1,1 @@
+"""Examples that `palm init` starts from."""

@@ -1,0 +1,128 @@
+"""Write the GSM8K example's corpus and prompts from a folder that holds the data set."""
+
+import json
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.errors import DataError
+
+SEED = 7
+N_TRAIN_PROMPTS = 256
+N_EVAL_PROMPTS = 96
+MAX_ANSWER_CHARACTERS = 240
+"""Solutions of about 96 tokens: a model small enough for a laptop's processor takes too long over more."""
+MAX_PROMPT_CHARACTERS = 200
+"""Prompts are the short questions only, so that rollouts are quick: easier than GSM8K as a whole."""
+
+_SOLUTION = re.compile(r".*^#### (-?[\d,]+(?:\.\d+)?)\s*", re.DOTALL | re.MULTILINE)
+_REMEDY = "download train.jsonl and test.jsonl of GSM8K and pass their folder with --data"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A question with its worked solution.
+
+    Args:
+        question: the question.
+        solution: the steps, with annotations, and ``#### NUMBER`` as the last line.
+        answer: that number, as text and without thousands separators.
+    """
+
+    question: str
+    solution: str
+    answer: str
+
+
+def prepare(directory: Path, data: Path | None) -> None:
+    """Write ``corpus.jsonl``, ``prompts_train.jsonl`` and ``prompts_eval.jsonl`` into a folder.
+
+    The corpus holds train problems with a short solution; training prompts are further short train
+    questions, evaluation prompts short test questions, so no question is in two of the files.
+
+    Args:
+        directory: where the files go; created if missing.
+        data: folder with GSM8K's ``train.jsonl`` and ``test.jsonl``.
+
+    Raises:
+        DataError: the folder or a file is missing, malformed, or holds too few short problems.
+    """
+    if data is None:
+        raise DataError("data=None", rule="the gsm8k example needs the GSM8K data set", remedy=_REMEDY)
+    train, test = read_problems(data / "train.jsonl"), read_problems(data / "test.jsonl")
+    rng = random.Random(SEED)
+    train_prompts = _choose(train, N_TRAIN_PROMPTS, rng, place=data / "train.jsonl")
+    known = {problem.question for problem in train}
+    new = [problem for problem in test if problem.question not in known]
+    eval_prompts = _choose(new, N_EVAL_PROMPTS, rng, place=data / "test.jsonl")
+    reserved = {problem.question for problem in train_prompts}
+    corpus = [problem for problem in train if _is_short(problem) and problem.question not in reserved]
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(directory / "corpus.jsonl", [{"prompt": p.question, "response": p.solution} for p in corpus])
+    _write(directory / "prompts_train.jsonl", [{"prompt": p.question, "answer": p.answer} for p in train_prompts])
+    _write(directory / "prompts_eval.jsonl", [{"prompt": p.question, "answer": p.answer} for p in eval_prompts])
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """Read one file of GSM8K.
+
+    Args:
+        path: JSONL file, each line with ``question`` and ``answer``.
+
+    Returns:
+        The problems, at least one, without repeated questions.
+
+    Raises:
+        DataError: the file is missing or a line is not such a problem.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(str(path), rule=f"cannot be read ({error})", remedy=_REMEDY) from error
+    problems = {}
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            problem = _problem(line, f"{path} line {number}")
+            problems.setdefault(problem.question, problem)
+    if not problems:
+        raise DataError(str(path), rule="holds no problems", remedy=_REMEDY)
+    return list(problems.values())
+
+
+def _problem(line: str, place: str) -> Problem:
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(place, rule=f"is not JSON ({error})", remedy=_REMEDY) from error
+    if not isinstance(record, dict):
+        raise DataError(f"{place}: {line[:60]}", rule="must be a JSON object", remedy=_REMEDY)
+    for key in ("question", "answer"):
+        if not isinstance(record.get(key), str) or not record[key].strip():
+            raise DataError(f"{place}: {key}={record.get(key)!r}", rule="must be a non-empty string", remedy=_REMEDY)
+    match = _SOLUTION.fullmatch(record["answer"])
+    if match is None:
+        raise DataError(
+            f"{place}: answer={record['answer'][-60:]!r}", rule="must end in a line `#### NUMBER`", remedy=_REMEDY
+        )
+    return Problem(record["question"], record["answer"], match[1].replace(",", ""))
+
+
+def _is_short(problem: Problem) -> bool:
+    return len(problem.solution) <= MAX_ANSWER_CHARACTERS
+
+
+def _choose(problems: list[Problem], n: int, rng: random.Random, *, place: Path) -> list[Problem]:
+    """Draw n problems with a short question and a short solution."""
+    short = [p for p in problems if _is_short(p) and len(p.question) <= MAX_PROMPT_CHARACTERS]
+    if len(short) < n:
+        raise DataError(
+            f"{place}: {len(short)} problems with a question of up to {MAX_PROMPT_CHARACTERS} characters",
+            rule=f"must be at least {n}",
+            remedy="use the complete file",
+        )
+    return rng.sample(short, n)
+
+
+def _write(path: Path, records: list[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")

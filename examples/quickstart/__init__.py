@@ -1,0 +1,1 @@
+"""Quickstart: everyday questions, replies of varied tone, and three rewards that compete."""

@@ -1,0 +1,238 @@
+"""The one configuration of a build: a frozen, validated tree."""
+
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TinyModel(_Section):
+    """A small Llama trained from scratch on the spot: the base model of demos, tests and CI."""
+
+    corpus: str = Field(description="JSONL file of {prompt, response} pairs that it is trained on.")
+    hidden_size: int = Field(96, ge=8, description="Width of the residual stream, in units.")
+    layers: int = Field(2, ge=1, description="Number of transformer layers.")
+    heads: int = Field(4, ge=1, description="Number of attention heads; must divide hidden_size.")
+    vocabulary_size: int = Field(700, ge=300, description="Tokens of the byte-level BPE tokenizer.")
+    steps: int = Field(400, ge=1, description="Optimiser steps of pretraining.")
+    batch_size: int = Field(32, ge=1, description="Pairs per optimiser step.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW.")
+    seed: int = Field(0, ge=0, description="Seed of initialisation and data order.")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self):
+        if self.hidden_size % self.heads or (self.hidden_size // self.heads) % 2:
+            raise ValueError(
+                f"hidden_size={self.hidden_size}, heads={self.heads}: hidden_size / heads must be an even integer"
+            )
+        return self
+
+
+class BaseModelSource(_Section):
+    """The reference policy π_ref that every adapter starts from."""
+
+    source: str = Field(
+        min_length=1,
+        description="A folder, a hub id (NAME or NAME@REVISION), an s3:// prefix, or `tiny` (see the section tiny).",
+    )
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="Number format of weights and compute.")
+    tiny: TinyModel | None = Field(None, description="How to make the built-in tiny model; only with source: tiny.")
+
+    @model_validator(mode="after")
+    def _tiny_matches_source(self):
+        if (self.source == "tiny") != (self.tiny is not None):
+            raise ValueError("the section `tiny` is required with source: tiny and refused with any other source")
+        return self
+
+
+class Prompts(_Section):
+    """Where the prompts are: JSONL, each line an object with `prompt` and any further fields for the rewards."""
+
+    train: str = Field(description="JSONL file of prompts that policies are trained on.")
+    eval: str = Field(description="JSONL file of held-out prompts that every policy is evaluated on.")
+
+
+class Identity(_Section):
+    """Use the raw reward as it is; it must already lie in [0, 1]."""
+
+    kind: Literal["identity"] = Field("identity", description="Take the raw value.")
+
+
+class Sigmoid(_Section):
+    """Map any real reward into (0, 1) by 1 / (1 + exp(−(raw − center) / scale))."""
+
+    kind: Literal["sigmoid"] = Field(description="Logistic curve.")
+    center: float = Field(0.0, description="Raw value that maps to 0.5.")
+    scale: float = Field(1.0, gt=0, description="Raw units per unit of the logistic's argument.")
+
+
+class MinMax(_Section):
+    """Map a bounded reward linearly from [low, high] onto [0, 1]; values outside are an error."""
+
+    kind: Literal["minmax"] = Field(description="Linear map.")
+    low: float = Field(description="Smallest raw value that the reward can give.")
+    high: float = Field(description="Largest raw value that the reward can give.")
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if self.low >= self.high:
+            raise ValueError(f"low={self.low}, high={self.high}: low must be smaller than high")
+        return self
+
+
+Normalisation = Annotated[Identity | Sigmoid | MinMax, Field(discriminator="kind")]
+
+
+class Reward(_Section):
+    """One reward function r_i(x, y)."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Unique name: letters, digits, underscores.")
+    uri: str = Field(description="python:package.module:function or python:path/to/file.py:function.")
+    normalisation: Normalisation = Field(Identity(), description="How the raw value is mapped into [0, 1].")
+
+
+class Design(_Section):
+    """Which preference weights are trained (PALM.md, cells and grids)."""
+
+    strategy: str = Field(description="palm (certified pivot grid), uniform or random (the paper's baselines).")
+    epsilon: float = Field(ge=0, lt=1, description="ε' of Lemma 3.2: relative reach of a vector's cell.")
+    delta: float = Field(ge=0, lt=1, description="δ' of Lemma 3.2: absolute reach of a vector's cell.")
+    size: int | None = Field(None, ge=1, description="Number of vectors: required by random and uniform, a cap for palm.")
+    seed: int = Field(0, ge=0, description="Seed of the random strategy.")
+
+
+class Generation(_Section):
+    """How responses are produced, always sampled at temperature 1: the policy itself, not a sharpened one."""
+
+    max_new_tokens: int = Field(ge=1, description="Response limit in tokens; a longer response is cut there.")
+    batch_size: int = Field(64, ge=1, description="Responses generated or scored at once, outside training.")
+
+
+class Reference(_Section):
+    """Scored rollouts of the reference policy: R(π_ref), the estimate of J* and the data of `rwr`."""
+
+    samples_per_prompt: int = Field(32, ge=2, description="Responses per prompt.")
+    seed: int = Field(0, ge=0, description="Seed of sampling.")
+
+
+class Lora(_Section):
+    """The adapter: low-rank updates of all linear layers."""
+
+    rank: int = Field(16, ge=1, description="Rank of each update.")
+    alpha: int = Field(32, ge=1, description="Scale numerator: updates are multiplied by alpha / rank.")
+
+
+class Rwr(_Section):
+    """Reward-weighted regression on the shared reference rollouts."""
+
+    epochs: int = Field(1, ge=1, description="Passes over the resampled rollouts.")
+    batch_size: int = Field(64, ge=1, description="Responses per optimiser step.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW.")
+
+
+class Training(_Section):
+    """How each policy is trained; only objective-faithful settings exist (PALM.md, what is trained)."""
+
+    backend: Literal["rloo", "grpo", "rwr"] = Field("rloo", description="Trainer; rloo maximises J exactly.")
+    warm_start: Literal["rwr", "none"] = Field("rwr", description="Where rloo and grpo start from.")
+    steps: int = Field(ge=1, description="Policy-gradient steps (rloo, grpo).")
+    prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
+    responses_per_prompt: int = Field(8, ge=2, description="Responses per prompt and step: the baseline's group.")
+    micro_batch_size: int = Field(64, ge=1, description="Responses per backward pass; divides the step's responses.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW, linear decay.")
+    warmup_steps: int = Field(3, ge=0, description="Steps of linear warm-up.")
+    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
+    lora: Lora = Field(Lora(), description="Adapter settings.")
+    rwr: Rwr = Field(Rwr(), description="Settings of the rwr backend and warm start.")
+    seed: int = Field(0, ge=0, description="Seed of adapter initialisation, data order and sampling.")
+
+    @model_validator(mode="after")
+    def _micro_batches_fill_the_step(self):
+        responses = self.prompts_per_step * self.responses_per_prompt
+        if responses % self.micro_batch_size:
+            raise ValueError(
+                f"micro_batch_size={self.micro_batch_size}: must divide prompts_per_step × responses_per_prompt = "
+                f"{responses}"
+            )
+        return self
+
+
+class Evaluation(_Section):
+    """How each policy is measured, on the same held-out prompts for all."""
+
+    samples_per_prompt: int = Field(8, ge=1, description="Responses per held-out prompt.")
+    seed: int = Field(1, ge=0, description="Seed of sampling, the same for all policies.")
+
+
+class SelectionSettings(_Section):
+    """Which of the trained policies make the portfolio."""
+
+    size: int = Field(ge=1, description="Largest number of policies in the portfolio, K.")
+    method: Literal["exact", "greedy"] = Field("exact", description="exact: proven optimal; greedy: the paper's.")
+    delta: float = Field(0.0, ge=0, description="Additive slack δ of the portfolio guarantee, in units of J.")
+
+
+class Registry(_Section):
+    """Where runs and the portfolio are recorded."""
+
+    tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
+    experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
+    model: str = Field(pattern=r"^[^/:]+$", description="Registered model; one version is one whole portfolio.")
+
+
+class Promotion(_Section):
+    """The gate before the alias `champion`."""
+
+    max_epsilon: float = Field(ge=0, le=1, description="Largest certified worst-case gap ε that may be promoted.")
+
+
+class Storage(_Section):
+    """Where trained policies are kept, named by content, so that nothing is trained twice."""
+
+    root: str = Field(description="A folder or an s3:// prefix.")
+
+
+class PortfolioConfig(_Section):
+    """Everything that defines a portfolio."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the portfolio.")
+    base_model: BaseModelSource = Field(description="The reference policy.")
+    prompts: Prompts = Field(description="Training and held-out prompts.")
+    rewards: tuple[Reward, ...] = Field(min_length=2, max_length=8, description="The objectives, in weight order.")
+    metrics: tuple[Reward, ...] = Field((), description="Scores that are reported, never trained or weighted.")
+    beta: float = Field(gt=0, description="β: price of one nat of sequence-level KL to the reference, in reward units.")
+    design: Design = Field(description="Preference weights to train.")
+    generation: Generation = Field(description="Response generation.")
+    reference: Reference = Field(Reference(), description="Rollouts of the reference policy.")
+    training: Training = Field(description="Training of each policy.")
+    evaluation: Evaluation = Field(Evaluation(), description="Evaluation of each policy.")
+    selection: SelectionSettings = Field(description="Choice of the portfolio.")
+    registry: Registry = Field(description="MLflow.")
+    promotion: Promotion = Field(description="Promotion gate.")
+    storage: Storage = Field(description="Storage of trained policies.")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self):
+        names = [reward.name for reward in (*self.rewards, *self.metrics)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"rewards and metrics: the name {name!r} is used {names.count(name)} times; "
+                                 "every name must be unique")
+        return self
+
+    @property
+    def reward_names(self) -> list[str]:
+        """Names of the objectives, in the order of the preference weights."""
+        return [reward.name for reward in self.rewards]
+
+    def to_json(self) -> str:
+        """The configuration as JSON text: what the pipeline is given and what is saved with every build."""
+        return self.model_dump_json()
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML text, keys in order of declaration."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

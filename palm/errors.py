@@ -1,0 +1,54 @@
+"""Errors that a user can act on: what is wrong, which rule it breaks, what to do."""
+
+
+class PalmError(Exception):
+    """A problem in the user's input or environment, told in one line.
+
+    Args:
+        what: the offending thing with its value, e.g. ``weights=[0.6, 0.6]``.
+        rule: the rule it breaks, e.g. ``must sum to 1``.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, what: str, *, rule: str, remedy: str):
+        super().__init__(" ".join(f"{what}: {rule}; {remedy}".split()))
+
+
+class ConfigError(PalmError):
+    """The configuration is missing, malformed or inconsistent."""
+
+
+class DataError(PalmError):
+    """A file of prompts, values or results is missing or malformed."""
+
+
+class WeightsError(PalmError):
+    """Preference weights, ε or δ are outside their domain."""
+
+
+class RewardError(PalmError):
+    """A reward function cannot be loaded or returned something outside [0, 1]."""
+
+
+class ModelError(PalmError):
+    """A base model or adapter cannot be loaded."""
+
+
+class TrainingError(PalmError):
+    """Training a policy went wrong."""
+
+
+class SelectionError(PalmError):
+    """No portfolio meets the request."""
+
+
+class RegistryError(PalmError):
+    """MLflow cannot be reached or refuses."""
+
+
+class StorageError(PalmError):
+    """A storage location cannot be read or written."""
+
+
+class BuildError(PalmError):
+    """A step of a build failed; finished work is in the store and will be reused."""

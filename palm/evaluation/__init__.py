@@ -1,0 +1,1 @@
+"""Measuring a policy: rewards, divergence, objective."""

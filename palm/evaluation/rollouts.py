@@ -1,0 +1,158 @@
+"""Scored rollouts of a policy: sampled responses with every reward, as one Parquet table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from palm.config import PortfolioConfig
+from palm.errors import DataError
+from palm.models.generate import generate
+from palm.models.load import LoadedModel
+from palm.models.prompts import PromptSet
+from palm.rewards.scoring import score
+from palm.rewards.source import RewardSource
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Sampled responses, n to each of p prompts.
+
+    Attributes:
+        prompts: the prompts, length p.
+        responses: texts, p lists of n.
+        token_ids: sampled ids, end token included, p lists of n lists.
+        truncated: shape (p, n), bool.
+        rewards: normalised rewards in weight order, shape (p, n, d).
+        metrics: further scores, shape (p, n, m).
+    """
+
+    prompts: list[str]
+    responses: list[list[str]]
+    token_ids: list[list[list[int]]]
+    truncated: np.ndarray
+    rewards: np.ndarray
+    metrics: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Response lengths in tokens, shape (p, n)."""
+        return np.array([[len(ids) for ids in samples] for samples in self.token_ids])
+
+
+def sample_rollouts(
+    policy: LoadedModel,
+    prompts: PromptSet,
+    rewards: list[RewardSource],
+    metrics: list[RewardSource],
+    *,
+    config: PortfolioConfig,
+    samples: int,
+    seed: int,
+    on_batch: Callable[[int, int], None],
+) -> Rollouts:
+    """Sample and score responses.
+
+    Args:
+        policy: the model; its active adapter answers.
+        prompts: length p.
+        rewards: objectives, length d.
+        metrics: further scores, length m.
+        config: for the generation settings.
+        samples: responses per prompt, n.
+        seed: seed of sampling.
+        on_batch: called with (responses done, responses in all).
+
+    Returns:
+        The rollouts.
+
+    Raises:
+        RewardError: a reward misbehaves.
+    """
+    repeated = prompts.repeat(samples)
+    settings = config.generation
+    answers = generate(policy, repeated.texts, max_new_tokens=settings.max_new_tokens,
+                       batch_size=settings.batch_size, seed=seed, on_batch=on_batch)
+    texts = [answer.text for answer in answers]
+    shape = (len(prompts.texts), samples)
+
+    def grid(values: list) -> list[list]:
+        return [values[start : start + samples] for start in range(0, len(values), samples)]
+
+    return Rollouts(
+        prompts=prompts.texts,
+        responses=grid(texts),
+        token_ids=grid([answer.token_ids for answer in answers]),
+        truncated=np.array([answer.truncated for answer in answers]).reshape(shape),
+        rewards=score(rewards, repeated, texts).reshape(*shape, len(rewards)),
+        metrics=score(metrics, repeated, texts).reshape(*shape, len(metrics)),
+    )
+
+
+def write_rollouts(path: Path, rollouts: Rollouts, reward_names: list[str], metric_names: list[str],
+                   **columns: np.ndarray) -> None:
+    """Write rollouts as Parquet, one row a response.
+
+    Args:
+        path: destination.
+        rollouts: what to write.
+        reward_names: names of the rewards, length d.
+        metric_names: names of the metrics, length m.
+        columns: further values per response, each of shape (p, n).
+    """
+    prompts, samples = rollouts.truncated.shape
+    table = {
+        "prompt_index": np.repeat(np.arange(prompts), samples),
+        "sample": np.tile(np.arange(samples), prompts),
+        "prompt": np.repeat(np.array(rollouts.prompts, dtype=object), samples),
+        "response": [text for texts in rollouts.responses for text in texts],
+        "token_ids": [ids for row in rollouts.token_ids for ids in row],
+        "truncated": rollouts.truncated.ravel(),
+        **{f"reward_{name}": rollouts.rewards[:, :, i].ravel() for i, name in enumerate(reward_names)},
+        **{f"metric_{name}": rollouts.metrics[:, :, i].ravel() for i, name in enumerate(metric_names)},
+        **{name: values.ravel() for name, values in columns.items()},
+    }
+    pd.DataFrame(table).to_parquet(path, index=False)
+
+
+def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] = ()) -> Rollouts:
+    """Read what `write_rollouts` wrote.
+
+    Args:
+        path: Parquet file.
+        reward_names: rewards to read, length d.
+        metric_names: metrics to read, length m.
+
+    Returns:
+        The rollouts.
+
+    Raises:
+        DataError: the file is missing, or lacks a column.
+    """
+    try:
+        table = pd.read_parquet(path)
+        rewards = [table[f"reward_{name}"] for name in reward_names]
+        metrics = [table[f"metric_{name}"] for name in metric_names]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(str(path), rule=f"is not a table of scored rollouts ({error})",
+                        remedy="make it with the step sample_reference or evaluate_policy") from error
+    samples = int(table["sample"].max()) + 1
+    shape = (len(table) // samples, samples)
+
+    def grid(column) -> list[list]:
+        values = column.tolist()
+        return [values[start : start + samples] for start in range(0, len(values), samples)]
+
+    def stack(parts: list) -> np.ndarray:
+        return np.stack([part.to_numpy().reshape(shape) for part in parts], axis=2) if parts else np.empty((*shape, 0))
+
+    return Rollouts(
+        prompts=[row[0] for row in grid(table["prompt"])],
+        responses=grid(table["response"]),
+        token_ids=[[[int(i) for i in ids] for ids in row] for row in grid(table["token_ids"])],
+        truncated=table["truncated"].to_numpy().reshape(shape),
+        rewards=stack(rewards),
+        metrics=stack(metrics),
+    )

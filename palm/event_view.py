@@ -1,0 +1,73 @@
+"""Showing the events of a running build: bars on a terminal, plain lines elsewhere."""
+
+import json
+import threading
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+class EventView:
+    """Follows a file of events (`palm.progress`).
+
+    Args:
+        path: the file; it may not exist yet.
+        console: where to show them.
+
+    Attributes:
+        first_error: ``(step, message)`` of the first step that failed, or None.
+    """
+
+    def __init__(self, path: Path, console: Console):
+        self._path, self._console = path, console
+        self._position = 0
+        self._lock = threading.Lock()
+        self._started: dict[tuple[str, str], float] = {}
+        self._bars: dict[tuple[str, str], int] = {}
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console, transient=True,
+            disable=not console.is_terminal,
+        )
+        self.first_error: tuple[str, str] | None = None
+
+    def __enter__(self) -> "EventView":
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def poll(self) -> None:
+        """Show the events that were written since the last call."""
+        with self._lock:
+            if not self._path.exists():
+                return
+            with self._path.open(encoding="utf-8") as stream:
+                stream.seek(self._position)
+                while (line := stream.readline()).endswith("\n"):
+                    self._position = stream.tell()
+                    self._show(json.loads(line))
+
+    def _show(self, event: dict) -> None:
+        key = (event["stage"], event["label"])
+        name = " ".join(key).strip()
+        match event["event"]:
+            case "start":
+                self._started[key] = event["time"]
+                self._bars[key] = self._progress.add_task(name, total=None, note="")
+            case "advance":
+                self._progress.update(self._bars[key], completed=event["done"], total=event["total"],
+                                      note=f"{event['done']}/{event['total']} {event['note']}")
+            case "done":
+                self._finish(key, f"[green]✓[/] {name}  [dim]{event['time'] - self._started[key]:.1f} s[/]")
+            case "error":
+                self._finish(key, f"[red]✗[/] {name}")
+                self.first_error = self.first_error or (name, event["error"])
+
+    def _finish(self, key: tuple[str, str], line: str) -> None:
+        self._progress.remove_task(self._bars.pop(key))
+        self._console.print(line, highlight=False)

@@ -1,0 +1,107 @@
+"""A build on this machine: the pipeline of the cluster, run by KFP's local runner."""
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from palm.config import PortfolioConfig
+from palm.errors import BuildError
+from palm.event_view import EventView
+from palm.progress import EVENTS_VARIABLE
+from palm.registry.tracking import check_reachable
+from palm.stages.inputs import check_inputs
+from palm.storage.files import read_json, write_text
+
+# KFP's local ParallelFor runs at most this many iterations at once.
+_LOCAL_WORKERS = 2
+_POLL_SECONDS = 0.2
+
+
+def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
+    """Run the pipeline `build_portfolio` here.
+
+    Args:
+        config: the configuration.
+        output: folder of builds; the build gets a new folder in it with the report, its data, the configuration,
+            the log and every step's files.
+        console: where progress is shown.
+
+    Returns:
+        The summary of the build (see `palm.stages.report`), and ``folder``.
+
+    Raises:
+        PalmError: an input is unusable; nothing was started.
+        BuildError: a step failed.
+    """
+    check_inputs(config)
+    check_reachable(config.registry)
+    folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    folder.mkdir(parents=True)
+    write_text(folder / "config.yaml", config.to_yaml())
+    console.print(f"build {folder}")
+    events = folder / "events.jsonl"
+    with _environment(events), EventView(events, console) as view, _polling(view):
+        outputs = _run_pipeline(config, folder, view)
+    for name, target in (("page", "report.html"), ("summary", "summary.json")):
+        shutil.copyfile(outputs[name].path, folder / target)
+    return {**read_json(folder / "summary.json"), "folder": str(folder)}
+
+
+def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dict:
+    from kfp import local
+
+    from pipelines.build_portfolio.pipeline import build_portfolio
+
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
+    log = folder / "run.log"
+    with log.open("w", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
+        try:
+            return build_portfolio(config=config.to_json()).outputs
+        except Exception as error:
+            view.poll()
+            # A step's own error names what is wrong; KFP's only says which task it was.
+            what, rule = view.first_error or ("build", " ".join(str(error).split()))
+            raise BuildError(what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}") from error
+
+
+@contextlib.contextmanager
+def _environment(events: Path) -> Iterator[None]:
+    """The environment that the steps' processes inherit."""
+    threads = str(max(1, (os.cpu_count() or 1) // _LOCAL_WORKERS))
+    wanted = {EVENTS_VARIABLE: str(events), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
+              "TOKENIZERS_PARALLELISM": "false"}
+    before = {key: os.environ.get(key) for key in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+@contextlib.contextmanager
+def _polling(view: EventView) -> Iterator[None]:
+    """Show new events from a thread while the pipeline blocks this one."""
+    finished = threading.Event()
+
+    def follow() -> None:
+        while not finished.wait(_POLL_SECONDS):
+            view.poll()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+        view.poll()

@@ -1,0 +1,1 @@
+"""Base models: fetching, the tiny one, prompts, generation."""

@@ -1,0 +1,127 @@
+"""Loading a causal LM with its tokenizer, and policies as adapters over it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.errors import ModelError
+
+# Nothing but model.safetensors is ever read as weights: pickle can run code.
+_SAFE = {"use_safetensors": True}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal LM ready for use.
+
+    Attributes:
+        model: `transformers.PreTrainedModel`, or a `peft.PeftModel` over it, in eval mode.
+        tokenizer: its tokenizer, padding on the left.
+        end_ids: token ids that end a response.
+    """
+
+    model: object
+    tokenizer: object
+    end_ids: tuple[int, ...]
+
+    @property
+    def device(self):
+        """Where the model's weights are."""
+        return self.model.device
+
+
+def load_tokenizer(folder: Path):
+    """Load the tokenizer of a model folder.
+
+    Args:
+        folder: a Hugging Face model folder.
+
+    Returns:
+        The tokenizer, padding on the left.
+
+    Raises:
+        ModelError: there is none, or it has no end-of-sequence token.
+    """
+    from transformers import AutoTokenizer
+
+    if not folder.is_dir():
+        raise ModelError(f"base_model={folder}", rule="is not a folder", remedy="give a folder, a hub id or s3://")
+    if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
+        raise ModelError(f"base_model={folder}", rule="holds no tokenizer",
+                         remedy="save one there with tokenizer.save_pretrained(folder)")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"base_model={folder}", rule=f"tokenizer cannot be loaded ({error})",
+                         remedy="save it again with tokenizer.save_pretrained(folder)") from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"base_model={folder}", rule="its tokenizer has no end-of-sequence token",
+                         remedy="set tokenizer.eos_token and save it again")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
+    """Load a base model on the GPU if there is one, else on the CPU.
+
+    Args:
+        folder: a Hugging Face model folder with safetensors weights.
+        dtype: ``float32`` or ``bfloat16``.
+
+    Returns:
+        The model with its tokenizer.
+
+    Raises:
+        ModelError: the folder holds no usable model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    tokenizer = load_tokenizer(folder)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **_SAFE)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"base_model={folder}", rule=f"cannot be loaded ({error})",
+                         remedy="give a folder with config.json and *.safetensors of a causal LM") from error
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    declared = model.generation_config.eos_token_id
+    ends = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
+    return LoadedModel(model, tokenizer, tuple(dict.fromkeys([tokenizer.eos_token_id, *ends])))
+
+
+def add_policy(base: LoadedModel, adapter: Path, name: str) -> LoadedModel:
+    """Put a policy's adapter over a base model and make it the active one.
+
+    Args:
+        base: a base model, or what an earlier call returned (adapters then share one base).
+        adapter: PEFT adapter folder with safetensors weights.
+        name: adapter name within the model.
+
+    Returns:
+        The model with the adapter active.
+
+    Raises:
+        ModelError: the folder is not an adapter for this model.
+    """
+    from peft import PeftModel
+
+    if not (adapter / "adapter_model.safetensors").exists():
+        raise ModelError(f"adapter={adapter}", rule="holds no adapter_model.safetensors", remedy="train it again")
+    try:
+        if isinstance(base.model, PeftModel):
+            base.model.load_adapter(str(adapter), adapter_name=name)
+            base.model.set_adapter(name)
+            return base
+        model = PeftModel.from_pretrained(base.model, str(adapter), adapter_name=name).eval()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"adapter={adapter}", rule=f"does not fit the base model ({error})",
+                         remedy="use the base model that it was trained on") from error
+    return LoadedModel(model, base.tokenizer, base.end_ids)
+
+
+def quiet_threads() -> None:
+    """Stop tokenizers from warning about forks in worker processes."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

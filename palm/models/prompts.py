@@ -1,0 +1,111 @@
+"""Prompts: read from JSONL, turned into token ids exactly as the model expects them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.errors import DataError
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Prompts with the further fields that rewards may use.
+
+    Attributes:
+        texts: the prompts, length p.
+        fields: other fields of the records, name to a list of length p.
+    """
+
+    texts: list[str]
+    fields: dict[str, list]
+
+    def repeat(self, times: int) -> "PromptSet":
+        """Each prompt ``times`` times in a row, for several responses a prompt."""
+        return self.take([index for index in range(len(self.texts)) for _ in range(times)])
+
+    def take(self, indices: list[int]) -> "PromptSet":
+        """The prompts at some indices, in that order, repeats included."""
+        return PromptSet([self.texts[index] for index in indices],
+                         {name: [values[index] for index in indices] for name, values in self.fields.items()})
+
+
+def read_records(path: Path, required: tuple[str, ...]) -> list[dict]:
+    """Read a JSONL file of objects that all have the same keys.
+
+    Args:
+        path: the file; empty lines are ignored.
+        required: keys whose values must be non-empty strings.
+
+    Returns:
+        The records, at least one.
+
+    Raises:
+        DataError: the file is missing, a line is not such an object, or there are none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(str(path), rule=f"cannot be read ({error})", remedy="give the path of a JSONL file") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            records.append(_record(line, f"{path} line {number}", required, records[0] if records else None))
+    if not records:
+        raise DataError(str(path), rule="holds no records", remedy="give at least one line of JSON")
+    return records
+
+
+def _record(line: str, place: str, required: tuple[str, ...], first: dict | None) -> dict:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(place, rule=f"is not JSON ({error})", remedy="write one JSON object a line") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{place}: {line[:60]}", rule="must be a JSON object", remedy='write e.g. {"prompt": "…"}')
+    for key in required:
+        if not isinstance(record.get(key), str) or not record[key].strip():
+            raise DataError(f"{place}: {key}={record.get(key)!r}", rule="must be a non-empty string",
+                            remedy=f"give every record a {key!r}")
+    if first is not None and record.keys() != first.keys():
+        raise DataError(f"{place}: keys {sorted(record)}", rule=f"must be those of the first record, {sorted(first)}",
+                        remedy="give all records the same fields")
+    return record
+
+
+def read_prompts(path: Path) -> PromptSet:
+    """Read prompts and their fields.
+
+    Args:
+        path: JSONL file; every line has `prompt` and the same further fields.
+
+    Returns:
+        The prompts.
+
+    Raises:
+        DataError: as in `read_records`.
+    """
+    records = read_records(path, ("prompt",))
+    names = [name for name in records[0] if name != "prompt"]
+    return PromptSet([record["prompt"] for record in records],
+                     {name: [record[name] for record in records] for name in names})
+
+
+def encode_prompts(tokenizer, texts: list[str]) -> list[list[int]]:
+    """Token ids of prompts: one user turn where the tokenizer has a chat template, plain text where not.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        texts: prompts, length p.
+
+    Returns:
+        Token ids, p lists.
+    """
+    if tokenizer.chat_template is None:
+        return tokenizer(texts)["input_ids"]
+    turns = [[{"role": "user", "content": text}] for text in texts]
+    return tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+
+
+def trl_prompt(tokenizer, text: str):
+    """The same prompt in the form in which TRL tokenises it like `encode_prompts` does."""
+    return text if tokenizer.chat_template is None else [{"role": "user", "content": text}]

@@ -1,0 +1,211 @@
+"""Exact decision whether cells cover the whole simplex: boxes minus boxes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.preferences.cells import Boxes, cell_boxes, cell_excess
+from palm.preferences.simplex import MAX_OBJECTIVES, check_objectives, check_weight_rows
+
+WIDTH_TOLERANCE = 1e-12
+"""A piece thinner than this in one coordinate is a shared boundary, not a hole."""
+
+VOLUME_ROUNDING = 1e-15
+"""A hole's share of the simplex is never reported below this: inclusion-exclusion rounds."""
+
+MAX_LEAF_CELLS = 64
+"""Blocks that meet more cells than this are halved before subtraction."""
+
+CENTRES_CHECKED = 100
+"""How many of the largest left-over pieces are tried as counterexamples."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Whether cells cover the simplex.
+
+    Attributes:
+        covered: whether every point of the simplex lies in a cell.
+        uncovered_fraction: share of the simplex's volume that no cell holds; 0.0 when covered.
+        counterexample: a point of the simplex that is strictly outside every cell; None when covered.
+        method: ``exact``: the decision and the share come from geometry, not from samples.
+    """
+
+    covered: bool
+    uncovered_fraction: float
+    counterexample: tuple | None
+    method: str = "exact"
+
+
+def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
+    """Decide exactly whether the cells of preference vectors cover the whole simplex.
+
+    Args:
+        weights: shape (k, d), rows on the simplex; d from 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in [0, 1].
+        tolerance: thickness up to which a left-over piece counts as a boundary shared by closed cells.
+
+    Returns:
+        Coverage. Any hole thicker than the tolerance in every coordinate is found. The share is the sum of
+        exact volumes of disjoint pieces (up to rounding of about 1e-15 a piece).
+
+    Raises:
+        WeightsError: a row is not on the simplex, or ε' or δ' is outside its range.
+
+    Source:
+        PALM.md, "Cells and grids": a cell is a box cut with the simplex, so subtracting boxes decides it.
+    """
+    rows = check_weight_rows(weights)
+    check_objectives(rows.shape[1])
+    cells = cell_boxes(rows, epsilon=epsilon, delta=delta)
+    fraction, pieces = 0.0, []
+    for left in uncovered_boxes(cells, tolerance=tolerance):
+        shares = box_shares(left)
+        fraction += float(shares.sum())
+        largest = np.argsort(-shares, kind="stable")[:CENTRES_CHECKED]
+        pieces.append((shares[largest], box_centres(Boxes(left.lows[largest], left.highs[largest]))))
+    if not pieces:
+        return Coverage(covered=True, uncovered_fraction=0.0, counterexample=None)
+    order = np.argsort(-np.concatenate([shares for shares, _ in pieces]), kind="stable")[:CENTRES_CHECKED]
+    centres = np.concatenate([points for _, points in pieces])[order]
+    return Coverage(
+        covered=False,
+        uncovered_fraction=max(fraction, VOLUME_ROUNDING),
+        counterexample=_first_outside(centres, rows, epsilon=epsilon, delta=delta),
+    )
+
+
+def _first_outside(points, weights, *, epsilon, delta):
+    """Pick the first point that is strictly outside every cell, by the definition itself."""
+    for point in points:
+        if (cell_excess(point, weights, epsilon=epsilon, delta=delta) > 0).all():
+            return tuple(point.tolist())
+    return None
+
+
+def uncovered_boxes(cells, *, tolerance=WIDTH_TOLERANCE, keep=None):
+    """Subtract cells from the simplex.
+
+    Args:
+        cells: Boxes of shape (k, d).
+        tolerance: thickness up to which a piece is dropped.
+        keep: optional function from Boxes to a mask of those of interest; the others are dropped early.
+
+    Yields:
+        Boxes, each group not empty: together they are disjoint, tightened to the simplex, and their cuts
+        with the simplex are exactly what no cell holds (within ``keep``).
+    """
+    d = cells.lows.shape[1]
+    stack = [(np.zeros((1, d)), np.ones((1, d)), cells.lows, cells.highs)]
+    while stack:
+        low, high, cell_lows, cell_highs = stack.pop()
+        low, high = _tightened(low, high, tolerance)
+        if len(low) and keep is not None:
+            kept = keep(Boxes(low, high))
+            low, high = low[kept], high[kept]
+        if not len(low):
+            continue
+        meets = _thick(np.maximum(low, cell_lows), np.minimum(high, cell_highs), tolerance)
+        cell_lows, cell_highs = cell_lows[meets], cell_highs[meets]
+        if ((cell_lows <= low) & (high <= cell_highs)).all(axis=1).any():
+            continue
+        if len(cell_lows) <= MAX_LEAF_CELLS:
+            left = _subtract_all(low, high, cell_lows, cell_highs, tolerance, keep)
+            if len(left.lows):
+                yield left
+            continue
+        axis = int(np.argmax(high[0] - low[0]))
+        middle = (high[0, axis] + low[0, axis]) / 2
+        lower_high, upper_low = high.copy(), low.copy()
+        lower_high[0, axis] = upper_low[0, axis] = middle
+        stack.append((upper_low, high, cell_lows, cell_highs))
+        stack.append((low, lower_high, cell_lows, cell_highs))
+
+
+def _subtract_all(lows, highs, cell_lows, cell_highs, tolerance, keep):
+    """Subtract cells one after the other, those with the largest overlap first."""
+    overlap = np.minimum(highs[0], cell_highs) - np.maximum(lows[0], cell_lows)
+    for number in np.argsort(-overlap.sum(axis=1), kind="stable"):
+        lows, highs = _subtract(lows, highs, cell_lows[number], cell_highs[number], tolerance)
+        if keep is not None and len(lows):
+            kept = keep(Boxes(lows, highs))
+            lows, highs = lows[kept], highs[kept]
+        if not len(lows):
+            break
+    return Boxes(lows, highs)
+
+
+def _subtract(lows, highs, cell_low, cell_high, tolerance):
+    """Cut one box out of many; the 2 d pieces of each stay disjoint."""
+    inner_lows, inner_highs = np.maximum(lows, cell_low), np.minimum(highs, cell_high)
+    hit = _thick(inner_lows, inner_highs, tolerance)
+    if not hit.any():
+        return lows, highs
+    d = lows.shape[1]
+    axis = np.arange(d)
+    done, now = axis[None, :] < axis[:, None], axis[None, :] == axis[:, None]
+    low, high = lows[hit, None, :], highs[hit, None, :]
+    inner_low, inner_high = inner_lows[hit, None, :], inner_highs[hit, None, :]
+    piece_lows = np.where(done, inner_low, low)
+    piece_highs = np.where(done, inner_high, high)
+    below_highs = np.where(now, np.minimum(high, cell_low), piece_highs)
+    above_lows = np.where(now, np.maximum(low, cell_high), piece_lows)
+    cut_lows, cut_highs = _tightened(
+        np.concatenate([piece_lows, above_lows]).reshape(-1, d),
+        np.concatenate([below_highs, piece_highs]).reshape(-1, d),
+        tolerance,
+    )
+    return np.concatenate([lows[~hit], cut_lows]), np.concatenate([highs[~hit], cut_highs])
+
+
+def _tightened(lows, highs, tolerance):
+    """Shrink boxes to their cuts with the simplex and drop those without thickness."""
+    slack = 1 - lows.sum(axis=1, keepdims=True)
+    excess = highs.sum(axis=1, keepdims=True) - 1
+    tight_lows, tight_highs = np.maximum(lows, highs - excess), np.minimum(highs, lows + slack)
+    thick = (tight_highs - tight_lows > tolerance).all(axis=1)
+    return tight_lows[thick], tight_highs[thick]
+
+
+def _thick(lows, highs, tolerance):
+    """Say which boxes have a cut with the simplex that is thick in every coordinate."""
+    widths = highs - lows
+    slack = 1 - lows.sum(axis=1)
+    excess = highs.sum(axis=1) - 1
+    return (widths > tolerance).all(axis=1) & (slack > tolerance) & (excess > tolerance)
+
+
+def box_centres(boxes):
+    """Find a point of the simplex inside each tightened box, at least 1/d of its width from every face."""
+    widths = boxes.highs - boxes.lows
+    share = (1 - boxes.lows.sum(axis=1)) / widths.sum(axis=1)
+    return boxes.lows + share[:, None] * widths
+
+
+def box_shares(boxes):
+    """Compute the share of the simplex's volume in each tightened box.
+
+    Args:
+        boxes: Boxes of shape (k, d), tightened to the simplex.
+
+    Returns:
+        Array of shape (k,). Exact up to rounding: scaling each box to its own corner simplex first keeps
+        the cancellation of the alternating sum relative to the piece, not to the whole.
+
+    Source:
+        P(l ≤ V ≤ h) for V uniform on the simplex, by inclusion-exclusion over the upper faces.
+    """
+    d = boxes.lows.shape[1]
+    size = 1 - boxes.lows.sum(axis=1)
+    widths = (boxes.highs - boxes.lows) / size[:, None]
+    total = np.zeros(len(size))
+    for corner in range(2**d):
+        chosen = [axis for axis in range(d) if corner >> axis & 1]
+        rest = np.maximum(1 - widths[:, chosen].sum(axis=1), 0)
+        total += (-1) ** len(chosen) * rest ** (d - 1)
+    # Rounding may leave a thin piece slightly below zero.
+    return np.maximum(total, 0) * size ** (d - 1)
+
+
+assert MAX_OBJECTIVES <= 8, "box_shares visits 2**d corners"

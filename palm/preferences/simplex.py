@@ -1,0 +1,200 @@
+"""Points of the simplex: checking preference weights, lattices, spread points."""
+
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from palm.errors import WeightsError
+
+MIN_OBJECTIVES = 2
+MAX_OBJECTIVES = 8
+SUM_TOLERANCE = 1e-6
+"""How far the sum of given preference weights may be from 1."""
+
+POOL_POINTS_PER_PICK = 20
+"""Spread points are picked from a lattice with at least this many points for each pick."""
+
+
+def check_objectives(objectives):
+    """Check a number of objectives.
+
+    Args:
+        objectives: the number d of objectives, 2 to 8.
+
+    Returns:
+        The number, as an int.
+
+    Raises:
+        WeightsError: not an integer from 2 to 8.
+    """
+    whole = isinstance(objectives, (int, np.integer)) and not isinstance(objectives, bool)
+    if not whole or not MIN_OBJECTIVES <= objectives <= MAX_OBJECTIVES:
+        raise WeightsError(
+            f"objectives={objectives!r}",
+            rule=f"must be an integer from {MIN_OBJECTIVES} to {MAX_OBJECTIVES}",
+            remedy="merge related reward functions or drop some",
+        )
+    return int(objectives)
+
+
+def check_size(size, *, minimum=1):
+    """Check a number of preference vectors.
+
+    Args:
+        size: the number asked for.
+        minimum: the smallest allowed.
+
+    Returns:
+        The number, as an int.
+
+    Raises:
+        WeightsError: not an integer, or below the minimum.
+    """
+    whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+    if not whole or size < minimum:
+        raise WeightsError(
+            f"size={size!r}",
+            rule=f"must be an integer of at least {minimum}",
+            remedy="say how many preference vectors are wanted",
+        )
+    return int(size)
+
+
+def check_preference_weights(weights, objectives=None):
+    """Check that one preference vector is a point of the simplex.
+
+    Args:
+        weights: d numbers, non-negative, summing to 1 within 1e-6.
+        objectives: the length they must have, if known.
+
+    Returns:
+        The weights as a float64 array of shape (d,).
+
+    Raises:
+        WeightsError: wrong length, not numbers, not finite, negative, or another sum.
+    """
+    try:
+        array = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise WeightsError(
+            f"weights={weights!r}", rule="must be numbers", remedy="give one number per objective"
+        ) from None
+    shown = f"weights={array.tolist()}"
+    if array.ndim != 1 or array.size < MIN_OBJECTIVES:
+        raise WeightsError(
+            shown, rule="must be a flat list of at least 2 numbers", remedy="give one number per objective"
+        )
+    if objectives is not None and array.size != objectives:
+        raise WeightsError(
+            shown,
+            rule=f"must have {objectives} numbers, has {array.size}",
+            remedy="give one number per objective, in the order of the rewards",
+        )
+    if not np.isfinite(array).all():
+        raise WeightsError(shown, rule="must be finite", remedy="replace NaN and infinite entries")
+    if (array < 0).any():
+        raise WeightsError(shown, rule="must not be negative", remedy="use 0 for an objective that does not count")
+    total = array.sum()
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise WeightsError(shown, rule=f"must sum to 1, sums to {total:.9g}", remedy="divide each by the sum")
+    return array
+
+
+def check_weight_rows(weights, objectives=None):
+    """Check several preference vectors at once.
+
+    Args:
+        weights: shape (k, d), each row a point of the simplex; k at least 1.
+        objectives: the d they must have, if known.
+
+    Returns:
+        The weights as a float64 array of shape (k, d).
+
+    Raises:
+        WeightsError: there is none, the shape is wrong, or a row is not on the simplex.
+    """
+    rows = list(weights)
+    if not rows:
+        raise WeightsError("weights=[]", rule="must hold at least one vector", remedy="give the grid's vectors")
+    length = objectives if objectives is not None else np.size(rows[0])
+    return np.stack([check_preference_weights(row, length) for row in rows])
+
+
+def lattice_size(objectives, divisions):
+    """Count the points of a simplex lattice: compositions of H into d parts."""
+    return comb(divisions + objectives - 1, objectives - 1)
+
+
+def lattice(objectives, divisions):
+    """Make the simplex lattice: every integer composition of H into d parts, divided by H.
+
+    Args:
+        objectives: d, 2 to 8.
+        divisions: H, at least 1.
+
+    Returns:
+        Array of shape (C(H + d - 1, d - 1), d), rows in lexicographic order.
+
+    Raises:
+        WeightsError: an argument is out of range.
+
+    Source:
+        Das and Dennis (1998), by stars and bars: nothing is generated and then thrown away.
+    """
+    d = check_objectives(objectives)
+    if not isinstance(divisions, (int, np.integer)) or divisions < 1:
+        raise WeightsError(
+            f"divisions={divisions!r}", rule="must be an integer of at least 1", remedy="choose a larger one"
+        )
+    count = lattice_size(d, divisions)
+    bars = np.fromiter(
+        (bar for chosen in combinations(range(divisions + d - 1), d - 1) for bar in chosen),
+        dtype=np.int64,
+        count=count * (d - 1),
+    ).reshape(count, d - 1)
+    edges = np.hstack([np.full((count, 1), -1), bars, np.full((count, 1), divisions + d - 1)])
+    return (np.diff(edges, axis=1) - 1) / divisions
+
+
+def finest_lattice(objectives, limit):
+    """Make the finest simplex lattice that has at most ``limit`` points (H at least 1)."""
+    divisions = 1
+    while lattice_size(objectives, divisions + 1) <= limit:
+        divisions += 1
+    return lattice(objectives, divisions)
+
+
+def spread_points(objectives, size):
+    """Pick well spread points of the simplex, the same ones every time.
+
+    The centroid comes first; each next point is the one of a fine lattice that is farthest (Euclidean)
+    from those picked, the first in lexicographic order on a tie.
+
+    Args:
+        objectives: d, 2 to 8.
+        size: how many, at least 1.
+
+    Returns:
+        Array of shape (size, d).
+
+    Raises:
+        WeightsError: an argument is out of range.
+
+    Source:
+        Gonzalez (1985), farthest-point traversal: the largest distance from a lattice point to the
+        nearest pick is at most twice the best possible.
+    """
+    d = check_objectives(objectives)
+    count = check_size(size)
+    divisions = 1
+    while lattice_size(d, divisions) < POOL_POINTS_PER_PICK * count:
+        divisions += 1
+    pool = lattice(d, divisions)
+    picked = np.empty((count, d))
+    picked[0] = 1 / d
+    distance = np.full(len(pool), np.inf)
+    for number in range(1, count):
+        distance = np.minimum(distance, ((pool - picked[number - 1]) ** 2).sum(axis=1))
+        picked[number] = pool[np.argmax(distance)]
+    return picked

@@ -1,0 +1,75 @@
+"""Progress of long work: log lines everywhere, and events that `palm run` draws on a terminal.
+
+Every task of a local run is its own process. Each appends JSON lines to the file named by the
+environment variable PALM_EVENTS; the process that started the run reads them. In a cluster the
+variable is unset and the log lines are all there is.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from palm.errors import PalmError
+
+EVENTS_VARIABLE = "PALM_EVENTS"
+_SECONDS_BETWEEN_LINES = 2.0
+
+log = logging.getLogger("palm")
+
+
+class Stage:
+    """One unit of work whose progress is reported.
+
+    Args:
+        name: the stage, e.g. ``train_policy``.
+        label: what it works on, e.g. the preference weights.
+    """
+
+    def __init__(self, name: str, label: str):
+        self.name, self.label = name, label
+        self._last = 0.0
+
+    def advance(self, done: int, total: int, note: str = "") -> None:
+        """Report that ``done`` of ``total`` steps are finished; too frequent calls are dropped."""
+        now = time.monotonic()
+        if done < total and now - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        self._emit("advance", done=done, total=total, note=note)
+
+    def _emit(self, event: str, **fields) -> None:
+        log.info("%s %s %s", self.name, self.label, " ".join([event, *(f"{k}={v}" for k, v in fields.items() if v != "")]))
+        path = os.environ.get(EVENTS_VARIABLE)
+        if path:
+            line = json.dumps({"stage": self.name, "label": self.label, "event": event, "time": time.time(), **fields})
+            # One write of one line in append mode: lines of parallel tasks never mix.
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+
+
+@contextmanager
+def stage(name: str, label: str = "") -> Iterator[Stage]:
+    """Report the start, the end and, if it fails, the error of a unit of work.
+
+    Args:
+        name: the stage, e.g. ``train_policy``.
+        label: what it works on.
+
+    Yields:
+        The stage, for `Stage.advance`.
+    """
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    current = Stage(name, label)
+    current._emit("start")
+    try:
+        yield current
+    except Exception as error:
+        kind = "" if isinstance(error, PalmError) else f"{type(error).__name__}: "
+        message = " ".join(str(error).split())
+        current._emit("error", error=f"{kind}{message}")
+        raise
+    current._emit("done")

@@ -1,0 +1,1 @@
+"""MLflow: runs, the portfolio as a model, promotion."""

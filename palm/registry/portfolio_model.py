@@ -1,0 +1,37 @@
+"""The registered portfolio as an MLflow model: loaded from this file's code, never from a pickle."""
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+from palm.serving.portfolio import ServedPortfolio
+
+
+class PortfolioModel(PythonModel):
+    """Routes each row's preference weights to a policy and lets it answer the row's prompt."""
+
+    def load_context(self, context):
+        """Open the portfolio folder and verify its digests."""
+        from pathlib import Path
+
+        self._portfolio = ServedPortfolio(Path(context.artifacts["portfolio"]))
+
+    def predict(self, context, model_input, params=None):
+        """Answer prompts.
+
+        Args:
+            context: unused; the portfolio is opened by `load_context`.
+            model_input: DataFrame with columns ``prompt`` and ``weights`` (list of length d).
+            params: ``seed``, ``temperature``, ``max_new_tokens`` (0: the portfolio's own limit).
+
+        Returns:
+            DataFrame with columns ``policy`` and ``response``.
+        """
+        options = dict(params or {})
+        options["max_new_tokens"] = options.get("max_new_tokens") or None
+        answers = [self._portfolio.answer(prompt, list(weights), **options)
+                   for prompt, weights in zip(model_input["prompt"], model_input["weights"], strict=True)]
+        return pd.DataFrame([{"policy": answer.policy, "response": answer.response} for answer in answers])
+
+
+mlflow.models.set_model(PortfolioModel())

@@ -1,0 +1,84 @@
+"""The connection to MLflow: one place that opens it, and tells when it cannot."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from palm.config import Registry
+from palm.errors import RegistryError
+
+
+@contextmanager
+def connected(registry: Registry) -> Iterator:
+    """Point MLflow to the configured server or SQLite file.
+
+    Args:
+        registry: where it is.
+
+    Yields:
+        An `mlflow.MlflowClient`.
+
+    Raises:
+        RegistryError: MLflow cannot be reached or refuses the request.
+    """
+    # Retries are MLflow's own; its default of 7 with exponential back-off hides a dead server for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    uri = registry.tracking_uri
+    previous = mlflow.get_tracking_uri()
+    try:
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(uri)
+        yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RegistryError(f"registry.tracking_uri={_without_password(uri)}", rule=f"MLflow failed ({reason})",
+                            remedy="check that the server runs, the address and the credentials") from error
+    finally:
+        mlflow.set_tracking_uri(previous)
+
+
+def check_reachable(registry: Registry) -> None:
+    """Make one request, which also initialises a new SQLite file while nobody else uses it.
+
+    Args:
+        registry: where MLflow is.
+
+    Raises:
+        RegistryError: it cannot be reached.
+    """
+    with connected(registry) as client:
+        client.search_experiments(max_results=1)
+
+
+def ensure_experiment(client, registry: Registry) -> str:
+    """Find or make the experiment; with SQLite its artifacts go beside the database.
+
+    Args:
+        client: an `MlflowClient`.
+        registry: its name.
+
+    Returns:
+        The experiment's id.
+    """
+    found = client.get_experiment_by_name(registry.experiment)
+    if found is not None:
+        return found.experiment_id
+    location = None
+    if registry.tracking_uri.startswith("sqlite:///"):
+        location = (Path(registry.tracking_uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri()
+    return client.create_experiment(registry.experiment, artifact_location=location)
+
+
+def _without_password(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

@@ -1,0 +1,1 @@
+"""What people look at: figures and one self-contained HTML page."""

@@ -1,0 +1,72 @@
+"""Which policy serves which preference weights, as exact polygons for d = 3."""
+
+import numpy as np
+
+
+def serving_regions(value_vectors: np.ndarray) -> list[np.ndarray]:
+    """Cut the simplex into the regions in which each policy has the highest objective a_k · v.
+
+    Args:
+        value_vectors: the portfolio's value vectors a_k, shape ``(n, 3)``.
+
+    Returns:
+        For every policy the corners of its region, shape ``(m, 3)`` in order around it, with ``m = 0`` when
+        the policy is nowhere strictly the best or ties with an earlier one. Exact up to rounding: a_k · v is
+        linear, so a region is the simplex cut by one half-plane per competitor.
+    """
+    values = np.asarray(value_vectors, dtype=float)
+    regions = []
+    for own, value in enumerate(values):
+        polygon = np.eye(3)
+        for other, competitor in enumerate(values):
+            if other == own:
+                continue
+            if other < own and np.array_equal(value, competitor):
+                polygon = polygon[:0]
+            polygon = _clip(polygon, value - competitor)
+        regions.append(polygon)
+    return regions
+
+
+def _clip(polygon: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """The part of a convex polygon where ``normal · v >= 0`` (Sutherland and Hodgman, 1974)."""
+    heights = polygon @ normal
+    corners = []
+    for index, height in enumerate(heights):
+        following = (index + 1) % len(polygon)
+        if height >= 0:
+            corners.append(polygon[index])
+        if height * heights[following] < 0:
+            share = height / (height - heights[following])
+            corners.append(polygon[index] + share * (polygon[following] - polygon[index]))
+    # Fewer than three corners enclose no area: the policy is best on a line or at a point only.
+    return np.array(corners) if len(corners) >= 3 else np.empty((0, 3))
+
+
+def area_share(polygon: np.ndarray) -> float:
+    """Area of a polygon on the simplex as a share of the whole simplex.
+
+    Args:
+        polygon: corners in order, shape ``(m, 3)``; ``m`` may be 0.
+
+    Returns:
+        A share in [0, 1].
+    """
+    x, y = np.asarray(polygon)[:, 0], np.asarray(polygon)[:, 1]
+    # In the first two barycentric coordinates the simplex has area 1/2, the shoelace formula's factor.
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+
+
+def centroid(polygon: np.ndarray) -> np.ndarray:
+    """Centre of mass of a polygon on the simplex, always inside because the polygon is convex.
+
+    Args:
+        polygon: corners in order, shape ``(m, 3)``, ``m >= 3``.
+
+    Returns:
+        Barycentric coordinates, shape ``(3,)``.
+    """
+    triangles = [np.array([polygon[0], polygon[i], polygon[i + 1]]) for i in range(1, len(polygon) - 1)]
+    areas = np.array([area_share(triangle) for triangle in triangles])
+    centres = np.array([triangle.mean(axis=0) for triangle in triangles])
+    return centres.mean(axis=0) if areas.sum() == 0 else areas @ centres / areas.sum()

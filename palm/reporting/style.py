@@ -1,0 +1,97 @@
+"""Colours and Matplotlib settings that every figure and the page share."""
+
+import textwrap
+from collections.abc import Callable
+from functools import wraps
+
+import matplotlib as mpl
+
+# The page replaces these five by CSS variables, so that figures follow the reader's light or dark theme.
+INK = "#1f2329"
+MUTED = "#5f6873"
+RULE = "#d3d9e0"
+PAPER = "#fefefe"
+ALERT = "#c41f2b"
+
+UNCHOSEN = "#8a939e"
+
+# Okabe & Ito (2008), distinguishable with every common colour blindness; black is left out because it is
+# the ink, yellow comes last because it is faint on white.
+_OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
+_SHADES = (1.0, 0.62, 0.4)
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "text.parse_math": False,
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "axes.facecolor": "none",
+    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": MUTED, "ytick.labelcolor": MUTED,
+    "figure.facecolor": "none", "grid.color": RULE, "grid.linewidth": 0.7, "axes.linewidth": 0.8,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "svg.fonttype": "path", "svg.hashsalt": "palm",
+}  # fmt: skip
+
+
+def policy_colour(rank: int) -> str:
+    """Colour of the portfolio's policy number ``rank``.
+
+    Args:
+        rank: position in the portfolio, from 0. The first 7 have the hues of Okabe and Ito, the next 14
+            darker shades of them; after 21 the colours repeat and only labels tell policies apart.
+
+    Returns:
+        ``#rrggbb``.
+    """
+    hue = _OKABE_ITO[rank % len(_OKABE_ITO)]
+    shade = _SHADES[rank // len(_OKABE_ITO) % len(_SHADES)]
+    return mpl.colors.to_hex([shade * channel for channel in mpl.colors.to_rgb(hue)])
+
+
+def text_on(colour: str) -> str:
+    """Black or white, whichever has the higher contrast on a background.
+
+    Args:
+        colour: the background, ``#rrggbb``.
+
+    Returns:
+        ``#000000`` or ``#ffffff``.
+
+    Source:
+        WCAG 2.2, relative luminance and contrast ratio.
+    """
+    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
+    luminance = 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+
+def wrapped(name: str, width: int = 18) -> str:
+    """Break a long name after underscores or spaces for a figure's label.
+
+    Args:
+        name: any text.
+        width: longest line, in characters.
+
+    Returns:
+        The name over one or more lines, no character lost but the spaces at breaks.
+    """
+    pieces = name.replace("_", "_ ").split()
+    lines = [""]
+    for piece in (part for long in pieces for part in textwrap.wrap(long, width)):
+        glue = "" if not lines[-1] or lines[-1].endswith("_") else " "
+        if lines[-1] and len(lines[-1] + glue + piece) > width:
+            lines.append(piece)
+        else:
+            lines[-1] += glue + piece
+    return "\n".join(lines)
+
+
+def styled(function: Callable) -> Callable:
+    """Draw a figure under the shared settings, whatever the caller's Matplotlib settings are."""
+
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(_SETTINGS)
+            return function(*args, **kwargs)
+
+    return wrapper

@@ -1,0 +1,55 @@
+"""Ternary axes for three rewards."""
+
+import mpltern  # noqa: F401 - registers the projection "ternary"
+import numpy as np
+from matplotlib.figure import Figure
+
+from palm.reporting.style import INK, PAPER, wrapped
+
+_GRID = (0.25, 0.5, 0.75)
+
+
+def ternary_axes(figure: Figure, reward_names: list[str]):
+    """Add ternary axes that fill a figure, a corner for each reward.
+
+    Args:
+        figure: an empty figure.
+        reward_names: the three names; the first is the top corner, then left, then right.
+
+    Returns:
+        The axes, whose methods take top, left and right coordinates.
+    """
+    axes = figure.add_axes((0.04, 0.1, 0.92, 0.8), projection="ternary")
+    for axis in (axes.taxis, axes.laxis, axes.raxis):
+        axis.set_ticks(_GRID, labels=[""] * len(_GRID))
+    axes.tick_params(length=0)
+    axes.grid(True)
+    top, left, right = (wrapped(name) for name in reward_names)
+    bold = {"fontweight": "bold", "color": INK}
+    axes.text(1.04, -0.02, -0.02, top, ha="center", va="bottom", **bold)
+    axes.text(-0.05, 1.07, -0.02, left, ha="left", va="top", **bold)
+    axes.text(-0.05, -0.02, 1.07, right, ha="right", va="top", **bold)
+    return axes
+
+
+def mark_point(axes, weights: np.ndarray, *, label: str, colour: str) -> None:
+    """Draw a ring with a cross at one preference and name it.
+
+    Args:
+        axes: ternary axes.
+        weights: preference weights, shape ``(3,)``.
+        label: its name, written on the side towards the middle so that it stays clear of the corners' names.
+        colour: of the ring and the text.
+    """
+    point = [[share] for share in np.asarray(weights, dtype=float)]
+    # A wider pale ring below keeps the mark visible on any region's colour.
+    for ring_colour, width in ((PAPER, 5.0), (colour, 2.0)):
+        axes.scatter(*point, s=120, facecolors="none", edgecolors=ring_colour, linewidths=width, clip_on=False, zorder=7)
+        axes.scatter(*point, s=30, marker="x", color=ring_colour, linewidths=width, clip_on=False, zorder=7)
+    place, middle = axes.transProjection.transform(np.array([np.ravel(point), np.full(3, 1 / 3)]))
+    side = -1 if place[0] > middle[0] else 1
+    axes.annotate(
+        label, place, xytext=(side * 10, 10), textcoords="offset points", ha="right" if side < 0 else "left",
+        va="bottom", color=colour, fontsize=8.5, fontweight="bold", zorder=8,
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.9},
+    )  # fmt: skip

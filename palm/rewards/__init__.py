@@ -1,0 +1,1 @@
+"""What scores a response: loading, normalisation, checks, fingerprints."""

@@ -1,0 +1,1 @@
+"""From preference weights to a policy."""

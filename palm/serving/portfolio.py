@@ -1,0 +1,144 @@
+"""A portfolio folder that answers: routing table, adapters, base model.
+
+The folder is what one version of the registered model holds:
+
+    routing.json       objectives, policies with value vectors, sha256 of every file, where the base model is
+    adapters/<name>/   PEFT adapter of each policy
+    base_model/        the base model, unless it is referenced by hub id or S3 prefix
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from palm.config import BaseModelSource
+from palm.errors import ModelError
+from palm.models.generate import generate
+from palm.models.load import LoadedModel, add_policy, load_model
+from palm.models.source import fetch_base_model
+from palm.progress import Stage
+from palm.serving.router import Router
+from palm.storage.digest import folder_digests
+from palm.storage.files import read_json, write_json
+
+ROUTING = "routing.json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response and the policy that gave it."""
+
+    policy: str
+    response: str
+
+
+def write_portfolio(
+    destination: Path,
+    *,
+    router: Router,
+    adapters: dict[str, Path],
+    base_model: Path,
+    base_source: BaseModelSource,
+    max_new_tokens: int,
+) -> dict:
+    """Write a portfolio folder.
+
+    Args:
+        destination: folder to fill.
+        router: the routing table.
+        adapters: policy name to adapter folder.
+        base_model: prepared base model.
+        base_source: where the base model came from; hub ids and S3 prefixes are referenced, anything else is copied.
+        max_new_tokens: default limit of a response.
+
+    Returns:
+        The content of routing.json.
+    """
+    for name in router.policies:
+        shutil.copytree(adapters[name], destination / "adapters" / name)
+    embedded = base_source.tiny is not None or Path(base_source.source).is_absolute()
+    if embedded:
+        shutil.copytree(base_model, destination / "base_model")
+    routing = {
+        "reward_names": list(router.reward_names),
+        "policies": [
+            {"policy": name, "value_vector": vector.tolist(), "adapter": f"adapters/{name}"}
+            for name, vector in zip(router.policies, router.value_vectors, strict=True)
+        ],
+        "base_model": {"source": "base_model" if embedded else base_source.source, "dtype": base_source.dtype},
+        "max_new_tokens": max_new_tokens,
+        "sha256": folder_digests(destination),
+    }
+    write_json(destination / ROUTING, routing)
+    return routing
+
+
+class ServedPortfolio:
+    """Answers prompts with the policy that fits the preference weights.
+
+    Args:
+        folder: a portfolio folder.
+
+    Raises:
+        ModelError: a file is missing or its sha256 is not the recorded one.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._routing = read_json(folder / ROUTING)
+        self._verify()
+        entries = self._routing["policies"]
+        self.router = Router(tuple(self._routing["reward_names"]), tuple(entry["policy"] for entry in entries),
+                             np.array([entry["value_vector"] for entry in entries]))
+        self._model: LoadedModel | None = None
+
+    def answer(self, prompt: str, preference_weights, *, seed: int = 0, temperature: float = 1.0,
+               max_new_tokens: int | None = None) -> Answer:
+        """Answer one prompt.
+
+        Args:
+            prompt: the user's text.
+            preference_weights: w, shape (d,).
+            seed: seed of sampling; the same call gives the same response on one machine.
+            temperature: 1 is the certified policy, 0 its likeliest response.
+            max_new_tokens: limit in tokens; unset means the one that the portfolio was certified with.
+
+        Returns:
+            The policy's name and its response.
+
+        Raises:
+            WeightsError: the weights are not on the simplex.
+            ModelError: the base model cannot be had.
+        """
+        name = self.router.route(preference_weights)
+        model = self._loaded()
+        model.model.set_adapter(name)
+        limit = self._routing["max_new_tokens"] if max_new_tokens is None else max_new_tokens
+        response = generate(model, [prompt], max_new_tokens=limit, batch_size=1, seed=seed, temperature=temperature)[0]
+        return Answer(name, response.text)
+
+    def _loaded(self) -> LoadedModel:
+        if self._model is None:
+            model = self._load_base()
+            for entry in self._routing["policies"]:
+                model = add_policy(model, self._folder / entry["adapter"], entry["policy"])
+            self._model = model
+        return self._model
+
+    def _load_base(self) -> LoadedModel:
+        spec = self._routing["base_model"]
+        if spec["source"] == "base_model":
+            return load_model(self._folder / "base_model", spec["dtype"])
+        with tempfile.TemporaryDirectory() as folder:
+            fetch_base_model(BaseModelSource(**spec), Path(folder), Stage("serve", spec["source"]))
+            return load_model(Path(folder), spec["dtype"])
+
+    def _verify(self) -> None:
+        found = folder_digests(self._folder)
+        for name, digest in self._routing["sha256"].items():
+            if found.get(name) != digest:
+                raise ModelError(f"portfolio file {name}", rule=f"sha256 is {found.get(name)}, recorded is {digest}",
+                                 remedy="the registered version is damaged: register the portfolio again")

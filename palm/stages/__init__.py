@@ -1,0 +1,1 @@
+"""The steps of a build: files in, files out, one module a step."""

@@ -1,0 +1,29 @@
+"""Step: the preference weights to train, with the certificate of their coverage."""
+
+from pathlib import Path
+
+from palm.config import PortfolioConfig
+from palm.preferences.design import design_grid as design
+from palm.progress import stage
+from palm.storage.files import write_json
+
+
+def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]:
+    """Design the grid and write it as JSON.
+
+    Args:
+        config: the configuration.
+        destination: JSON file to write, in the form that `palm design --json` prints.
+
+    Returns:
+        The preference weights, n lists of length d.
+
+    Raises:
+        WeightsError: the strategy or its numbers are out of their domain.
+    """
+    settings = config.design
+    with stage("design_grid", settings.strategy):
+        result = design(len(config.rewards), epsilon=settings.epsilon, delta=settings.delta,
+                        strategy=settings.strategy, size=settings.size, seed=settings.seed).to_dict()
+        write_json(destination, result)
+    return result["weights"]

@@ -1,0 +1,109 @@
+"""What several steps read: base model digest, prompts, rewards, and the check that they are all usable."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.config import PortfolioConfig
+from palm.errors import DataError
+from palm.models.load import load_tokenizer
+from palm.models.prompts import PromptSet, read_prompts
+from palm.rewards.scoring import score
+from palm.rewards.source import RewardSource, load_reward
+from palm.storage.digest import file_digest
+from palm.storage.files import read_json
+
+BASE_MODEL_RECORD = "palm_base_model.json"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The loaded inputs of a build.
+
+    Attributes:
+        train: training prompts.
+        evaluation: held-out prompts.
+        rewards: objectives in weight order, length d.
+        metrics: further scores.
+    """
+
+    train: PromptSet
+    evaluation: PromptSet
+    rewards: list[RewardSource]
+    metrics: list[RewardSource]
+
+
+def load_inputs(config: PortfolioConfig) -> Inputs:
+    """Load prompts and rewards.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        DataError: a prompt file is missing or malformed, or a prompt is in both.
+        RewardError: a reward cannot be loaded.
+    """
+    train, evaluation = read_prompts(Path(config.prompts.train)), read_prompts(Path(config.prompts.eval))
+    shared = set(train.texts) & set(evaluation.texts)
+    if shared:
+        raise DataError(f"prompts.eval={config.prompts.eval}", rule=f"shares {len(shared)} prompts with prompts.train, "
+                        f"e.g. {min(shared)[:60]!r}", remedy="hold evaluation prompts out of training")
+    if train.fields.keys() != evaluation.fields.keys():
+        raise DataError(f"prompts.eval={config.prompts.eval}", rule=f"has fields {sorted(evaluation.fields)}, "
+                        f"prompts.train has {sorted(train.fields)}", remedy="give both files the same fields")
+    return Inputs(train, evaluation, [load_reward(entry) for entry in config.rewards],
+                  [load_reward(entry) for entry in config.metrics])
+
+
+def check_inputs(config: PortfolioConfig) -> Inputs:
+    """Check before any work that the inputs are usable: every reward is tried on a prompt.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        PalmError: one of them is not.
+    """
+    inputs = load_inputs(config)
+    for prompts in (inputs.train, inputs.evaluation):
+        probe = prompts.take([0, 0])
+        score([*inputs.rewards, *inputs.metrics], probe, ["", probe.texts[0]])
+    source = Path(config.base_model.source)
+    if config.base_model.tiny is not None:
+        from palm.models.prompts import read_records
+
+        read_records(Path(config.base_model.tiny.corpus), ("prompt", "response"))
+    elif source.is_absolute():
+        load_tokenizer(source)
+    return inputs
+
+
+def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path) -> dict:
+    """What scored responses of any policy over this base model depend on, apart from the policy."""
+    return {
+        "base_model": base_model_digest(base_model),
+        "dtype": config.base_model.dtype,
+        "eval_prompts": file_digest(Path(config.prompts.eval)),
+        "generation": config.generation.model_dump(),
+        "rewards": {source.spec.name: source.fingerprint for source in [*inputs.rewards, *inputs.metrics]},
+    }
+
+
+def base_model_digest(base_model: Path) -> str:
+    """Digest of a prepared base model, as recorded when it was prepared.
+
+    Args:
+        base_model: folder made by the step prepare_base_model.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: the folder was not made by that step.
+    """
+    return read_json(base_model / BASE_MODEL_RECORD)["digest"]

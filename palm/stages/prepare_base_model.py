@@ -1,0 +1,40 @@
+"""Step: the base model in a local folder, with a digest of it."""
+
+from pathlib import Path
+
+from palm.config import PortfolioConfig
+from palm.models.source import fetch_base_model
+from palm.progress import stage
+from palm.stages.inputs import BASE_MODEL_RECORD
+from palm.stages.reuse import reuse_or_make
+from palm.storage.digest import file_digest, folder_digests, value_digest
+from palm.storage.files import new_folder, write_json
+from palm.storage.store import Store
+
+
+def prepare_base_model(config: PortfolioConfig, destination: Path) -> None:
+    """Fetch or, for a tiny model, train the reference policy.
+
+    Args:
+        config: the configuration.
+        destination: model folder to make.
+
+    Raises:
+        PalmError: the source is unusable.
+    """
+    spec = config.base_model
+    with stage("prepare_base_model", spec.source) as progress:
+
+        def make(folder: Path) -> None:
+            fetch_base_model(spec, folder, progress)
+            digest = value_digest(folder_digests(folder))
+            write_json(folder / BASE_MODEL_RECORD, {"digest": digest, "source": spec.source})
+
+        if spec.tiny is None:
+            with new_folder(destination) as folder:
+                make(folder)
+        else:
+            # Only a model trained here is worth storing; the others have a home already.
+            settings = spec.tiny.model_dump(exclude={"corpus"})
+            definition = {"tiny": settings, "corpus": file_digest(Path(spec.tiny.corpus))}
+            reuse_or_make(Store(config.storage.root), "base-model", definition, destination, make)

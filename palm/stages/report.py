@@ -1,0 +1,90 @@
+"""Step: one page about the build, and its data as one JSON file."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from palm import __version__
+from palm.config import PortfolioConfig
+from palm.evaluation.rollouts import Rollouts, read_rollouts
+from palm.progress import stage
+from palm.registry.register import CHALLENGER, CHAMPION
+from palm.reporting.page import write_report
+from palm.storage.files import read_json, write_json
+
+_SAMPLE_PROMPTS = 6
+
+
+def report(
+    config: PortfolioConfig, *, build_id: str, design: Path, rollouts: Path, policies: list[Path],
+    evaluations: list[Path], selection: Path, registration: Path, verdict: Path, page: Path, summary: Path
+) -> dict:
+    """Write the page and the summary.
+
+    Args:
+        config: the configuration.
+        build_id: names the build.
+        design: JSON file of the step design_grid.
+        rollouts: folder of the step sample_reference.
+        policies: folders of the step train_policy.
+        evaluations: folders of the step evaluate_policy.
+        selection: JSON file of the step select_portfolio.
+        registration: JSON file of the step register_portfolio.
+        verdict: JSON file of the step promote_portfolio.
+        page: HTML file to write.
+        summary: JSON file to write: everything that the page shows.
+
+    Returns:
+        The content of the summary.
+    """
+    with stage("report", config.name):
+        chosen = read_json(selection)
+        promotion = read_json(verdict)
+        registered = read_json(registration)
+        aliases = [CHALLENGER, CHAMPION] if promotion["promoted"] else [CHALLENGER]
+        trained = {record["policy"]: record for record in (read_json(folder / "policy.json") for folder in policies)}
+        build = {
+            "title": config.name,
+            "build_id": build_id,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "palm_version": __version__,
+            "reward_names": config.reward_names,
+            "metric_names": [metric.name for metric in config.metrics],
+            "beta": config.beta,
+            "design": read_json(design),
+            "reference": read_json(rollouts / "reference.json"),
+            "policies": [
+                {**record, "backend": trained[record["policy"]]["backend"],
+                 "training_seconds": trained[record["policy"]]["training_seconds"]}
+                for record in chosen.pop("policies")
+            ],
+            "selection": chosen,
+            "registration": {**registered, "aliases": aliases},
+            "promotion": promotion,
+            "samples": _samples(config, rollouts, evaluations, chosen["portfolio"]),
+            "config_yaml": config.to_yaml(),
+        }
+        write_json(summary, build)
+        write_report(build, page)
+    return build
+
+
+def _samples(config: PortfolioConfig, rollouts: Path, evaluations: list[Path], portfolio: list[str]) -> list[dict]:
+    """The same few held-out prompts, answered by the reference and by every policy of the portfolio."""
+    tables = {"reference": read_rollouts(rollouts / "eval.parquet", config.reward_names)}
+    folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
+    for name in portfolio:
+        tables[name] = read_rollouts(folders[name] / "samples.parquet", config.reward_names)
+    prompts = tables["reference"].prompts
+    shown = np.linspace(0, len(prompts) - 1, min(_SAMPLE_PROMPTS, len(prompts))).astype(int)
+    return [
+        {"prompt": prompts[index], "responses": [_response(config, name, table, index) for name, table in tables.items()]}
+        for index in shown
+    ]
+
+
+def _response(config: PortfolioConfig, name: str, table: Rollouts, prompt: int) -> dict:
+    """The first sampled response, not the best one: what a user would have got."""
+    values = zip(config.reward_names, table.rewards[prompt, 0], strict=True)
+    return {"policy": name, "response": table.responses[prompt][0], "rewards": {key: float(value) for key, value in values}}

@@ -1,0 +1,33 @@
+"""Work named by what defines it: done once, then fetched from the store."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from palm.storage.digest import value_digest
+from palm.storage.files import new_folder
+from palm.storage.store import Store
+
+
+def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: Callable[[Path], None]) -> bool:
+    """Fetch the folder that a definition stands for, or make it and publish it.
+
+    Args:
+        store: where finished work is kept.
+        kind: what it is, e.g. ``rollouts``; the entry's name is ``kind-`` and 12 digits of the definition's sha256.
+        definition: JSON-able, everything that the content depends on.
+        destination: folder to fill; appears whole or not at all.
+        make: fills a given empty folder.
+
+    Returns:
+        Whether it was reused.
+
+    Raises:
+        StorageError: the store fails.
+    """
+    key = f"{kind}-{value_digest(definition)[:12]}"
+    with new_folder(destination) as folder:
+        if store.fetch(key, folder):
+            return True
+        make(folder)
+        store.publish(key, folder)
+        return False

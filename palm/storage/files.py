@@ -1,0 +1,82 @@
+"""Files that are either whole or absent."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from palm.errors import DataError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step: readers see the old content or the new, never a part.
+
+    Args:
+        path: destination; its folder is made if missing.
+        text: the content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value) -> None:
+    """Write a JSON file in one step.
+
+    Args:
+        path: destination.
+        value: JSON-able; NaN and infinities are refused.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file that another step wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        DataError: it is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(str(path), rule=f"cannot be read as JSON ({error})",
+                        remedy="give the file that the earlier step wrote") from error
+
+
+@contextmanager
+def new_folder(destination: Path) -> Iterator[Path]:
+    """A folder that appears at its destination only when the block ends without an error.
+
+    Args:
+        destination: a path that does not exist, or an empty folder.
+
+    Yields:
+        A temporary folder beside the destination, to be filled.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if destination.is_dir() and not any(destination.iterdir()):
+            destination.rmdir()
+        os.rename(temporary, destination)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

@@ -1,0 +1,73 @@
+"""The result of a build as text: the policy table, the portfolio, the registered version."""
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_summary(summary: dict, console: Console) -> None:
+    """Print a build's summary.
+
+    Args:
+        summary: content of summary.json (`palm.stages.report`), with ``folder``.
+        console: where to print.
+    """
+    console.print(policy_table(summary))
+    console.print(_portfolio_text(summary), highlight=False, soft_wrap=True)
+
+
+def policy_table(summary: dict) -> Table:
+    """Every trained policy and the reference.
+
+    Args:
+        summary: content of summary.json.
+
+    Returns:
+        A table: weights, rewards, metrics, KL, J, J_ref, J*, share of the possible gain; ● marks the portfolio.
+    """
+    names, metrics = summary["reward_names"], summary["metric_names"]
+    table = Table(title=f"Policies of {summary['title']} on held-out prompts (β = {summary['beta']:g})",
+                  title_justify="left")
+    for header in ("", "policy"):
+        table.add_column(header, no_wrap=True)
+    for header in ("weights", *names, *metrics, "KL", "J", "± se", "J_ref", "J*", "gain"):
+        table.add_column(header, justify="right", no_wrap=True)
+    reference = summary["reference"]
+    table.add_row("", "reference", "", *_means(reference["rewards"], names), *_means(reference["metrics"], metrics),
+                  "0.000", *[""] * 5, end_section=True)
+    for record in sorted(summary["policies"], key=lambda entry: entry["weights"], reverse=True):
+        gain = record["share_of_gain"]
+        table.add_row(
+            "●" if record["policy"] in summary["selection"]["portfolio"] else "", record["policy"],
+            " ".join(f"{weight:.2f}" for weight in record["weights"]),
+            *_means(record["rewards"], names), *_means(record["metrics"], metrics), f"{record['kl']['mean']:.3f}",
+            f"{record['objective']['mean']:.3f}", f"{record['objective']['standard_error']:.3f}",
+            f"{record['objective_reference']:.3f}", f"{record['objective_optimum']:.3f}",
+            "" if gain is None else f"{gain:.0%}",
+        )
+    return table
+
+
+def _means(entries: dict, names: list[str]) -> list[str]:
+    return [f"{entries[name]['mean']:.3f}" for name in names]
+
+
+def _portfolio_text(summary: dict) -> str:
+    selection, promotion, registration = summary["selection"], summary["promotion"], summary["registration"]
+    names = summary["reward_names"]
+    weights = {record["policy"]: record["weights"] for record in summary["policies"]}
+    worst = ", ".join(f"{name} {weight:.3f}" for name, weight in zip(names, selection["worst_weights"], strict=True))
+    interval = selection["interval"]
+    lines = [
+        f"[bold]Portfolio[/] of {len(selection['portfolio'])} from {len(weights)} policies ({selection['method']}):",
+        *(f"  {name}  weights {' '.join(f'{w:.2f}' for w in weights[name])}  serves {selection['usage'][name]:.1%}"
+          for name in selection["portfolio"]),
+        f"[bold]Worst-case gap[/] ε = {selection['epsilon']:.4f} at δ = {selection['delta']:g}, against all trained "
+        f"policies, for every preference (certified); no portfolio of this size is below {selection['epsilon_bound']:.4f}",
+        f"  {interval['confidence']:.0%} interval over prompts: {interval['low']:.4f} to {interval['high']:.4f}",
+        f"  worst weights: {worst}",
+        f"[bold]Registered[/] {registration['model']} version {registration['version']}, "
+        f"alias {' and '.join(registration['aliases'])}",
+        f"  {'promoted' if promotion['promoted'] else 'not promoted'}: {promotion['reason']}",
+        f"[bold]Report[/] {summary['folder']}/report.html",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Training a policy on its scalarised objective, and nothing else."""

@@ -1,0 +1,32 @@
+"""GRPO with every setting that would change the objective turned off.
+
+What remains different from J_w: the KL gradient is corrected one token at a time, without the effect of a token on
+the divergence of later ones. `rloo` has no such difference.
+"""
+
+from palm.training.objective import Problem, Trained
+from palm.training.policy_gradient import run
+
+FAITHFUL = {
+    "scale_rewards": "none",
+    "multi_objective_aggregation": "sum_then_normalize",
+    "loss_type": "dr_grpo",
+    "use_bias_correction_kl": True,
+    "mask_truncated_completions": False,
+}
+
+
+def train(problem: Problem) -> Trained:
+    """Train an adapter with TRL's `GRPOTrainer`.
+
+    Args:
+        problem: objective, data and settings.
+
+    Returns:
+        The trained adapter and its log.
+
+    Source: Shao et al. 2024, arXiv 2402.03300; constant length normalisation from Liu et al. 2025, arXiv 2503.20783.
+    """
+    from trl import GRPOConfig, GRPOTrainer
+
+    return run(problem, GRPOTrainer, GRPOConfig, FAITHFUL)

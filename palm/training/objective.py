@@ -1,0 +1,54 @@
+"""The training problem: one scalarised objective J_w over one base model, prompts and rewards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from palm.config import PortfolioConfig
+from palm.models.prompts import PromptSet
+from palm.rewards.source import RewardSource
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What every backend is given.
+
+    Attributes:
+        config: the configuration.
+        preference_weights: w, shape (d,).
+        base_model: folder of the reference policy.
+        prompts: training prompts.
+        rewards: the reward functions, length d.
+        rollouts: folder of the scored reference rollouts.
+        scratch: folder for the trainers' own files.
+        on_step: called with (step, steps, note).
+    """
+
+    config: PortfolioConfig
+    preference_weights: np.ndarray
+    base_model: Path
+    prompts: PromptSet
+    rewards: list[RewardSource]
+    rollouts: Path
+    scratch: Path
+    on_step: Callable[[int, int, str], None]
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether to compute in bfloat16."""
+        return self.config.base_model.dtype == "bfloat16"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What every backend returns.
+
+    Attributes:
+        model: the PEFT model with the trained adapter.
+        log: the trainer's log, one dict a logged step.
+    """
+
+    model: object
+    log: list[dict]

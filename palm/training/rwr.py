@@ -1,0 +1,65 @@
+"""Reward-weighted regression: imitate the reference's own best responses.
+
+The optimum is a tilt of the reference, π_w ∝ π_ref exp(w·r / β). Resampling scored reference rollouts with
+probability softmax(w·r / β) within each prompt gives samples of it, and maximum likelihood on them projects it onto
+the adapter. Nothing is generated: all policies share one set of rollouts.
+"""
+
+import numpy as np
+from scipy.special import softmax
+
+from palm.evaluation.rollouts import read_rollouts
+from palm.models.load import load_model
+from palm.models.prompts import encode_prompts
+from palm.models.supervised import Pair, fit
+from palm.training.adapters import new_adapter
+from palm.training.objective import Problem, Trained
+
+
+def train(problem: Problem) -> Trained:
+    """Train an adapter by reward-weighted regression.
+
+    Args:
+        problem: objective, data and settings.
+
+    Returns:
+        The trained adapter and its log.
+
+    Source: reward-weighted regression (Peters and Schaal 2007) with the tilt of arXiv 2604.04144.
+    """
+    settings, rwr = problem.config.training, problem.config.training.rwr
+    base = load_model(problem.base_model, problem.config.base_model.dtype)
+    rollouts = read_rollouts(problem.rollouts / "train.parquet", problem.config.reward_names)
+    rng = np.random.default_rng(settings.seed)
+    chosen = resample(rollouts.rewards, problem.preference_weights, beta=problem.config.beta, rng=rng)
+    prompt_ids = encode_prompts(base.tokenizer, problem.prompts.texts)
+    pairs = [
+        Pair(prompt_ids[prompt], rollouts.token_ids[prompt][sample])
+        for prompt, samples in enumerate(chosen)
+        for sample in samples
+    ]
+    model = new_adapter(base.model, settings.lora, seed=settings.seed)
+    steps = max(1, rwr.epochs * len(pairs) // rwr.batch_size)
+    log = fit(model, base.tokenizer, pairs, steps=steps, batch_size=rwr.batch_size, learning_rate=rwr.learning_rate,
+              seed=settings.seed, scratch=problem.scratch / "rwr", bfloat16=problem.bfloat16,
+              on_step=lambda step, total, loss: problem.on_step(step, total, f"rwr loss {loss:.3f}"))
+    return Trained(model, log)
+
+
+def resample(rewards: np.ndarray, weights: np.ndarray, *, beta: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw as many rollouts per prompt as there are, with probability softmax(w·r / β).
+
+    Args:
+        rewards: shape (p, n, d).
+        weights: preference weights, shape (d,).
+        beta: β > 0.
+        rng: source of randomness.
+
+    Returns:
+        Indices of the drawn samples, shape (p, n).
+    """
+    probabilities = softmax(rewards @ weights / beta, axis=1)
+    count = rewards.shape[1]
+    return np.stack([rng.choice(count, size=count, p=row) for row in probabilities])
+
+

@@ -1,0 +1,60 @@
+"""What one policy is: everything that decides its adapter, and the name made from that."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from palm import __version__
+from palm.config import PortfolioConfig
+from palm.preferences.simplex import check_preference_weights
+from palm.storage.digest import value_digest
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """The definition of a policy.
+
+    Attributes:
+        preference_weights: w, shape (d,).
+        definition: all that the adapter depends on, as JSON-able values.
+        name: ``policy-`` and 12 hex digits of the definition's sha256: same name, same policy.
+    """
+
+    preference_weights: np.ndarray
+    definition: dict = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The content name."""
+        return f"policy-{value_digest(self.definition)[:12]}"
+
+
+def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: str, rewards: list[str]) -> PolicySpec:
+    """Define the policy for some preference weights.
+
+    Args:
+        config: the configuration.
+        weights: preference weights, shape (d,).
+        base_model: digest of the base model's files.
+        prompts: digest of the training prompts.
+        rewards: fingerprints of the rewards, length d.
+
+    Returns:
+        The specification.
+
+    Raises:
+        WeightsError: the weights are not on the simplex.
+    """
+    weights = check_preference_weights(weights, len(config.rewards))
+    return PolicySpec(weights, {
+        "palm": __version__,
+        "base_model": base_model,
+        "dtype": config.base_model.dtype,
+        "prompts": prompts,
+        "rewards": rewards,
+        "weights": [round(float(w), 12) for w in weights],
+        "beta": config.beta,
+        "max_new_tokens": config.generation.max_new_tokens,
+        "reference": config.reference.model_dump(),
+        "training": config.training.model_dump(),
+    })

@@ -1,0 +1,1 @@
+"""KFP pipelines, compiled to the YAML files beside them."""

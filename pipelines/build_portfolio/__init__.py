@@ -1,0 +1,1 @@
+"""Pipeline: configuration in, certified and registered portfolio out."""
