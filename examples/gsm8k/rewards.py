@@ -21,7 +21,8 @@ WORD_SCALE = 8.0
 """How many words more make brevity's odds e times smaller."""
 
 _ANNOTATION = re.compile(r"<<([^<>]*)>>")
-_NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?")
+# ASCII only: \d alone also matches the digits of other scripts.
+_NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?", re.ASCII)
 _EXPRESSION = re.compile(r"[0-9.+\-*/() ]+")
 _OPERATORS = {
     ast.Add: operator.add,
@@ -157,7 +158,7 @@ def _number(text: str) -> Fraction | None:
 
 def _evaluate(expression: str) -> Fraction | None:
     """The exact value of an arithmetic expression, or None if it is not one."""
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", expression).strip()
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", expression).strip()
     if not _EXPRESSION.fullmatch(text) or text.count("(") > MAX_NESTING:
         return None
     try:

@@ -176,7 +176,10 @@ TOPICS = (
         "tech",
         {
             "speed up my laptop": ("Close the programs you do not use.", "Free some space on the disk."),
-            "set up a phone": ("Charge it and join your home network.", "Move your photos from the old phone."),
+            "set up a phone": (
+                "Charge it and join your home network.",
+                "Move your photos from the old phone.",
+            ),
             "back up my files": ("Copy your files to a second disk.", "Do it on the same day each week."),
             "choose a password": ("Use four random words.", "Use a new one for every site."),
             "fix my printer": ("Turn it off and on again.", "Clean the paper tray."),

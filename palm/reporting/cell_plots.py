@@ -1,19 +1,28 @@
 """How much of the simplex each weight vector of the design covers: d = 3, d = 2 and more."""
 
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from palm.preferences.cells import cell_boxes, cell_polygon
-from palm.reporting.style import ALERT, INK, PAPER, text_on, wrapped
+from palm.reporting.placement import name_line
+from palm.reporting.style import ALERT, CENTRED_TEXT, DOT, INK, PAPER, text_on, wrapped
 from palm.reporting.ternary import mark_point, ternary_axes
 
-_ROWS_WITH_NUMBERS = 30
+_TABLE_ROWS = 24
 
 
 def draw_ternary_cells(
-    figure: Figure, weights: np.ndarray, *, epsilon: float, delta: float, reward_names: list[str],
-    labels: list[str], colours: list[str], counterexample: np.ndarray | None,
-) -> None:  # fmt: skip
+    figure: Figure,
+    weights: np.ndarray,
+    *,
+    epsilon: float,
+    delta: float,
+    reward_names: list[str],
+    labels: list[str],
+    colours: list[str],
+    counterexample: np.ndarray | None,
+) -> None:
     """Each cell as a translucent polygon around its weight vector, for d = 3.
 
     Args:
@@ -30,45 +39,49 @@ def draw_ternary_cells(
     # Labelled vectors last, so that grey neighbours never cover them.
     for index in sorted(range(len(weights)), key=lambda i: bool(labels[i])):
         polygon, colour = cell_polygon(weights[index], epsilon=epsilon, delta=delta), colours[index]
-        alpha = 0.3 if labels[index] else 0.13
+        alpha, width = (0.3, 1.0) if labels[index] else (0.13, 0.6)
         axes.fill(*polygon.T, facecolor=colour, alpha=alpha, edgecolor="none", zorder=2)
-        axes.fill(*polygon.T, facecolor="none", edgecolor=colour, linewidth=1.0 if labels[index] else 0.6, zorder=3)
-    for weight, label, colour in zip(weights, labels, colours, strict=True):
-        top, left, right = weight
-        axes.scatter([top], [left], [right], s=230 if label else 22, color=colour, edgecolors=PAPER, linewidths=0.8,
-                     clip_on=False, zorder=5)  # fmt: skip
-        axes.text(top, left, right, label, color=text_on(colour), fontsize=7.5, fontweight="bold",
-                  ha="center", va="center_baseline", zorder=6)  # fmt: skip
+        axes.fill(*polygon.T, facecolor="none", edgecolor=colour, linewidth=width, zorder=3)
+    for (top, left, right), label, colour in zip(weights, labels, colours, strict=True):
+        axes.scatter([top], [left], [right], s=270 if label else 22, color=colour, **DOT)
+        if label:
+            axes.text(top, left, right, label, color=text_on(colour), fontsize=8.5, zorder=6, **CENTRED_TEXT)
     if counterexample is not None:
         mark_point(axes, counterexample, label="not covered", colour=ALERT)
 
 
 def draw_interval_cells(
-    figure: Figure, weights: np.ndarray, *, epsilon: float, delta: float, reward_names: list[str],
-    labels: list[str], colours: list[str], counterexample: np.ndarray | None,
-) -> None:  # fmt: skip
+    figure: Figure,
+    weights: np.ndarray,
+    *,
+    epsilon: float,
+    delta: float,
+    reward_names: list[str],
+    labels: list[str],
+    colours: list[str],
+    counterexample: np.ndarray | None,
+) -> None:
     """Each cell as an interval of the first weight, one row a vector, for d = 2; arguments as for d = 3."""
     axes = figure.add_axes((0.1, 0.16, 0.86, 0.78))
     order = np.argsort(weights[:, 0], kind="stable")
-    boxes = cell_boxes(weights, epsilon=epsilon, delta=delta)
-    # v₂ = 1 − v₁ turns the second weight's bounds into bounds of the first.
-    starts = np.maximum(np.maximum(boxes.lows[:, 0], 1 - boxes.highs[:, 1]), 0.0)
-    ends = np.minimum(np.minimum(boxes.highs[:, 0], 1 - boxes.lows[:, 1]), 1.0)
+    starts, ends = _first_weight_ranges(weights, epsilon=epsilon, delta=delta)
     for row, index in enumerate(order):
-        start, end = starts[index], ends[index]
-        chosen = bool(labels[index])
-        axes.barh(row, end - start, left=start, height=0.72, color=colours[index], alpha=0.75 if chosen else 0.35)
-        axes.scatter([weights[index, 0]], [row], s=20, color=INK, edgecolors=PAPER, linewidths=0.8,
-                     clip_on=False, zorder=5)  # fmt: skip
-        beyond = end > 0.9
+        start, end, label = starts[index], ends[index], labels[index]
+        alpha = 0.75 if label else 0.35
+        axes.barh(row, end - start, left=start, height=0.72, color=colours[index], alpha=alpha)
+        axes.scatter([weights[index, 0]], [row], s=20, color=INK, **DOT)
+        place, shift, side = (start, -5, "right") if end > 0.9 else (end, 5, "left")
         axes.annotate(
-            labels[index], (start if beyond else end, row), xytext=(-5 if beyond else 5, 0),
-            textcoords="offset points", ha="right" if beyond else "left", va="center", fontweight="bold",
-        )  # fmt: skip
+            label,
+            (place, row),
+            xytext=(shift, 0),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            fontweight="bold",
+        )
     if counterexample is not None:
-        axes.axvline(counterexample[0], color=ALERT, linewidth=1.6, zorder=6)
-        axes.annotate("not covered", (counterexample[0], 1), xycoords=("data", "axes fraction"), color=ALERT,
-                      fontweight="bold", ha="center", va="bottom", xytext=(0, 2), textcoords="offset points")  # fmt: skip
+        name_line(axes, counterexample[0], label="not covered", colour=ALERT)
     axes.set_xlim(0, 1)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -76,33 +89,66 @@ def draw_interval_cells(
     axes.set_xlabel(two_reward_axis(reward_names))
 
 
-def draw_weight_table(figure: Figure, weights: np.ndarray, *, reward_names: list[str], labels: list[str]) -> None:
+def _first_weight_ranges(
+    weights: np.ndarray, *, epsilon: float, delta: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest first weight in each cell; the second is v₂ = 1 − v₁."""
+    boxes = cell_boxes(weights, epsilon=epsilon, delta=delta)
+    starts = np.maximum(boxes.lows[:, 0], 1 - boxes.highs[:, 1])
+    ends = np.minimum(boxes.highs[:, 0], 1 - boxes.lows[:, 1])
+    return np.maximum(starts, 0.0), np.minimum(ends, 1.0)
+
+
+def draw_weight_table(
+    figure: Figure, weights: np.ndarray, *, reward_names: list[str], labels: list[str]
+) -> None:
     """The weight vectors as a shaded table, one row a vector, when cells have too many dimensions to draw.
 
     Args:
         figure: an empty figure.
         weights: the design, shape ``(k, d)``.
         reward_names: the d rewards.
-        labels: row names; empty for none.
+        labels: row names; rows with one come first, the others are squeezed together when they are many.
     """
     count, dimension = weights.shape
-    axes = figure.add_axes((0.12, 0.04, 0.84, 0.78))
-    mesh = axes.pcolormesh(weights, cmap="Blues", vmin=0, vmax=1, edgecolors=PAPER, rasterized=count > 60,
-                           linewidth=1.0 if count <= _ROWS_WITH_NUMBERS else 0.0)  # fmt: skip
-    if count <= _ROWS_WITH_NUMBERS:
-        for (row, column), weight in np.ndenumerate(weights):
-            ink = text_on("#{:02x}{:02x}{:02x}".format(*mesh.cmap(weight, bytes=True)[:3]))
-            axes.text(column + 0.5, row + 0.5, f"{weight:.2f}", color=ink, fontsize=min(8, 200 / count),
-                      ha="center", va="center_baseline")  # fmt: skip
-    named = [row for row, label in enumerate(labels) if label]
-    axes.set_yticks(np.array(named) + 0.5, [labels[row] for row in named], fontweight="bold", color=INK,
-                    fontsize=min(8.5, 240 / count))  # fmt: skip
-    axes.set_xticks(np.arange(dimension) + 0.5, [wrapped(name, width=44 // dimension) for name in reward_names], color=INK)
+    axes = figure.add_axes((0.1, 0.03, 0.87, 0.8))
+    order = sorted(range(count), key=lambda row: (not labels[row], len(labels[row]), labels[row]))
+    named = sum(bool(label) for label in labels)
+    squeezed = min(1.0, max(_TABLE_ROWS - named, _TABLE_ROWS / 2) / max(count - named, 1))
+    edges = np.concatenate([[0.0], np.cumsum([1.0 if labels[row] else squeezed for row in order])])
+    mesh = axes.pcolormesh(
+        np.arange(dimension + 1),
+        edges,
+        weights[order],
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        edgecolors=PAPER,
+        linewidth=min(1.0, squeezed),
+        rasterized=count > 60,
+    )
+    size = min(9.5, 250 / edges[-1])
+    for position, row in enumerate(order if squeezed == 1.0 else order[:named]):
+        height = edges[position : position + 2].mean()
+        for column, weight in enumerate(weights[row]):
+            ink = text_on(to_hex(mesh.cmap(mesh.norm(weight))))
+            axes.text(
+                column + 0.5,
+                height,
+                f"{weight:.2f}",
+                color=ink,
+                fontsize=size,
+                ha="center",
+                va="center_baseline",
+            )
+    bold = {"fontweight": "bold", "color": INK, "fontsize": size}
+    axes.set_yticks(np.arange(named) + 0.5, [labels[row] for row in order[:named]], **bold)
+    titles = [wrapped(name, width=56 // dimension) for name in reward_names]
+    axes.set_xticks(np.arange(dimension) + 0.5, titles, color=INK, fontsize=9.5 if dimension <= 4 else 7.5)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.invert_yaxis()
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def two_reward_axis(reward_names: list[str]) -> str:

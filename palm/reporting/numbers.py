@@ -1,10 +1,11 @@
 """Numbers and names as the page writes them."""
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 ABSENT = "–"
 # Keeps 0.3 × 100 = 30.000000000000004 from being rounded up to 30.01.
@@ -82,5 +83,6 @@ def moment(iso: str) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name that a browser may break after underscores, escaped."""
-    return Markup(str(escape(name)).replace("_", "_<wbr>"))
+    """A name that a browser may break after underscores and within runs of over 16 characters, escaped."""
+    pieces = [piece for word in re.findall(r"[^_]*_|[^_]+", name) for piece in re.findall(".{1,16}", word)]
+    return Markup("<wbr>").join(pieces)

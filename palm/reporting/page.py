@@ -11,9 +11,15 @@ from palm.reporting.view import check_build, policy_views, server_of, verdict
 from palm.storage.files import write_text
 
 _FILTERS = (
-    numbers.fixed, numbers.percent, numbers.percent_up, numbers.percent_down, numbers.vector,
-    numbers.duration, numbers.moment, numbers.breakable,
-)  # fmt: skip
+    numbers.fixed,
+    numbers.percent,
+    numbers.percent_up,
+    numbers.percent_down,
+    numbers.vector,
+    numbers.duration,
+    numbers.moment,
+    numbers.breakable,
+)
 
 
 def write_report(build: dict, destination: Path) -> Path:
@@ -47,19 +53,30 @@ def render_report(build: dict) -> str:
     """
     check_build(build)
     environment = Environment(
-        loader=PackageLoader("palm.reporting", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("palm.reporting", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters.update({function.__name__: function for function in _FILTERS})
     try:
         views = policy_views(build)
         worst = build["selection"]["worst_weights"]
         return environment.get_template("report.html.j2").render(
-            build=build, views=views, verdict=verdict(build), chosen=[view for view in views if view.chosen],
-            by_name={view.record["policy"]: view for view in views}, worst_served_by=server_of(worst, views),
+            build=build,
+            views=views,
+            verdict=verdict(build),
+            chosen=[view for view in views if view.chosen],
+            by_name={view.record["policy"]: view for view in views},
+            worst_served_by=server_of(worst, views),
             worst_in_words=numbers.in_words(worst, build["reward_names"]),
-            panels=main_panels(build, views), trade_offs=trade_off_panels(build, views),
-        )  # fmt: skip
+            panels=main_panels(build, views),
+            trade_offs=trade_off_panels(build, views),
+        )
     except (KeyError, UndefinedError) as error:
-        raise DataError(f"build ({error})", rule="the report needs every field",
-                        remedy="pass None for a value that is not known") from error  # fmt: skip
+        raise DataError(
+            f"build ({error})",
+            rule="the report needs every field",
+            remedy="pass None for a value that is not known",
+        ) from error

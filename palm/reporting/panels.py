@@ -48,16 +48,22 @@ def _cells(build: dict, views: list[PolicyView]) -> Panel:
     found = [by_weights.get(tuple(np.round(weights, 9))) for weights in design["weights"]]
     point = coverage["counterexample"]
     figure = cells_figure(
-        np.array(design["weights"]), epsilon=design["epsilon"], delta=design["delta"], reward_names=names,
+        np.array(design["weights"]),
+        epsilon=design["epsilon"],
+        delta=design["delta"],
+        reward_names=names,
         labels=[view.short if view else "" for view in found],
         colours=[view.colour if view else UNCHOSEN for view in found],
         counterexample=None if point is None else np.array(point),
-    )  # fmt: skip
+    )
     caption = {
-        2: "Each bar spans the preferences for which the policy trained at its dot is good enough by Lemma 3.2.",
-        3: "Each polygon holds the preferences for which the policy trained at its dot is good enough by Lemma 3.2. "
+        2: "Each bar spans the preferences that, by Lemma 3.2, the policy trained at its dot serves.",
+        3: "Each polygon holds the preferences that, by Lemma 3.2, the policy trained at its dot serves. "
         "A corner is a user who cares for that reward only; grid lines are 25 % apart.",
-    }.get(len(names), f"Cells have {len(names) - 1} dimensions here and cannot be drawn; these are the weights trained.")
+    }.get(
+        len(names),
+        f"Cells have {len(names) - 1} dimensions here and cannot be drawn; these are the weights trained.",
+    )
     if point is not None:
         caption += f" Not covered, for example: {in_words(point, names)}."
     described = f"{len(design['weights'])} weight vectors of the design on {len(names)} rewards. {caption}"
@@ -68,23 +74,30 @@ def _size_gap(build: dict) -> Panel:
     selection = build["selection"]
     curve = selection["size_gap_curve"]
     figure = size_gap_figure(
-        [point["size"] for point in curve], chosen_size=len(selection["portfolio"]),
+        [point["size"] for point in curve],
+        chosen_size=len(selection["portfolio"]),
         **{name: [point[name] for point in curve] for name in ("exact", "bound", "greedy")},
-    )  # fmt: skip
+    )
     listed = "; ".join(f"K = {point['size']}: {percent_up(point['exact'])}" for point in curve[:12])
     caption = "Worst-case gap of the best portfolio of each size, and of the one that greedy selection finds."
-    return Panel("How many policies are enough", caption,
-                 inline_svg(figure, name="size-gap", description=f"{caption} Exact: {listed}."))  # fmt: skip
+    return Panel(
+        "How many policies are enough",
+        caption,
+        inline_svg(figure, name="size-gap", description=f"{caption} Exact: {listed}."),
+    )
 
 
 def _usage(build: dict, views: list[PolicyView]) -> Panel:
     selection, names = build["selection"], build["reward_names"]
     chosen = [view for view in views if view.chosen]
     figure = usage_figure(
-        np.array([view.record["value_vector"] for view in chosen]), usage=[view.usage for view in chosen],
-        reward_names=names, labels=[view.short for view in chosen], colours=[view.colour for view in chosen],
+        np.array([view.record["value_vector"] for view in chosen]),
+        usage=[view.usage for view in chosen],
+        reward_names=names,
+        labels=[view.short for view in chosen],
+        colours=[view.colour for view in chosen],
         worst_weights=np.array(selection["worst_weights"]),
-    )  # fmt: skip
+    )
     worst = in_words(selection["worst_weights"], names)
     caption = {
         2: "Lines: objective J of each policy. Strip: which policy is the best for a preference. "
@@ -92,7 +105,11 @@ def _usage(build: dict, views: list[PolicyView]) -> Panel:
         3: f"Each preference in the colour of the policy that serves it best. Ring: the worst case, {worst}.",
     }.get(len(names), f"Share of all preferences that each policy serves best. The worst case is {worst}.")
     shares = "; ".join(f"{view.short} {percent(view.usage, 1)}" for view in chosen)
-    return Panel("Who serves whom", caption, inline_svg(figure, name="usage", description=f"{caption} Shares: {shares}."))
+    return Panel(
+        "Who serves whom",
+        caption,
+        inline_svg(figure, name="usage", description=f"{caption} Shares: {shares}."),
+    )
 
 
 def trade_off_panels(build: dict, views: list[PolicyView]) -> list[Panel]:
@@ -114,10 +131,11 @@ def _trade_off(build: dict, views: list[PolicyView], pair: tuple[int, int]) -> P
     figure = trade_off_figure(
         np.array([[reward["mean"] for reward in row] for row in rewards]),
         standard_errors=np.array([[reward["standard_error"] for reward in row] for row in rewards]),
-        axis_names=names, labels=[view.short if view.chosen else "" for view in views],
+        axis_names=names,
+        labels=[view.short if view.chosen else "" for view in views],
         colours=[view.colour for view in views],
         reference=np.array([build["reference"]["rewards"][name]["mean"] for name in names]),
-    )  # fmt: skip
+    )
     title = f"{names[0]} against {names[1]}"
     described = f"Mean rewards of {len(views)} policies and the reference: {title}."
     return Panel(title, "", inline_svg(figure, name=f"trade-{pair[0]}-{pair[1]}", description=described))

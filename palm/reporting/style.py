@@ -15,35 +15,68 @@ ALERT = "#c41f2b"
 
 UNCHOSEN = "#8a939e"
 
-# Okabe & Ito (2008), distinguishable with every common colour blindness; black is left out because it is
-# the ink, yellow comes last because it is faint on white.
-_OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
-_SHADES = (1.0, 0.62, 0.4)
+CENTRED_TEXT = {"ha": "center", "va": "center_baseline", "fontweight": "bold"}
+DOT = {"edgecolors": PAPER, "linewidths": 0.8, "clip_on": False, "zorder": 5}
+
+# First the hues of Okabe and Ito (2008), distinguishable with every common colour blindness, without their
+# black, which is the ink, and with yellow last, because it is faint on white. Then mid tones after Tol's
+# muted scheme (2021): darker or lighter shades would vanish on a dark or a light page.
+_POLICY_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#f0e442",
+    "#aa4499",
+    "#999933",
+    "#44aa99",
+    "#cc6677",
+    "#7a6fd0",
+    "#a0522d",
+    "#6b8e23",
+)
 
 _SETTINGS = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9,
-    "xtick.labelsize": 8, "ytick.labelsize": 8, "text.parse_math": False,
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "axes.facecolor": "none",
-    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": MUTED, "ytick.labelcolor": MUTED,
-    "figure.facecolor": "none", "grid.color": RULE, "grid.linewidth": 0.7, "axes.linewidth": 0.8,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "svg.fonttype": "path", "svg.hashsalt": "palm",
-}  # fmt: skip
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "axes.labelsize": 10.5,
+    "legend.fontsize": 10,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "figure.facecolor": "none",
+    "grid.color": RULE,
+    "grid.linewidth": 0.7,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "palm",
+}
 
 
 def policy_colour(rank: int) -> str:
     """Colour of the portfolio's policy number ``rank``.
 
     Args:
-        rank: position in the portfolio, from 0. The first 7 have the hues of Okabe and Ito, the next 14
-            darker shades of them; after 21 the colours repeat and only labels tell policies apart.
+        rank: position in the portfolio, from 0. From 14 on the colours repeat and only labels tell policies
+            apart; every figure and table has them.
 
     Returns:
         ``#rrggbb``.
     """
-    hue = _OKABE_ITO[rank % len(_OKABE_ITO)]
-    shade = _SHADES[rank // len(_OKABE_ITO) % len(_SHADES)]
-    return mpl.colors.to_hex([shade * channel for channel in mpl.colors.to_rgb(hue)])
+    return _POLICY_COLOURS[rank % len(_POLICY_COLOURS)]
 
 
 def text_on(colour: str) -> str:
@@ -58,7 +91,9 @@ def text_on(colour: str) -> str:
     Source:
         WCAG 2.2, relative luminance and contrast ratio.
     """
-    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
+    channels = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)
+    ]
     luminance = 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
     return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
 

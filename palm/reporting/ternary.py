@@ -19,16 +19,16 @@ def ternary_axes(figure: Figure, reward_names: list[str]):
     Returns:
         The axes, whose methods take top, left and right coordinates.
     """
-    axes = figure.add_axes((0.04, 0.1, 0.92, 0.8), projection="ternary")
+    axes = figure.add_axes((0.05, 0.12, 0.9, 0.77), projection="ternary")
     for axis in (axes.taxis, axes.laxis, axes.raxis):
         axis.set_ticks(_GRID, labels=[""] * len(_GRID))
     axes.tick_params(length=0)
     axes.grid(True)
     top, left, right = (wrapped(name) for name in reward_names)
     bold = {"fontweight": "bold", "color": INK}
-    axes.text(1.04, -0.02, -0.02, top, ha="center", va="bottom", **bold)
-    axes.text(-0.05, 1.07, -0.02, left, ha="left", va="top", **bold)
-    axes.text(-0.05, -0.02, 1.07, right, ha="right", va="top", **bold)
+    axes.text(1.05, -0.025, -0.025, top, ha="center", va="bottom", **bold)
+    axes.text(-0.075, 1.095, -0.02, left, ha="left", va="top", **bold)
+    axes.text(-0.075, -0.02, 1.095, right, ha="right", va="top", **bold)
     return axes
 
 
@@ -44,12 +44,28 @@ def mark_point(axes, weights: np.ndarray, *, label: str, colour: str) -> None:
     point = [[share] for share in np.asarray(weights, dtype=float)]
     # A wider pale ring below keeps the mark visible on any region's colour.
     for ring_colour, width in ((PAPER, 5.0), (colour, 2.0)):
-        axes.scatter(*point, s=120, facecolors="none", edgecolors=ring_colour, linewidths=width, clip_on=False, zorder=7)
+        axes.scatter(
+            *point,
+            s=120,
+            facecolors="none",
+            edgecolors=ring_colour,
+            linewidths=width,
+            clip_on=False,
+            zorder=7,
+        )
         axes.scatter(*point, s=30, marker="x", color=ring_colour, linewidths=width, clip_on=False, zorder=7)
     place, middle = axes.transProjection.transform(np.array([np.ravel(point), np.full(3, 1 / 3)]))
     side = -1 if place[0] > middle[0] else 1
     axes.annotate(
-        label, place, xytext=(side * 10, 10), textcoords="offset points", ha="right" if side < 0 else "left",
-        va="bottom", color=colour, fontsize=8.5, fontweight="bold", zorder=8,
+        label,
+        place,
+        xytext=(side * 10, 10),
+        textcoords="offset points",
+        ha="right" if side < 0 else "left",
+        va="bottom",
+        color=colour,
+        fontsize=9.5,
+        fontweight="bold",
+        zorder=8,
         bbox={"boxstyle": "round,pad=0.25", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.9},
-    )  # fmt: skip
+    )

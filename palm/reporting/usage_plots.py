@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from palm.reporting.cell_plots import two_reward_axis
+from palm.reporting.placement import name_line
 from palm.reporting.regions import area_share, centroid, serving_regions
-from palm.reporting.style import INK, MUTED, PAPER, text_on
+from palm.reporting.style import CENTRED_TEXT, INK, MUTED, PAPER, text_on
 from palm.reporting.ternary import mark_point, ternary_axes
 
 _SMALLEST_LABELLED_SHARE = 0.025
@@ -13,9 +14,15 @@ _SMALLEST_SHARE_WITH_NUMBER = 0.08
 
 
 def draw_ternary_usage(
-    figure: Figure, value_vectors: np.ndarray, *, usage: np.ndarray, reward_names: list[str], labels: list[str],
-    colours: list[str], worst_weights: np.ndarray,
-) -> None:  # fmt: skip
+    figure: Figure,
+    value_vectors: np.ndarray,
+    *,
+    usage: np.ndarray,
+    reward_names: list[str],
+    labels: list[str],
+    colours: list[str],
+    worst_weights: np.ndarray,
+) -> None:
     """Each policy's region of the simplex, exactly, for d = 3.
 
     Args:
@@ -28,21 +35,38 @@ def draw_ternary_usage(
         worst_weights: the preference with the largest gap.
     """
     axes = ternary_axes(figure, reward_names)
-    for polygon, share, label, colour in zip(serving_regions(value_vectors), usage, labels, colours, strict=True):
+    for polygon, share, label, colour in zip(
+        serving_regions(value_vectors), usage, labels, colours, strict=True
+    ):
         if not len(polygon):
             continue
         text = f"{label}\n{100 * share:.0f} %" if share >= _SMALLEST_SHARE_WITH_NUMBER else label
         axes.fill(*polygon.T, facecolor=colour, edgecolor=PAPER, linewidth=1.2, zorder=3)
         if area_share(polygon) >= _SMALLEST_LABELLED_SHARE:
-            axes.text(*centroid(polygon), text, color=text_on(colour), fontsize=9, fontweight="bold",
-                      ha="center", va="center", linespacing=1.35, zorder=5)  # fmt: skip
+            axes.text(
+                *centroid(polygon),
+                text,
+                color=text_on(colour),
+                fontsize=10,
+                fontweight="bold",
+                ha="center",
+                va="center",
+                linespacing=1.35,
+                zorder=5,
+            )
     mark_point(axes, worst_weights, label="worst", colour=INK)
 
 
 def draw_strip_usage(
-    figure: Figure, value_vectors: np.ndarray, *, usage: np.ndarray, reward_names: list[str], labels: list[str],
-    colours: list[str], worst_weights: np.ndarray,
-) -> None:  # fmt: skip
+    figure: Figure,
+    value_vectors: np.ndarray,
+    *,
+    usage: np.ndarray,
+    reward_names: list[str],
+    labels: list[str],
+    colours: list[str],
+    worst_weights: np.ndarray,
+) -> None:
     """Objective of each policy along the one free weight over a strip of who is best, for d = 2.
 
     Arguments as for d = 3.
@@ -56,15 +80,16 @@ def draw_strip_usage(
         axes.plot(first, objectives[policy], color=colour, linewidth=1.0, alpha=0.6)
         axes.plot(first, np.where(best == policy, objectives[policy], np.nan), color=colour, linewidth=3)
         served = first[best == policy]
-        if served.size:
-            # J is linear, so the weights that one policy serves are a single interval.
-            strip.axvspan(served[0], served[-1], color=colour, linewidth=0)
+        if not served.size:
+            continue
+        # J is linear, so the weights that one policy serves are a single interval.
+        strip.axvspan(served[0], served[-1], color=colour, linewidth=0)
+        text = f"{label} · {100 * usage[policy]:.0f} %" if usage[policy] >= 0.15 else label
         if usage[policy] >= 0.05:
-            strip.text(served.mean(), 0.5, label if usage[policy] < 0.15 else f"{label} · {100 * usage[policy]:.0f} %", color=text_on(colour), fontsize=8, fontweight="bold",
-                       ha="center", va="center_baseline", transform=strip.get_xaxis_transform())  # fmt: skip
-    axes.axvline(worst_weights[0], color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
-    axes.annotate("worst", (worst_weights[0], 1), xycoords=("data", "axes fraction"), fontweight="bold",
-                  ha="center", va="bottom", xytext=(0, 2), textcoords="offset points", fontsize=8.5)  # fmt: skip
+            place = strip.get_xaxis_transform()
+            ink = text_on(colour)
+            strip.text(served.mean(), 0.5, text, color=ink, fontsize=9, transform=place, **CENTRED_TEXT)
+    name_line(axes, worst_weights[0], label="worst", colour=INK)
     axes.set_xlim(0, 1)
     axes.set_ylabel("objective J")
     axes.grid(True)
@@ -87,7 +112,9 @@ def draw_usage_bars(figure: Figure, usage: np.ndarray, *, labels: list[str], col
     rows = np.arange(len(usage))
     axes.barh(rows, usage, color=colours, height=min(0.7, 0.12 * len(usage) + 0.1))
     for row, share in enumerate(usage):
-        axes.annotate(f"{100 * share:.1f} %", (share, row), xytext=(5, 0), textcoords="offset points", va="center")
+        axes.annotate(
+            f"{100 * share:.1f} %", (share, row), xytext=(5, 0), textcoords="offset points", va="center"
+        )
     axes.set_yticks(rows, labels, fontweight="bold", color=INK)
     axes.set_xlim(0, max(usage) * 1.18)
     axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")

@@ -9,9 +9,22 @@ from palm.reporting.numbers import vector
 from palm.reporting.style import UNCHOSEN, policy_colour, text_on
 
 _SECTIONS = (
-    "title", "build_id", "created", "palm_version", "reward_names", "metric_names", "beta", "design", "reference",
-    "policies", "selection", "registration", "promotion", "samples", "config_yaml",
-)  # fmt: skip
+    "title",
+    "build_id",
+    "created",
+    "palm_version",
+    "reward_names",
+    "metric_names",
+    "beta",
+    "design",
+    "reference",
+    "policies",
+    "selection",
+    "registration",
+    "promotion",
+    "samples",
+    "config_yaml",
+)
 
 
 @dataclass(frozen=True)
@@ -64,17 +77,26 @@ def check_build(build: dict) -> None:
     """
     missing = [name for name in _SECTIONS if name not in build]
     if missing:
-        raise DataError(f"build without {', '.join(missing)}", rule="the report needs every section",
-                        remedy="pass None for a stage that has not run")  # fmt: skip
+        raise DataError(
+            f"build without {', '.join(missing)}",
+            rule="the report needs every section",
+            remedy="pass None for a stage that has not run",
+        )
     dimension = len(build["reward_names"])
     wrong = [p["policy"] for p in build["policies"] if len(p["weights"]) != dimension]
     if wrong or not build["policies"]:
-        raise DataError(f"policies={wrong}", rule=f"must be at least one, each with {dimension} weights",
-                        remedy="give every policy the weights it was trained with")  # fmt: skip
+        raise DataError(
+            f"policies={wrong}",
+            rule=f"must be at least one, each with {dimension} weights",
+            remedy="give every policy the weights it was trained with",
+        )
     unknown = set(build["selection"]["portfolio"]) - {p["policy"] for p in build["policies"]}
     if unknown:
-        raise DataError(f"portfolio={sorted(unknown)}", rule="must name trained policies",
-                        remedy="select among the build's policies")  # fmt: skip
+        raise DataError(
+            f"portfolio={sorted(unknown)}",
+            rule="must name trained policies",
+            remedy="select among the build's policies",
+        )
 
 
 def policy_views(build: dict) -> list[PolicyView]:
@@ -93,11 +115,17 @@ def policy_views(build: dict) -> list[PolicyView]:
     for rank, name in enumerate([*portfolio, *others]):
         chosen = rank < len(portfolio)
         colour = policy_colour(rank) if chosen else UNCHOSEN
-        views.append(PolicyView(
-            short=f"P{rank + 1}", label=f"P{rank + 1} {vector(records[name]['weights'])}", chosen=chosen,
-            colour=colour, text_colour=text_on(colour), record=records[name],
-            usage=build["selection"]["usage"].get(name, 0.0) if chosen else None,
-        ))  # fmt: skip
+        views.append(
+            PolicyView(
+                short=f"P{rank + 1}",
+                label=f"P{rank + 1} {vector(records[name]['weights'])}",
+                chosen=chosen,
+                colour=colour,
+                text_colour=text_on(colour),
+                record=records[name],
+                usage=build["selection"]["usage"].get(name, 0.0) if chosen else None,
+            )
+        )
     return views
 
 
@@ -115,7 +143,9 @@ def verdict(build: dict) -> Verdict:
         return Verdict("neutral", "Not registered", "The registration step has not run for this build.")
     version = f"{registration['model']} version {registration['version']}"
     if promotion is None:
-        return Verdict("neutral", f"Registered as {version}", "The promotion step has not run for this build.")
+        return Verdict(
+            "neutral", f"Registered as {version}", "The promotion step has not run for this build."
+        )
     if promotion["promoted"]:
         return Verdict("good", f"Promoted: {version} is now champion", promotion["reason"])
     return Verdict("warning", f"Not promoted: {version}", promotion["reason"])

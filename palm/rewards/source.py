@@ -63,10 +63,11 @@ def load_reward(spec: Reward) -> RewardSource:
 
 
 def _module_from_file(path: Path):
-    name = f"palm_rewards_{value_digest(str(path))[:16]}"
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    # Named by path and content: an edited file is imported anew, as its fingerprint is new.
+    name = f"palm_rewards_{value_digest([str(path), file_digest(path)])[:16]}"
     if name not in sys.modules:
-        if not path.is_file():
-            raise FileNotFoundError(f"no file {path}")
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module

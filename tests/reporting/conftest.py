@@ -1,5 +1,7 @@
 """Builds made from exact tabular problems, so that every number on a page is consistent with the others."""
 
+import copy
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -11,10 +13,10 @@ from palm.preferences.simplex import finest_lattice, spread_points
 NAMES = ("brevity", "safety", "humour", "politeness", "factual_correctness")
 _TEXTS = (
     "Try a walk first: twenty minutes outside helps more people than any app does.",
-    "I would rather not guess. If it lasts longer than two weeks, please talk to a doctor; until then keep regular "
-    "hours, avoid screens before bed and write down what keeps you awake.",
-    "Counting sheep is overrated, they unionised and now they demand breaks. Count goats instead: no contract, "
-    "no dignity, and they are asleep before you are.",
+    "I would rather not guess. If it lasts longer than two weeks, please talk to a doctor; until then keep "
+    "regular hours, avoid screens before bed and write down what keeps you awake.",
+    "Counting sheep is overrated, they unionised and now they demand breaks. Count goats instead: no "
+    "contract, no dignity, and they are asleep before you are.",
     "No.",
 )
 _PROMPTS = (
@@ -66,94 +68,178 @@ def _greedy(values, size, points):
 def _selection(names, values, *, size, points):
     curve = []
     for kept in range(1, min(len(values), 10) + 1):
-        exact, greedy = (_gap(values, choose(values, kept, points)[:kept], points)[0] for choose in (_select, _greedy))
-        curve.append({"size": kept, "exact": min(exact, greedy), "bound": 0.97 * min(exact, greedy), "greedy": greedy})
+        exact, greedy = (
+            _gap(values, choose(values, kept, points)[:kept], points)[0] for choose in (_select, _greedy)
+        )
+        curve.append(
+            {"size": kept, "exact": min(exact, greedy), "bound": 0.97 * min(exact, greedy), "greedy": greedy}
+        )
     members = _select(values, size, points)
     epsilon, worst, additive = _gap(values, members, points)
     best = (values[list(members)] @ points.T).argmax(axis=0)
     return {
-        "size": size, "method": "exact", "portfolio": [names[member] for member in members], "epsilon": epsilon,
-        "epsilon_bound": 0.97 * epsilon, "delta": 0.01, "worst_weights": worst.tolist(),
+        "size": size,
+        "method": "exact",
+        "portfolio": [names[member] for member in members],
+        "epsilon": epsilon,
+        "epsilon_bound": 0.97 * epsilon,
+        "delta": 0.01,
+        "worst_weights": worst.tolist(),
         "usage": {names[member]: float((best == rank).mean()) for rank, member in enumerate(members)},
-        "additive_gap": additive, "size_gap_curve": curve,
+        "additive_gap": additive,
+        "size_gap_curve": curve,
         "interval": {"confidence": 0.95, "low": 0.8 * epsilon, "high": 1.3 * epsilon},
-    }  # fmt: skip
+    }
 
 
 def _design(weights, *, epsilon, delta):
     coverage = check_coverage(weights, epsilon=epsilon, delta=delta)
     point = coverage.counterexample
     return {
-        "strategy": "palm", "objectives": weights.shape[1], "epsilon": epsilon, "delta": delta, "size": len(weights),
-        "weights": weights.tolist(), "lower_bound": None,
-        "coverage": {"method": "exact", "covered": bool(coverage.covered),
-                     "uncovered_fraction": float(coverage.uncovered_fraction),
-                     "counterexample": None if point is None else np.asarray(point).tolist()},
-    }  # fmt: skip
+        "strategy": "palm",
+        "objectives": weights.shape[1],
+        "epsilon": epsilon,
+        "delta": delta,
+        "size": len(weights),
+        "weights": weights.tolist(),
+        "lower_bound": None,
+        "coverage": {
+            "method": "exact",
+            "covered": bool(coverage.covered),
+            "uncovered_fraction": float(coverage.uncovered_fraction),
+            "counterexample": None if point is None else np.asarray(point).tolist(),
+        },
+    }
 
 
 def _policy(index, *, weights, expected, divergence, optimum, reference, beta, metrics, generator):
     objective = float(weights @ expected - beta * divergence)
     untrained = float(weights @ reference)
     return {
-        "policy": f"policy-{generator.integers(16**12):012x}", "weights": weights.tolist(),
-        "rewards": metrics["rewards"][index], "metrics": metrics["metrics"][index],
-        "kl": _measured(generator, divergence, 0.05), "regulariser": float(beta * divergence),
-        "objective": _measured(generator, objective), "objective_reference": untrained,
-        "objective_optimum": float(optimum), "share_of_gain": (objective - untrained) / (float(optimum) - untrained),
+        "policy": f"policy-{generator.integers(16**12):012x}",
+        "weights": weights.tolist(),
+        "rewards": metrics["rewards"][index],
+        "metrics": metrics["metrics"][index],
+        "kl": _measured(generator, divergence, 0.05),
+        "regulariser": float(beta * divergence),
+        "objective": _measured(generator, objective),
+        "objective_reference": untrained,
+        "objective_optimum": float(optimum),
+        "share_of_gain": (objective - untrained) / (float(optimum) - untrained),
         "effective_sample_size": float(generator.uniform(4, 20)),
-        "value_vector": (expected - beta * divergence).tolist(), "response_tokens": float(generator.uniform(18, 40)),
-        "truncation_rate": float(generator.uniform(0, 0.04)), "backend": "rloo",
-        "training_seconds": float(generator.uniform(40, 9000)), "reused": index % 3 == 0,
-    }  # fmt: skip
+        "value_vector": (expected - beta * divergence).tolist(),
+        "response_tokens": float(generator.uniform(18, 40)),
+        "truncation_rate": float(generator.uniform(0, 0.04)),
+        "backend": "rloo",
+        "training_seconds": float(generator.uniform(40, 9000)),
+        "reused": index % 3 == 0,
+    }
 
 
 def _samples(policies, names, generator):
     return [
-        {"prompt": prompt, "responses": [
-            {"policy": policy, "response": _TEXTS[(rank + number) % len(_TEXTS)],
-             "rewards": {name: float(generator.uniform()) for name in names}}
-            for number, policy in enumerate(["reference", *policies])
-        ]}
+        {
+            "prompt": prompt,
+            "responses": [
+                {
+                    "policy": policy,
+                    "response": _TEXTS[(rank + number) % len(_TEXTS)],
+                    "rewards": {name: float(generator.uniform()) for name in names},
+                }
+                for number, policy in enumerate(["reference", *policies])
+            ],
+        }
         for rank, prompt in enumerate(_PROMPTS)
-    ]  # fmt: skip
+    ]
 
 
-def make_build(dimension=3, count=12, size=4, *, names=NAMES, metric_names=("correct_answer",), seed=0, beta=0.15):
+def _policies(weights, *, names, metric_names, beta, generator):
+    expected, divergence, optimum, reference = _tabular_policies(weights, beta=beta, generator=generator)
+    measured = {
+        "rewards": [
+            {name: _measured(generator, mean) for name, mean in zip(names, row, strict=True)}
+            for row in expected
+        ],
+        "metrics": [
+            {name: _measured(generator, generator.uniform()) for name in metric_names} for _ in weights
+        ],
+    }
+    policies = [
+        _policy(
+            index,
+            weights=weights[index],
+            expected=expected[index],
+            divergence=divergence[index],
+            optimum=optimum[index],
+            reference=reference,
+            beta=beta,
+            metrics=measured,
+            generator=generator,
+        )
+        for index in range(len(weights))
+    ]
+    return policies, {
+        "rewards": {name: _measured(generator, mean) for name, mean in zip(names, reference, strict=True)},
+        "metrics": {name: _measured(generator, 0.3) for name in metric_names},
+        "response_tokens": 31.2,
+        "truncation_rate": 0.01,
+    }
+
+
+def make_build(
+    dimension=3, count=12, size=4, *, names=NAMES, metric_names=("correct_answer",), seed=0, beta=0.15
+):
     """A complete build: ``count`` policies on ``dimension`` rewards, ``size`` of them in the portfolio."""
     generator = np.random.default_rng(seed)
     names = list(names[:dimension])
     weights = spread_points(dimension, count)
-    expected, divergence, optimum, reference = _tabular_policies(weights, beta=beta, generator=generator)
-    measured = {
-        "rewards": [{name: _measured(generator, mean) for name, mean in zip(names, row, strict=True)} for row in expected],
-        "metrics": [{name: _measured(generator, generator.uniform()) for name in metric_names} for _ in weights],
-    }
-    policies = [
-        _policy(index, weights=weights[index], expected=expected[index], divergence=divergence[index],
-                optimum=optimum[index], reference=reference, beta=beta, metrics=measured, generator=generator)
-        for index in range(count)
-    ]  # fmt: skip
+    policies, reference = _policies(
+        weights, names=names, metric_names=metric_names, beta=beta, generator=generator
+    )
     values = np.array([policy["value_vector"] for policy in policies])
-    selection = _selection([p["policy"] for p in policies], values, size=size, points=finest_lattice(dimension, 900))
+    selection = _selection(
+        [policy["policy"] for policy in policies],
+        values,
+        size=size,
+        points=finest_lattice(dimension, 900),
+    )
     return {
-        "title": "quickstart", "build_id": "build-7f3a0c", "created": "2026-11-23T21:00:00+00:00",
-        "palm_version": "0.1.0", "reward_names": names, "metric_names": list(metric_names), "beta": beta,
+        "title": "quickstart",
+        "build_id": "build-7f3a0c",
+        "created": "2026-11-23T21:00:00+00:00",
+        "palm_version": "0.1.0",
+        "reward_names": names,
+        "metric_names": list(metric_names),
+        "beta": beta,
         "design": _design(weights, epsilon=0.4, delta=0.06),
-        "reference": {"rewards": {name: _measured(generator, mean) for name, mean in zip(names, reference, strict=True)},
-                      "metrics": {name: _measured(generator, 0.3) for name in metric_names},
-                      "response_tokens": 31.2, "truncation_rate": 0.01},
-        "policies": policies, "selection": selection,
+        "reference": reference,
+        "policies": policies,
+        "selection": selection,
         "registration": {"model": "palm-quickstart", "version": "4", "aliases": ["challenger", "champion"]},
-        "promotion": {"promoted": True, "max_epsilon": 0.2, "epsilon": selection["interval"]["high"],
-                      "reason": "the upper end of the gap's interval is below the gate of 20 %",
-                      "previous_version": "3"},
+        "promotion": {
+            "promoted": True,
+            "max_epsilon": 0.2,
+            "epsilon": selection["interval"]["high"],
+            "reason": "the upper end of the gap's interval is below the gate of 20 %",
+            "previous_version": "3",
+        },
         "samples": _samples(selection["portfolio"], names, generator),
         "config_yaml": f"rewards: [{', '.join(names)}]\nportfolio: {{size: {size}}}\n",
-    }  # fmt: skip
+    }
+
+
+@pytest.fixture(scope="session")
+def build_maker():
+    """The maker of complete builds, for other sizes than the usual one."""
+    return make_build
+
+
+@cache
+def _usual_build():
+    return make_build()
 
 
 @pytest.fixture
 def build():
     """Twelve policies on three rewards, four of them kept, promoted."""
-    return make_build()
+    return copy.deepcopy(_usual_build())

@@ -1,0 +1,44 @@
+# Every target does its own set-up in .venv and is quick when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: install demo test lint bench clean
+
+install: $(INSTALLED)
+
+# torch first and alone: a machine that offers a CPU build gets that one, and nothing later pulls in another.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("python %d.%d: must be >= 3.11; set PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(PIP) $(TORCH)
+	@$(PIP) --editable '.[train,cluster]'
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	@$(PIP) --editable '.[train,cluster,dev]'
+	@touch $@
+
+# The folder stays: a second demo reuses what the first one trained.
+demo: $(INSTALLED)
+	@test -d quickstart || $(BIN)/palm init quickstart --example quickstart
+	@$(BIN)/palm run quickstart/portfolio.yaml
+
+test: lint
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+lint: $(INSTALLED_DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+bench: $(INSTALLED_DEV)
+	@$(BIN)/python benchmarks/geometry.py
+
+clean:
+	rm -rf $(VENV) quickstart build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

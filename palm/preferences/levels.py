@@ -1,0 +1,251 @@
+"""Levels of the pivot grid: found by search, accepted only when exact subtraction leaves no hole."""
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, product
+
+import numpy as np
+from scipy.optimize import minimize
+
+from palm.errors import WeightsError
+from palm.preferences.cells import cell_boxes, cell_excess
+from palm.preferences.coverage import box_centres, uncovered_boxes
+from palm.preferences.packing import cover_lower_bound
+from palm.preferences.simplex import finest_lattice
+
+MAX_VECTORS = 10_000
+"""Largest pivot grid that the search considers; beyond it the exact check takes minutes."""
+
+MAX_LEVELS = 40
+"""Most levels that the search considers."""
+
+EXCESS_TOLERANCE = 1e-10
+"""A level count is given up when some preference stays this far outside every cell."""
+
+SAMPLE_LIMIT = 2000
+"""Size of the lattice that the search starts from."""
+
+HOLES_PER_ROUND = 60
+"""Uncovered points added to the sample after each exact check."""
+
+SLACK_WANTED = 0.2
+"""The fit stops once the sample is inside the cells by this share of δ'."""
+
+MAX_ROUNDS = 10
+EVALUATIONS_PER_LEVEL = 100
+RESTARTS = 3
+SMALLEST_START = 1e-3
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels of a pivot grid.
+
+    Attributes:
+        values: increasing, in (0, 1].
+        slack: how far inside the nearest cell the worst sampled preference is (estimated).
+    """
+
+    values: tuple
+    slack: float
+
+
+def pivot_size(objectives, levels):
+    """Count the vectors of a pivot grid: d · L^(d-1)."""
+    return objectives * levels ** (objectives - 1)
+
+
+def pivot_grid(objectives, levels):
+    """Make the pivot grid: one entry is 1, every other one a level, then divided by the sum.
+
+    Args:
+        objectives: d.
+        levels: L numbers in (0, 1].
+
+    Returns:
+        Array of shape (d · L^(d-1), d); with a level of exactly 1 some rows are equal.
+
+    Source:
+        PALM.md, "Cells and grids" (derived): the combined grid of arXiv 2604.04144, Figure 2, in d dimensions.
+    """
+    rows = [
+        (*others[:pivot], 1.0, *others[pivot:])
+        for pivot in range(objectives)
+        for others in product(levels, repeat=objectives - 1)
+    ]
+    grid = np.array(rows)
+    return grid / grid.sum(axis=1, keepdims=True)
+
+
+def find_levels(objectives, *, epsilon, delta):
+    """Search the fewest levels whose pivot grid covers the simplex.
+
+    Args:
+        objectives: d, 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in (0, 1].
+
+    Returns:
+        Levels. That they cover is exact; that fewer levels would not is the search's finding, not a proof.
+
+    Raises:
+        WeightsError: no cover of at most 10 000 vectors was found.
+
+    Source:
+        Nelder and Mead (1965) on a sample that grows by the holes which exact subtraction finds.
+    """
+    if delta <= 0:
+        raise WeightsError(
+            f"delta={delta!r}",
+            rule="strategy palm needs a delta above 0: near a corner only an additive tolerance covers",
+            remedy="choose one such as 0.01",
+        )
+    sample = finest_lattice(objectives, SAMPLE_LIMIT)
+    # The grid is symmetric, so preferences in decreasing order stand for all of them.
+    sample = sample[(np.diff(sample, axis=1) <= 0).all(axis=1)]
+    high = _first_count(sample, epsilon=epsilon, delta=delta)
+    best = None
+    while best is None and high <= MAX_LEVELS and pivot_size(objectives, high) <= MAX_VECTORS:
+        best, sample = _search(sample, high, epsilon=epsilon, delta=delta)
+        high += best is None
+    # Fewer vectors than a packing has points cannot cover, so those counts need no search.
+    needed = cover_lower_bound(objectives, epsilon=epsilon, delta=delta)
+    low = max(0, *(count for count in range(MAX_LEVELS) if pivot_size(objectives, count) < needed))
+    while best is not None and high - low > 1:
+        middle = (low + high) // 2
+        found, sample = _search(sample, middle, epsilon=epsilon, delta=delta)
+        low, high, best = (middle, high, best) if found is None else (low, middle, found)
+    if best is not None:
+        return best
+    raise WeightsError(
+        f"objectives={objectives}, epsilon={epsilon}, delta={delta}",
+        rule=f"strategy palm found no cover of at most {MAX_VECTORS} vectors",
+        remedy="raise epsilon or delta, use fewer objectives, or choose strategy uniform with a size",
+    )
+
+
+def _first_count(sample, *, epsilon, delta):
+    """Find the fewest levels with which some starting levels already cover the sample."""
+    for count in range(1, MAX_LEVELS + 1):
+        for gaps in _starts(count, epsilon=epsilon, delta=delta):
+            if _worst_excess(sample, gaps, epsilon=epsilon, delta=delta) <= EXCESS_TOLERANCE:
+                return count
+        if pivot_size(sample.shape[1], count + 1) > MAX_VECTORS:
+            break
+    return count
+
+
+def _starts(count, *, epsilon, delta):
+    """Make starting levels: equal ratios above δ', and a combined grid stretched to the level count."""
+    bottom = max(delta, SMALLEST_START)
+    gaps = np.full(count, np.log(1 / min(bottom, 0.5)) / count)
+    gaps[0] /= 2
+    yield gaps
+    low, high = 0.0, (1 - 1e-6) / max(epsilon, delta)
+    for _ in range(60):
+        stretch = (low + high) / 2
+        centres, end = _combined(count, epsilon * stretch, delta * stretch)
+        low, high = (stretch, high) if end < 1 else (low, stretch)
+    yield -np.diff(np.log(np.minimum([*centres, 1.0], 1.0)))[::-1]
+
+
+def _combined(count, epsilon, delta):
+    """Compute the first centres of a combined grid on [0, 1] and where their cells end."""
+    centres, end = [], 0.0
+    for _ in range(count):
+        centres.append(end * (1 + epsilon) + delta)
+        end = (centres[-1] + delta) / (1 - epsilon)
+    return centres, end
+
+
+def _worst_excess(sample, gaps, *, epsilon, delta):
+    """Measure how far the worst point of the sample is outside its nearest cell."""
+    rows = _ordered_rows(_ordered_choices(sample.shape[1], len(gaps)), _levels(gaps))
+    return cell_excess(sample[:, None], rows[None], epsilon=epsilon, delta=delta).min(axis=1).max()
+
+
+def _search(sample, count, *, epsilon, delta):
+    """Look for ``count`` levels that cover, from each start in turn.
+
+    Returns:
+        The Levels or None, and the sample with the holes that were found.
+    """
+    for gaps in _starts(count, epsilon=epsilon, delta=delta):
+        for _ in range(MAX_ROUNDS):
+            gaps, worst = _fit(sample, gaps, epsilon=epsilon, delta=delta)
+            if worst > EXCESS_TOLERANCE:
+                break
+            levels = _levels(gaps)
+            holes = _holes(pivot_grid(sample.shape[1], levels), epsilon=epsilon, delta=delta)
+            if not len(holes):
+                return Levels(values=tuple(levels.tolist()), slack=-float(worst)), sample
+            sample = np.concatenate([sample, holes])
+    return None, sample
+
+
+def _fit(sample, gaps, *, epsilon, delta):
+    """Move levels so that the sample lies inside the cells; stop once it does with some slack.
+
+    Returns:
+        The logarithmic gaps and the worst excess with them.
+    """
+
+    choices = _ordered_choices(sample.shape[1], len(gaps))
+    points = sample.T[:, :, None]
+    allowed = epsilon * points + delta
+
+    def worst_excess(logs):
+        rows = _ordered_rows(choices, _levels(logs)).T[:, None, :]
+        return (np.abs(rows - points) - allowed).max(axis=0).min(axis=1).max()
+
+    def stop_when_inside(intermediate_result):
+        if intermediate_result.fun < -SLACK_WANTED * delta:
+            raise StopIteration
+
+    worst = worst_excess(gaps)
+    for _ in range(RESTARTS):
+        fit = minimize(
+            worst_excess,
+            gaps,
+            method="Nelder-Mead",
+            callback=stop_when_inside,
+            options={"maxfev": EVALUATIONS_PER_LEVEL * len(gaps), "xatol": 1e-6, "fatol": 1e-9},
+        )
+        gaps, gain, worst = np.abs(fit.x), worst - fit.fun, fit.fun
+        if worst < -SLACK_WANTED * delta or gain < EXCESS_TOLERANCE:
+            break
+    return gaps, worst
+
+
+def _levels(gaps):
+    """Turn logarithmic gaps, the top one first, into increasing levels in (0, 1]."""
+    return np.exp(-np.cumsum(np.abs(gaps)))[::-1]
+
+
+def _ordered_choices(objectives, count):
+    """List the choices of d - 1 out of ``count`` levels in decreasing order, as indices."""
+    return np.array(list(combinations_with_replacement(range(count - 1, -1, -1), objectives - 1)))
+
+
+def _ordered_rows(choices, levels):
+    """Make the rows of the pivot grid that are in decreasing order.
+
+    By exchange, no other order of the same entries is nearer to a preference in decreasing order.
+    """
+    rows = np.hstack([np.ones((len(choices), 1)), levels[choices]])
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _holes(weights, *, epsilon, delta):
+    """Find points in decreasing order that no cell holds; none means that the cells cover everything."""
+    first, second = np.triu_indices(weights.shape[1], 1)
+
+    def holds_ordered(boxes):
+        return (boxes.highs[:, first] > boxes.lows[:, second]).all(axis=1)
+
+    holes, count = [], 0
+    for left in uncovered_boxes(cell_boxes(weights, epsilon=epsilon, delta=delta), keep=holds_ordered):
+        holes.append(-np.sort(-box_centres(left), axis=1))
+        count += len(left.lows)
+        if count >= HOLES_PER_ROUND:
+            break
+    return np.concatenate(holes)[:HOLES_PER_ROUND] if holes else np.empty((0, weights.shape[1]))

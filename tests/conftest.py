@@ -1,0 +1,93 @@
+"""Shared pieces: a tiny base model trained on the spot, and a whole small workspace."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from palm.config import TinyModel
+from palm.config_file import load_config
+from palm.models.tiny import build_tiny_model
+
+REWARDS = '''
+def length(prompts, responses, **fields):
+    """Longer is better, up to 20 characters."""
+    return [min(len(text), 20) / 20 for text in responses]
+
+def vowels(prompts, responses, **fields):
+    """Share of vowels."""
+    return [sum(c in "aeiou" for c in text) / max(1, len(text)) for text in responses]
+'''
+
+
+def write_jsonl(path: Path, records: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def corpus_records() -> list[dict]:
+    words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
+    return [
+        {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
+        for first in words for second in words for count in (1, 2, 4)
+    ]
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory) -> Path:
+    """A Llama of width 16, trained for a few steps on words."""
+    folder = tmp_path_factory.mktemp("base")
+    corpus = write_jsonl(folder / "corpus.jsonl", corpus_records())
+    settings = TinyModel(corpus=str(corpus), hidden_size=16, layers=2, heads=2, vocabulary_size=300, steps=60,
+                         batch_size=32, learning_rate=1e-2)
+    build_tiny_model(settings, folder / "model", scratch=folder / "scratch")
+    return folder / "model"
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Path:
+    """A folder with a configuration that builds a portfolio of two rewards in seconds a step."""
+    write_jsonl(tmp_path / "corpus.jsonl", corpus_records())
+    words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
+    write_jsonl(tmp_path / "train.jsonl", [{"prompt": f"say {word}"} for word in words])
+    write_jsonl(tmp_path / "eval.jsonl", [{"prompt": f"tell {word}"} for word in words])
+    (tmp_path / "rewards.py").write_text(REWARDS)
+    config = {
+        "name": "small",
+        "base_model": {"source": "tiny", "tiny": {"corpus": "corpus.jsonl", "hidden_size": 16, "layers": 2, "heads": 2,
+                                                  "vocabulary_size": 300, "steps": 60, "learning_rate": 0.01}},
+        "prompts": {"train": "train.jsonl", "eval": "eval.jsonl"},
+        "rewards": [{"name": "length", "uri": "python:rewards.py:length"},
+                    {"name": "vowels", "uri": "python:rewards.py:vowels"}],
+        "beta": 0.1,
+        "design": {"strategy": "uniform", "epsilon": 0.4, "delta": 0.1, "size": 3},
+        "generation": {"max_new_tokens": 16},
+        "training": {"steps": 2, "micro_batch_size": 16, "prompts_per_step": 4, "responses_per_prompt": 4},
+        "selection": {"size": 2},
+        "registry": {"tracking_uri": "sqlite:///mlflow.db", "experiment": "small", "model": "small"},
+        "promotion": {"max_epsilon": 1.0},
+        "storage": {"root": "store"},
+    }
+    (tmp_path / "portfolio.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return tmp_path
+
+
+@pytest.fixture
+def config(workspace):
+    """The workspace's configuration, loaded."""
+    return load_config(workspace / "portfolio.yaml")
+
+
+def edit_config(workspace: Path, **changes) -> Path:
+    """Change keys of the workspace's configuration; dots in names lead into sections."""
+    path = workspace / "portfolio.yaml"
+    raw = yaml.safe_load(path.read_text())
+    for name, value in changes.items():
+        *sections, key = name.split("__")
+        node = raw
+        for section in sections:
+            node = node[int(section) if isinstance(node, list) else section]
+        node[key] = value
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
+    return path

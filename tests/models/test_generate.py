@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from palm.models.generate import generate
+from palm.models.load import load_model
+from palm.models.prompts import encode_prompts
+
+PROMPTS = ["say tea", "say stone and bread", "say sky", "oak", "say area"]
+
+
+@pytest.fixture(scope="module")
+def policy(base_model):
+    return load_model(base_model)
+
+
+def test_padding_does_not_change_the_likeliest_response(policy):
+    together = generate(policy, PROMPTS, max_new_tokens=12, batch_size=5, seed=0, temperature=0)
+    alone = [generate(policy, [prompt], max_new_tokens=12, batch_size=1, seed=0, temperature=0)[0] for prompt in PROMPTS]
+    assert together == alone
+
+
+def test_likeliest_response_is_the_argmax_path(policy):
+    response = generate(policy, ["say tea"], max_new_tokens=6, batch_size=1, seed=0, temperature=0)[0]
+    ids = encode_prompts(policy.tokenizer, ["say tea"])[0]
+    for token in response.token_ids:
+        assert policy.model(torch.tensor([ids])).logits[0, -1].argmax() == token
+        ids = [*ids, token]
+
+
+def test_seed_decides_and_global_randomness_is_left_alone(policy):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    first = generate(policy, PROMPTS, max_new_tokens=12, batch_size=2, seed=1)
+    assert torch.rand(1) == expected
+    assert generate(policy, PROMPTS, max_new_tokens=12, batch_size=2, seed=1) == first
+    assert generate(policy, PROMPTS, max_new_tokens=12, batch_size=2, seed=2) != first
+
+
+def test_samples_follow_the_policys_own_distribution(policy):
+    """First tokens of many samples against the model's probabilities; a top-k or a temperature would show."""
+    count = 4000
+    samples = generate(policy, ["say tea"] * count, max_new_tokens=1, batch_size=1000, seed=0)
+    with torch.inference_mode():
+        logits = policy.model(torch.tensor(encode_prompts(policy.tokenizer, ["say tea"]))).logits[0, -1]
+    probabilities = logits.softmax(-1)
+    counts = torch.bincount(torch.tensor([s.token_ids[0] for s in samples]), minlength=len(probabilities))
+    assert (counts / count - probabilities).abs().max() < 4 * 0.5 / count**0.5
+    tail = probabilities < 0.01
+    assert abs(float(counts[tail].sum()) / count - float(probabilities[tail].sum())) < 0.02
+
+
+def test_end_and_truncation(policy):
+    responses = generate(policy, PROMPTS * 10, max_new_tokens=12, batch_size=50, seed=0)
+    ends = set(policy.end_ids)
+    assert {response.truncated for response in responses} == {True, False}
+    for response in responses:
+        assert response.truncated == (response.token_ids[-1] not in ends)
+        assert not ends & set(response.token_ids[:-1])
+        assert len(response.token_ids) == 12 or not response.truncated
+        assert "<|" not in response.text

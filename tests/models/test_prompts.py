@@ -1,0 +1,48 @@
+import pytest
+
+from palm.errors import DataError
+from palm.models.load import load_tokenizer
+from palm.models.prompts import encode_prompts, read_prompts
+
+
+def test_prompts_and_fields(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"prompt": "a", "answer": "1"}\n\n{"prompt": "b", "answer": "2"}\n')
+    prompts = read_prompts(path)
+    assert prompts.texts == ["a", "b"]
+    assert prompts.repeat(2).fields == {"answer": ["1", "1", "2", "2"]}
+    assert prompts.take([1, 0]).texts == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["holds no records"]),
+        ('{"prompt": "a"}\n{', ["line 2", "not JSON"]),
+        ("[1]", ["line 1", "must be a JSON object"]),
+        ('{"question": "a"}', ["prompt=None", "non-empty string"]),
+        ('{"prompt": "  "}', ["non-empty string"]),
+        ('{"prompt": "a", "x": 1}\n{"prompt": "b"}', ["line 2", "must be those of the first record"]),
+    ],
+)
+def test_malformed_prompts(tmp_path, text, words):
+    path = tmp_path / "p.jsonl"
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_prompts(path)
+    assert "\n" not in str(caught.value)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DataError, match=r"none\.jsonl.*cannot be read"):
+        read_prompts(tmp_path / "none.jsonl")
+
+
+def test_chat_template_is_used_where_there_is_one(base_model):
+    tokenizer = load_tokenizer(base_model)
+    ids = encode_prompts(tokenizer, ["say tea"])[0]
+    assert tokenizer.decode(ids) == "<|user|>say tea<|assistant|>"
+    tokenizer.chat_template = None
+    assert tokenizer.decode(encode_prompts(tokenizer, ["say tea"])[0]) == "say tea"

@@ -1,0 +1,190 @@
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection, QuadMesh
+from matplotlib.patches import Polygon, Rectangle
+
+from palm.preferences.cells import cell_polygon
+from palm.preferences.simplex import spread_points
+from palm.reporting.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
+from palm.reporting.regions import serving_regions
+
+BLUE, RED, GREY = "#0072b2", "#d55e00", "#8a939e"
+
+
+def texts(figure):
+    return {text.get_text() for text in figure.findobj(mpl.text.Text)} - {""}
+
+
+def rendered(figure):
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg")
+    return stream.getvalue()
+
+
+def cells(weights, *, names, labels, **more):
+    return cells_figure(
+        weights,
+        epsilon=0.3,
+        delta=0.02,
+        reward_names=names,
+        labels=labels,
+        colours=[BLUE if label else GREY for label in labels],
+        **more,
+    )
+
+
+def test_every_cell_is_drawn_as_its_exact_polygon():
+    weights = spread_points(3, 7)
+    figure = cells(weights, names=["a", "b", "c"], labels=["P1"] + [""] * 6)
+    axes = figure.axes[0]
+    fills = [patch for patch in axes.patches if isinstance(patch, Polygon) and patch.get_alpha()]
+    assert len(fills) == 7
+    expected = axes.transProjection.transform(cell_polygon(weights[0], epsilon=0.3, delta=0.02))
+    own = [patch for patch in fills if mpl.colors.to_hex(patch.get_facecolor()) == BLUE]
+    assert len(own) == 1
+    np.testing.assert_allclose(own[0].get_xy()[:-1], expected)
+    assert {"a", "b", "c", "P1"} <= texts(figure)
+    assert "not covered" not in texts(figure)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_counterexample_is_marked(dimension):
+    point = np.full(dimension, 1 / dimension)
+    figure = cells(np.eye(dimension), names="abc"[:dimension], labels=[""] * dimension, counterexample=point)
+    assert "not covered" in texts(figure)
+
+
+def test_two_rewards_give_one_interval_a_vector():
+    weights = np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
+    figure = cells(weights, names=["a", "b"], labels=["", "P1", ""])
+    bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars]
+    # |w_i − v_i| <= 0.3 v_i + 0.02 for both coordinates, solved by hand.
+    middle = (1 - 0.52 / 0.7, 0.52 / 0.7)
+    low = max(0.48 / 1.3, middle[0])
+    np.testing.assert_allclose(spans, [(0, 0.02 / 0.7), (low, 1 - low), (1 - 0.02 / 0.7, 1)], atol=1e-12)
+
+
+def test_more_rewards_give_a_table_of_all_weights_with_the_kept_ones_first():
+    weights = spread_points(4, 9)
+    labels = [""] * 9
+    labels[5], labels[2] = "P1", "P2"
+    figure = cells(weights, names=["a", "b", "c", "d"], labels=labels)
+    mesh = figure.findobj(QuadMesh)[0]
+    table = np.asarray(mesh.get_array()).reshape(9, 4)
+    np.testing.assert_allclose(table[:2], weights[[5, 2]])
+    np.testing.assert_allclose(sorted(map(tuple, table)), sorted(map(tuple, weights)))
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["P1", "P2"]
+
+
+def test_usage_draws_the_exact_regions_in_the_policies_colours():
+    values = np.array([[0.8, 0.4, 0.4], [0.4, 0.8, 0.4]])
+    figure = usage_figure(
+        values,
+        usage=[0.5, 0.5],
+        reward_names=["a", "b", "c"],
+        labels=["P1", "P2"],
+        colours=[BLUE, RED],
+        worst_weights=np.array([0.5, 0.5, 0.0]),
+    )
+    axes = figure.axes[0]
+    drawn = {mpl.colors.to_hex(p.get_facecolor()): p.get_xy()[:-1] for p in axes.patches if p.get_fill()}
+    for colour, region in zip([BLUE, RED], serving_regions(values), strict=True):
+        np.testing.assert_allclose(drawn[colour], axes.transProjection.transform(region))
+    assert {"P1\n50 %", "P2\n50 %", "worst"} <= texts(figure)
+
+
+def test_usage_of_two_rewards_is_a_strip_that_changes_where_the_objectives_cross():
+    figure = usage_figure(
+        np.array([[1.0, 0.0], [0.0, 0.5]]),
+        usage=[2 / 3, 1 / 3],
+        reward_names=["a", "b"],
+        labels=["P1", "P2"],
+        colours=[BLUE, RED],
+        worst_weights=np.array([1 / 3, 2 / 3]),
+    )
+    spans = {mpl.colors.to_hex(p.get_facecolor()): p.get_extents() for p in figure.axes[1].patches}
+    to_data = figure.axes[1].transData.inverted()
+    assert to_data.transform(spans[RED].p1)[0] == pytest.approx(1 / 3, abs=1e-3)
+    assert to_data.transform(spans[BLUE].p0)[0] == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_usage_of_many_rewards_is_one_bar_a_policy():
+    figure = usage_figure(
+        np.eye(4)[:2],
+        usage=[0.7, 0.3],
+        reward_names=list("abcd"),
+        labels=["P1", "P2"],
+        colours=[BLUE, RED],
+        worst_weights=np.full(4, 0.25),
+    )
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.7, 0.3]
+    assert {"70.0 %", "30.0 %"} <= texts(figure)
+
+
+def test_size_gap_plots_the_curves_given_and_marks_the_kept_size():
+    figure = size_gap_figure(
+        [1, 2, 3], exact=[0.3, 0.1, 0.0], bound=[0.3, None, 0.0], greedy=[0.3, 0.2, 0.1], chosen_size=2
+    )
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    np.testing.assert_allclose(lines["exact"], [0.3, 0.1, 0.0])
+    np.testing.assert_allclose(lines["greedy"], [0.3, 0.2, 0.1])
+    assert "kept: K = 2" in texts(figure)
+    assert "proven bound" not in texts(figure)
+
+
+def test_size_gap_shades_what_is_not_proven():
+    figure = size_gap_figure([1, 2], exact=[0.3, 0.2], bound=[0.3, 0.1], greedy=[0.3, 0.2], chosen_size=1)
+    assert "proven bound" in texts(figure)
+
+
+def test_trade_off_plots_every_policy_with_its_error_and_names_the_kept_ones():
+    means = np.array([[0.2, 0.8], [0.5, 0.5], [0.8, 0.2]])
+    figure = trade_off_figure(
+        means,
+        standard_errors=np.tile([0.01, 0.03], (3, 1)),
+        axis_names=["a", "b"],
+        labels=["P1", "", "P2"],
+        colours=[BLUE, GREY, RED],
+        reference=np.array([0.3, 0.3]),
+    )
+    axes = figure.axes[0]
+    other, kept = (dots.get_offsets() for dots in axes.findobj(PathCollection))
+    np.testing.assert_allclose(other, means[1:2])
+    np.testing.assert_allclose(kept, means[[0, 2]])
+    np.testing.assert_allclose(axes.lines[-1].get_xydata(), [[0.3, 0.3]])
+    across_error, along_error = np.array([0.01, 0.0]), np.array([0.0, 0.03])
+    across, along = (bars.get_segments() for bars in axes.containers[0].lines[2])
+    np.testing.assert_allclose(across, [[mean - across_error, mean + across_error] for mean in means])
+    np.testing.assert_allclose(along, [[mean - along_error, mean + along_error] for mean in means])
+    assert {"P1", "P2", "ref."} <= texts(figure)
+
+
+def test_labels_of_neighbouring_points_do_not_overlap():
+    means = np.random.default_rng(0).normal(0.5, 0.02, size=(40, 2))
+    labels = [f"P{index + 1}" if index < 7 else "" for index in range(40)]
+    figure = trade_off_figure(
+        means,
+        standard_errors=np.full((40, 2), 0.001),
+        axis_names=["a", "b"],
+        labels=labels,
+        colours=[BLUE] * 40,
+        reference=np.array([0.5, 0.5]),
+    )
+    FigureCanvasAgg(figure).draw()
+    boxes = [
+        mpl.text.Text.get_window_extent(text)
+        for text in figure.axes[0].texts
+        if text.get_text() in {*labels[:7], "ref."}
+    ]
+    assert len(boxes) == 8
+    overlaps = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert not overlaps
+
+
+def test_reward_names_are_never_read_as_mathematics():
+    assert rendered(cells(np.eye(3), names=["$\\frac", "b$", "c_d^e"], labels=[""] * 3))

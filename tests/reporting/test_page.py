@@ -1,0 +1,153 @@
+import copy
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from palm.errors import DataError
+from palm.reporting.page import render_report, write_report
+
+LONG_NAMES = ("helpfulness_to_the_user_under_uncertainty", "x" * 60, "c")
+VOID = {"meta", "br", "wbr"}
+
+
+class Page(HTMLParser):
+    """Text, tags and attributes of a page; fails on elements that are not closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.pieces, self.identifiers = [], [], [], []
+        self.feed(html)
+        assert self.open == []
+        self.text = re.sub(r"\s+", " ", "".join(self.pieces))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.identifiers += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.identifiers += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.pieces.append(data)
+
+
+def test_the_numbers_on_the_page_are_those_of_the_build(build):
+    build["selection"] |= {"epsilon": 0.030401, "epsilon_bound": 0.02991, "worst_weights": [0.1, 0.3, 0.6]}
+    build["selection"]["interval"] = {"confidence": 0.95, "low": 0.02109, "high": 0.04401}
+    text = Page(render_report(build)).text
+    assert "4 of 12" in text
+    assert "3.05 %" in text and "not below 2.99 % with 4 kept" in text
+    assert "95 % interval 2.10 % to 4.41 %" in text
+    assert "60 % humour, 30 % safety, 10 % brevity" in text
+    for policy in build["policies"]:
+        assert policy["policy"] in text
+        for reward in policy["rewards"].values():
+            assert f"{reward['mean']:.3f} ± {reward['standard_error']:.3f}" in text
+        assert f"{policy['objective_optimum']:.3f}" in text
+        assert f"{policy['kl']['mean']:.2f} ± {policy['kl']['standard_error']:.2f}" in text
+    for share in build["selection"]["usage"].values():
+        assert f"{100 * share:.1f} %" in text
+    assert text.count("not kept") == 8
+    assert "build-7f3a0c" in text and "quickstart" in text and "Previous championversion 3" in text
+
+
+def test_a_proven_optimum_is_called_one_and_an_unknown_bound_is_not_shown(build):
+    build["selection"]["epsilon_bound"] = build["selection"]["epsilon"]
+    assert "Proven to be the smallest with 4 kept" in Page(render_report(build)).text
+    build["selection"]["epsilon_bound"] = None
+    text = Page(render_report(build)).text
+    assert "Proven " not in text and "Proven:" not in text and "lower bound" not in text
+
+
+def test_model_output_names_and_configuration_are_escaped(build):
+    attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    build["samples"][0]["prompt"] = build["samples"][0]["responses"][1]["response"] = attack
+    build |= {"title": attack, "config_yaml": attack}
+    build["promotion"]["reason"] = attack
+    page = Page(render_report(build))
+    assert "script" not in page.tags and "img" not in page.tags
+    assert page.text.count(attack) == 6  # title twice, reason, prompt, response, configuration
+
+
+def test_nothing_is_fetched_and_no_script_runs(build):
+    html = render_report(build)
+    assert not re.search(r"https?:|//[a-z]|<script|<link|<iframe|@import|javascript:", html)
+    assert not re.search(r'\b(?:src|href)="(?!#|data:)', html)
+    assert not re.search(r"url\((?!#)", html)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dimension": 3, "count": 1, "size": 1},
+        {"dimension": 2, "count": 9, "size": 3, "metric_names": ()},
+        {"dimension": 4, "count": 12, "size": 5},
+        {"dimension": 5, "count": 50, "size": 7},
+        {"dimension": 3, "count": 8, "size": 3, "names": LONG_NAMES},
+    ],
+    ids=["one policy", "two rewards", "four rewards", "fifty policies", "long names"],
+)
+def test_every_kind_of_build_makes_a_valid_page(build_maker, arguments):
+    html = render_report(build_maker(**arguments))
+    page = Page(html)
+    assert len(html) < 3_000_000
+    assert len(set(page.identifiers)) == len(page.identifiers)
+    d, n, k = arguments["dimension"], arguments["count"], arguments["size"]
+    assert page.tags.count("svg") == 3 + d * (d - 1) // 2
+    assert page.text.count("not kept") == n - k
+    assert f"{k} of {n}" in page.text
+    assert "nan" not in page.text.lower().split() and "None" not in page.text
+
+
+def test_a_page_is_written_when_later_stages_have_not_run(build):
+    bare = build | {"registration": None, "promotion": None, "samples": []}
+    bare["selection"] = bare["selection"] | {"interval": None}
+    page = Page(render_report(bare))
+    assert "Not registered" in page.text and "Sample responses" not in page.text
+    assert "interval" not in page.text and "Gate" not in page.text
+
+
+def test_what_could_not_be_measured_is_a_dash(build):
+    build["policies"][0] |= {"share_of_gain": None, "effective_sample_size": None, "objective_optimum": None}
+    before = copy.deepcopy(build)
+    before["policies"][0] |= {"share_of_gain": 0.5, "effective_sample_size": 3.0, "objective_optimum": 0.5}
+    assert Page(render_report(build)).text.count("–") == Page(render_report(before)).text.count("–") + 3
+
+
+def test_uncovered_designs_say_what_they_miss(build):
+    coverage = {
+        "method": "exact",
+        "covered": False,
+        "uncovered_fraction": 1e-7,
+        "counterexample": [0.2, 0.3, 0.5],
+    }
+    build["design"]["coverage"] = coverage
+    text = Page(render_report(build)).text
+    assert "99.99 %" in text and "50 % humour, 30 % safety, 20 % brevity" in text
+    coverage |= {"covered": True, "uncovered_fraction": 0.0, "counterexample": None}
+    text = Page(render_report(build)).text
+    assert "100 % of all preferences" in text and "Not covered" not in text
+
+
+def test_the_file_appears_whole_and_replaces_an_older_one(build, tmp_path):
+    destination = tmp_path / "reports" / "report.html"
+    assert write_report(build, destination) == destination
+    first = destination.read_text(encoding="utf-8")
+    assert first == render_report(build)
+    write_report(build | {"title": "second"}, destination)
+    assert "<h1>second</h1>" in destination.read_text(encoding="utf-8")
+    assert [path.name for path in destination.parent.iterdir()] == ["report.html"]
+
+
+def test_a_field_missing_inside_a_section_is_named(build, tmp_path):
+    del build["policies"][3]["kl"]
+    with pytest.raises(DataError, match="kl"):
+        write_report(build, tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,106 @@
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from palm.errors import StorageError
+from palm.storage.store import Store, fetch_s3_folder
+
+
+@pytest.fixture(scope="module")
+def s3_server():
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """A real HTTP server that speaks S3, reached the way a user's would be."""
+    for name, value in {"AWS_ENDPOINT_URL_S3": s3_server, "AWS_ACCESS_KEY_ID": "test", "AWS_DEFAULT_REGION": "us-east-1",
+                        "AWS_SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="palm")
+    yield client
+    for entry in client.list_objects_v2(Bucket="palm").get("Contents", []):
+        client.delete_object(Bucket="palm", Key=entry["Key"])
+    client.delete_bucket(Bucket="palm")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request, tmp_path):
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    request.getfixturevalue("s3")
+    return "s3://palm/some/prefix"
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = tmp_path / "work"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("alpha")
+    (folder / "sub" / "b.bin").write_bytes(bytes(range(256)) * 50)
+    return folder
+
+
+def test_published_is_fetched_as_it_was(root, work, tmp_path):
+    store = Store(root)
+    assert not store.fetch("entry-1", tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+    store.publish("entry-1", work)
+    assert store.fetch("entry-1", tmp_path / "out")
+    assert (tmp_path / "out" / "sub" / "b.bin").read_bytes() == (work / "sub" / "b.bin").read_bytes()
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_first_publisher_wins(root, work, tmp_path):
+    store = Store(root)
+    store.publish("entry-1", work)
+    (work / "a.txt").write_text("other")
+    store.publish("entry-1", work)
+    store.fetch("entry-1", tmp_path / "out")
+    assert (tmp_path / "out" / "a.txt").read_text() == "alpha"
+
+
+def test_damage_in_a_folder_is_found_and_named(work, tmp_path):
+    store = Store(str(tmp_path / "store"))
+    store.publish("entry-1", work)
+    (tmp_path / "store" / "entry-1" / "a.txt").write_text("alphA")
+    with pytest.raises(StorageError, match=r"entry-1/a\.txt.*sha256"):
+        store.fetch("entry-1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_damage_in_s3_is_found_and_named(s3, work, tmp_path):
+    store = Store("s3://palm/prefix")
+    store.publish("entry-1", work)
+    s3.put_object(Bucket="palm", Key="prefix/entry-1/a.txt", Body=b"alphA")
+    with pytest.raises(StorageError, match=r"entry-1/a\.txt.*sha256"):
+        store.fetch("entry-1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_entry_without_manifest_does_not_exist(s3, work, tmp_path):
+    s3.put_object(Bucket="palm", Key="prefix/entry-1/a.txt", Body=b"half")
+    assert not Store("s3://palm/prefix").fetch("entry-1", tmp_path / "out")
+
+
+def test_missing_bucket_and_unknown_scheme_are_told(s3, work):
+    with pytest.raises(StorageError, match=r"s3://no-such-bucket/.*cannot be read or written"):
+        Store("s3://no-such-bucket/x").publish("entry-1", work)
+    with pytest.raises(StorageError, match="must be a folder or an s3:// prefix"):
+        Store("ftp://host/x")
+
+
+def test_s3_folder_is_downloaded_and_an_empty_one_refused(s3, tmp_path):
+    s3.put_object(Bucket="palm", Key="model/config.json", Body=b"{}")
+    s3.put_object(Bucket="palm", Key="model/sub/x", Body=b"1")
+    s3.put_object(Bucket="palm", Key="model-other/y", Body=b"2")
+    fetch_s3_folder("s3://palm/model", tmp_path / "out")
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
+        "config.json", "sub/x"]
+    with pytest.raises(StorageError, match="holds no objects"):
+        fetch_s3_folder("s3://palm/none", tmp_path / "none")

@@ -1,0 +1,96 @@
+import pytest
+from conftest import edit_config
+
+from palm.config_file import config_schema, load_config, parse_config
+from palm.errors import ConfigError
+
+
+def test_relative_paths_are_anchored_at_the_file(workspace):
+    config = load_config(workspace / "portfolio.yaml")
+    assert config.prompts.train == str(workspace / "train.jsonl")
+    assert config.base_model.tiny.corpus == str(workspace / "corpus.jsonl")
+    assert config.rewards[0].uri == f"python:{workspace}/rewards.py:length"
+    assert config.registry.tracking_uri == f"sqlite:///{workspace}/mlflow.db"
+    assert config.storage.root == str(workspace / "store")
+
+
+def test_json_round_trip_is_the_same_configuration(config):
+    assert parse_config(config.to_json()) == config
+
+
+def test_a_hub_id_and_remote_addresses_stay_as_they_are(workspace):
+    path = edit_config(workspace, base_model={"source": "org/model@abc"}, storage__root="s3://bucket/prefix",
+                       registry__tracking_uri="https://mlflow.example")
+    config = load_config(path)
+    assert config.base_model.source == "org/model@abc"
+    assert config.storage.root == "s3://bucket/prefix"
+    assert config.registry.tracking_uri == "https://mlflow.example"
+
+
+def test_a_folder_beside_the_file_is_a_base_model(workspace):
+    (workspace / "org" / "model").mkdir(parents=True)
+    config = load_config(edit_config(workspace, base_model={"source": "org/model"}))
+    assert config.base_model.source == str(workspace / "org" / "model")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"beat": 0.2}, ["beat=0.2", "not a known key", "'beta'"]),
+        ({"training__step": 3}, ["training.step=3", "'steps'"]),
+        ({"rewards__0__url": "x"}, ["rewards.0.url", "'uri'"]),
+        ({"rewards__1__normalisation": {"kind": "sigmoid", "centre": 1}}, ["centre", "'center'"]),
+        ({"base_model__tiny__layer": 3}, ["base_model.tiny.layer=3", "'layers'"]),
+        ({"beta": 0}, ["beta=0", "greater than 0"]),
+        ({"beta": "much"}, ["beta='much'", "number"]),
+        ({"beta": float("nan")}, ["beta=nan", "finite"]),
+        ({"training__backend": "ppo"}, ["training.backend='ppo'", "'rloo'"]),
+        ({"training__micro_batch_size": 7}, ["micro_batch_size=7", "must divide", "16"]),
+        ({"rewards": [{"name": "one", "uri": "python:a:b"}]}, ["rewards", "at least 2"]),
+        ({"rewards__1__name": "length"}, ["'length'", "2 times", "unique"]),
+        ({"base_model__source": "gpt2"}, ["tiny"]),
+        ({"base_model__tiny__heads": 5}, ["hidden_size=16", "heads=5"]),
+        ({"design__epsilon": 1.0}, ["design.epsilon=1.0", "less than 1"]),
+        ({"rewards__0__normalisation": {"kind": "minmax", "low": 2, "high": 1}}, ["low=2", "high=1"]),
+        ({"registry__model": "a/b"}, ["registry.model='a/b'"]),
+    ],
+)
+def test_bad_configuration_is_one_clear_line(workspace, changes, words):
+    path = edit_config(workspace, **changes)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", ["not valid YAML"]),
+        ("- 1", ["must be a YAML mapping"]),
+        ("name: a\nname: b", ["'name'", "given twice"]),
+        ("name: a", ["base_model", "required"]),
+    ],
+)
+def test_malformed_files(tmp_path, text, words):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert all(word.lower() in str(caught.value).lower() for word in words)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml.*cannot be read"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_every_key_has_a_description():
+    schema = config_schema()
+    sections = {"PortfolioConfig": schema, **schema["$defs"]}
+    missing = [f"{name}.{key}" for name, section in sections.items() for key, field in section["properties"].items()
+               if "description" not in field]
+    assert not missing

@@ -1,0 +1,108 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import edit_config
+
+from palm.config_file import load_config
+from palm.errors import TrainingError
+from palm.evaluation.divergence import sequence_divergence
+from palm.models.load import add_policy, load_model
+from palm.models.prompts import encode_prompts
+from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.prepare_base_model import prepare_base_model
+from palm.stages.sample_reference import sample_reference
+from palm.stages.train_policy import train_policy
+from palm.training.adapters import save_adapter
+
+
+@pytest.fixture
+def built(workspace):
+    """Base model and reference rollouts of the workspace."""
+    config = load_config(workspace / "portfolio.yaml")
+    prepare_base_model(config, workspace / "base")
+    sample_reference(config, workspace / "base", workspace / "rollouts")
+    return workspace
+
+
+def train(folder, name: str, weights=(1.0, 0.0), **changes):
+    config = load_config(edit_config(folder, **changes))
+    record = train_policy(config, list(weights), base_model=folder / "base", rollouts=folder / "rollouts",
+                          destination=folder / name)
+    return config, record
+
+
+@pytest.mark.parametrize("backend", ["rloo", "grpo", "rwr"])
+def test_training_raises_the_scalarised_objective(built, backend):
+    """Each backend, both corners: J above J_ref on held-out prompts and the weighted reward well above."""
+    for index, weights in enumerate([(1.0, 0.0), (0.0, 1.0)]):
+        config, record = train(
+            built, f"policy{index}", weights, training__backend=backend, training__steps=30,
+            training__responses_per_prompt=8, training__micro_batch_size=32, evaluation={"samples_per_prompt": 32},
+            training__learning_rate=0.01, training__rwr={"epochs": 8, "batch_size": 32, "learning_rate": 0.01},
+        )
+        assert not record["reused"]
+        measured = evaluate_policy(config, policy=built / f"policy{index}", base_model=built / "base",
+                                   rollouts=built / "rollouts", destination=built / f"evaluation{index}")
+        reference = json.loads((built / "rollouts" / "reference.json").read_text())
+        name = config.reward_names[index]
+        gain = measured["objective"]["mean"] - measured["objective_reference"]
+        assert gain > 2 * measured["objective"]["standard_error"], measured
+        assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.03
+        assert measured["kl"]["mean"] > 0
+        vector = [measured["rewards"][key]["mean"] - config.beta * measured["kl"]["mean"] for key in config.reward_names]
+        assert measured["value_vector"] == pytest.approx(vector)
+        assert measured["objective"]["mean"] == pytest.approx(np.dot(weights, vector))
+
+
+def test_same_definition_is_not_trained_again(built):
+    _, first = train(built, "one")
+    _, second = train(built, "two")
+    assert second == {**first, "reused": True}
+    assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
+        built / "two" / "adapter_model.safetensors").read_bytes()
+
+
+def test_training_is_reproducible_and_named_by_what_matters(built):
+    _, first = train(built, "one")
+    _, again = train(built, "two", storage__root="other-store")
+    assert again["policy"] == first["policy"] and not again["reused"]
+    assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
+        built / "two" / "adapter_model.safetensors").read_bytes()
+    assert train(built, "three", training__seed=1)[1]["policy"] != first["policy"]
+    assert train(built, "four", (0.0, 1.0), training__seed=0)[1]["policy"] != first["policy"]
+    assert train(built, "five", registry__model="renamed", selection__size=1)[1]["policy"] == first["policy"]
+    rewards = built / "rewards.py"
+    rewards.write_text(rewards.read_text().replace("20", "10"))
+    assert train(built, "six")[1]["policy"] != first["policy"]
+
+
+def test_the_saved_adapter_is_the_trained_one(built):
+    train(built, "policy")
+    names = {path.name for path in (built / "policy").iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
+    policy = add_policy(load_model(built / "base"), built / "policy", "policy")
+    prompts = encode_prompts(policy.tokenizer, ["say tea"])
+    assert sequence_divergence(policy, prompts, [[10, 11, 12]], batch_size=1)[0] > 1e-6
+
+
+def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
+    rewards = built / "rewards.py"
+    rewards.write_text(rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
+                       "    return [None if len(responses) == 16 else 0.5 for _ in responses]\n")
+    with pytest.raises(Exception, match="reward 'late' gave None"):
+        train(built, "policy", rewards=[{"name": "length", "uri": "python:rewards.py:length"},
+                                        {"name": "late", "uri": "python:rewards.py:late"}],
+              training__warm_start="none")
+    assert not (built / "policy").exists()
+    assert not list((built / "store").glob("policy-*"))
+
+
+def test_an_adapter_that_is_not_finite_is_not_saved(built, tmp_path):
+    train(built, "policy")
+    policy = add_policy(load_model(built / "base"), built / "policy", "policy")
+    weight = next(weight for name, weight in policy.model.named_parameters() if "lora_B" in name)
+    weight.data[0, 0] = float("nan")
+    with pytest.raises(TrainingError, match="is not finite"):
+        save_adapter(policy.model, tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
