@@ -131,7 +131,7 @@ class Rwr(_Section):
 
     epochs: int = Field(1, ge=1, description="Passes over the resampled rollouts.")
     batch_size: int = Field(64, ge=1, description="Responses per optimiser step.")
-    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models want about 1e-3.")
 
 
 class Training(_Section):
@@ -143,7 +143,8 @@ class Training(_Section):
     prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
     responses_per_prompt: int = Field(8, ge=2, description="Responses per prompt and step: the baseline's group.")
     micro_batch_size: int = Field(64, ge=1, description="Responses per backward pass; divides the step's responses.")
-    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW, linear decay.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models "
+                                 "want about 1e-3.")
     warmup_steps: int = Field(3, ge=0, description="Steps of linear warm-up.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
     lora: Lora = Field(Lora(), description="Adapter settings.")

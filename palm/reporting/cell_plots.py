@@ -62,7 +62,9 @@ def draw_interval_cells(
     counterexample: np.ndarray | None,
 ) -> None:
     """Each cell as an interval of the first weight, one row a vector, for d = 2; arguments as for d = 3."""
-    axes = figure.add_axes((0.1, 0.16, 0.86, 0.78))
+    axis_name = two_reward_axis(reward_names)
+    bottom = 0.07 + 0.045 * (axis_name.count("\n") + 1)
+    axes = figure.add_axes((0.1, bottom, 0.86, 0.94 - bottom))
     order = np.argsort(weights[:, 0], kind="stable")
     starts, ends = _first_weight_ranges(weights, epsilon=epsilon, delta=delta)
     for row, index in enumerate(order):
@@ -80,13 +82,13 @@ def draw_interval_cells(
             va="center",
             fontweight="bold",
         )
+    axes.set_xlim(0, 1)
     if counterexample is not None:
         name_line(axes, counterexample[0], label="not covered", colour=ALERT)
-    axes.set_xlim(0, 1)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
-    axes.set_xlabel(two_reward_axis(reward_names))
+    axes.set_xlabel(axis_name)
 
 
 def _first_weight_ranges(
@@ -160,4 +162,5 @@ def two_reward_axis(reward_names: list[str]) -> str:
     Returns:
         The label.
     """
-    return f"weight of {wrapped(reward_names[0], 40)}\n(the rest on {wrapped(reward_names[1], 40)})"
+    first, second = (wrapped(name, 28) for name in reward_names)
+    return f"weight of {first}\n(the rest on {second})"

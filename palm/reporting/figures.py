@@ -124,13 +124,13 @@ def size_gap_figure(
     axes = figure.add_axes((0.15, 0.22, 0.82, 0.72))
     sizes, exact, bound, greedy = (np.asarray(curve, dtype=float) for curve in (sizes, exact, bound, greedy))
     dots = {"markersize": 5, "markeredgecolor": PAPER} if len(sizes) <= 20 else {"markersize": 0}
-    name_line(axes, chosen_size, label=f"kept: K = {chosen_size}", colour=INK)
     axes.plot(sizes, greedy, "s--", color=UNCHOSEN, linewidth=1.5, label="greedy", **dots)
     axes.plot(sizes, exact, "o-", color=INK, linewidth=2, label="exact", **dots)
     if np.any(exact - bound > 1e-6):
         axes.fill_between(sizes, bound, exact, color=INK, alpha=0.15, linewidth=0, label="proven bound")
     axes.set_ylim(0, np.nanmax([exact, greedy]) * 1.12 or 1.0)
     axes.set_xlim(min(sizes) - 0.5, max(sizes) + 0.5)
+    name_line(axes, chosen_size, label=f"kept: K = {chosen_size}", colour=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter(lambda gap, _: f"{100 * gap:.3g} %")
     axes.set_xlabel("policies in the portfolio, K")

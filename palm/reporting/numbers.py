@@ -84,5 +84,5 @@ def moment(iso: str) -> str:
 
 def breakable(name: str) -> Markup:
     """A name that a browser may break after underscores and within runs of over 16 characters, escaped."""
-    pieces = [piece for word in re.findall(r"[^_]*_|[^_]+", name) for piece in re.findall(".{1,16}", word)]
+    pieces = re.findall(r"[^_\s]{0,15}_|[^_\s]{1,16}\s*|\s+", name)
     return Markup("<wbr>").join(pieces)

@@ -10,6 +10,7 @@ _DIRECTIONS = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, 
 _WIDTH_PER_CHARACTER_POINTS = 6.4
 _HEIGHT_POINTS = 10.5
 _REACHES_POINTS = (6.0, 13.0, 21.0)
+_THREAD = {"arrowstyle": "-", "linewidth": 0.7, "color": MUTED, "shrinkA": 0, "shrinkB": 3}
 
 
 def label_points(axes: Axes, points: np.ndarray, *, labels: list[str], obstacles: np.ndarray) -> None:
@@ -51,8 +52,8 @@ def label_points(axes: Axes, points: np.ndarray, *, labels: list[str], obstacles
             fontsize=9.5,
             fontweight="bold",
             zorder=6,
-            # A thread to the point, seen only where the label had to move away from it.
-            arrowprops={"arrowstyle": "-", "linewidth": 0.7, "color": MUTED, "shrinkA": 0, "shrinkB": 3},
+            # A thread to the point where the label had to move away from it.
+            arrowprops=_THREAD if best >= len(_DIRECTIONS) else None,
             path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
         )
 
@@ -61,11 +62,13 @@ def name_line(axes: Axes, position: float, *, label: str, colour: str) -> None:
     """Draw a dashed vertical line across a plot with its name above it.
 
     Args:
-        axes: rectangular axes.
+        axes: rectangular axes whose horizontal limits are already set.
         position: horizontal data coordinate.
         label: the name.
         colour: of line and name.
     """
+    low, high = axes.get_xlim()
+    share = (position - low) / (high - low)
     axes.axvline(position, color=colour, linewidth=1.2, linestyle=(0, (3, 2)), zorder=2.5)
     axes.annotate(
         label,
@@ -73,7 +76,8 @@ def name_line(axes: Axes, position: float, *, label: str, colour: str) -> None:
         xycoords=("data", "axes fraction"),
         xytext=(0, 2),
         textcoords="offset points",
-        ha="center",
+        # Near an edge the name goes to the inner side.
+        ha="left" if share < 0.15 else "right" if share > 0.85 else "center",
         va="bottom",
         color=colour,
         fontsize=9.5,

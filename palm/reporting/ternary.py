@@ -19,12 +19,14 @@ def ternary_axes(figure: Figure, reward_names: list[str]):
     Returns:
         The axes, whose methods take top, left and right coordinates.
     """
-    axes = figure.add_axes((0.05, 0.12, 0.9, 0.77), projection="ternary")
+    # The left and the right corner share a line, the top corner has its own.
+    top, left, right = (wrapped(name, width) for name, width in zip(reward_names, (40, 20, 20), strict=True))
+    above, below = 0.05 * top.count("\n"), 0.05 * max(left.count("\n"), right.count("\n"))
+    axes = figure.add_axes((0.05, 0.12 + below, 0.9, 0.77 - above - below), projection="ternary")
     for axis in (axes.taxis, axes.laxis, axes.raxis):
         axis.set_ticks(_GRID, labels=[""] * len(_GRID))
     axes.tick_params(length=0)
     axes.grid(True)
-    top, left, right = (wrapped(name) for name in reward_names)
     bold = {"fontweight": "bold", "color": INK}
     axes.text(1.05, -0.025, -0.025, top, ha="center", va="bottom", **bold)
     axes.text(-0.075, 1.095, -0.02, left, ha="left", va="top", **bold)

@@ -71,8 +71,10 @@ def draw_strip_usage(
 
     Arguments as for d = 3.
     """
-    axes = figure.add_axes((0.14, 0.27, 0.82, 0.67))
-    strip = figure.add_axes((0.14, 0.165, 0.82, 0.07), sharex=axes)
+    axis_name = two_reward_axis(reward_names)
+    bottom = 0.075 + 0.045 * (axis_name.count("\n") + 1)
+    axes = figure.add_axes((0.14, bottom + 0.105, 0.82, 0.835 - bottom))
+    strip = figure.add_axes((0.14, bottom, 0.82, 0.07), sharex=axes)
     first = np.linspace(0, 1, 2001)
     objectives = value_vectors @ np.array([first, 1 - first])
     best = objectives.argmax(axis=0)
@@ -89,14 +91,14 @@ def draw_strip_usage(
             place = strip.get_xaxis_transform()
             ink = text_on(colour)
             strip.text(served.mean(), 0.5, text, color=ink, fontsize=9, transform=place, **CENTRED_TEXT)
-    name_line(axes, worst_weights[0], label="worst", colour=INK)
     axes.set_xlim(0, 1)
+    name_line(axes, worst_weights[0], label="worst", colour=INK)
     axes.set_ylabel("objective J")
     axes.grid(True)
     axes.tick_params(labelbottom=False, length=0)
     strip.set_yticks([])
     strip.spines["left"].set_visible(False)
-    strip.set_xlabel(two_reward_axis(reward_names))
+    strip.set_xlabel(axis_name)
 
 
 def draw_usage_bars(figure: Figure, usage: np.ndarray, *, labels: list[str], colours: list[str]) -> None:

@@ -186,5 +186,31 @@ def test_labels_of_neighbouring_points_do_not_overlap():
     assert not overlaps
 
 
+@pytest.mark.parametrize("dimension", [2, 3, 4, 5])
+def test_long_names_stay_inside_the_figure(dimension):
+    names = ["helpfulness_to_the_user_under_uncertainty", "x" * 45, *"abc"][:dimension]
+    corners = np.eye(dimension)
+    labels = [f"P{index + 1}" for index in range(dimension)]
+    look = {"reward_names": names, "labels": labels, "colours": [BLUE] * dimension}
+    usage = [1 / dimension] * dimension
+    figures = [
+        cells(corners, names=names, labels=labels, counterexample=corners[0]),
+        usage_figure(corners, usage=usage, worst_weights=corners[0], **look),
+        trade_off_figure(
+            np.random.default_rng(0).uniform(size=(dimension, 2)),
+            standard_errors=np.full((dimension, 2), 0.01),
+            axis_names=names[:2],
+            labels=labels,
+            colours=[BLUE] * dimension,
+            reference=np.array([0.5, 0.5]),
+        ),
+    ]
+    for figure in figures:
+        FigureCanvasAgg(figure).draw()
+        drawn = figure.get_tightbbox()
+        assert min(drawn.p0) >= 0
+        assert (drawn.p1 <= figure.get_size_inches()).all()
+
+
 def test_reward_names_are_never_read_as_mathematics():
     assert rendered(cells(np.eye(3), names=["$\\frac", "b$", "c_d^e"], labels=[""] * 3))

@@ -49,3 +49,4 @@ def test_moment_is_written_for_people():
 def test_breakable_names_are_escaped_and_break_after_underscores():
     assert numbers.breakable("a<b_c") == "a&lt;b_<wbr>c"
     assert numbers.breakable("x" * 17) == "x" * 16 + "<wbr>x"
+    assert numbers.breakable("x" * 17 + "_y z") == "x" * 16 + "<wbr>x_<wbr>y <wbr>z"

@@ -1,0 +1,138 @@
+"""The worst case of a portfolio against each policy: a linear program over the continuous simplex."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import block_diag, csr_array
+
+from palm.errors import SelectionError
+
+LP_TOLERANCE = 1e-10
+"""Feasibility tolerance that the solver is asked for, on values in [0, 1]."""
+
+BLOCK_VARIABLES = 20_000
+"""Requirements are batched into linear programs of at most about this many variables."""
+
+
+@dataclass(frozen=True, eq=False)
+class WorstCases:
+    """What a portfolio needs against each of several policies.
+
+    Attributes:
+        gaps: the smallest gap for each, shape (k,), as the solver gives it.
+        combinations: convex combinations of the portfolio that reach it, shape (k, s).
+        weights: preferences at which it is needed, shape (k, d); NaN rows where the gap is 0.
+    """
+
+    gaps: np.ndarray
+    combinations: np.ndarray
+    weights: np.ndarray
+
+
+def worst_cases(members, targets, *, scales, delta):
+    """Find the smallest g with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each k.
+
+    Args:
+        members: value vectors a_s of the portfolio, shape (s, d).
+        targets: value vectors a_k to live up to, shape (k, d).
+        scales: c_k, shape (k, d): the a_k for the multiplicative gap, ones for the additive one.
+        delta: additive tolerance, at least 0.
+
+    Returns:
+        WorstCases. Each gap is at least 0; the weights are the normalised dual solution.
+
+    Raises:
+        SelectionError: no gap suffices, or the solver fails.
+
+    Source:
+        PALM.md, "Selecting and certifying a portfolio" (derived, by minimax). Exact up to the solver's
+        tolerance; the programs are independent and solved together as blocks of one.
+    """
+    step = max(1, BLOCK_VARIABLES // (len(members) + 1))
+    parts = [
+        _solve(members, targets[start : start + step], scales[start : start + step], delta)
+        for start in range(0, len(targets), step)
+    ]
+    return WorstCases(
+        gaps=np.concatenate([part.gaps for part in parts]),
+        combinations=np.concatenate([part.combinations for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+    )
+
+
+def _solve(members, targets, scales, delta):
+    (count, d), size = targets.shape, len(members)
+    blocks = [-np.column_stack([members.T, scale]) for scale in scales]
+    sums = block_diag([np.append(np.ones(size), 0.0)[None]] * count, format="csr")
+    cost = np.tile(np.append(np.zeros(size), 1.0), count)
+    result = linprog(
+        cost,
+        A_ub=csr_array(block_diag(blocks)),
+        b_ub=(delta - targets).ravel(),
+        A_eq=sums,
+        b_eq=np.ones(count),
+        bounds=(0, None),
+        method="highs",
+        options={"primal_feasibility_tolerance": LP_TOLERANCE, "dual_feasibility_tolerance": LP_TOLERANCE},
+    )
+    if result.status != 0:
+        raise SelectionError(
+            f"delta={delta}",
+            rule="the linear program of the certificate has no solution: " + result.message.split("(")[0],
+            remedy="allow a larger delta",
+        )
+    solution = result.x.reshape(count, size + 1)
+    lambdas = np.maximum(solution[:, :size], 0)
+    duals = np.maximum(-result.ineqlin.marginals.reshape(count, d), 0)
+    totals = duals.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = np.where((totals > 0) & (solution[:, size:] > 0), duals / totals, np.nan)
+    return WorstCases(
+        gaps=np.maximum(solution[:, size], 0),
+        combinations=lambdas / lambdas.sum(axis=1, keepdims=True),
+        weights=weights,
+    )
+
+
+def lowest_value(members):
+    """Find the preference that a portfolio serves worst in absolute terms.
+
+    Args:
+        members: value vectors of the portfolio, shape (s, d).
+
+    Returns:
+        Lowest, with min_v max_s a_s · v and a v that attains it.
+
+    Source:
+        One linear program, exact up to the solver's tolerance.
+    """
+    size, d = members.shape
+    result = linprog(
+        np.append(np.zeros(d), 1.0),
+        A_ub=np.column_stack([members, -np.ones(size)]),
+        b_ub=np.zeros(size),
+        A_eq=np.append(np.ones(d), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * d + [(None, None)],
+        method="highs",
+        options={"primal_feasibility_tolerance": LP_TOLERANCE, "dual_feasibility_tolerance": LP_TOLERANCE},
+    )
+    if result.status != 0:
+        raise SelectionError("the value vectors", rule=result.message, remedy="check that they are in [-1, 1]")
+    weights = np.maximum(result.x[:d], 0)
+    weights /= weights.sum()
+    return Lowest(value=float((members @ weights).max()), weights=weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Lowest:
+    """Where the best value of a portfolio is lowest.
+
+    Attributes:
+        value: the lowest best value.
+        weights: a preference that attains it, shape (d,).
+    """
+
+    value: float
+    weights: np.ndarray

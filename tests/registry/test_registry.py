@@ -1,0 +1,153 @@
+"""Registration, promotion and answering against a real MLflow on SQLite, with a real tiny portfolio."""
+
+import json
+import os
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pytest
+from conftest import edit_config
+from typer.testing import CliRunner
+
+from palm.cli import app
+from palm.config_file import load_config
+from palm.errors import ModelError, RegistryError, WeightsError
+from palm.registry.answer import answer
+from palm.registry.promotion import promote
+from palm.serving.portfolio import ServedPortfolio
+from palm.serving.router import Router
+from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.prepare_base_model import prepare_base_model
+from palm.stages.register_portfolio import register_portfolio
+from palm.stages.sample_reference import sample_reference
+from palm.stages.select_portfolio import select_portfolio
+from palm.stages.train_policy import train_policy
+
+WEIGHTS = ([1.0, 0.0], [0.5, 0.5], [0.0, 1.0])
+
+
+@pytest.fixture
+def built(workspace):
+    """Everything before registration, for three policies."""
+    config = load_config(edit_config(workspace, training__backend="rwr", training__rwr={"learning_rate": 0.003}))
+    prepare_base_model(config, workspace / "base")
+    sample_reference(config, workspace / "base", workspace / "rollouts")
+    policies, evaluations = [], []
+    for index, weights in enumerate(WEIGHTS):
+        policies.append(workspace / f"policy{index}")
+        evaluations.append(workspace / f"evaluation{index}")
+        train_policy(config, weights, base_model=workspace / "base", rollouts=workspace / "rollouts",
+                     destination=policies[-1])
+        evaluate_policy(config, policy=policies[-1], base_model=workspace / "base", rollouts=workspace / "rollouts",
+                        destination=evaluations[-1])
+    select_portfolio(config, evaluations, workspace / "portfolio.json")
+    (workspace / "design.json").write_text("{}")
+    return workspace, config, policies
+
+
+def register(built, build_id="build-1"):
+    folder, config, policies = built
+    return register_portfolio(config, build_id=build_id, policies=policies, base_model=folder / "base",
+                              design=folder / "design.json", selection=folder / "portfolio.json",
+                              destination=folder / f"registration-{build_id}.json")
+
+
+def client(config):
+    return mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
+
+
+def test_one_version_one_parent_one_child_a_policy_and_a_retry_adds_nothing(built):
+    _, config, _ = built
+    first = register(built)
+    assert first["version"] == "1" and first["aliases"] == ["challenger"]
+    assert register(built) == first
+    mlflow_client = client(config)
+    assert len(mlflow_client.search_model_versions(f"name = '{config.registry.model}'")) == 1
+    experiment = mlflow_client.get_experiment_by_name(config.registry.experiment)
+    runs = mlflow_client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert [run.info.run_id for run in parents] == [first["run_id"]]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {first["run_id"]}
+    assert len(children) == 3 and {run.info.status for run in runs} == {"FINISHED"}
+    for run in children:
+        assert {"objective", "kl", "reward/length", "reward/vowels", "train/loss"} <= run.data.metrics.keys()
+        assert {"weight/length", "weight/vowels"} <= run.data.params.keys()
+    assert register(built, "build-2")["version"] == "2"
+    assert mlflow_client.get_model_version_by_alias(config.registry.model, "challenger").version == "2"
+
+
+def test_the_gate_promotes_or_says_why_not(built):
+    folder, config, _ = built
+    registered = register(built)
+    strict = load_config(edit_config(folder, promotion__max_epsilon=0.01))
+    refused = promote(strict, version=registered["version"], epsilon=0.02)
+    assert not refused["promoted"] and "0.0200 exceeds promotion.max_epsilon=0.01" in refused["reason"]
+    assert "champion" not in client(config).get_registered_model(config.registry.model).aliases
+    accepted = promote(strict, version=registered["version"], epsilon=0.01)
+    assert accepted["promoted"] and accepted["previous_version"] is None
+    assert client(config).get_model_version_by_alias(config.registry.model, "champion").version == "1"
+    second = register(built, "build-2")
+    kept = promote(strict, version=second["version"], epsilon=0.02)
+    assert "version 1 stays champion" in kept["reason"] and kept["previous_version"] == "1"
+    assert client(config).get_model_version_by_alias(config.registry.model, "champion").version == "1"
+
+
+LOAD = """
+import json, sys, mlflow, pandas as pd
+uri, model, weights = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+mlflow.set_tracking_uri(uri)
+loaded = mlflow.pyfunc.load_model(f"models:/{model}@champion")
+rows = pd.DataFrame({"prompt": ["say tea"] * len(weights), "weights": weights})
+print("ANSWERS" + json.dumps(loaded.predict(rows, params={"seed": 3}).to_dict("records")))
+"""
+
+
+def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(built):
+    folder, config, _ = built
+    registered = register(built)
+    promote(config, version=registered["version"], epsilon=0.0)
+    selection = json.loads((folder / "portfolio.json").read_text())
+    records = {record["policy"]: record["value_vector"] for record in selection["policies"]}
+    names = tuple(selection["portfolio"])
+    router = Router(tuple(config.reward_names), names, np.array([records[name] for name in names]))
+    weights = [[1.0, 0.0], [0.4, 0.6], [0.0, 1.0]]
+    result = subprocess.run([sys.executable, "-c", LOAD, config.registry.tracking_uri, config.registry.model,
+                             json.dumps(weights)], capture_output=True, text=True, check=True, env=os.environ)
+    answers = json.loads(result.stdout.split("ANSWERS")[1])
+    assert [entry["policy"] for entry in answers] == [router.route(point) for point in weights]
+    for point, expected in zip(weights, answers, strict=True):
+        shown = CliRunner().invoke(app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "say tea",
+                                         "--weights", ",".join(map(str, point)), "--seed", "3", "--json"])
+        assert shown.exit_code == 0, shown.output
+        assert json.loads(shown.stdout) == expected
+
+
+def test_questions_that_cannot_be_answered(built):
+    folder, config, _ = built
+    with pytest.raises(RegistryError, match="@champion: does not exist"):
+        answer(config, "say tea", [0.5, 0.5], alias="champion", seed=0, temperature=1.0)
+    register(built)
+    with pytest.raises(WeightsError):
+        answer(config, "say tea", [0.5, 0.6], alias="challenger", seed=0, temperature=1.0)
+    for weights in ("0.5,half", "0.5", "-0.5,1.5"):
+        result = CliRunner().invoke(app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "x",
+                                          "--weights", weights])
+        assert result.exit_code != 0 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+
+
+def test_a_tampered_adapter_is_refused(built, tmp_path):
+    _, config, _ = built
+    registered = register(built)
+    mlflow.set_tracking_uri(config.registry.tracking_uri)
+    local = mlflow.artifacts.download_artifacts(f"models:/{registered['model']}/1", dst_path=str(tmp_path / "copy"))
+    folder = next((tmp_path / "copy").rglob("routing.json")).parent
+    assert local and ServedPortfolio(folder).router.policies
+    weights = next(folder.rglob("adapter_model.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match=r"adapter_model\.safetensors: sha256 is"):
+        ServedPortfolio(folder)

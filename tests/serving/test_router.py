@@ -1,0 +1,21 @@
+import numpy as np
+import pytest
+
+from palm.errors import WeightsError
+from palm.serving.router import Router
+
+ROUTER = Router(("a", "b"), ("first", "second", "twin"), np.array([[0.8, 0.1], [0.2, 0.6], [0.2, 0.6]]))
+
+
+def test_the_best_member_answers_and_ties_go_to_the_first():
+    assert ROUTER.route([1, 0]) == "first"
+    assert ROUTER.route([0, 1]) == "second"
+    # 0.8 w + 0.1 (1 − w) = 0.2 w + 0.6 (1 − w) at w = 5 / 11.
+    assert ROUTER.route([5 / 11 + 1e-6, 6 / 11 - 1e-6]) == "first"
+    assert ROUTER.route([5 / 11 - 1e-6, 6 / 11 + 1e-6]) == "second"
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.6], [-0.1, 1.1], [1.0], [0.2, 0.3, 0.5], [float("nan"), 1.0]])
+def test_weights_off_the_simplex_are_refused(weights):
+    with pytest.raises(WeightsError):
+        ROUTER.route(weights)

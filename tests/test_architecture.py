@@ -1,0 +1,39 @@
+"""Rules of the house that a machine can check."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMPONENTS = sorted((ROOT / "components").glob("*/component.py"))
+
+
+@pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.parent.name)
+def test_components_are_thin(path):
+    """Folder, function and file agree; the top level imports only kfp; the body is a few statements."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert [function.name for function in functions] == [path.parent.name]
+    modules = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert modules <= {"kfp", "typing", "components"}
+    assert sum(isinstance(node, ast.stmt) for node in ast.walk(functions[0])) <= 16
+
+
+def test_no_module_is_long():
+    long = {str(path.relative_to(ROOT)): lines for folder in ("palm", "components", "pipelines")
+            for path in (ROOT / folder).rglob("*.py") if (lines := len(path.read_text().splitlines())) > 300}
+    assert not long
+
+
+def test_nothing_reads_pickles_or_evaluates_text():
+    """Neither pickle nor eval, anywhere in what is installed."""
+    banned = {"pickle", "joblib", "dill", "cloudpickle"}
+    for folder in ("palm", "components", "pipelines", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    names = {alias.name.split(".")[0] for alias in node.names} | {(getattr(node, "module", "") or "")}
+                    assert not banned & names, path
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in {"eval", "exec"}, path
