@@ -38,7 +38,7 @@ lint: $(INSTALLED_DEV)
 	@$(BIN)/lint-imports
 
 bench: $(INSTALLED_DEV)
-	@$(BIN)/python benchmarks/geometry.py
+	@$(BIN)/python benchmarks/coverage.py
 
 clean:
 	rm -rf $(VENV) quickstart build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

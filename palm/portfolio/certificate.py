@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from palm.errors import DataError, SelectionError
-from palm.portfolio.worst_case import lowest_value, worst_cases
+from palm.portfolio.worst_case import WorstCases, lowest_value, worst_cases
 
 EPSILON_ROUNDING = 1e-9
 """A positive epsilon is reported this much larger than computed."""
@@ -15,6 +15,9 @@ VALUE_TOLERANCE = 1e-8
 
 ATTAINED_TOLERANCE = 1e-6
 """How far the gap at the worst preference may be from the certified one."""
+
+NO_REGRET = 1e-12
+"""Values that miss by less are reached: floating-point noise."""
 
 SMALL_VALUE = 1e-3
 """Coordinates of a policy below this are checked by VALUE_TOLERANCE instead of raising its ratio."""
@@ -133,16 +136,10 @@ def certify(value_vectors, portfolio, *, delta=0.0):
     chosen = values[list(members)]
     check_meaningful(chosen, delta=delta)
     additive = _against_all(values, members, scales=np.ones_like(values), delta=0.0)
-    additive_gaps = (values - additive.combinations @ chosen).max(axis=1)
-    additive_worst = _worst(additive)
-    multiplicative = _against_all(values, members, scales=values, delta=delta)
-    epsilon = certified_epsilon(values, chosen, multiplicative.combinations, delta=delta)
-    worst = _worst(multiplicative) if epsilon > 0 else additive_worst
-    weights = multiplicative.weights[worst] if epsilon > 0 else additive.weights[additive_worst]
-    weights, additive_weights = (
-        np.full(values.shape[1], 1 / values.shape[1]) if np.isnan(v).any() else v
-        for v in (weights, additive.weights[additive_worst])
-    )
+    additive_gap = float((values - additive.combinations @ chosen).max())
+    worst = _against_all(values, members, scales=values, delta=delta)
+    epsilon = certified_epsilon(values, chosen, worst, delta=delta)
+    weights = _worst_weights(worst if epsilon > 0 else additive)
     attained = float(regrets(values, weights[None], delta=delta)[0, list(members)].min())
     if abs(attained - epsilon) > ATTAINED_TOLERANCE:
         raise SelectionError(
@@ -155,8 +152,101 @@ def certify(value_vectors, portfolio, *, delta=0.0):
         delta=float(delta),
         worst_weights=weights,
         worst_policy=int(np.argmax(values @ weights)),
-        additive_gap=_rounded_up(float(additive_gaps.max())),
-        additive_worst_weights=additive_weights,
+        additive_gap=_rounded_up(additive_gap),
+        additive_worst_weights=_worst_weights(additive),
         portfolio=members,
-        combinations=multiplicative.combinations,
+        combinations=worst.combinations,
     )
+
+
+def check_meaningful(members, *, delta):
+    """Check that a portfolio's best value is at least -delta everywhere, so that some epsilon ≤ 1 suffices.
+
+    Args:
+        members: value vectors of the portfolio, shape (s, d).
+        delta: additive tolerance.
+
+    Raises:
+        SelectionError: it is not; the message names the preference.
+    """
+    lowest = lowest_value(members)
+    if lowest.value < -delta - VALUE_TOLERANCE:
+        raise SelectionError(
+            f"preference {np.round(lowest.weights, 6).tolist()}",
+            rule=f"the portfolio's best value there is {lowest.value:.6g}, below -delta={-delta:g}, "
+            "so no multiplicative gap up to 1 describes it",
+            remedy=f"allow a delta of at least {-lowest.value:.6g}, or add policies closer to the reference",
+        )
+
+
+def regrets(values, weights, *, delta):
+    """Compute the multiplicative gap of each policy alone at given preferences.
+
+    Args:
+        values: value vectors, shape (n, d).
+        weights: preferences, shape (m, d).
+        delta: additive tolerance.
+
+    Returns:
+        Array of shape (m, n): the smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - delta; infinite where J*(v) ≤ 0
+        and even ε = 0 is missed.
+    """
+    worth = weights @ values.T
+    best = worth.max(axis=1, keepdims=True)
+    missing = best - delta - worth
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(best > 0, missing / best, np.inf)
+    return np.where(missing <= NO_REGRET, 0.0, ratio)
+
+
+def certified_epsilon(values, members, worst, *, delta):
+    """Compute an epsilon that the combinations prove, rounded up.
+
+    Args:
+        values: value vectors to live up to, shape (k, d).
+        members: value vectors of the portfolio, shape (s, d).
+        worst: WorstCases of the multiplicative program for those values.
+        delta: additive tolerance.
+
+    Returns:
+        Epsilon in [0, 1]; 0.0 only if the combinations reach every value without any.
+
+    Raises:
+        SelectionError: the combinations miss a requirement by more than VALUE_TOLERANCE.
+    """
+    reached = worst.combinations @ members
+    large = values > SMALL_VALUE
+    ratios = np.where(large, (values - delta - reached) / np.where(large, values, 1), 0.0)
+    epsilon = min(1.0, _rounded_up(max(float(ratios.max()), float(worst.gaps.max()))))
+    shortfall = float(((1 - epsilon) * values - delta - reached).max())
+    if shortfall > VALUE_TOLERANCE:
+        raise SelectionError(
+            f"epsilon={epsilon}",
+            rule=f"the solver's combinations miss a requirement by {shortfall:.2g}",
+            remedy="allow a delta: values near 0 make the ratio ill-conditioned",
+        )
+    return epsilon
+
+
+def _rounded_up(gap):
+    """Round a gap to the safe side; what is 0 up to floating-point noise is 0."""
+    return gap + EPSILON_ROUNDING if gap > NO_REGRET else 0.0
+
+
+def _against_all(values, members, *, scales, delta):
+    """Solve for every policy; a member is its own combination and needs no program."""
+    n, d = values.shape
+    others = np.setdiff1d(np.arange(n), members)
+    gaps, weights = np.zeros(n), np.full((n, d), np.nan)
+    combinations = np.zeros((n, len(members)))
+    combinations[list(members), np.arange(len(members))] = 1.0
+    if len(others):
+        found = worst_cases(values[list(members)], values[others], scales=scales[others], delta=delta)
+        gaps[others], weights[others], combinations[others] = found.gaps, found.weights, found.combinations
+    return WorstCases(gaps=gaps, combinations=combinations, weights=weights)
+
+
+def _worst_weights(worst):
+    """Pick the preference of the largest gap; the centroid when there is no gap at all."""
+    weights = worst.weights[int(np.argmax(worst.gaps))]
+    return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights

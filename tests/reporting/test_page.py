@@ -114,6 +114,13 @@ def test_a_page_is_written_when_later_stages_have_not_run(build):
     assert "interval" not in page.text and "Gate" not in page.text
 
 
+def test_every_row_of_a_table_has_a_cell_for_every_heading(build):
+    for table in re.findall(r"<table>.*?</table>", render_report(build), re.S):
+        rows = re.findall(r"<tr>.*?</tr>", table, re.S)
+        assert len(rows) == 14
+        assert len({len(re.findall(r"<t[hd]\b", row)) for row in rows}) == 1
+
+
 def test_what_could_not_be_measured_is_a_dash(build):
     build["policies"][0] |= {"share_of_gain": None, "effective_sample_size": None, "objective_optimum": None}
     before = copy.deepcopy(build)

@@ -18,8 +18,8 @@ from palm.training.adapters import save_adapter
 
 @pytest.fixture
 def built(workspace):
-    """Base model and reference rollouts of the workspace."""
-    config = load_config(workspace / "portfolio.yaml")
+    """Base model and reference rollouts of the workspace; many, since it has only eight prompts."""
+    config = load_config(edit_config(workspace, reference={"samples_per_prompt": 256}))
     prepare_base_model(config, workspace / "base")
     sample_reference(config, workspace / "base", workspace / "rollouts")
     return workspace
@@ -32,23 +32,24 @@ def train(folder, name: str, weights=(1.0, 0.0), **changes):
     return config, record
 
 
-@pytest.mark.parametrize("backend", ["rloo", "grpo", "rwr"])
-def test_training_raises_the_scalarised_objective(built, backend):
-    """Each backend, both corners: J above J_ref on held-out prompts and the weighted reward well above."""
+ONLINE = {"training__warm_start": "none", "training__steps": 40, "training__learning_rate": 0.003,
+          "training__responses_per_prompt": 8, "training__micro_batch_size": 32}
+OFFLINE = {"training__rwr": {"learning_rate": 0.003}}
+
+
+@pytest.mark.parametrize(("backend", "settings"), [("rloo", ONLINE), ("grpo", ONLINE), ("rwr", OFFLINE)])
+def test_training_raises_the_scalarised_objective(built, backend, settings):
+    """Each backend, both corners: J and the weighted reward well above the reference's on held-out prompts."""
     for index, weights in enumerate([(1.0, 0.0), (0.0, 1.0)]):
-        config, record = train(
-            built, f"policy{index}", weights, training__backend=backend, training__steps=30,
-            training__responses_per_prompt=8, training__micro_batch_size=32, evaluation={"samples_per_prompt": 32},
-            training__learning_rate=0.01, training__rwr={"epochs": 8, "batch_size": 32, "learning_rate": 0.01},
-        )
+        config, record = train(built, f"policy{index}", weights, training__backend=backend,
+                               evaluation={"samples_per_prompt": 32}, **settings)
         assert not record["reused"]
         measured = evaluate_policy(config, policy=built / f"policy{index}", base_model=built / "base",
                                    rollouts=built / "rollouts", destination=built / f"evaluation{index}")
         reference = json.loads((built / "rollouts" / "reference.json").read_text())
         name = config.reward_names[index]
-        gain = measured["objective"]["mean"] - measured["objective_reference"]
-        assert gain > 2 * measured["objective"]["standard_error"], measured
-        assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.03
+        assert measured["objective"]["mean"] > measured["objective_reference"] + 0.03, measured
+        assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.05
         assert measured["kl"]["mean"] > 0
         vector = [measured["rewards"][key]["mean"] - config.beta * measured["kl"]["mean"] for key in config.reward_names]
         assert measured["value_vector"] == pytest.approx(vector)
