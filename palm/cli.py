@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -159,7 +160,8 @@ def run(
     from palm.local_run import run_build
     from palm.summary_view import show_summary
 
-    console = Console()
+    # Bound to today's stdout: while the pipeline runs, sys.stdout is its log file.
+    console = Console(file=sys.stdout)
     summary = run_build(load_config(config), (output or config.parent / "builds").resolve(), console)
     # Off a terminal rich assumes 80 columns, which would cut the table.
     show_summary(summary, console if console.is_terminal else Console(width=max(140, console.width)))

@@ -44,7 +44,7 @@ def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
     folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     folder.mkdir(parents=True)
     write_text(folder / "config.yaml", config.to_yaml())
-    console.print(f"build {folder}")
+    console.print(f"build {folder}", highlight=False, soft_wrap=True)
     events = folder / "events.jsonl"
     with _environment(events), EventView(events, console) as view, _polling(view):
         outputs = _run_pipeline(config, folder, view)

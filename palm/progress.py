@@ -61,8 +61,6 @@ def stage(name: str, label: str = "") -> Iterator[Stage]:
     Yields:
         The stage, for `Stage.advance`.
     """
-    if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     current = Stage(name, label)
     current._emit("start")
     try:

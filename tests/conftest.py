@@ -88,6 +88,6 @@ def edit_config(workspace: Path, **changes) -> Path:
         node = raw
         for section in sections:
             node = node[int(section) if isinstance(node, list) else section]
-        node[key] = value
+        node[int(key) if isinstance(node, list) else key] = value
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
     return path

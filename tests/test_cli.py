@@ -120,7 +120,7 @@ def test_bad_arguments(arguments, words):
         ({"prompts__eval": "train.jsonl"}, ["prompts.eval", "shares 8 prompts"]),
         ({"prompts__train": "none.jsonl"}, ["none.jsonl", "cannot be read"]),
         ({"rewards__0__uri": "python:rewards.py:none"}, ["'length'", "no function 'none'"]),
-        ({"rewards__0__uri": "python:builtins:print"}, ["'length'"]),
+        ({"rewards__0__uri": "python:builtins:len"}, ["'length'", "has no source file"]),
         ({"base_model": {"source": "./empty"}}, ["empty"]),
         ({"base_model__tiny__corpus": "eval.jsonl"}, ["eval.jsonl", "response=None"]),
     ],

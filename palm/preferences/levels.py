@@ -15,8 +15,11 @@ from palm.preferences.simplex import finest_lattice
 MAX_VECTORS = 10_000
 """Largest pivot grid that the search considers; beyond it the exact check takes minutes."""
 
-MAX_LEVELS = 40
+MAX_LEVELS = 400
 """Most levels that the search considers."""
+
+MAX_FITTED_LEVELS = 12
+"""More levels than this are taken from the starting grids as they are: fitting them would take minutes."""
 
 EXCESS_TOLERANCE = 1e-10
 """A level count is given up when some preference stays this far outside every cell."""
@@ -109,8 +112,8 @@ def find_levels(objectives, *, epsilon, delta):
         high += best is None
     # Fewer vectors than a packing has points cannot cover, so those counts need no search.
     needed = cover_lower_bound(objectives, epsilon=epsilon, delta=delta)
-    low = max(0, *(count for count in range(MAX_LEVELS) if pivot_size(objectives, count) < needed))
-    while best is not None and high - low > 1:
+    low = max(count for count in range(MAX_LEVELS) if pivot_size(objectives, count) < needed)
+    while best is not None and high <= MAX_FITTED_LEVELS and high - low > 1:
         middle = (low + high) // 2
         found, sample = _search(sample, middle, epsilon=epsilon, delta=delta)
         low, high, best = (middle, high, best) if found is None else (low, middle, found)
@@ -135,17 +138,28 @@ def _first_count(sample, *, epsilon, delta):
 
 
 def _starts(count, *, epsilon, delta):
-    """Make starting levels: equal ratios above δ', and a combined grid stretched to the level count."""
-    bottom = max(delta, SMALLEST_START)
-    gaps = np.full(count, np.log(1 / min(bottom, 0.5)) / count)
-    gaps[0] /= 2
-    yield gaps
+    """Make starting levels, as logarithmic gaps with the top one first.
+
+    Yields:
+        A combined grid on the weights [0, 1/2], one on the levels [0, 1], and equal ratios above δ'.
+    """
+    weights = _stretched(count, 0.5, epsilon=epsilon, delta=delta)
+    levels = _stretched(count, 1.0, epsilon=epsilon, delta=delta)
+    ratios = np.full(count, np.log(1 / min(max(delta, SMALLEST_START), 0.5)) / count)
+    ratios[0] /= 2
+    yield -np.diff(np.log([*(weights / (1 - weights)), 1.0]))[::-1]
+    yield -np.diff(np.log([*levels, 1.0]))[::-1]
+    yield ratios
+
+
+def _stretched(count, reach, *, epsilon, delta):
+    """Scale ε' and δ' together until ``count`` cells of a combined grid just cover [0, reach]."""
     low, high = 0.0, (1 - 1e-6) / max(epsilon, delta)
     for _ in range(60):
         stretch = (low + high) / 2
-        centres, end = _combined(count, epsilon * stretch, delta * stretch)
-        low, high = (stretch, high) if end < 1 else (low, stretch)
-    yield -np.diff(np.log(np.minimum([*centres, 1.0], 1.0)))[::-1]
+        end = _combined(count, epsilon * stretch, delta * stretch)[1]
+        low, high = (stretch, high) if end < reach else (low, stretch)
+    return np.minimum(_combined(count, epsilon * high, delta * high)[0], reach)
 
 
 def _combined(count, epsilon, delta):
@@ -202,7 +216,8 @@ def _fit(sample, gaps, *, epsilon, delta):
             raise StopIteration
 
     worst = worst_excess(gaps)
-    for _ in range(RESTARTS):
+    # With two objectives the first start is the optimal chain of cells on [0, 1/2] itself.
+    for _ in range(RESTARTS if sample.shape[1] > 2 and len(gaps) <= MAX_FITTED_LEVELS else 0):
         fit = minimize(
             worst_excess,
             gaps,

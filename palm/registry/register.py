@@ -103,7 +103,8 @@ def _find_version(client, model: str, build_id: str) -> str | None:
 def _log_version(client, config: PortfolioConfig, run: str, build_id: str, portfolio: Path, selection: dict) -> str:
     import mlflow
     from mlflow.models import ModelSignature
-    from mlflow.types import Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array
 
     signature = ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "prompt"), ColSpec(Array(DataType.double), "weights")]),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ def connected(registry: Registry) -> Iterator:
     # Retries are MLflow's own; its default of 7 with exponential back-off hides a dead server for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     import mlflow
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
@@ -40,8 +42,8 @@ def connected(registry: Registry) -> Iterator:
         mlflow.set_tracking_uri(uri)
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RegistryError(f"registry.tracking_uri={_without_password(uri)}", rule=f"MLflow failed ({reason})",
+        reason = _without_credentials(" ".join(str(error).split()))[:300]
+        raise RegistryError(f"registry.tracking_uri={_without_credentials(uri)}", rule=f"MLflow failed ({reason})",
                             remedy="check that the server runs, the address and the credentials") from error
     finally:
         mlflow.set_tracking_uri(previous)
@@ -79,6 +81,6 @@ def ensure_experiment(client, registry: Registry) -> str:
     return client.create_experiment(registry.experiment, artifact_location=location)
 
 
-def _without_password(uri: str) -> str:
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+def _without_credentials(text: str) -> str:
+    """Take `user:password@` out of every address in a text that people and logs will see."""
+    return re.sub(r"://[^/@\s]+@", "://", text)

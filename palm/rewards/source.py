@@ -56,10 +56,17 @@ def load_reward(spec: Reward) -> RewardSource:
     if not callable(function):
         raise RewardError(what, rule=f"has no function {name!r}", remedy=f"define `def {name}(prompts, responses, "
                           "**fields)` there")
-    source_file = inspect.getsourcefile(inspect.unwrap(function)) or module.__file__
-    parts = {"source": file_digest(Path(source_file)), "function": name,
+    parts = {"source": file_digest(_source_file(function, what)), "function": name,
              "normalisation": spec.normalisation.model_dump()}
     return RewardSource(spec, function, value_digest(parts))
+
+
+def _source_file(function: RawReward, what: str) -> Path:
+    try:
+        return Path(inspect.getsourcefile(inspect.unwrap(function)))
+    except TypeError as error:
+        raise RewardError(what, rule="has no source file, so that a change of it could not be noticed",
+                          remedy="wrap it in a Python function") from error
 
 
 def _module_from_file(path: Path):

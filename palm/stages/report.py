@@ -55,8 +55,7 @@ def report(
             "design": read_json(design),
             "reference": read_json(rollouts / "reference.json"),
             "policies": [
-                {**record, "backend": trained[record["policy"]]["backend"],
-                 "training_seconds": trained[record["policy"]]["training_seconds"]}
+                {**record, **{key: trained[record["policy"]][key] for key in ("backend", "training_seconds", "reused")}}
                 for record in chosen.pop("policies")
             ],
             "selection": chosen,

@@ -31,7 +31,7 @@ def train_policy(
         destination: PEFT adapter folder to make, with policy.json and training_log.json beside the weights.
 
     Returns:
-        The content of policy.json, and ``reused``.
+        The content of policy.json, with ``reused``: whether the store had it.
 
     Raises:
         PalmError: an input is unusable or training diverged.
@@ -46,7 +46,9 @@ def train_policy(
             Store(config.storage.root), "policy", spec.definition, destination,
             lambda folder: _train(config, spec, inputs, base_model, rollouts, folder, progress),
         )
-    return {**read_json(destination / "policy.json"), "reused": reused}
+    record = {**read_json(destination / "policy.json"), "reused": reused}
+    write_json(destination / "policy.json", record)
+    return record
 
 
 def _train(config: PortfolioConfig, spec: PolicySpec, inputs: Inputs, base_model: Path, rollouts: Path, folder: Path,

@@ -76,7 +76,7 @@ def test_one_version_one_parent_one_child_a_policy_and_a_retry_adds_nothing(buil
         assert {"objective", "kl", "reward/length", "reward/vowels", "train/loss"} <= run.data.metrics.keys()
         assert {"weight/length", "weight/vowels"} <= run.data.params.keys()
     assert register(built, "build-2")["version"] == "2"
-    assert mlflow_client.get_model_version_by_alias(config.registry.model, "challenger").version == "2"
+    assert str(mlflow_client.get_model_version_by_alias(config.registry.model, "challenger").version) == "2"
 
 
 def test_the_gate_promotes_or_says_why_not(built):
@@ -88,11 +88,11 @@ def test_the_gate_promotes_or_says_why_not(built):
     assert "champion" not in client(config).get_registered_model(config.registry.model).aliases
     accepted = promote(strict, version=registered["version"], epsilon=0.01)
     assert accepted["promoted"] and accepted["previous_version"] is None
-    assert client(config).get_model_version_by_alias(config.registry.model, "champion").version == "1"
+    assert str(client(config).get_model_version_by_alias(config.registry.model, "champion").version) == "1"
     second = register(built, "build-2")
     kept = promote(strict, version=second["version"], epsilon=0.02)
     assert "version 1 stays champion" in kept["reason"] and kept["previous_version"] == "1"
-    assert client(config).get_model_version_by_alias(config.registry.model, "champion").version == "1"
+    assert str(client(config).get_model_version_by_alias(config.registry.model, "champion").version) == "1"
 
 
 LOAD = """
