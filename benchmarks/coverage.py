@@ -14,8 +14,12 @@ from palm.preferences.coverage import check_coverage
 from palm.preferences.design import design_grid
 
 POINTS = 1_000_000
-CASES = [(3, 0.4, 0.0125, "palm", None), (3, 0.4, 0.0125, "uniform", 48), (3, 0.4, 0.0125, "random", 48),
-         (4, 0.4, 0.05, "palm", None)]
+CASES = [
+    (3, 0.4, 0.0125, "palm", None),
+    (3, 0.4, 0.0125, "uniform", 48),
+    (3, 0.4, 0.0125, "random", 48),
+    (4, 0.4, 0.05, "palm", None),
+]
 
 
 def monte_carlo(weights: np.ndarray, *, epsilon: float, delta: float, seed: int = 0) -> float:
@@ -56,8 +60,16 @@ def main() -> None:
         weights = design_grid(d, epsilon=epsilon, delta=delta, strategy=strategy, size=size).weights
         exact, exact_seconds = timed(lambda w=weights, e=epsilon, a=delta: check_coverage(w, epsilon=e, delta=a))
         sampled, sampled_seconds = timed(lambda w=weights, e=epsilon, a=delta: monte_carlo(w, epsilon=e, delta=a))
-        table.add_row(str(d), strategy, str(len(weights)), f"{exact.uncovered_fraction:.6f}", f"{exact_seconds:.4f}",
-                      f"{sampled:.6f}", f"{sampled_seconds:.2f}", f"{sampled_seconds / exact_seconds:.0f}")
+        table.add_row(
+            str(d),
+            strategy,
+            str(len(weights)),
+            f"{exact.uncovered_fraction:.6f}",
+            f"{exact_seconds:.4f}",
+            f"{sampled:.6f}",
+            f"{sampled_seconds:.2f}",
+            f"{sampled_seconds / exact_seconds:.0f}",
+        )
     Console(width=120).print(table)
 
 

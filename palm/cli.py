@@ -28,8 +28,12 @@ class _OneLineErrors(TyperGroup):
             raise typer.Exit(1) from None
 
 
-app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_show_locals=False,
-                  help="Portfolios of aligned language models: train a few policies, serve every preference.")
+app = typer.Typer(
+    cls=_OneLineErrors,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Portfolios of aligned language models: train a few policies, serve every preference.",
+)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
@@ -57,8 +61,9 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", envvar="PALM_DEBUG", help="Show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True,
-                                          help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options of every command."""
 
@@ -84,8 +89,10 @@ def validate(config: ConfigPath) -> None:
 
     loaded = load_config(config)
     inputs = check_inputs(loaded)
-    typer.echo(f"ok: {loaded.name}, rewards {', '.join(loaded.reward_names)}, {len(inputs.train.texts)} training and "
-               f"{len(inputs.evaluation.texts)} held-out prompts")
+    typer.echo(
+        f"ok: {loaded.name}, rewards {', '.join(loaded.reward_names)}, {len(inputs.train.texts)} training and "
+        f"{len(inputs.evaluation.texts)} held-out prompts"
+    )
 
 
 @app.command()
@@ -146,8 +153,10 @@ def select(
     for name in result["portfolio"]:
         typer.echo(f"{name}  serves {result['usage'][name]:.1%}")
     worst = ", ".join(f"{name} {w:.4f}" for name, w in zip(table.reward_names, result["worst_weights"], strict=True))
-    typer.echo(f"worst-case gap {result['epsilon']:.6f} at δ={delta:g} (proven bound {result['epsilon_bound']:.6f}), "
-               f"worst weights {worst}")
+    typer.echo(
+        f"worst-case gap {result['epsilon']:.6f} at δ={delta:g} (proven bound {result['epsilon_bound']:.6f}), "
+        f"worst weights {worst}"
+    )
 
 
 @app.command()
@@ -184,8 +193,9 @@ def generate(
     try:
         numbers = [float(part) for part in weights.split(",")]
     except ValueError:
-        raise WeightsError(f"weights={weights!r}", rule="must be numbers separated by commas",
-                           remedy="write e.g. 0.6,0.3,0.1") from None
+        raise WeightsError(
+            f"weights={weights!r}", rule="must be numbers separated by commas", remedy="write e.g. 0.6,0.3,0.1"
+        ) from None
     result = answer(load_config(config), prompt, numbers, alias=alias, seed=seed, temperature=temperature)
     typer.echo(json.dumps(result) if as_json else f"[{result['policy']}] {result['response']}")
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Section(BaseModel):
@@ -101,7 +101,9 @@ class Design(_Section):
     strategy: str = Field(description="palm (certified pivot grid), uniform or random (the paper's baselines).")
     epsilon: float = Field(ge=0, lt=1, description="ε' of Lemma 3.2: relative reach of a vector's cell.")
     delta: float = Field(ge=0, lt=1, description="δ' of Lemma 3.2: absolute reach of a vector's cell.")
-    size: int | None = Field(None, ge=1, description="Number of vectors: required by random and uniform, a cap for palm.")
+    size: int | None = Field(
+        None, ge=1, description="Number of vectors: required by random and uniform, a cap for palm."
+    )
     seed: int = Field(0, ge=0, description="Seed of the random strategy.")
 
 
@@ -143,8 +145,9 @@ class Training(_Section):
     prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
     responses_per_prompt: int = Field(8, ge=2, description="Responses per prompt and step: the baseline's group.")
     micro_batch_size: int = Field(64, ge=1, description="Responses per backward pass; divides the step's responses.")
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models "
-                                 "want about 1e-3.")
+    learning_rate: float = Field(
+        1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models want about 1e-3."
+    )
     warmup_steps: int = Field(3, ge=0, description="Steps of linear warm-up.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
     lora: Lora = Field(Lora(), description="Adapter settings.")
@@ -221,8 +224,10 @@ class PortfolioConfig(_Section):
         names = [reward.name for reward in (*self.rewards, *self.metrics)]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"rewards and metrics: the name {name!r} is used {names.count(name)} times; "
-                                 "every name must be unique")
+                raise ValueError(
+                    f"rewards and metrics: the name {name!r} is used {names.count(name)} times; "
+                    "every name must be unique"
+                )
         return self
 
     @property

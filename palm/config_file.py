@@ -26,8 +26,11 @@ def load_config(path: Path) -> PortfolioConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config={path}", rule=f"cannot be read ({error})",
-                          remedy="give the path of a YAML file, or make one with `palm init`") from error
+        raise ConfigError(
+            f"config={path}",
+            rule=f"cannot be read ({error})",
+            remedy="give the path of a YAML file, or make one with `palm init`",
+        ) from error
     try:
         raw = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
@@ -52,8 +55,11 @@ def parse_config(text: str) -> PortfolioConfig:
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError("config", rule=f"is not valid JSON ({error})", remedy="pass what `palm compile` or "
-                          "`palm run` made from your YAML file") from error
+        raise ConfigError(
+            "config",
+            rule=f"is not valid JSON ({error})",
+            remedy="pass what `palm compile` or `palm run` made from your YAML file",
+        ) from error
     return _validate(raw, origin="config")
 
 
@@ -86,12 +92,18 @@ def _validate(raw, *, origin: str) -> PortfolioConfig:
         if first["type"] == "extra_forbidden":
             known = _known_keys(first["loc"][:-1])
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
-            raise ConfigError(f"{origin}: {place}={first['input']!r}", rule="is not a known key",
-                              remedy=f"did you mean {near[0]!r}?{more}") from error
+            raise ConfigError(
+                f"{origin}: {place}={first['input']!r}",
+                rule="is not a known key",
+                remedy=f"did you mean {near[0]!r}?{more}",
+            ) from error
         value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f"={first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{origin}: {place}{value}", rule=message[:1].lower() + message[1:],
-                          remedy=f"see `palm schema` for every key and its range{more}") from error
+        raise ConfigError(
+            f"{origin}: {place}{value}",
+            rule=message[:1].lower() + message[1:],
+            remedy=f"see `palm schema` for every key and its range{more}",
+        ) from error
 
 
 def _known_keys(location: tuple) -> list[str]:
@@ -137,11 +149,13 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     uri = config.registry.tracking_uri
     if uri.startswith("sqlite:///"):
         uri = "sqlite:///" + path(uri.removeprefix("sqlite:///"))
-    return config.model_copy(update={
-        "base_model": base,
-        "prompts": Prompts(train=path(config.prompts.train), eval=path(config.prompts.eval)),
-        "rewards": tuple(reward(entry) for entry in config.rewards),
-        "metrics": tuple(reward(entry) for entry in config.metrics),
-        "registry": config.registry.model_copy(update={"tracking_uri": uri}),
-        "storage": Storage(root=path(config.storage.root)),
-    })
+    return config.model_copy(
+        update={
+            "base_model": base,
+            "prompts": Prompts(train=path(config.prompts.train), eval=path(config.prompts.eval)),
+            "rewards": tuple(reward(entry) for entry in config.rewards),
+            "metrics": tuple(reward(entry) for entry in config.metrics),
+            "registry": config.registry.model_copy(update={"tracking_uri": uri}),
+            "storage": Storage(root=path(config.storage.root)),
+        }
+    )

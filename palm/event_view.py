@@ -26,8 +26,13 @@ class EventView:
         self._started: dict[tuple[str, str], float] = {}
         self._bars: dict[tuple[str, str], int] = {}
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24),
-            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console, transient=True,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
             disable=not console.is_terminal,
         )
         self.first_error: tuple[str, str] | None = None
@@ -60,8 +65,12 @@ class EventView:
                 self._started[key] = event["time"]
                 self._bars[key] = self._progress.add_task(name, total=None, note="")
             case "advance":
-                self._progress.update(self._bars[key], completed=event["done"], total=event["total"],
-                                      note=f"{event['done']}/{event['total']} {event['note']}")
+                self._progress.update(
+                    self._bars[key],
+                    completed=event["done"],
+                    total=event["total"],
+                    note=f"{event['done']}/{event['total']} {event['note']}",
+                )
             case "done":
                 self._finish(key, f"[green]✓[/] {name}  [dim]{event['time'] - self._started[key]:.1f} s[/]")
             case "error":

@@ -67,15 +67,20 @@ def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dic
             view.poll()
             # A step's own error names what is wrong; KFP's only says which task it was.
             what, rule = view.first_error or ("build", " ".join(str(error).split()))
-            raise BuildError(what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}") from error
+            raise BuildError(
+                what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}"
+            ) from error
 
 
 @contextlib.contextmanager
 def _environment(events: Path) -> Iterator[None]:
     """The environment that the steps' processes inherit."""
     threads = str(max(1, (os.cpu_count() or 1) // _LOCAL_WORKERS))
-    wanted = {EVENTS_VARIABLE: str(events), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
-              "TOKENIZERS_PARALLELISM": "false"}
+    wanted = {
+        EVENTS_VARIABLE: str(events),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:

@@ -41,7 +41,9 @@ class Stage:
         self._emit("advance", done=done, total=total, note=note)
 
     def _emit(self, event: str, **fields) -> None:
-        log.info("%s %s %s", self.name, self.label, " ".join([event, *(f"{k}={v}" for k, v in fields.items() if v != "")]))
+        log.info(
+            "%s %s %s", self.name, self.label, " ".join([event, *(f"{k}={v}" for k, v in fields.items() if v != "")])
+        )
         path = os.environ.get(EVENTS_VARIABLE)
         if path:
             line = json.dumps({"stage": self.name, "label": self.label, "event": event, "time": time.time(), **fields})

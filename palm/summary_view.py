@@ -25,23 +25,37 @@ def policy_table(summary: dict) -> Table:
         A table: weights, rewards, metrics, KL, J, J_ref, J*, share of the possible gain; ● marks the portfolio.
     """
     names, metrics = summary["reward_names"], summary["metric_names"]
-    table = Table(title=f"Policies of {summary['title']} on held-out prompts (β = {summary['beta']:g})",
-                  title_justify="left")
+    table = Table(
+        title=f"Policies of {summary['title']} on held-out prompts (β = {summary['beta']:g})", title_justify="left"
+    )
     for header in ("", "policy"):
         table.add_column(header, no_wrap=True)
     for header in ("weights", *names, *metrics, "KL", "J", "± se", "J_ref", "J*", "gain"):
         table.add_column(header, justify="right", no_wrap=True)
     reference = summary["reference"]
-    table.add_row("", "reference", "", *_means(reference["rewards"], names), *_means(reference["metrics"], metrics),
-                  "0.000", *[""] * 5, end_section=True)
+    table.add_row(
+        "",
+        "reference",
+        "",
+        *_means(reference["rewards"], names),
+        *_means(reference["metrics"], metrics),
+        "0.000",
+        *[""] * 5,
+        end_section=True,
+    )
     for record in sorted(summary["policies"], key=lambda entry: entry["weights"], reverse=True):
         gain = record["share_of_gain"]
         table.add_row(
-            "●" if record["policy"] in summary["selection"]["portfolio"] else "", record["policy"],
+            "●" if record["policy"] in summary["selection"]["portfolio"] else "",
+            record["policy"],
             " ".join(f"{weight:.2f}" for weight in record["weights"]),
-            *_means(record["rewards"], names), *_means(record["metrics"], metrics), f"{record['kl']['mean']:.3f}",
-            f"{record['objective']['mean']:.3f}", f"{record['objective']['standard_error']:.3f}",
-            f"{record['objective_reference']:.3f}", f"{record['objective_optimum']:.3f}",
+            *_means(record["rewards"], names),
+            *_means(record["metrics"], metrics),
+            f"{record['kl']['mean']:.3f}",
+            f"{record['objective']['mean']:.3f}",
+            f"{record['objective']['standard_error']:.3f}",
+            f"{record['objective_reference']:.3f}",
+            f"{record['objective_optimum']:.3f}",
             "" if gain is None else f"{gain:.0%}",
         )
     return table
@@ -59,10 +73,13 @@ def _portfolio_text(summary: dict) -> str:
     interval = selection["interval"]
     lines = [
         f"[bold]Portfolio[/] of {len(selection['portfolio'])} from {len(weights)} policies ({selection['method']}):",
-        *(f"  {name}  weights {' '.join(f'{w:.2f}' for w in weights[name])}  serves {selection['usage'][name]:.1%}"
-          for name in selection["portfolio"]),
+        *(
+            f"  {name}  weights {' '.join(f'{w:.2f}' for w in weights[name])}  serves {selection['usage'][name]:.1%}"
+            for name in selection["portfolio"]
+        ),
         f"[bold]Worst-case gap[/] ε = {selection['epsilon']:.4f} at δ = {selection['delta']:g}, against all trained "
-        f"policies, for every preference (certified); no portfolio of this size is below {selection['epsilon_bound']:.4f}",
+        "policies, for every preference (certified); no portfolio of this size is below "
+        f"{selection['epsilon_bound']:.4f}",
         f"  {interval['confidence']:.0%} interval over prompts: {interval['low']:.4f} to {interval['high']:.4f}",
         f"  worst weights: {worst}",
         f"[bold]Registered[/] {registration['model']} version {registration['version']}, "

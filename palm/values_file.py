@@ -28,24 +28,36 @@ def read_values(path: Path) -> ValueTable:
         raise DataError(str(path), rule=f"cannot be read ({error})", remedy="give the path of a CSV file") from error
     header = [name.strip() for name in rows[0]] if rows else []
     if len(header) < 4 or header[0] != "policy" or header[-1] != "regulariser":
-        raise DataError(f"{path}: header {','.join(header)!r}", rule="must be policy,<at least two rewards>,regulariser",
-                        remedy="name the columns so")
+        raise DataError(
+            f"{path}: header {','.join(header)!r}",
+            rule="must be policy,<at least two rewards>,regulariser",
+            remedy="name the columns so",
+        )
     if len(rows) < 2:
         raise DataError(str(path), rule="holds no policies", remedy="give a row a policy")
     numbers = [_numbers(path, number, header, row) for number, row in enumerate(rows[1:], start=2)]
     values = np.array(numbers)
-    return ValueTable(names=tuple(row[0].strip() for row in rows[1:]), reward_names=tuple(header[1:-1]),
-                      rewards=values[:, :-1], regulariser=values[:, -1])
+    return ValueTable(
+        names=tuple(row[0].strip() for row in rows[1:]),
+        reward_names=tuple(header[1:-1]),
+        rewards=values[:, :-1],
+        regulariser=values[:, -1],
+    )
 
 
 def _numbers(path: Path, line: int, header: list[str], row: list[str]) -> list[float]:
     if len(row) != len(header):
-        raise DataError(f"{path} line {line}", rule=f"has {len(row)} cells, the header has {len(header)}",
-                        remedy="give every row a cell a column")
+        raise DataError(
+            f"{path} line {line}",
+            rule=f"has {len(row)} cells, the header has {len(header)}",
+            remedy="give every row a cell a column",
+        )
     numbers = []
     for name, cell in zip(header[1:], row[1:], strict=True):
         try:
             numbers.append(float(cell))
         except ValueError as error:
-            raise DataError(f"{path} line {line}: {name}={cell!r}", rule="must be a number", remedy="mend it") from error
+            raise DataError(
+                f"{path} line {line}: {name}={cell!r}", rule="must be a number", remedy="mend it"
+            ) from error
     return numbers

@@ -30,7 +30,9 @@ def corpus_records() -> list[dict]:
     words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
     return [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
-        for first in words for second in words for count in (1, 2, 4)
+        for first in words
+        for second in words
+        for count in (1, 2, 4)
     ]
 
 
@@ -39,8 +41,16 @@ def base_model(tmp_path_factory) -> Path:
     """A Llama of width 16, trained for a few steps on words."""
     folder = tmp_path_factory.mktemp("base")
     corpus = write_jsonl(folder / "corpus.jsonl", corpus_records())
-    settings = TinyModel(corpus=str(corpus), hidden_size=16, layers=2, heads=2, vocabulary_size=300, steps=60,
-                         batch_size=32, learning_rate=1e-2)
+    settings = TinyModel(
+        corpus=str(corpus),
+        hidden_size=16,
+        layers=2,
+        heads=2,
+        vocabulary_size=300,
+        steps=60,
+        batch_size=32,
+        learning_rate=1e-2,
+    )
     build_tiny_model(settings, folder / "model", scratch=folder / "scratch")
     return folder / "model"
 
@@ -55,11 +65,23 @@ def workspace(tmp_path) -> Path:
     (tmp_path / "rewards.py").write_text(REWARDS)
     config = {
         "name": "small",
-        "base_model": {"source": "tiny", "tiny": {"corpus": "corpus.jsonl", "hidden_size": 16, "layers": 2, "heads": 2,
-                                                  "vocabulary_size": 300, "steps": 60, "learning_rate": 0.01}},
+        "base_model": {
+            "source": "tiny",
+            "tiny": {
+                "corpus": "corpus.jsonl",
+                "hidden_size": 16,
+                "layers": 2,
+                "heads": 2,
+                "vocabulary_size": 300,
+                "steps": 60,
+                "learning_rate": 0.01,
+            },
+        },
         "prompts": {"train": "train.jsonl", "eval": "eval.jsonl"},
-        "rewards": [{"name": "length", "uri": "python:rewards.py:length"},
-                    {"name": "vowels", "uri": "python:rewards.py:vowels"}],
+        "rewards": [
+            {"name": "length", "uri": "python:rewards.py:length"},
+            {"name": "vowels", "uri": "python:rewards.py:vowels"},
+        ],
         "beta": 0.1,
         "design": {"strategy": "uniform", "epsilon": 0.4, "delta": 0.1, "size": 3},
         "generation": {"max_new_tokens": 16},

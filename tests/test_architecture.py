@@ -21,8 +21,12 @@ def test_components_are_thin(path):
 
 
 def test_no_module_is_long():
-    long = {str(path.relative_to(ROOT)): lines for folder in ("palm", "components", "pipelines")
-            for path in (ROOT / folder).rglob("*.py") if (lines := len(path.read_text().splitlines())) > 300}
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for folder in ("palm", "components", "pipelines")
+        for path in (ROOT / folder).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 300
+    }
     assert not long
 
 

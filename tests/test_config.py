@@ -19,8 +19,12 @@ def test_json_round_trip_is_the_same_configuration(config):
 
 
 def test_a_hub_id_and_remote_addresses_stay_as_they_are(workspace):
-    path = edit_config(workspace, base_model={"source": "org/model@abc"}, storage__root="s3://bucket/prefix",
-                       registry__tracking_uri="https://mlflow.example")
+    path = edit_config(
+        workspace,
+        base_model={"source": "org/model@abc"},
+        storage__root="s3://bucket/prefix",
+        registry__tracking_uri="https://mlflow.example",
+    )
     config = load_config(path)
     assert config.base_model.source == "org/model@abc"
     assert config.storage.root == "s3://bucket/prefix"
@@ -91,6 +95,10 @@ def test_missing_file_is_named(tmp_path):
 def test_every_key_has_a_description():
     schema = config_schema()
     sections = {"PortfolioConfig": schema, **schema["$defs"]}
-    missing = [f"{name}.{key}" for name, section in sections.items() for key, field in section["properties"].items()
-               if "description" not in field]
+    missing = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key, field in section["properties"].items()
+        if "description" not in field
+    ]
     assert not missing

@@ -29,8 +29,13 @@ def evaluate_policy(
     from palm.config_file import parse_config
     from palm.stages.evaluate_policy import evaluate_policy as step
 
-    record = step(parse_config(config), policy=Path(policy.path), base_model=Path(base_model.path),
-                  rollouts=Path(rollouts.path), destination=Path(evaluation.path))
+    record = step(
+        parse_config(config),
+        policy=Path(policy.path),
+        base_model=Path(base_model.path),
+        rollouts=Path(rollouts.path),
+        destination=Path(evaluation.path),
+    )
     evaluation.metadata["policy"] = record["policy"]
     values = {"J": record["objective"]["mean"], "J_ref": record["objective_reference"], "KL": record["kl"]["mean"]}
     for name, value in {**values, **{name: entry["mean"] for name, entry in record["rewards"].items()}}.items():

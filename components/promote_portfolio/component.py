@@ -25,6 +25,10 @@ def promote_portfolio(
     from palm.config_file import parse_config
     from palm.stages.promote_portfolio import promote_portfolio as step
 
-    result = step(parse_config(config), registration=Path(registration.path), selection=Path(selection.path),
-                  destination=Path(verdict.path))
+    result = step(
+        parse_config(config),
+        registration=Path(registration.path),
+        selection=Path(selection.path),
+        destination=Path(verdict.path),
+    )
     verdict.metadata.update(promoted=result["promoted"], reason=result["reason"])

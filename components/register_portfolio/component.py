@@ -33,7 +33,13 @@ def register_portfolio(
     from palm.config_file import parse_config
     from palm.stages.register_portfolio import register_portfolio as step
 
-    result = step(parse_config(config), build_id=build_id, policies=[Path(item.path) for item in policies],
-                  base_model=Path(base_model.path), design=Path(design.path), selection=Path(selection.path),
-                  destination=Path(registration.path))
+    result = step(
+        parse_config(config),
+        build_id=build_id,
+        policies=[Path(item.path) for item in policies],
+        base_model=Path(base_model.path),
+        design=Path(design.path),
+        selection=Path(selection.path),
+        destination=Path(registration.path),
+    )
     registration.metadata.update(model=result["model"], version=result["version"])

@@ -41,7 +41,16 @@ def report(
     from palm.config_file import parse_config
     from palm.stages.report import report as step
 
-    step(parse_config(config), build_id=build_id, design=Path(design.path), rollouts=Path(rollouts.path),
-         policies=[Path(item.path) for item in policies], evaluations=[Path(item.path) for item in evaluations],
-         selection=Path(selection.path), registration=Path(registration.path), verdict=Path(verdict.path),
-         page=Path(page.path), summary=Path(summary.path))
+    step(
+        parse_config(config),
+        build_id=build_id,
+        design=Path(design.path),
+        rollouts=Path(rollouts.path),
+        policies=[Path(item.path) for item in policies],
+        evaluations=[Path(item.path) for item in evaluations],
+        selection=Path(selection.path),
+        registration=Path(registration.path),
+        verdict=Path(verdict.path),
+        page=Path(page.path),
+        summary=Path(summary.path),
+    )

@@ -27,6 +27,11 @@ def train_policy(
     from palm.config_file import parse_config
     from palm.stages.train_policy import train_policy as step
 
-    record = step(parse_config(config), preference_weights, base_model=Path(base_model.path),
-                  rollouts=Path(rollouts.path), destination=Path(policy.path))
+    record = step(
+        parse_config(config),
+        preference_weights,
+        base_model=Path(base_model.path),
+        rollouts=Path(rollouts.path),
+        destination=Path(policy.path),
+    )
     policy.metadata.update({key: record[key] for key in ("policy", "weights", "backend", "reused", "training_seconds")})

@@ -60,12 +60,8 @@ def prepare(directory: Path, data: Path | None) -> None:
     corpus = [problem for problem in train if _is_short(problem) and problem.question not in reserved]
     directory.mkdir(parents=True, exist_ok=True)
     _write(directory / "corpus.jsonl", [{"prompt": p.question, "response": p.solution} for p in corpus])
-    _write(
-        directory / "prompts_train.jsonl", [{"prompt": p.question, "answer": p.answer} for p in train_prompts]
-    )
-    _write(
-        directory / "prompts_eval.jsonl", [{"prompt": p.question, "answer": p.answer} for p in eval_prompts]
-    )
+    _write(directory / "prompts_train.jsonl", [{"prompt": p.question, "answer": p.answer} for p in train_prompts])
+    _write(directory / "prompts_eval.jsonl", [{"prompt": p.question, "answer": p.answer} for p in eval_prompts])
 
 
 def read_problems(path: Path) -> list[Problem]:
@@ -103,9 +99,7 @@ def _problem(line: str, place: str) -> Problem:
         raise DataError(f"{place}: {line[:60]}", rule="must be a JSON object", remedy=_REMEDY)
     for key in ("question", "answer"):
         if not isinstance(record.get(key), str) or not record[key].strip():
-            raise DataError(
-                f"{place}: {key}={record.get(key)!r}", rule="must be a non-empty string", remedy=_REMEDY
-            )
+            raise DataError(f"{place}: {key}={record.get(key)!r}", rule="must be a non-empty string", remedy=_REMEDY)
     match = _SOLUTION.fullmatch(record["answer"])
     if match is None:
         raise DataError(
@@ -117,9 +111,7 @@ def _problem(line: str, place: str) -> Problem:
 
 
 def _is_short(problem: Problem) -> bool:
-    return (
-        len(problem.question) <= MAX_QUESTION_CHARACTERS and len(problem.solution) <= MAX_SOLUTION_CHARACTERS
-    )
+    return len(problem.question) <= MAX_QUESTION_CHARACTERS and len(problem.solution) <= MAX_SOLUTION_CHARACTERS
 
 
 def _choose(problems: list[Problem], n: int, rng: random.Random, *, place: Path) -> list[Problem]:

@@ -77,9 +77,7 @@ def brevity(prompts: list[str], responses: list[str], **fields: list) -> list[fl
     return [_brevity(response.lower().split()) for response in responses]
 
 
-def correct_answer(
-    prompts: list[str], responses: list[str], *, answer: list[str], **fields: list
-) -> list[float]:
+def correct_answer(prompts: list[str], responses: list[str], *, answer: list[str], **fields: list) -> list[float]:
     """Tell whether the final answer is right; meant to be reported, a tiny model cannot learn it.
 
     Args:

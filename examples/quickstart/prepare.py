@@ -41,9 +41,7 @@ def prepare(directory: Path, data: Path | None = None) -> None:
         data: not used, this example brings its own data.
     """
     rng = random.Random(SEED)
-    questions = [
-        Question(topic, task, template) for topic in TOPICS for task in topic.tasks for template in TEMPLATES
-    ]
+    questions = [Question(topic, task, template) for topic in TOPICS for task in topic.tasks for template in TEMPLATES]
     rng.shuffle(questions)
     held_out, seen = questions[:N_EVAL_PROMPTS], questions[N_EVAL_PROMPTS:]
     pairs = sorted({(q.prompt, reply(q, rng)) for q in seen for _ in range(N_REPLIES_PER_PROMPT)})

@@ -3,8 +3,9 @@
 from palm.models.load import LoadedModel
 
 
-def sequence_divergence(policy: LoadedModel, prompt_ids: list[list[int]], response_ids: list[list[int]], *,
-                        batch_size: int) -> list[float]:
+def sequence_divergence(
+    policy: LoadedModel, prompt_ids: list[list[int]], response_ids: list[list[int]], *, batch_size: int
+) -> list[float]:
     """Estimate KL(π(.|x) ‖ π_ref(.|x)) in nats from responses sampled from the policy.
 
     The sum over response tokens of the exact KL between the two next-token distributions: unbiased like the sampled

@@ -73,8 +73,14 @@ def sample_rollouts(
     """
     repeated = prompts.repeat(samples)
     settings = config.generation
-    answers = generate(policy, repeated.texts, max_new_tokens=settings.max_new_tokens,
-                       batch_size=settings.batch_size, seed=seed, on_batch=on_batch)
+    answers = generate(
+        policy,
+        repeated.texts,
+        max_new_tokens=settings.max_new_tokens,
+        batch_size=settings.batch_size,
+        seed=seed,
+        on_batch=on_batch,
+    )
     texts = [answer.text for answer in answers]
     shape = (len(prompts.texts), samples)
 
@@ -91,8 +97,9 @@ def sample_rollouts(
     )
 
 
-def write_rollouts(path: Path, rollouts: Rollouts, reward_names: list[str], metric_names: list[str],
-                   **columns: np.ndarray) -> None:
+def write_rollouts(
+    path: Path, rollouts: Rollouts, reward_names: list[str], metric_names: list[str], **columns: np.ndarray
+) -> None:
     """Write rollouts as Parquet, one row a response.
 
     Args:
@@ -136,8 +143,11 @@ def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] =
         rewards = [table[f"reward_{name}"] for name in reward_names]
         metrics = [table[f"metric_{name}"] for name in metric_names]
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(str(path), rule=f"is not a table of scored rollouts ({error})",
-                        remedy="make it with the step sample_reference or evaluate_policy") from error
+        raise DataError(
+            str(path),
+            rule=f"is not a table of scored rollouts ({error})",
+            remedy="make it with the step sample_reference or evaluate_policy",
+        ) from error
     samples = int(table["sample"].max()) + 1
     shape = (len(table) // samples, samples)
 

@@ -20,8 +20,12 @@ def summarise_scores(rollouts: Rollouts, reward_names: list[str], metric_names: 
         ``truncation_rate``.
     """
     return {
-        "rewards": {name: mean_over_prompts(rollouts.rewards[:, :, i]).to_dict() for i, name in enumerate(reward_names)},
-        "metrics": {name: mean_over_prompts(rollouts.metrics[:, :, i]).to_dict() for i, name in enumerate(metric_names)},
+        "rewards": {
+            name: mean_over_prompts(rollouts.rewards[:, :, i]).to_dict() for i, name in enumerate(reward_names)
+        },
+        "metrics": {
+            name: mean_over_prompts(rollouts.metrics[:, :, i]).to_dict() for i, name in enumerate(metric_names)
+        },
         "response_tokens": float(rollouts.lengths.mean()),
         "truncation_rate": float(rollouts.truncated.mean()),
     }

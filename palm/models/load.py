@@ -47,16 +47,25 @@ def load_tokenizer(folder: Path):
     if not folder.is_dir():
         raise ModelError(f"base_model={folder}", rule="is not a folder", remedy="give a folder, a hub id or s3://")
     if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
-        raise ModelError(f"base_model={folder}", rule="holds no tokenizer",
-                         remedy="save one there with tokenizer.save_pretrained(folder)")
+        raise ModelError(
+            f"base_model={folder}",
+            rule="holds no tokenizer",
+            remedy="save one there with tokenizer.save_pretrained(folder)",
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"base_model={folder}", rule=f"tokenizer cannot be loaded ({error})",
-                         remedy="save it again with tokenizer.save_pretrained(folder)") from error
+        raise ModelError(
+            f"base_model={folder}",
+            rule=f"tokenizer cannot be loaded ({error})",
+            remedy="save it again with tokenizer.save_pretrained(folder)",
+        ) from error
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"base_model={folder}", rule="its tokenizer has no end-of-sequence token",
-                         remedy="set tokenizer.eos_token and save it again")
+        raise ModelError(
+            f"base_model={folder}",
+            rule="its tokenizer has no end-of-sequence token",
+            remedy="set tokenizer.eos_token and save it again",
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -84,8 +93,11 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **_SAFE)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"base_model={folder}", rule=f"cannot be loaded ({error})",
-                         remedy="give a folder with config.json and *.safetensors of a causal LM") from error
+        raise ModelError(
+            f"base_model={folder}",
+            rule=f"cannot be loaded ({error})",
+            remedy="give a folder with config.json and *.safetensors of a causal LM",
+        ) from error
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     declared = model.generation_config.eos_token_id
     ends = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
@@ -117,8 +129,11 @@ def add_policy(base: LoadedModel, adapter: Path, name: str) -> LoadedModel:
             return base
         model = PeftModel.from_pretrained(base.model, str(adapter), adapter_name=name).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"adapter={adapter}", rule=f"does not fit the base model ({error})",
-                         remedy="use the base model that it was trained on") from error
+        raise ModelError(
+            f"adapter={adapter}",
+            rule=f"does not fit the base model ({error})",
+            remedy="use the base model that it was trained on",
+        ) from error
     return LoadedModel(model, base.tokenizer, base.end_ids)
 
 

@@ -25,8 +25,10 @@ class PromptSet:
 
     def take(self, indices: list[int]) -> "PromptSet":
         """The prompts at some indices, in that order, repeats included."""
-        return PromptSet([self.texts[index] for index in indices],
-                         {name: [values[index] for index in indices] for name, values in self.fields.items()})
+        return PromptSet(
+            [self.texts[index] for index in indices],
+            {name: [values[index] for index in indices] for name, values in self.fields.items()},
+        )
 
 
 def read_records(path: Path, required: tuple[str, ...]) -> list[dict]:
@@ -64,11 +66,17 @@ def _record(line: str, place: str, required: tuple[str, ...], first: dict | None
         raise DataError(f"{place}: {line[:60]}", rule="must be a JSON object", remedy='write e.g. {"prompt": "…"}')
     for key in required:
         if not isinstance(record.get(key), str) or not record[key].strip():
-            raise DataError(f"{place}: {key}={record.get(key)!r}", rule="must be a non-empty string",
-                            remedy=f"give every record a {key!r}")
+            raise DataError(
+                f"{place}: {key}={record.get(key)!r}",
+                rule="must be a non-empty string",
+                remedy=f"give every record a {key!r}",
+            )
     if first is not None and record.keys() != first.keys():
-        raise DataError(f"{place}: keys {sorted(record)}", rule=f"must be those of the first record, {sorted(first)}",
-                        remedy="give all records the same fields")
+        raise DataError(
+            f"{place}: keys {sorted(record)}",
+            rule=f"must be those of the first record, {sorted(first)}",
+            remedy="give all records the same fields",
+        )
     return record
 
 
@@ -86,8 +94,9 @@ def read_prompts(path: Path) -> PromptSet:
     """
     records = read_records(path, ("prompt",))
     names = [name for name in records[0] if name != "prompt"]
-    return PromptSet([record["prompt"] for record in records],
-                     {name: [record[name] for record in records] for name in names})
+    return PromptSet(
+        [record["prompt"] for record in records], {name: [record[name] for record in records] for name in names}
+    )
 
 
 def encode_prompts(tokenizer, texts: list[str]) -> list[list[int]]:

@@ -31,8 +31,12 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
     destination.mkdir(parents=True, exist_ok=True)
     if spec.tiny is not None:
         with tempfile.TemporaryDirectory() as scratch:
-            build_tiny_model(spec.tiny, destination, scratch=Path(scratch),
-                             on_step=lambda step, steps, loss: stage.advance(step, steps, f"loss {loss:.3f}"))
+            build_tiny_model(
+                spec.tiny,
+                destination,
+                scratch=Path(scratch),
+                on_step=lambda step, steps, loss: stage.advance(step, steps, f"loss {loss:.3f}"),
+            )
     elif spec.source.startswith("s3://"):
         fetch_s3_folder(spec.source, destination)
     elif Path(spec.source).is_absolute():
@@ -41,14 +45,20 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
         _download(spec.source, destination)
     load_tokenizer(destination)
     if not any(destination.glob("*.safetensors")):
-        raise ModelError(f"base_model.source={spec.source!r}", rule="holds no *.safetensors weights",
-                         remedy="save it again with model.save_pretrained(folder)")
+        raise ModelError(
+            f"base_model.source={spec.source!r}",
+            rule="holds no *.safetensors weights",
+            remedy="save it again with model.save_pretrained(folder)",
+        )
 
 
 def _copy_folder(source: Path, destination: Path) -> None:
     if not source.is_dir():
-        raise ModelError(f"base_model.source={source}", rule="is not a folder",
-                         remedy="give a folder, a hub id, an s3:// prefix or `tiny`")
+        raise ModelError(
+            f"base_model.source={source}",
+            rule="is not a folder",
+            remedy="give a folder, a hub id, an s3:// prefix or `tiny`",
+        )
     for pattern in _PATTERNS:
         for path in source.glob(pattern):
             shutil.copyfile(path, destination / path.name)
@@ -62,7 +72,10 @@ def _download(source: str, destination: Path) -> None:
     try:
         snapshot_download(name, revision=revision or None, local_dir=destination, allow_patterns=_PATTERNS)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(f"base_model.source={source!r}", rule=f"cannot be had from the model hub ({error})",
-                         remedy="check the id, the revision and the network, or give a folder") from error
+        raise ModelError(
+            f"base_model.source={source!r}",
+            rule=f"cannot be had from the model hub ({error})",
+            remedy="check the id, the revision and the network, or give a folder",
+        ) from error
     # The hub client leaves its own bookkeeping there; it is not part of the model.
     shutil.rmtree(destination / ".cache", ignore_errors=True)

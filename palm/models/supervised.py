@@ -55,10 +55,20 @@ def fit(
         for pair in pairs
     ]
     arguments = TrainingArguments(
-        output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=batch_size, learning_rate=learning_rate,
-        warmup_steps=max(1, round(0.03 * steps)), lr_scheduler_type="cosine", seed=seed, bf16=bfloat16,
-        train_sampling_strategy="group_by_length", logging_steps=max(1, steps // 50), save_strategy="no",
-        report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
+        output_dir=str(scratch),
+        max_steps=steps,
+        per_device_train_batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup_steps=max(1, round(0.03 * steps)),
+        lr_scheduler_type="cosine",
+        seed=seed,
+        bf16=bfloat16,
+        train_sampling_strategy="group_by_length",
+        logging_steps=max(1, steps // 50),
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
     )
     # The plain Trainer prints every log as a dict; progress is reported through the callback instead.
     from transformers import PrinterCallback

@@ -42,16 +42,34 @@ def build_tiny_model(
     responses = tokenizer([record["response"] + _END for record in records])["input_ids"]
     pairs = [Pair(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
     set_seed(settings.seed)
-    model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=settings.hidden_size, intermediate_size=3 * settings.hidden_size,
-        num_hidden_layers=settings.layers, num_attention_heads=settings.heads, tie_word_embeddings=True,
-        max_position_embeddings=1024, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id, initializer_range=settings.hidden_size**-0.5,
-    ))
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.hidden_size,
+            intermediate_size=3 * settings.hidden_size,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            tie_word_embeddings=True,
+            max_position_embeddings=1024,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            initializer_range=settings.hidden_size**-0.5,
+        )
+    )
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    fit(model, tokenizer, pairs, steps=settings.steps, batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate, seed=settings.seed, scratch=scratch, on_step=on_step)
+    fit(
+        model,
+        tokenizer,
+        pairs,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        seed=settings.seed,
+        scratch=scratch,
+        on_step=on_step,
+    )
     model.to(torch.float32).save_pretrained(destination)
     tokenizer.save_pretrained(destination)
 
@@ -64,13 +82,19 @@ def _train_tokenizer(records: list[dict], vocabulary_size: int):
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_size, special_tokens=[_PAD, _END, _USER, _ASSISTANT], show_progress=False,
+        vocab_size=vocabulary_size,
+        special_tokens=[_PAD, _END, _USER, _ASSISTANT],
+        show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     bpe.train_from_iterator((record[key] for record in records for key in ("prompt", "response")), trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token=_PAD, eos_token=_END, additional_special_tokens=[_USER, _ASSISTANT],
-        padding_side="left", clean_up_tokenization_spaces=False,
+        tokenizer_object=bpe,
+        pad_token=_PAD,
+        eos_token=_END,
+        additional_special_tokens=[_USER, _ASSISTANT],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
     )
     tokenizer.chat_template = _CHAT_TEMPLATE
     return tokenizer

@@ -1,0 +1,1 @@
+"""Portfolios: value tables, certificates, exact and greedy selection, usage, sampling error."""

@@ -128,7 +128,8 @@ def certify(value_vectors, portfolio, *, delta=0.0):
             the members' best value is below -delta.
 
     Source:
-        Definition 3.2 of arXiv 2604.04144; PALM.md, "Selecting and certifying a portfolio" (derived).
+        Definition 3.2 of arXiv 2604.04144. Derived, by minimax: it holds against policy k for every v iff some
+        convex combination of the members' value vectors is at least (1 - ε) a_k - δ in every coordinate.
     """
     values = check_value_vectors(value_vectors)
     members = check_portfolio(portfolio, len(values))

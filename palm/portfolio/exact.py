@@ -59,9 +59,9 @@ def best_portfolio(values, size, *, start, delta, time_limit_seconds):
         Proven. The bound equals the gap within 1e-6 unless time ran out.
 
     Source:
-        PALM.md, "Selecting and certifying a portfolio" (derived). For a level ε and any preferences V, every
-        portfolio with gap ≤ ε has for each v in V a member with regret ≤ ε at v. If no set of that size has,
-        no portfolio of that size reaches ε, nor any level below the next regret that occurs.
+        Derived. For a level ε and any preferences V, every portfolio with gap ≤ ε has for each v in V a
+        member with regret ≤ ε at v. If no set of that size has, then no portfolio of that size reaches ε,
+        nor any level below the next regret that occurs.
     """
     targets = values[undominated(values)]
     cuts = finest_lattice(values.shape[1], FIRST_CUTS)

@@ -89,7 +89,7 @@ def select(value_vectors, size, *, method="exact", delta=0.0, time_limit_seconds
         SelectionError: an argument is out of range, or no portfolio of this size has an epsilon up to 1.
 
     Source:
-        arXiv 2604.04144 (greedy); PALM.md, "Selecting and certifying a portfolio" (exact, derived). Certified.
+        Greedy: the pruning of arXiv 2604.04144. Exact: derived, see ``exact.best_portfolio``. Both certified.
     """
     values = check_value_vectors(value_vectors)
     count = _check_request(size, method, delta, time_limit_seconds)

@@ -52,7 +52,7 @@ def worst_case_gap_interval(
         SelectionError: an argument is out of range, or a resample has no gap up to 1.
 
     Source:
-        Efron (1979); PALM.md, "Statistics".
+        Efron (1979).
     """
     rewards, costs = _checked(per_prompt_rewards, per_prompt_kl_cost)
     members = check_portfolio(portfolio, len(rewards))

@@ -46,8 +46,9 @@ def worst_cases(members, targets, *, scales, delta):
         SelectionError: no gap suffices, or the solver fails.
 
     Source:
-        PALM.md, "Selecting and certifying a portfolio" (derived, by minimax). Exact up to the solver's
-        tolerance; the programs are independent and solved together as blocks of one.
+        Derived: by minimax the g that suffices for every v is the g for which one convex combination
+        suffices, and the dual solution is the worst v. Exact up to the solver's tolerance; the programs
+        are independent and solved together as blocks of one.
     """
     step = max(1, BLOCK_VARIABLES // (len(members) + 1))
     parts = [

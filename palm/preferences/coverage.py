@@ -58,11 +58,11 @@ def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
         WeightsError: a row is not on the simplex, or ε' or δ' is outside its range.
 
     Source:
-        PALM.md, "Cells and grids": a cell is a box cut with the simplex, so subtracting boxes decides it.
+        Derived: Lemma 3.2 (arXiv 2604.04144) makes a cell a box cut with the simplex, so subtracting boxes decides.
     """
     rows = check_weight_rows(weights)
     check_objectives(rows.shape[1])
-    cells = cell_boxes(rows, epsilon=epsilon, delta=delta)
+    cells = cell_boxes(np.unique(rows, axis=0), epsilon=epsilon, delta=delta)
     fraction, pieces = 0.0, []
     for left in uncovered_boxes(cells, tolerance=tolerance):
         shares = box_shares(left)

@@ -8,6 +8,9 @@ from palm.preferences.coverage import check_coverage
 from palm.preferences.levels import find_levels, pivot_grid
 from palm.preferences.simplex import check_objectives, check_size, lattice, lattice_size, spread_points
 
+END_TOLERANCE = 1e-12
+"""Cells that end this close to 1 reach it: rounding must not add a point."""
+
 MAX_LINE_POINTS = 1_000_000
 """Most points that a one-dimensional grid may have."""
 
@@ -85,7 +88,7 @@ def combined_grid(*, epsilon, delta):
 def _line(epsilon, delta, end):
     """Place cells end to end up to 1; the last centre would often lie beyond 1 and is then 1."""
     centres = []
-    while end < 1:
+    while end < 1 - END_TOLERANCE:
         if len(centres) >= MAX_LINE_POINTS:
             raise WeightsError(
                 f"epsilon={epsilon}, delta={delta}",
@@ -159,7 +162,7 @@ def palm_grid(objectives, *, epsilon, delta, size=None):
         WeightsError: an argument is out of range, no cover was found, or it is larger than ``size``.
 
     Source:
-        PALM.md, "Cells and grids" (derived from arXiv 2604.04144, Figures 1 and 2). Coverage is exact.
+        Derived from arXiv 2604.04144, Figures 1 and 2. Coverage is exact.
     """
     d = check_objectives(objectives)
     check_accuracy(epsilon, delta)

@@ -68,7 +68,7 @@ def pivot_grid(objectives, levels):
         Array of shape (d · L^(d-1), d); with a level of exactly 1 some rows are equal.
 
     Source:
-        PALM.md, "Cells and grids" (derived): the combined grid of arXiv 2604.04144, Figure 2, in d dimensions.
+        Derived: the combined grid of arXiv 2604.04144, Figure 2, in d dimensions; 48 vectors at Figure 1.
     """
     rows = [
         (*others[:pivot], 1.0, *others[pivot:])

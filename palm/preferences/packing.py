@@ -26,7 +26,7 @@ def incompatible(first, second, *, epsilon, delta):
         intersection that misses the simplex by more than 1e-9.
 
     Source:
-        PALM.md, strategy "minimal" (derived from Lemma 3.2 of arXiv 2604.04144).
+        Derived: w has v in its cell iff |w_i - v_i| ≤ ε' v_i + δ' (Lemma 3.2 of arXiv 2604.04144), a box in w.
     """
     lows = np.maximum(np.maximum(first, second) * (1 - epsilon) - delta, 0)
     highs = np.minimum(first, second) * (1 + epsilon) + delta

@@ -6,8 +6,9 @@ from palm.preferences.simplex import check_preference_weights
 from palm.registry.tracking import connected
 
 
-def answer(config: PortfolioConfig, prompt: str, weights: list[float], *, alias: str, seed: int,
-           temperature: float) -> dict:
+def answer(
+    config: PortfolioConfig, prompt: str, weights: list[float], *, alias: str, seed: int, temperature: float
+) -> dict:
     """Answer a prompt with the model version behind an alias, as any MLflow client would.
 
     Args:
@@ -35,9 +36,13 @@ def answer(config: PortfolioConfig, prompt: str, weights: list[float], *, alias:
         try:
             client.get_model_version_by_alias(model, alias)
         except MlflowException as error:
-            raise RegistryError(f"models:/{model}@{alias}", rule="does not exist",
-                                remedy="build the portfolio with `palm run`, or name another --alias") from error
+            raise RegistryError(
+                f"models:/{model}@{alias}",
+                rule="does not exist",
+                remedy="build the portfolio with `palm run`, or name another --alias",
+            ) from error
         loaded = mlflow.pyfunc.load_model(f"models:/{model}@{alias}")
-        rows = loaded.predict(pd.DataFrame({"prompt": [prompt], "weights": [weights]}),
-                              params={"seed": seed, "temperature": temperature})
+        rows = loaded.predict(
+            pd.DataFrame({"prompt": [prompt], "weights": [weights]}), params={"seed": seed, "temperature": temperature}
+        )
     return rows.iloc[0].to_dict()

@@ -29,8 +29,10 @@ class PortfolioModel(PythonModel):
         """
         options = dict(params or {})
         options["max_new_tokens"] = options.get("max_new_tokens") or None
-        answers = [self._portfolio.answer(prompt, list(weights), **options)
-                   for prompt, weights in zip(model_input["prompt"], model_input["weights"], strict=True)]
+        answers = [
+            self._portfolio.answer(prompt, list(weights), **options)
+            for prompt, weights in zip(model_input["prompt"], model_input["weights"], strict=True)
+        ]
         return pd.DataFrame([{"policy": answer.policy, "response": answer.response} for answer in answers])
 
 

@@ -28,7 +28,15 @@ def promote(config: PortfolioConfig, *, version: str, epsilon: float) -> dict:
             reason = f"worst-case gap {epsilon:.4f} is within promotion.max_epsilon={limit}"
         else:
             kept = f"version {previous} stays champion" if previous else "there is no champion yet"
-            reason = (f"worst-case gap {epsilon:.4f} exceeds promotion.max_epsilon={limit}; {kept}; raise "
-                      "selection.size, train more weight vectors, or accept a larger gap")
-    return {"promoted": promoted, "reason": reason, "version": version, "epsilon": epsilon, "max_epsilon": limit,
-            "previous_version": None if previous is None else str(previous)}
+            reason = (
+                f"worst-case gap {epsilon:.4f} exceeds promotion.max_epsilon={limit}; {kept}; raise "
+                "selection.size, train more weight vectors, or accept a larger gap"
+            )
+    return {
+        "promoted": promoted,
+        "reason": reason,
+        "version": version,
+        "epsilon": epsilon,
+        "max_epsilon": limit,
+        "previous_version": None if previous is None else str(previous),
+    }

@@ -11,8 +11,13 @@ _BUILD, _POLICY = "palm.build_id", "palm.policy"
 
 
 def register(
-    config: PortfolioConfig, *, build_id: str, portfolio: Path, selection: dict, logs: dict[str, list[dict]],
-    artifacts: list[Path]
+    config: PortfolioConfig,
+    *,
+    build_id: str,
+    portfolio: Path,
+    selection: dict,
+    logs: dict[str, list[dict]],
+    artifacts: list[Path],
 ) -> dict:
     """Record a build in MLflow and register its portfolio under the alias `challenger`.
 
@@ -35,8 +40,15 @@ def register(
         parent = _find_or_create_run(client, experiment, f"{config.name} {build_id}", {_BUILD: build_id})
         _log_build(client, parent, config, selection, artifacts)
         for record in selection["policies"]:
-            _log_policy(client, experiment, parent, build_id, record, record["policy"] in selection["portfolio"],
-                        logs[record["policy"]])
+            _log_policy(
+                client,
+                experiment,
+                parent,
+                build_id,
+                record,
+                record["policy"] in selection["portfolio"],
+                logs[record["policy"]],
+            )
         number = _find_version(client, config.registry.model, build_id)
         if number is None:
             number = _log_version(client, config, parent, build_id, portfolio, selection)
@@ -57,20 +69,35 @@ def _find_or_create_run(client, experiment: str, name: str, tags: dict[str, str]
 def _log_build(client, run: str, config: PortfolioConfig, selection: dict, artifacts: list[Path]) -> None:
     from mlflow.entities import Metric, Param
 
-    metrics = {"epsilon": selection["epsilon"], "epsilon_bound": selection["epsilon_bound"],
-               "additive_gap": selection["additive_gap"], "policies_trained": len(selection["policies"]),
-               "portfolio_size": len(selection["portfolio"])}
-    params = {"beta": config.beta, "design": config.design.strategy, "design_epsilon": config.design.epsilon,
-              "design_delta": config.design.delta, "selection": selection["method"], "delta": selection["delta"],
-              "backend": config.training.backend, "base_model": config.base_model.source}
-    client.log_batch(run, metrics=[Metric(key, float(value), 0, 0) for key, value in metrics.items()],
-                     params=[Param(key, str(value)) for key, value in params.items()])
+    metrics = {
+        "epsilon": selection["epsilon"],
+        "epsilon_bound": selection["epsilon_bound"],
+        "additive_gap": selection["additive_gap"],
+        "policies_trained": len(selection["policies"]),
+        "portfolio_size": len(selection["portfolio"]),
+    }
+    params = {
+        "beta": config.beta,
+        "design": config.design.strategy,
+        "design_epsilon": config.design.epsilon,
+        "design_delta": config.design.delta,
+        "selection": selection["method"],
+        "delta": selection["delta"],
+        "backend": config.training.backend,
+        "base_model": config.base_model.source,
+    }
+    client.log_batch(
+        run,
+        metrics=[Metric(key, float(value), 0, 0) for key, value in metrics.items()],
+        params=[Param(key, str(value)) for key, value in params.items()],
+    )
     for path in artifacts:
         client.log_artifact(run, str(path))
 
 
-def _log_policy(client, experiment: str, parent: str, build_id: str, record: dict, chosen: bool,
-                log: list[dict]) -> None:
+def _log_policy(
+    client, experiment: str, parent: str, build_id: str, record: dict, chosen: bool, log: list[dict]
+) -> None:
     from mlflow.entities import Metric, Param
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -78,16 +105,33 @@ def _log_policy(client, experiment: str, parent: str, build_id: str, record: dic
     run = _find_or_create_run(client, experiment, record["policy"], tags)
     values = {f"reward/{name}": entry["mean"] for name, entry in record["rewards"].items()}
     values |= {f"metric/{name}": entry["mean"] for name, entry in record["metrics"].items()}
-    values |= {"objective": record["objective"]["mean"], "kl": record["kl"]["mean"],
-               **{key: record[key] for key in ("objective_reference", "objective_optimum", "share_of_gain",
-                                                "effective_sample_size", "response_tokens", "truncation_rate")
-                  if record[key] is not None}}
+    values |= {
+        "objective": record["objective"]["mean"],
+        "kl": record["kl"]["mean"],
+        **{
+            key: record[key]
+            for key in (
+                "objective_reference",
+                "objective_optimum",
+                "share_of_gain",
+                "effective_sample_size",
+                "response_tokens",
+                "truncation_rate",
+            )
+            if record[key] is not None
+        },
+    }
     metrics = [Metric(key, float(value), 0, 0) for key, value in values.items()]
     for entry in log:
-        metrics += [Metric(f"train/{key}", float(entry[key]), 0, int(entry["step"]))
-                    for key in ("loss", "reward", "kl") if key in entry]
-    params = [Param(f"weight/{name}", f"{weight:.6f}") for name, weight in
-              zip(record["rewards"], record["weights"], strict=True)]
+        metrics += [
+            Metric(f"train/{key}", float(entry[key]), 0, int(entry["step"]))
+            for key in ("loss", "reward", "kl")
+            if key in entry
+        ]
+    params = [
+        Param(f"weight/{name}", f"{weight:.6f}")
+        for name, weight in zip(record["rewards"], record["weights"], strict=True)
+    ]
     for start in range(0, len(metrics), 1000):
         client.log_batch(run, metrics=metrics[start : start + 1000])
     client.log_batch(run, params=params)
@@ -109,18 +153,29 @@ def _log_version(client, config: PortfolioConfig, run: str, build_id: str, portf
     signature = ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "prompt"), ColSpec(Array(DataType.double), "weights")]),
         outputs=Schema([ColSpec(DataType.string, "policy"), ColSpec(DataType.string, "response")]),
-        params=ParamSchema([ParamSpec("seed", DataType.long, 0), ParamSpec("temperature", DataType.double, 1.0),
-                            ParamSpec("max_new_tokens", DataType.long, 0)]),
+        params=ParamSchema(
+            [
+                ParamSpec("seed", DataType.long, 0),
+                ParamSpec("temperature", DataType.double, 1.0),
+                ParamSpec("max_new_tokens", DataType.long, 0),
+            ]
+        ),
     )
     with mlflow.start_run(run_id=run):
         info = mlflow.pyfunc.log_model(
-            name="portfolio", python_model=str(Path(__file__).with_name("portfolio_model.py")),
-            artifacts={"portfolio": str(portfolio)}, signature=signature,
-            pip_requirements=[f"{name}=={version(name)}" for name in ("palm", "torch", "transformers", "peft", "mlflow")],
+            name="portfolio",
+            python_model=str(Path(__file__).with_name("portfolio_model.py")),
+            artifacts={"portfolio": str(portfolio)},
+            signature=signature,
+            pip_requirements=[
+                f"{name}=={version(name)}" for name in ("palm", "torch", "transformers", "peft", "mlflow")
+            ],
         )
     if not client.search_registered_models(f"name = '{config.registry.model}'"):
-        client.create_registered_model(config.registry.model,
-                                       description="Portfolios of aligned policies; one version is one portfolio.")
+        client.create_registered_model(
+            config.registry.model, description="Portfolios of aligned policies; one version is one portfolio."
+        )
     tags = {_BUILD: build_id, "palm.epsilon": f"{selection['epsilon']:.6f}", "palm.delta": str(selection["delta"])}
-    return client.create_model_version(config.registry.model, source=info.model_uri, run_id=run, tags=tags,
-                                       model_id=info.model_id).version
+    return client.create_model_version(
+        config.registry.model, source=info.model_uri, run_id=run, tags=tags, model_id=info.model_id
+    ).version

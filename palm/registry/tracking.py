@@ -27,13 +27,14 @@ def connected(registry: Registry) -> Iterator:
     # Retries are MLflow's own; its default of 7 with exponential back-off hides a dead server for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     import mlflow
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
+    # After the import, which sets levels of its own.
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     uri = registry.tracking_uri
     previous = mlflow.get_tracking_uri()
     try:
@@ -43,8 +44,11 @@ def connected(registry: Registry) -> Iterator:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = _without_credentials(" ".join(str(error).split()))[:300]
-        raise RegistryError(f"registry.tracking_uri={_without_credentials(uri)}", rule=f"MLflow failed ({reason})",
-                            remedy="check that the server runs, the address and the credentials") from error
+        raise RegistryError(
+            f"registry.tracking_uri={_without_credentials(uri)}",
+            rule=f"MLflow failed ({reason})",
+            remedy="check that the server runs, the address and the credentials",
+        ) from error
     finally:
         mlflow.set_tracking_uri(previous)
 

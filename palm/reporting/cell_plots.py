@@ -91,9 +91,7 @@ def draw_interval_cells(
     axes.set_xlabel(axis_name)
 
 
-def _first_weight_ranges(
-    weights: np.ndarray, *, epsilon: float, delta: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _first_weight_ranges(weights: np.ndarray, *, epsilon: float, delta: float) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest first weight in each cell; the second is v₂ = 1 − v₁."""
     boxes = cell_boxes(weights, epsilon=epsilon, delta=delta)
     starts = np.maximum(boxes.lows[:, 0], 1 - boxes.highs[:, 1])
@@ -101,9 +99,7 @@ def _first_weight_ranges(
     return np.maximum(starts, 0.0), np.minimum(ends, 1.0)
 
 
-def draw_weight_table(
-    figure: Figure, weights: np.ndarray, *, reward_names: list[str], labels: list[str]
-) -> None:
+def draw_weight_table(figure: Figure, weights: np.ndarray, *, reward_names: list[str], labels: list[str]) -> None:
     """The weight vectors as a shaded table, one row a vector, when cells have too many dimensions to draw.
 
     Args:

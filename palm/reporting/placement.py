@@ -31,14 +31,10 @@ def label_points(axes: Axes, points: np.ndarray, *, labels: list[str], obstacles
     written = np.empty((0, 4))
     for centre, point, label in zip(centres, points, labels, strict=True):
         half = np.array([len(label) * _WIDTH_PER_CHARACTER_POINTS, _HEIGHT_POINTS]) / 2
-        offsets = np.array(
-            [np.array(way) * (half + reach) for reach in _REACHES_POINTS for way in _DIRECTIONS]
-        )
+        offsets = np.array([np.array(way) * (half + reach) for reach in _REACHES_POINTS for way in _DIRECTIONS])
         boxes = _boxes(centre + offsets, half)
         outside = 4 * half.prod() - _overlaps(boxes, window)[:, 0]
-        costs = (
-            _overlaps(boxes, dots).sum(axis=1) + 100 * _overlaps(boxes, written).sum(axis=1) + 10 * outside
-        )
+        costs = _overlaps(boxes, dots).sum(axis=1) + 100 * _overlaps(boxes, written).sum(axis=1) + 10 * outside
         # Directions are in order of preference: among equals the first wins.
         best = int(np.argmin(costs.round(6)))
         written = np.vstack([written, boxes[best]])

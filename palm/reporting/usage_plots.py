@@ -35,9 +35,7 @@ def draw_ternary_usage(
         worst_weights: the preference with the largest gap.
     """
     axes = ternary_axes(figure, reward_names)
-    for polygon, share, label, colour in zip(
-        serving_regions(value_vectors), usage, labels, colours, strict=True
-    ):
+    for polygon, share, label, colour in zip(serving_regions(value_vectors), usage, labels, colours, strict=True):
         if not len(polygon):
             continue
         text = f"{label}\n{100 * share:.0f} %" if share >= _SMALLEST_SHARE_WITH_NUMBER else label
@@ -114,9 +112,7 @@ def draw_usage_bars(figure: Figure, usage: np.ndarray, *, labels: list[str], col
     rows = np.arange(len(usage))
     axes.barh(rows, usage, color=colours, height=min(0.7, 0.12 * len(usage) + 0.1))
     for row, share in enumerate(usage):
-        axes.annotate(
-            f"{100 * share:.1f} %", (share, row), xytext=(5, 0), textcoords="offset points", va="center"
-        )
+        axes.annotate(f"{100 * share:.1f} %", (share, row), xytext=(5, 0), textcoords="offset points", va="center")
     axes.set_yticks(rows, labels, fontweight="bold", color=INK)
     axes.set_xlim(0, max(usage) * 1.18)
     axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")

@@ -143,9 +143,7 @@ def verdict(build: dict) -> Verdict:
         return Verdict("neutral", "Not registered", "The registration step has not run for this build.")
     version = f"{registration['model']} version {registration['version']}"
     if promotion is None:
-        return Verdict(
-            "neutral", f"Registered as {version}", "The promotion step has not run for this build."
-        )
+        return Verdict("neutral", f"Registered as {version}", "The promotion step has not run for this build.")
     if promotion["promoted"]:
         return Verdict("good", f"Promoted: {version} is now champion", promotion["reason"])
     return Verdict("warning", f"Not promoted: {version}", promotion["reason"])

@@ -56,9 +56,11 @@ def _checked(value, index: int, source: RewardSource, responses: list[str]) -> f
         raise RewardError(what, rule="must be finite", remedy=f"mend {source.spec.uri}")
     normalised = _normalise(number, source.spec.normalisation)
     if not 0.0 <= normalised <= 1.0:
-        raise RewardError(what, rule=f"is {normalised:.6g} after {source.spec.normalisation.kind} normalisation, "
-                          "must be in [0, 1]", remedy="set a normalisation that covers its range, or mend "
-                          f"{source.spec.uri}")
+        raise RewardError(
+            what,
+            rule=f"is {normalised:.6g} after {source.spec.normalisation.kind} normalisation, must be in [0, 1]",
+            remedy=f"set a normalisation that covers its range, or mend {source.spec.uri}",
+        )
     return normalised
 
 

@@ -50,14 +50,21 @@ def load_reward(spec: Reward) -> RewardSource:
     try:
         module = _module_from_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
     except Exception as error:  # User code: whatever importing it raises is the user's news.
-        raise RewardError(what, rule=f"cannot be imported ({type(error).__name__}: {error})",
-                          remedy="check the path and try to import it in Python") from error
+        raise RewardError(
+            what,
+            rule=f"cannot be imported ({type(error).__name__}: {error})",
+            remedy="check the path and try to import it in Python",
+        ) from error
     function = getattr(module, name, None)
     if not callable(function):
-        raise RewardError(what, rule=f"has no function {name!r}", remedy=f"define `def {name}(prompts, responses, "
-                          "**fields)` there")
-    parts = {"source": file_digest(_source_file(function, what)), "function": name,
-             "normalisation": spec.normalisation.model_dump()}
+        raise RewardError(
+            what, rule=f"has no function {name!r}", remedy=f"define `def {name}(prompts, responses, **fields)` there"
+        )
+    parts = {
+        "source": file_digest(_source_file(function, what)),
+        "function": name,
+        "normalisation": spec.normalisation.model_dump(),
+    }
     return RewardSource(spec, function, value_digest(parts))
 
 
@@ -65,8 +72,11 @@ def _source_file(function: RawReward, what: str) -> Path:
     try:
         return Path(inspect.getsourcefile(inspect.unwrap(function)))
     except TypeError as error:
-        raise RewardError(what, rule="has no source file, so that a change of it could not be noticed",
-                          remedy="wrap it in a Python function") from error
+        raise RewardError(
+            what,
+            rule="has no source file, so that a change of it could not be noticed",
+            remedy="wrap it in a Python function",
+        ) from error
 
 
 def _module_from_file(path: Path):

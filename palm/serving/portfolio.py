@@ -91,12 +91,22 @@ class ServedPortfolio:
         self._routing = read_json(folder / ROUTING)
         self._verify()
         entries = self._routing["policies"]
-        self.router = Router(tuple(self._routing["reward_names"]), tuple(entry["policy"] for entry in entries),
-                             np.array([entry["value_vector"] for entry in entries]))
+        self.router = Router(
+            tuple(self._routing["reward_names"]),
+            tuple(entry["policy"] for entry in entries),
+            np.array([entry["value_vector"] for entry in entries]),
+        )
         self._model: LoadedModel | None = None
 
-    def answer(self, prompt: str, preference_weights, *, seed: int = 0, temperature: float = 1.0,
-               max_new_tokens: int | None = None) -> Answer:
+    def answer(
+        self,
+        prompt: str,
+        preference_weights,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        max_new_tokens: int | None = None,
+    ) -> Answer:
         """Answer one prompt.
 
         Args:
@@ -140,5 +150,8 @@ class ServedPortfolio:
         found = folder_digests(self._folder)
         for name, digest in self._routing["sha256"].items():
             if found.get(name) != digest:
-                raise ModelError(f"portfolio file {name}", rule=f"sha256 is {found.get(name)}, recorded is {digest}",
-                                 remedy="the registered version is damaged: register the portfolio again")
+                raise ModelError(
+                    f"portfolio file {name}",
+                    rule=f"sha256 is {found.get(name)}, recorded is {digest}",
+                    remedy="the registered version is damaged: register the portfolio again",
+                )

@@ -23,7 +23,13 @@ def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]
     """
     settings = config.design
     with stage("design_grid", settings.strategy):
-        result = design(len(config.rewards), epsilon=settings.epsilon, delta=settings.delta,
-                        strategy=settings.strategy, size=settings.size, seed=settings.seed).to_dict()
+        result = design(
+            len(config.rewards),
+            epsilon=settings.epsilon,
+            delta=settings.delta,
+            strategy=settings.strategy,
+            size=settings.size,
+            seed=settings.seed,
+        ).to_dict()
         write_json(destination, result)
     return result["weights"]

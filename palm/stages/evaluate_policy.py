@@ -38,30 +38,62 @@ def evaluate_policy(
     record = read_json(policy / "policy.json")
     with stage("evaluate_policy", " ".join(f"{weight:.3f}" for weight in record["weights"])) as progress:
         inputs = load_inputs(config)
-        definition = {**scoring_definition(config, inputs, base_model), "policy": record["policy"],
-                      "evaluation": config.evaluation.model_dump(), "reference": config.reference.model_dump()}
+        definition = {
+            **scoring_definition(config, inputs, base_model),
+            "policy": record["policy"],
+            "evaluation": config.evaluation.model_dump(),
+            "reference": config.reference.model_dump(),
+        }
         reuse_or_make(
-            Store(config.storage.root), "evaluation", definition, destination,
+            Store(config.storage.root),
+            "evaluation",
+            definition,
+            destination,
             lambda folder: _evaluate(config, record, inputs, policy, base_model, rollouts, folder, progress),
         )
     return read_json(destination / "evaluation.json")
 
 
-def _evaluate(config: PortfolioConfig, record: dict, inputs: Inputs, policy: Path, base_model: Path, rollouts: Path,
-              folder: Path, progress: Stage) -> None:
+def _evaluate(
+    config: PortfolioConfig,
+    record: dict,
+    inputs: Inputs,
+    policy: Path,
+    base_model: Path,
+    rollouts: Path,
+    folder: Path,
+    progress: Stage,
+) -> None:
     from palm.evaluation.divergence import sequence_divergence
 
     model = add_policy(load_model(base_model, config.base_model.dtype), policy, record["policy"])
     metric_names = [metric.name for metric in config.metrics]
-    ours = sample_rollouts(model, inputs.evaluation, inputs.rewards, inputs.metrics, config=config,
-                           samples=config.evaluation.samples_per_prompt, seed=config.evaluation.seed,
-                           on_batch=lambda done, total: progress.advance(done, total, "responses"))
+    ours = sample_rollouts(
+        model,
+        inputs.evaluation,
+        inputs.rewards,
+        inputs.metrics,
+        config=config,
+        samples=config.evaluation.samples_per_prompt,
+        seed=config.evaluation.seed,
+        on_batch=lambda done, total: progress.advance(done, total, "responses"),
+    )
     samples = config.evaluation.samples_per_prompt
     prompt_ids = [ids for ids in encode_prompts(model.tokenizer, inputs.evaluation.texts) for _ in range(samples)]
-    divergences = np.array(sequence_divergence(model, prompt_ids, [ids for row in ours.token_ids for ids in row],
-                                               batch_size=config.generation.batch_size)).reshape(-1, samples)
+    divergences = np.array(
+        sequence_divergence(
+            model, prompt_ids, [ids for row in ours.token_ids for ids in row], batch_size=config.generation.batch_size
+        )
+    ).reshape(-1, samples)
     reference = read_rollouts(rollouts / "eval.parquet", config.reward_names)
-    summary = summarise_policy(ours, divergences, reference, np.array(record["weights"]), beta=config.beta,
-                               reward_names=config.reward_names, metric_names=metric_names)
+    summary = summarise_policy(
+        ours,
+        divergences,
+        reference,
+        np.array(record["weights"]),
+        beta=config.beta,
+        reward_names=config.reward_names,
+        metric_names=metric_names,
+    )
     write_rollouts(folder / "samples.parquet", ours, config.reward_names, metric_names, kl=divergences)
     write_json(folder / "evaluation.json", {"policy": record["policy"], "weights": record["weights"], **summary})

@@ -48,13 +48,23 @@ def load_inputs(config: PortfolioConfig) -> Inputs:
     train, evaluation = read_prompts(Path(config.prompts.train)), read_prompts(Path(config.prompts.eval))
     shared = set(train.texts) & set(evaluation.texts)
     if shared:
-        raise DataError(f"prompts.eval={config.prompts.eval}", rule=f"shares {len(shared)} prompts with prompts.train, "
-                        f"e.g. {min(shared)[:60]!r}", remedy="hold evaluation prompts out of training")
+        raise DataError(
+            f"prompts.eval={config.prompts.eval}",
+            rule=f"shares {len(shared)} prompts with prompts.train, e.g. {min(shared)[:60]!r}",
+            remedy="hold evaluation prompts out of training",
+        )
     if train.fields.keys() != evaluation.fields.keys():
-        raise DataError(f"prompts.eval={config.prompts.eval}", rule=f"has fields {sorted(evaluation.fields)}, "
-                        f"prompts.train has {sorted(train.fields)}", remedy="give both files the same fields")
-    return Inputs(train, evaluation, [load_reward(entry) for entry in config.rewards],
-                  [load_reward(entry) for entry in config.metrics])
+        raise DataError(
+            f"prompts.eval={config.prompts.eval}",
+            rule=f"has fields {sorted(evaluation.fields)}, prompts.train has {sorted(train.fields)}",
+            remedy="give both files the same fields",
+        )
+    return Inputs(
+        train,
+        evaluation,
+        [load_reward(entry) for entry in config.rewards],
+        [load_reward(entry) for entry in config.metrics],
+    )
 
 
 def check_inputs(config: PortfolioConfig) -> Inputs:

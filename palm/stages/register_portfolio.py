@@ -14,8 +14,14 @@ from palm.storage.files import read_json, write_json, write_text
 
 
 def register_portfolio(
-    config: PortfolioConfig, *, build_id: str, policies: list[Path], base_model: Path, design: Path, selection: Path,
-    destination: Path
+    config: PortfolioConfig,
+    *,
+    build_id: str,
+    policies: list[Path],
+    base_model: Path,
+    design: Path,
+    selection: Path,
+    destination: Path,
 ) -> dict:
     """Register the selected portfolio under the alias `challenger`.
 
@@ -40,19 +46,35 @@ def register_portfolio(
         folders = {read_json(folder / "policy.json")["policy"]: folder for folder in policies}
         missing = [record["policy"] for record in chosen["policies"] if record["policy"] not in folders]
         if missing:
-            raise DataError(f"policies {missing}", rule="were evaluated but not given", remedy="pass all policy folders")
+            raise DataError(
+                f"policies {missing}", rule="were evaluated but not given", remedy="pass all policy folders"
+            )
         table = value_table(chosen["policies"], config.reward_names).subset(chosen["portfolio"])
         portfolio = Path(scratch) / "portfolio"
         portfolio.mkdir()
-        write_portfolio(portfolio, router=Router(table.reward_names, table.names, table.value_vectors),
-                        adapters=folders, base_model=base_model, base_source=config.base_model,
-                        max_new_tokens=config.generation.max_new_tokens)
-        files = {"config.yaml": config.to_yaml(), "design.json": design.read_text(),
-                 "portfolio.json": selection.read_text()}
+        write_portfolio(
+            portfolio,
+            router=Router(table.reward_names, table.names, table.value_vectors),
+            adapters=folders,
+            base_model=base_model,
+            base_source=config.base_model,
+            max_new_tokens=config.generation.max_new_tokens,
+        )
+        files = {
+            "config.yaml": config.to_yaml(),
+            "design.json": design.read_text(),
+            "portfolio.json": selection.read_text(),
+        }
         for name, text in files.items():
             write_text(Path(scratch) / name, text)
         logs = {name: read_json(folder / "training_log.json")["steps"] for name, folder in folders.items()}
-        result = register(config, build_id=build_id, portfolio=portfolio, selection=chosen, logs=logs,
-                          artifacts=[Path(scratch) / name for name in files])
+        result = register(
+            config,
+            build_id=build_id,
+            portfolio=portfolio,
+            selection=chosen,
+            logs=logs,
+            artifacts=[Path(scratch) / name for name in files],
+        )
         write_json(destination, result)
     return result

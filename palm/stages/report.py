@@ -17,8 +17,18 @@ _SAMPLE_PROMPTS = 6
 
 
 def report(
-    config: PortfolioConfig, *, build_id: str, design: Path, rollouts: Path, policies: list[Path],
-    evaluations: list[Path], selection: Path, registration: Path, verdict: Path, page: Path, summary: Path
+    config: PortfolioConfig,
+    *,
+    build_id: str,
+    design: Path,
+    rollouts: Path,
+    policies: list[Path],
+    evaluations: list[Path],
+    selection: Path,
+    registration: Path,
+    verdict: Path,
+    page: Path,
+    summary: Path,
 ) -> dict:
     """Write the page and the summary.
 
@@ -78,7 +88,10 @@ def _samples(config: PortfolioConfig, rollouts: Path, evaluations: list[Path], p
     prompts = tables["reference"].prompts
     shown = np.linspace(0, len(prompts) - 1, min(_SAMPLE_PROMPTS, len(prompts))).astype(int)
     return [
-        {"prompt": prompts[index], "responses": [_response(config, name, table, index) for name, table in tables.items()]}
+        {
+            "prompt": prompts[index],
+            "responses": [_response(config, name, table, index) for name, table in tables.items()],
+        }
         for index in shown
     ]
 
@@ -86,4 +99,8 @@ def _samples(config: PortfolioConfig, rollouts: Path, evaluations: list[Path], p
 def _response(config: PortfolioConfig, name: str, table: Rollouts, prompt: int) -> dict:
     """The first sampled response, not the best one: what a user would have got."""
     values = zip(config.reward_names, table.rewards[prompt, 0], strict=True)
-    return {"policy": name, "response": table.responses[prompt][0], "rewards": {key: float(value) for key, value in values}}
+    return {
+        "policy": name,
+        "response": table.responses[prompt][0],
+        "rewards": {key: float(value) for key, value in values},
+    }

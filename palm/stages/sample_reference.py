@@ -36,14 +36,22 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
             before = 0
             for offset, (name, prompts) in enumerate(parts):
                 rollouts = sample_rollouts(
-                    policy, prompts, inputs.rewards, inputs.metrics, config=config,
-                    samples=config.reference.samples_per_prompt, seed=config.reference.seed + offset,
+                    policy,
+                    prompts,
+                    inputs.rewards,
+                    inputs.metrics,
+                    config=config,
+                    samples=config.reference.samples_per_prompt,
+                    seed=config.reference.seed + offset,
                     on_batch=lambda done, _, before=before: progress.advance(before + done, total, "responses"),
                 )
                 before += rollouts.truncated.size
                 write_rollouts(folder / f"{name}.parquet", rollouts, reward_names, metric_names)
             write_json(folder / "reference.json", summarise_scores(rollouts, reward_names, metric_names))
 
-        definition = {**scoring_definition(config, inputs, base_model), "reference": config.reference.model_dump(),
-                      "train_prompts": file_digest(Path(config.prompts.train))}
+        definition = {
+            **scoring_definition(config, inputs, base_model),
+            "reference": config.reference.model_dump(),
+            "train_prompts": file_digest(Path(config.prompts.train)),
+        }
         reuse_or_make(Store(config.storage.root), "rollouts", definition, destination, make)

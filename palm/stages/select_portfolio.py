@@ -79,8 +79,11 @@ def value_table(records: list[dict], reward_names: list[str]) -> ValueTable:
         raise DataError("evaluations", rule="are empty", remedy="train and evaluate at least one policy")
     for record in records:
         if list(record["rewards"]) != list(reward_names):
-            raise DataError(f"evaluation of {record['policy']}: rewards {list(record['rewards'])}",
-                            rule=f"must be {list(reward_names)}", remedy="evaluate it again with this configuration")
+            raise DataError(
+                f"evaluation of {record['policy']}: rewards {list(record['rewards'])}",
+                rule=f"must be {list(reward_names)}",
+                remedy="evaluate it again with this configuration",
+            )
     return ValueTable(
         names=tuple(record["policy"] for record in records),
         reward_names=tuple(reward_names),
@@ -100,6 +103,7 @@ def _interval(config: PortfolioConfig, records: list[dict], evaluations: list[Pa
         divergences = pd.read_parquet(path, columns=["kl"])["kl"].to_numpy().reshape(rollouts.truncated.shape)
         rewards.append(rollouts.rewards.mean(axis=1))
         costs.append(config.beta * divergences.mean(axis=1))
-    interval = worst_case_gap_interval(np.stack(rewards), np.stack(costs), portfolio, delta=config.selection.delta,
-                                       seed=config.evaluation.seed)
+    interval = worst_case_gap_interval(
+        np.stack(rewards), np.stack(costs), portfolio, delta=config.selection.delta, seed=config.evaluation.seed
+    )
     return {"confidence": interval.confidence, "low": interval.low, "high": interval.high}

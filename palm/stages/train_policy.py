@@ -39,11 +39,18 @@ def train_policy(
     quiet_threads()
     with stage("train_policy", " ".join(f"{weight:.3f}" for weight in weights)) as progress:
         inputs = load_inputs(config)
-        spec = policy_spec(config, weights, base_model=base_model_digest(base_model),
-                           prompts=file_digest(Path(config.prompts.train)),
-                           rewards=[source.fingerprint for source in inputs.rewards])
+        spec = policy_spec(
+            config,
+            weights,
+            base_model=base_model_digest(base_model),
+            prompts=file_digest(Path(config.prompts.train)),
+            rewards=[source.fingerprint for source in inputs.rewards],
+        )
         reused = reuse_or_make(
-            Store(config.storage.root), "policy", spec.definition, destination,
+            Store(config.storage.root),
+            "policy",
+            spec.definition,
+            destination,
             lambda folder: _train(config, spec, inputs, base_model, rollouts, folder, progress),
         )
     record = {**read_json(destination / "policy.json"), "reused": reused}
@@ -51,21 +58,45 @@ def train_policy(
     return record
 
 
-def _train(config: PortfolioConfig, spec: PolicySpec, inputs: Inputs, base_model: Path, rollouts: Path, folder: Path,
-           progress: Stage) -> None:
+def _train(
+    config: PortfolioConfig,
+    spec: PolicySpec,
+    inputs: Inputs,
+    base_model: Path,
+    rollouts: Path,
+    folder: Path,
+    progress: Stage,
+) -> None:
     from palm.training.adapters import save_adapter
 
     backend = import_module(f"palm.training.{config.training.backend}")
     start = time.perf_counter()
     with TemporaryDirectory() as scratch:
-        trained = backend.train(Problem(
-            config=config, preference_weights=spec.preference_weights, base_model=base_model, prompts=inputs.train,
-            rewards=inputs.rewards, rollouts=rollouts, scratch=Path(scratch), on_step=progress.advance,
-        ))
+        trained = backend.train(
+            Problem(
+                config=config,
+                preference_weights=spec.preference_weights,
+                base_model=base_model,
+                prompts=inputs.train,
+                rewards=inputs.rewards,
+                rollouts=rollouts,
+                scratch=Path(scratch),
+                on_step=progress.advance,
+            )
+        )
     save_adapter(trained.model, folder)
     write_json(folder / "training_log.json", {"steps": trained.log})
-    write_json(folder / "policy.json", {
-        "policy": spec.name, "weights": spec.preference_weights.tolist(), "reward_names": config.reward_names,
-        "beta": config.beta, "backend": config.training.backend, "seed": config.training.seed,
-        "palm_version": __version__, "training_seconds": time.perf_counter() - start, "definition": spec.definition,
-    })
+    write_json(
+        folder / "policy.json",
+        {
+            "policy": spec.name,
+            "weights": spec.preference_weights.tolist(),
+            "reward_names": config.reward_names,
+            "beta": config.beta,
+            "backend": config.training.backend,
+            "seed": config.training.seed,
+            "palm_version": __version__,
+            "training_seconds": time.perf_counter() - start,
+            "definition": spec.definition,
+        },
+    )

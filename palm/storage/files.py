@@ -55,8 +55,9 @@ def read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(str(path), rule=f"cannot be read as JSON ({error})",
-                        remedy="give the file that the earlier step wrote") from error
+        raise DataError(
+            str(path), rule=f"cannot be read as JSON ({error})", remedy="give the file that the earlier step wrote"
+        ) from error
 
 
 @contextmanager

@@ -90,8 +90,11 @@ class Store:
         for name, digest in manifest.items():
             if found.get(name) != digest:
                 shutil.rmtree(destination)
-                raise StorageError(f"{self.root}/{key}/{name}", rule=f"sha256 is {found.get(name)}, the manifest says "
-                                   f"{digest}", remedy="the stored file is damaged: delete this entry and run again")
+                raise StorageError(
+                    f"{self.root}/{key}/{name}",
+                    rule=f"sha256 is {found.get(name)}, the manifest says {digest}",
+                    remedy="the stored file is damaged: delete this entry and run again",
+                )
 
 
 @contextmanager
@@ -103,8 +106,11 @@ def _told(place: str) -> Iterator[None]:
     try:
         yield
     except (OSError, BotoCoreError, ClientError, Boto3Error, json.JSONDecodeError) as error:
-        raise StorageError(place, rule=f"cannot be read or written ({error})",
-                           remedy="check the path, the permissions and, for S3, endpoint and credentials") from error
+        raise StorageError(
+            place,
+            rule=f"cannot be read or written ({error})",
+            remedy="check the path, the permissions and, for S3, endpoint and credentials",
+        ) from error
 
 
 def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> None:

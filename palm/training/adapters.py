@@ -17,8 +17,9 @@ def lora_config(settings: Lora):
     """
     from peft import LoraConfig
 
-    return LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules="all-linear",
-                      task_type="CAUSAL_LM")
+    return LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
 
 
 def new_adapter(base, settings: Lora, *, seed: int):
@@ -63,8 +64,9 @@ def save_adapter(model, folder: Path) -> None:
     """
     for name, weight in model.named_parameters():
         if "lora_" in name and not weight.isfinite().all():
-            raise TrainingError(f"adapter weight {name}", rule="is not finite: training diverged",
-                                remedy="lower training.learning_rate")
+            raise TrainingError(
+                f"adapter weight {name}", rule="is not finite: training diverged", remedy="lower training.learning_rate"
+            )
     model.save_pretrained(str(folder), safe_serialization=True)
     # PEFT writes a model card that names the build's temporary folder; it would differ on every run.
     (folder / "README.md").unlink(missing_ok=True)

@@ -29,8 +29,9 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
     settings = problem.config.training
     warm = rwr.train(problem) if settings.warm_start == "rwr" else None
     base = load_model(problem.base_model, problem.config.base_model.dtype)
-    rows = [{"prompt": trl_prompt(base.tokenizer, text), "index": index}
-            for index, text in enumerate(problem.prompts.texts)]
+    rows = [
+        {"prompt": trl_prompt(base.tokenizer, text), "index": index} for index, text in enumerate(problem.prompts.texts)
+    ]
     set_seed(settings.seed)
     # The base with a `peft_config`, not a PEFT model: TRL would take that as its reference .
     trainer = trainer_class(

@@ -40,9 +40,18 @@ def train(problem: Problem) -> Trained:
     ]
     model = new_adapter(base.model, settings.lora, seed=settings.seed)
     steps = max(1, rwr.epochs * len(pairs) // rwr.batch_size)
-    log = fit(model, base.tokenizer, pairs, steps=steps, batch_size=rwr.batch_size, learning_rate=rwr.learning_rate,
-              seed=settings.seed, scratch=problem.scratch / "rwr", bfloat16=problem.bfloat16,
-              on_step=lambda step, total, loss: problem.on_step(step, total, f"rwr loss {loss:.3f}"))
+    log = fit(
+        model,
+        base.tokenizer,
+        pairs,
+        steps=steps,
+        batch_size=rwr.batch_size,
+        learning_rate=rwr.learning_rate,
+        seed=settings.seed,
+        scratch=problem.scratch / "rwr",
+        bfloat16=problem.bfloat16,
+        on_step=lambda step, total, loss: problem.on_step(step, total, f"rwr loss {loss:.3f}"),
+    )
     return Trained(model, log)
 
 
@@ -61,5 +70,3 @@ def resample(rewards: np.ndarray, weights: np.ndarray, *, beta: float, rng: np.r
     probabilities = softmax(rewards @ weights / beta, axis=1)
     count = rewards.shape[1]
     return np.stack([rng.choice(count, size=count, p=row) for row in probabilities])
-
-

@@ -46,15 +46,18 @@ def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: s
         WeightsError: the weights are not on the simplex.
     """
     weights = check_preference_weights(weights, len(config.rewards))
-    return PolicySpec(weights, {
-        "palm": __version__,
-        "base_model": base_model,
-        "dtype": config.base_model.dtype,
-        "prompts": prompts,
-        "rewards": rewards,
-        "weights": [round(float(w), 12) for w in weights],
-        "beta": config.beta,
-        "max_new_tokens": config.generation.max_new_tokens,
-        "reference": config.reference.model_dump(),
-        "training": config.training.model_dump(),
-    })
+    return PolicySpec(
+        weights,
+        {
+            "palm": __version__,
+            "base_model": base_model,
+            "dtype": config.base_model.dtype,
+            "prompts": prompts,
+            "rewards": rewards,
+            "weights": [round(float(w), 12) for w in weights],
+            "beta": config.beta,
+            "max_new_tokens": config.generation.max_new_tokens,
+            "reference": config.reference.model_dump(),
+            "training": config.training.model_dump(),
+        },
+    )

@@ -36,10 +36,12 @@ def train_and_evaluate(
         The policies and their evaluations.
     """
     with dsl.ParallelFor(items=weights) as preference_weights:
-        trained = train_policy(config=config, preference_weights=preference_weights, base_model=base_model,
-                               rollouts=rollouts).set_caching_options(False)
-        evaluated = evaluate_policy(config=config, policy=trained.outputs["policy"], base_model=base_model,
-                                    rollouts=rollouts).set_caching_options(False)
+        trained = train_policy(
+            config=config, preference_weights=preference_weights, base_model=base_model, rollouts=rollouts
+        ).set_caching_options(False)
+        evaluated = evaluate_policy(
+            config=config, policy=trained.outputs["policy"], base_model=base_model, rollouts=rollouts
+        ).set_caching_options(False)
     return Policies(dsl.Collected(trained.outputs["policy"]), dsl.Collected(evaluated.outputs["evaluation"]))
 
 
@@ -60,19 +62,30 @@ def build_portfolio(config: str) -> Build:
     reference = sample_reference(config=config, base_model=base_model).set_caching_options(False)
     rollouts = reference.outputs["rollouts"]
     grid = design_grid(config=config).set_caching_options(False)
-    policies = train_and_evaluate(config=config, weights=grid.outputs["Output"], base_model=base_model,
-                                  rollouts=rollouts)
+    policies = train_and_evaluate(
+        config=config, weights=grid.outputs["Output"], base_model=base_model, rollouts=rollouts
+    )
     selected = select_portfolio(config=config, evaluations=policies.outputs["evaluations"]).set_caching_options(False)
     registered = register_portfolio(
-        config=config, build_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, policies=policies.outputs["policies"],
-        base_model=base_model, design=grid.outputs["design"], selection=selected.outputs["selection"],
+        config=config,
+        build_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+        policies=policies.outputs["policies"],
+        base_model=base_model,
+        design=grid.outputs["design"],
+        selection=selected.outputs["selection"],
     ).set_caching_options(False)
-    judged = promote_portfolio(config=config, registration=registered.outputs["registration"],
-                               selection=selected.outputs["selection"]).set_caching_options(False)
+    judged = promote_portfolio(
+        config=config, registration=registered.outputs["registration"], selection=selected.outputs["selection"]
+    ).set_caching_options(False)
     reported = report(
-        config=config, build_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, design=grid.outputs["design"], rollouts=rollouts,
-        policies=policies.outputs["policies"], evaluations=policies.outputs["evaluations"],
-        selection=selected.outputs["selection"], registration=registered.outputs["registration"],
+        config=config,
+        build_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+        design=grid.outputs["design"],
+        rollouts=rollouts,
+        policies=policies.outputs["policies"],
+        evaluations=policies.outputs["evaluations"],
+        selection=selected.outputs["selection"],
+        registration=registered.outputs["registration"],
         verdict=judged.outputs["verdict"],
     ).set_caching_options(False)
     return Build(reported.outputs["page"], reported.outputs["summary"])

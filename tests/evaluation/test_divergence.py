@@ -1,12 +1,11 @@
-
 import pytest
 import torch
 
+from palm.config import Lora
 from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import encode_prompts
-from palm.config import Lora
 from palm.training.adapters import new_adapter
 
 PROMPTS = ["say tea", "tell stone and bread", "oak"]
@@ -44,7 +43,9 @@ def test_batches_of_unequal_lengths_equal_one_at_a_time(policy):
         expected = [by_hand(policy, p, r) for p, r in zip(prompts, responses, strict=True)]
     assert min(expected) > 0.01
     for batch_size in (1, 2, 3):
-        assert sequence_divergence(policy, prompts, responses, batch_size=batch_size) == pytest.approx(expected, rel=1e-4)
+        assert sequence_divergence(policy, prompts, responses, batch_size=batch_size) == pytest.approx(
+            expected, rel=1e-4
+        )
 
 
 def test_an_untrained_adapter_diverges_by_nothing(base_model):

@@ -37,5 +37,6 @@ def test_standard_error_is_over_prompts():
     """Responses to one prompt that agree fully add no information."""
     by_prompt = np.array([0.0, 1.0, 0.5, 0.25])
     assert mean_over_prompts(np.repeat(by_prompt[:, None], 9, axis=1)).standard_error == pytest.approx(
-        by_prompt.std(ddof=1) / 2)
+        by_prompt.std(ddof=1) / 2
+    )
     assert mean_over_prompts(np.array([[0.3, 0.5]])).standard_error == 0

@@ -44,9 +44,7 @@ def data(tmp_path) -> Path:
     train = [_problem(number) for number in range(900, 1300)]
     test = [_problem(number) for number in range(1250, 1450)]
     for name, problems in (("train", train), ("test", test)):
-        (folder / f"{name}.jsonl").write_text(
-            "\n".join(json.dumps(p) for p in [*problems, long]), encoding="utf-8"
-        )
+        (folder / f"{name}.jsonl").write_text("\n".join(json.dumps(p) for p in [*problems, long]), encoding="utf-8")
     return folder
 
 
@@ -96,9 +94,23 @@ def _decimal(value: Fraction, places: int) -> str:
 @pytest.mark.parametrize(
     "annotation",
     [
-        "48/2=24", "50*0.2=10", "5*.25=1.25", "100*3/4=75", "(75/100)*100=75", "8*18=144.00", "-5+3=-2",
-        "2-7=-5", "560//10=56", "$5*3=$15", "1,200*2=2,400", "10/3=3.33", "2/3=.67", "2/3=0.667",
-        "0.1+0.2=0.3", " 2 + 2 = 4 ", "1.005*1=1.01",
+        "48/2=24",
+        "50*0.2=10",
+        "5*.25=1.25",
+        "100*3/4=75",
+        "(75/100)*100=75",
+        "8*18=144.00",
+        "-5+3=-2",
+        "2-7=-5",
+        "560//10=56",
+        "$5*3=$15",
+        "1,200*2=2,400",
+        "10/3=3.33",
+        "2/3=.67",
+        "2/3=0.667",
+        "0.1+0.2=0.3",
+        " 2 + 2 = 4 ",
+        "1.005*1=1.01",
     ],
 )
 def test_true_annotations(annotation):
@@ -108,9 +120,30 @@ def test_true_annotations(annotation):
 @pytest.mark.parametrize(
     "annotation",
     [
-        "48/2=25", "10/3=3.34", "2/3=.66", "1/0=0", "1//0=0", "0/0=1", "1/(2-2)=5", "2+2", "=4", "2+=4",
-        "2+2=", "2+2==4", "2+2=4=4", "(2+2=4", "2+2=four", "x+2=4", "2(3)=6", "1,2+1=13", "2+2=4,0", "5%2=1",
-        "2+2=-", "", "=", "2+2=1e9",
+        "48/2=25",
+        "10/3=3.34",
+        "2/3=.66",
+        "1/0=0",
+        "1//0=0",
+        "0/0=1",
+        "1/(2-2)=5",
+        "2+2",
+        "=4",
+        "2+=4",
+        "2+2=",
+        "2+2==4",
+        "2+2=4=4",
+        "(2+2=4",
+        "2+2=four",
+        "x+2=4",
+        "2(3)=6",
+        "1,2+1=13",
+        "2+2=4,0",
+        "5%2=1",
+        "2+2=-",
+        "",
+        "=",
+        "2+2=1e9",
     ],
 )
 def test_false_or_malformed_annotations(annotation):
@@ -120,11 +153,30 @@ def test_false_or_malformed_annotations(annotation):
 @pytest.mark.parametrize(
     "annotation",
     [
-        "__import__('os').system('true')=0", "().__class__=1", "9**9**9=1", "9**9**9**9**9=9",
-        "1<<99999999=1", "'a'*10**9=1", "[1]*3=1", "lambda:1=1", "(yield)=1", "f()=1", "9" * 10_000 + "+1=1",
-        "1+" * 5_000 + "1=5001", "(" * 5_000 + "1" + ")" * 5_000 + "=1", "-" * 10_000 + "1=1",
-        "(" * 9 + "1+1" + ")" * 9 + "=2", "1j*1j=-1", "True+1=2", "1 if 1 else 1=1", "1+1=" + "9" * 10_000,
-        "0x10+1=17", "1_0+1=11", "\x00+1=1", "١+1=2", "1+1=٢",
+        "__import__('os').system('true')=0",
+        "().__class__=1",
+        "9**9**9=1",
+        "9**9**9**9**9=9",
+        "1<<99999999=1",
+        "'a'*10**9=1",
+        "[1]*3=1",
+        "lambda:1=1",
+        "(yield)=1",
+        "f()=1",
+        "9" * 10_000 + "+1=1",
+        "1+" * 5_000 + "1=5001",
+        "(" * 5_000 + "1" + ")" * 5_000 + "=1",
+        "-" * 10_000 + "1=1",
+        "(" * 9 + "1+1" + ")" * 9 + "=2",
+        "1j*1j=-1",
+        "True+1=2",
+        "1 if 1 else 1=1",
+        "1+1=" + "9" * 10_000,
+        "0x10+1=17",
+        "1_0+1=11",
+        "\x00+1=1",
+        "١+1=2",
+        "1+1=٢",
     ],
 )
 def test_hostile_annotations_are_false_at_once(annotation):
@@ -158,10 +210,24 @@ def test_restating_a_number_is_no_calculation():
 @pytest.mark.parametrize(
     ("response", "well_formed"),
     [
-        (GOOD, True), (GOOD + "\n", True), ("#### 5", True), ("x\n#### -3", True), ("x\n#### 1,234", True),
-        ("x\n#### 0.5", True), ("", False), ("72", False), ("x #### 72", False), (GOOD + "\nDone.", False),
-        (GOOD + "\n#### 72", False), ("x\n#### ", False), ("x\n####72", False), ("x\n#### 72 clips", False),
-        ("x\n#### 1,23", False), ("x\n#### 7.", False), ("x\n#### -", False), ("x\n##### 7", False),
+        (GOOD, True),
+        (GOOD + "\n", True),
+        ("#### 5", True),
+        ("x\n#### -3", True),
+        ("x\n#### 1,234", True),
+        ("x\n#### 0.5", True),
+        ("", False),
+        ("72", False),
+        ("x #### 72", False),
+        (GOOD + "\nDone.", False),
+        (GOOD + "\n#### 72", False),
+        ("x\n#### ", False),
+        ("x\n####72", False),
+        ("x\n#### 72 clips", False),
+        ("x\n#### 1,23", False),
+        ("x\n#### 7.", False),
+        ("x\n#### -", False),
+        ("x\n##### 7", False),
         ("x\n#### 7-", False),
     ],
 )
@@ -179,8 +245,14 @@ def test_brevity_prefers_the_shorter_solution_but_not_an_empty_one():
 @pytest.mark.parametrize(
     ("response", "answer", "right"),
     [
-        (GOOD, "72", 1.0), (GOOD, "72.0", 1.0), (GOOD, "73", 0.0), ("x\n#### 1,200", "1200", 1.0),
-        ("72", "72", 0.0), ("x\n#### -3", "-3", 1.0), ("x\n#### 3", "-3", 0.0), ("", "72", 0.0),
+        (GOOD, "72", 1.0),
+        (GOOD, "72.0", 1.0),
+        (GOOD, "73", 0.0),
+        ("x\n#### 1,200", "1200", 1.0),
+        ("72", "72", 0.0),
+        ("x\n#### -3", "-3", 1.0),
+        ("x\n#### 3", "-3", 0.0),
+        ("", "72", 0.0),
     ],
 )
 def test_correct_answer(response, answer, right):
@@ -209,8 +281,7 @@ def test_prepare_writes_the_same_disjoint_files_every_time(data, tmp_path):
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
     assert set(files) == {"corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl"}
     corpus, train, held_out = (
-        _records(tmp_path / "a" / name)
-        for name in ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
+        _records(tmp_path / "a" / name) for name in ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
     )
     assert (len(corpus), len(train), len(held_out)) == (400 - 256, 256, 96)
     prompts = [record["prompt"] for record in corpus + train + held_out]
@@ -232,10 +303,13 @@ def test_prepare_keeps_solutions_as_they_are_and_answers_without_separators(data
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 1: is not JSON"), ("[1]", "must be a JSON object"),
-        ('{"answer": "#### 1"}', "question=None"), ('{"question": "?", "answer": 3}', "answer=3"),
+        ("{", "line 1: is not JSON"),
+        ("[1]", "must be a JSON object"),
+        ('{"answer": "#### 1"}', "question=None"),
+        ('{"question": "?", "answer": 3}', "answer=3"),
         ('{"question": "?", "answer": "3"}', "#### NUMBER"),
-        ('{"question": "?", "answer": "#### 3\\nnone"}', "#### NUMBER"), ("", "holds no problems"),
+        ('{"question": "?", "answer": "#### 3\\nnone"}', "#### NUMBER"),
+        ("", "holds no problems"),
     ],
 )
 def test_malformed_files_are_named(data, tmp_path, line, message):

@@ -15,7 +15,9 @@ def policy(base_model):
 
 def test_padding_does_not_change_the_likeliest_response(policy):
     together = generate(policy, PROMPTS, max_new_tokens=12, batch_size=5, seed=0, temperature=0)
-    alone = [generate(policy, [prompt], max_new_tokens=12, batch_size=1, seed=0, temperature=0)[0] for prompt in PROMPTS]
+    alone = [
+        generate(policy, [prompt], max_new_tokens=12, batch_size=1, seed=0, temperature=0)[0] for prompt in PROMPTS
+    ]
     assert together == alone
 
 

@@ -20,7 +20,8 @@ def run(path):
 def test_committed_yaml_is_what_the_code_compiles_to(tmp_path):
     compile_pipeline(tmp_path / "pipeline.yaml")
     assert (tmp_path / "pipeline.yaml").read_text() == COMPILED.read_text(), (
-        "run: palm compile --output pipelines/build_portfolio/pipeline.yaml")
+        "run: palm compile --output pipelines/build_portfolio/pipeline.yaml"
+    )
 
 
 def test_every_task_runs_the_projects_image_without_installing_anything():
@@ -39,8 +40,15 @@ def test_from_yaml_to_a_promoted_portfolio_and_again_without_training(workspace)
     summary = json.loads((folder / "summary.json").read_text())
     assert [entry["weights"] for entry in summary["policies"]] == summary["design"]["weights"]
     assert summary["promotion"]["promoted"] and summary["registration"]["aliases"] == ["challenger", "champion"]
-    for text in [*summary["selection"]["portfolio"], "worst weights", "small version 1", "challenger and champion",
-                 f"{summary['selection']['epsilon']:.4f}", f"{folder}/report.html", "train_policy 0.500 0.500"]:
+    for text in [
+        *summary["selection"]["portfolio"],
+        "worst weights",
+        "small version 1",
+        "challenger and champion",
+        f"{summary['selection']['epsilon']:.4f}",
+        f"{folder}/report.html",
+        "train_policy 0.500 0.500",
+    ]:
         assert text in first.output
     assert "<html" in (folder / "report.html").read_text()
     second = run(workspace / "portfolio.yaml")
@@ -55,8 +63,10 @@ def test_from_yaml_to_a_promoted_portfolio_and_again_without_training(workspace)
 
 def test_a_failing_step_is_told_in_one_line_and_its_log_is_kept(workspace):
     rewards = workspace / "rewards.py"
-    rewards.write_text(rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
-                       "    return [0.5 if len(responses) < 3 else 2.0 for _ in responses]\n")
+    rewards.write_text(
+        rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
+        "    return [0.5 if len(responses) < 3 else 2.0 for _ in responses]\n"
+    )
     result = run(edit_config(workspace, rewards__1={"name": "late", "uri": "python:rewards.py:late"}))
     assert result.exit_code == 1
     line = result.stderr.strip().splitlines()

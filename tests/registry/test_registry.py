@@ -38,10 +38,16 @@ def built(workspace):
     for index, weights in enumerate(WEIGHTS):
         policies.append(workspace / f"policy{index}")
         evaluations.append(workspace / f"evaluation{index}")
-        train_policy(config, weights, base_model=workspace / "base", rollouts=workspace / "rollouts",
-                     destination=policies[-1])
-        evaluate_policy(config, policy=policies[-1], base_model=workspace / "base", rollouts=workspace / "rollouts",
-                        destination=evaluations[-1])
+        train_policy(
+            config, weights, base_model=workspace / "base", rollouts=workspace / "rollouts", destination=policies[-1]
+        )
+        evaluate_policy(
+            config,
+            policy=policies[-1],
+            base_model=workspace / "base",
+            rollouts=workspace / "rollouts",
+            destination=evaluations[-1],
+        )
     select_portfolio(config, evaluations, workspace / "portfolio.json")
     (workspace / "design.json").write_text("{}")
     return workspace, config, policies
@@ -49,9 +55,15 @@ def built(workspace):
 
 def register(built, build_id="build-1"):
     folder, config, policies = built
-    return register_portfolio(config, build_id=build_id, policies=policies, base_model=folder / "base",
-                              design=folder / "design.json", selection=folder / "portfolio.json",
-                              destination=folder / f"registration-{build_id}.json")
+    return register_portfolio(
+        config,
+        build_id=build_id,
+        policies=policies,
+        base_model=folder / "base",
+        design=folder / "design.json",
+        selection=folder / "portfolio.json",
+        destination=folder / f"registration-{build_id}.json",
+    )
 
 
 def client(config):
@@ -114,13 +126,31 @@ def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(bu
     names = tuple(selection["portfolio"])
     router = Router(tuple(config.reward_names), names, np.array([records[name] for name in names]))
     weights = [[1.0, 0.0], [0.4, 0.6], [0.0, 1.0]]
-    result = subprocess.run([sys.executable, "-c", LOAD, config.registry.tracking_uri, config.registry.model,
-                             json.dumps(weights)], capture_output=True, text=True, check=True, env=os.environ)
+    result = subprocess.run(
+        [sys.executable, "-c", LOAD, config.registry.tracking_uri, config.registry.model, json.dumps(weights)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
     answers = json.loads(result.stdout.split("ANSWERS")[1])
     assert [entry["policy"] for entry in answers] == [router.route(point) for point in weights]
     for point, expected in zip(weights, answers, strict=True):
-        shown = CliRunner().invoke(app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "say tea",
-                                         "--weights", ",".join(map(str, point)), "--seed", "3", "--json"])
+        shown = CliRunner().invoke(
+            app,
+            [
+                "generate",
+                "--config",
+                str(folder / "portfolio.yaml"),
+                "--prompt",
+                "say tea",
+                "--weights",
+                ",".join(map(str, point)),
+                "--seed",
+                "3",
+                "--json",
+            ],
+        )
         assert shown.exit_code == 0, shown.output
         assert json.loads(shown.stdout) == expected
 
@@ -133,8 +163,9 @@ def test_questions_that_cannot_be_answered(built):
     with pytest.raises(WeightsError):
         answer(config, "say tea", [0.5, 0.6], alias="challenger", seed=0, temperature=1.0)
     for weights in ("0.5,half", "0.5", "-0.5,1.5"):
-        result = CliRunner().invoke(app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "x",
-                                          "--weights", weights])
+        result = CliRunner().invoke(
+            app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "x", "--weights", weights]
+        )
         assert result.exit_code != 0 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
 
 

@@ -68,12 +68,8 @@ def _greedy(values, size, points):
 def _selection(names, values, *, size, points):
     curve = []
     for kept in range(1, min(len(values), 10) + 1):
-        exact, greedy = (
-            _gap(values, choose(values, kept, points)[:kept], points)[0] for choose in (_select, _greedy)
-        )
-        curve.append(
-            {"size": kept, "exact": min(exact, greedy), "bound": 0.97 * min(exact, greedy), "greedy": greedy}
-        )
+        exact, greedy = (_gap(values, choose(values, kept, points)[:kept], points)[0] for choose in (_select, _greedy))
+        curve.append({"size": kept, "exact": min(exact, greedy), "bound": 0.97 * min(exact, greedy), "greedy": greedy})
     members = _select(values, size, points)
     epsilon, worst, additive = _gap(values, members, points)
     best = (values[list(members)] @ points.T).argmax(axis=0)
@@ -157,12 +153,9 @@ def _policies(weights, *, names, metric_names, beta, generator):
     expected, divergence, optimum, reference = _tabular_policies(weights, beta=beta, generator=generator)
     measured = {
         "rewards": [
-            {name: _measured(generator, mean) for name, mean in zip(names, row, strict=True)}
-            for row in expected
+            {name: _measured(generator, mean) for name, mean in zip(names, row, strict=True)} for row in expected
         ],
-        "metrics": [
-            {name: _measured(generator, generator.uniform()) for name in metric_names} for _ in weights
-        ],
+        "metrics": [{name: _measured(generator, generator.uniform()) for name in metric_names} for _ in weights],
     }
     policies = [
         _policy(
@@ -186,16 +179,12 @@ def _policies(weights, *, names, metric_names, beta, generator):
     }
 
 
-def make_build(
-    dimension=3, count=12, size=4, *, names=NAMES, metric_names=("correct_answer",), seed=0, beta=0.15
-):
+def make_build(dimension=3, count=12, size=4, *, names=NAMES, metric_names=("correct_answer",), seed=0, beta=0.15):
     """A complete build: ``count`` policies on ``dimension`` rewards, ``size`` of them in the portfolio."""
     generator = np.random.default_rng(seed)
     names = list(names[:dimension])
     weights = spread_points(dimension, count)
-    policies, reference = _policies(
-        weights, names=names, metric_names=metric_names, beta=beta, generator=generator
-    )
+    policies, reference = _policies(weights, names=names, metric_names=metric_names, beta=beta, generator=generator)
     values = np.array([policy["value_vector"] for policy in policies])
     selection = _selection(
         [policy["policy"] for policy in policies],

@@ -29,9 +29,7 @@ def test_fixed_writes_a_minus_sign_but_no_minus_zero():
 
 
 def test_preference_in_words_is_ranked_and_drops_what_is_negligible():
-    assert (
-        numbers.in_words([0.3, 0.698, 0.002], ["safety", "humour", "brevity"]) == "70 % humour, 30 % safety"
-    )
+    assert numbers.in_words([0.3, 0.698, 0.002], ["safety", "humour", "brevity"]) == "70 % humour, 30 % safety"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,10 @@ def reward(folder, body: str, **spec):
 
 
 def test_values_and_fields_reach_the_function(tmp_path):
-    source = reward(tmp_path, "def mine(prompts, responses, answer): return [float(a == r) for a, r in "
-                              "zip(answer, responses, strict=True)]")
+    source = reward(
+        tmp_path,
+        "def mine(prompts, responses, answer): return [float(a == r) for a, r in zip(answer, responses, strict=True)]",
+    )
     assert score([source, source], PROMPTS, ["1", "1"]).tolist() == [[1.0, 1.0], [0.0, 0.0]]
 
 
@@ -51,11 +53,16 @@ def test_misbehaviour_is_an_error_that_names_reward_and_sample(tmp_path, body, w
 
 def test_sigmoid_and_minmax(tmp_path):
     body = "def mine(prompts, responses, **fields): return [2.0, 1e6]"
-    values = score([reward(tmp_path, body, normalisation={"kind": "sigmoid", "center": 1, "scale": 0.5})], PROMPTS,
-                   ["a", "b"])
+    values = score(
+        [reward(tmp_path, body, normalisation={"kind": "sigmoid", "center": 1, "scale": 0.5})], PROMPTS, ["a", "b"]
+    )
     assert values[:, 0] == pytest.approx([1 / (1 + math.exp(-2)), 1.0])
     body = "def mine(prompts, responses, **fields): return [2.0, 4.0]"
-    assert np.allclose(score([reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 4})], PROMPTS,
-                             ["a", "b"])[:, 0], [0.5, 1.0])
+    assert np.allclose(
+        score([reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 4})], PROMPTS, ["a", "b"])[
+            :, 0
+        ],
+        [0.5, 1.0],
+    )
     with pytest.raises(RewardError, match="minmax"):
         score([reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 3})], PROMPTS, ["a", "b"])

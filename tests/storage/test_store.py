@@ -18,8 +18,12 @@ def s3_server():
 @pytest.fixture
 def s3(s3_server, monkeypatch):
     """A real HTTP server that speaks S3, reached the way a user's would be."""
-    for name, value in {"AWS_ENDPOINT_URL_S3": s3_server, "AWS_ACCESS_KEY_ID": "test", "AWS_DEFAULT_REGION": "us-east-1",
-                        "AWS_SECRET_ACCESS_KEY": "test"}.items():
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3")
     client.create_bucket(Bucket="palm")
@@ -101,6 +105,8 @@ def test_s3_folder_is_downloaded_and_an_empty_one_refused(s3, tmp_path):
     s3.put_object(Bucket="palm", Key="model-other/y", Body=b"2")
     fetch_s3_folder("s3://palm/model", tmp_path / "out")
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
-        "config.json", "sub/x"]
+        "config.json",
+        "sub/x",
+    ]
     with pytest.raises(StorageError, match="holds no objects"):
         fetch_s3_folder("s3://palm/none", tmp_path / "none")

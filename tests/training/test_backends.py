@@ -27,13 +27,19 @@ def built(workspace):
 
 def train(folder, name: str, weights=(1.0, 0.0), **changes):
     config = load_config(edit_config(folder, **changes))
-    record = train_policy(config, list(weights), base_model=folder / "base", rollouts=folder / "rollouts",
-                          destination=folder / name)
+    record = train_policy(
+        config, list(weights), base_model=folder / "base", rollouts=folder / "rollouts", destination=folder / name
+    )
     return config, record
 
 
-ONLINE = {"training__warm_start": "none", "training__steps": 40, "training__learning_rate": 0.003,
-          "training__responses_per_prompt": 8, "training__micro_batch_size": 32}
+ONLINE = {
+    "training__warm_start": "none",
+    "training__steps": 40,
+    "training__learning_rate": 0.003,
+    "training__responses_per_prompt": 8,
+    "training__micro_batch_size": 32,
+}
 OFFLINE = {"training__rwr": {"learning_rate": 0.003}}
 
 
@@ -41,17 +47,30 @@ OFFLINE = {"training__rwr": {"learning_rate": 0.003}}
 def test_training_raises_the_scalarised_objective(built, backend, settings):
     """Each backend, both corners: J and the weighted reward well above the reference's on held-out prompts."""
     for index, weights in enumerate([(1.0, 0.0), (0.0, 1.0)]):
-        config, record = train(built, f"policy{index}", weights, training__backend=backend,
-                               evaluation={"samples_per_prompt": 32}, **settings)
+        config, record = train(
+            built,
+            f"policy{index}",
+            weights,
+            training__backend=backend,
+            evaluation={"samples_per_prompt": 32},
+            **settings,
+        )
         assert not record["reused"]
-        measured = evaluate_policy(config, policy=built / f"policy{index}", base_model=built / "base",
-                                   rollouts=built / "rollouts", destination=built / f"evaluation{index}")
+        measured = evaluate_policy(
+            config,
+            policy=built / f"policy{index}",
+            base_model=built / "base",
+            rollouts=built / "rollouts",
+            destination=built / f"evaluation{index}",
+        )
         reference = json.loads((built / "rollouts" / "reference.json").read_text())
         name = config.reward_names[index]
         assert measured["objective"]["mean"] > measured["objective_reference"] + 0.03, measured
         assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.05
         assert measured["kl"]["mean"] > 0
-        vector = [measured["rewards"][key]["mean"] - config.beta * measured["kl"]["mean"] for key in config.reward_names]
+        vector = [
+            measured["rewards"][key]["mean"] - config.beta * measured["kl"]["mean"] for key in config.reward_names
+        ]
         assert measured["value_vector"] == pytest.approx(vector)
         assert measured["objective"]["mean"] == pytest.approx(np.dot(weights, vector))
 
@@ -61,7 +80,8 @@ def test_same_definition_is_not_trained_again(built):
     _, second = train(built, "two")
     assert second == {**first, "reused": True}
     assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
-        built / "two" / "adapter_model.safetensors").read_bytes()
+        built / "two" / "adapter_model.safetensors"
+    ).read_bytes()
 
 
 def test_training_is_reproducible_and_named_by_what_matters(built):
@@ -69,7 +89,8 @@ def test_training_is_reproducible_and_named_by_what_matters(built):
     _, again = train(built, "two", storage__root="other-store")
     assert again["policy"] == first["policy"] and not again["reused"]
     assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
-        built / "two" / "adapter_model.safetensors").read_bytes()
+        built / "two" / "adapter_model.safetensors"
+    ).read_bytes()
     assert train(built, "three", training__seed=1)[1]["policy"] != first["policy"]
     assert train(built, "four", (0.0, 1.0), training__seed=0)[1]["policy"] != first["policy"]
     assert train(built, "five", registry__model="renamed", selection__size=1)[1]["policy"] == first["policy"]
@@ -89,12 +110,20 @@ def test_the_saved_adapter_is_the_trained_one(built):
 
 def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
     rewards = built / "rewards.py"
-    rewards.write_text(rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
-                       "    return [None if len(responses) == 16 else 0.5 for _ in responses]\n")
+    rewards.write_text(
+        rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
+        "    return [None if len(responses) == 16 else 0.5 for _ in responses]\n"
+    )
     with pytest.raises(Exception, match="reward 'late' gave None"):
-        train(built, "policy", rewards=[{"name": "length", "uri": "python:rewards.py:length"},
-                                        {"name": "late", "uri": "python:rewards.py:late"}],
-              training__warm_start="none")
+        train(
+            built,
+            "policy",
+            rewards=[
+                {"name": "length", "uri": "python:rewards.py:length"},
+                {"name": "late", "uri": "python:rewards.py:late"},
+            ],
+            training__warm_start="none",
+        )
     assert not (built / "policy").exists()
     assert not list((built / "store").glob("policy-*"))
 
