@@ -96,7 +96,7 @@ class Reward(_Section):
 
 
 class Design(_Section):
-    """Which preference weights are trained (PALM.md, cells and grids)."""
+    """Which preference weights are trained (docs/method.md, cells and grids)."""
 
     strategy: str = Field(description="palm (certified pivot grid), uniform or random (the paper's baselines).")
     epsilon: float = Field(ge=0, lt=1, description="ε' of Lemma 3.2: relative reach of a vector's cell.")
@@ -137,7 +137,7 @@ class Rwr(_Section):
 
 
 class Training(_Section):
-    """How each policy is trained; only objective-faithful settings exist (PALM.md, what is trained)."""
+    """How each policy is trained; only objective-faithful settings exist (docs/method.md, what is trained)."""
 
     backend: Literal["rloo", "grpo", "rwr"] = Field("rloo", description="Trainer; rloo maximises J exactly.")
     warm_start: Literal["rwr", "none"] = Field("rwr", description="Where rloo and grpo start from.")

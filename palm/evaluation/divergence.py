@@ -9,7 +9,7 @@ def sequence_divergence(
     """Estimate KL(π(.|x) ‖ π_ref(.|x)) in nats from responses sampled from the policy.
 
     The sum over response tokens of the exact KL between the two next-token distributions: unbiased like the sampled
-    log-ratio, with less variance (PALM.md, Statistics).
+    log-ratio, with less variance (docs/method.md, Statistics).
 
     Args:
         policy: a model with an adapter active; the reference is the model without it.

@@ -30,7 +30,7 @@ def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -
     Returns:
         The estimate and its effective sample size.
 
-    Source: closed form of the KL-regularised optimum, arXiv 2604.04144; estimator as in PALM.md, `predicted`.
+    Source: closed form of the KL-regularised optimum, arXiv 2604.04144; estimator as in docs/method.md, `predicted`.
     """
     tilt = rewards @ np.asarray(weights) / beta  # (p, n)
     objective = beta * (logsumexp(tilt, axis=1) - np.log(tilt.shape[1])).mean()

@@ -135,11 +135,12 @@ def certify(value_vectors, portfolio, *, delta=0.0):
     members = check_portfolio(portfolio, len(values))
     check_delta(delta)
     chosen = values[list(members)]
-    check_meaningful(chosen, delta=delta)
+    lowest = check_meaningful(chosen, delta=delta)
     additive = _against_all(values, members, scales=np.ones_like(values), delta=0.0)
     additive_gap = float((values - additive.combinations @ chosen).max())
     worst = _against_all(values, members, scales=values, delta=delta)
-    epsilon = certified_epsilon(values, chosen, worst, delta=delta)
+    proof = prove_epsilon(values, chosen, worst, delta=delta, fallback=lowest.combination)
+    epsilon = proof.epsilon
     weights = _worst_weights(worst if epsilon > 0 else additive)
     attained = float(regrets(values, weights[None], delta=delta)[0, list(members)].min())
     if abs(attained - epsilon) > ATTAINED_TOLERANCE:
@@ -153,10 +154,10 @@ def certify(value_vectors, portfolio, *, delta=0.0):
         delta=float(delta),
         worst_weights=weights,
         worst_policy=int(np.argmax(values @ weights)),
-        additive_gap=_rounded_up(additive_gap),
+        additive_gap=float(_rounded_up(additive_gap)),
         additive_worst_weights=_worst_weights(additive),
         portfolio=members,
-        combinations=worst.combinations,
+        combinations=proof.combinations,
     )
 
 
@@ -167,17 +168,21 @@ def check_meaningful(members, *, delta):
         members: value vectors of the portfolio, shape (s, d).
         delta: additive tolerance.
 
+    Returns:
+        Lowest.
+
     Raises:
         SelectionError: it is not; the message names the preference.
     """
     lowest = lowest_value(members)
-    if lowest.value < -delta - VALUE_TOLERANCE:
+    if lowest.value < -delta - VALUE_TOLERANCE / 2:
         raise SelectionError(
             f"preference {np.round(lowest.weights, 6).tolist()}",
             rule=f"the portfolio's best value there is {lowest.value:.6g}, below -delta={-delta:g}, "
             "so no multiplicative gap up to 1 describes it",
             remedy=f"allow a delta of at least {-lowest.value:.6g}, or add policies closer to the reference",
         )
+    return lowest
 
 
 def regrets(values, weights, *, delta):
@@ -200,38 +205,60 @@ def regrets(values, weights, *, delta):
     return np.where(missing <= NO_REGRET, 0.0, ratio)
 
 
-def certified_epsilon(values, members, worst, *, delta):
-    """Compute an epsilon that the combinations prove, rounded up.
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """An epsilon and the convex combinations that prove it.
+
+    Attributes:
+        epsilon: common to all policies, in [0, 1].
+        combinations: of the members, one row for each policy, shape (k, s).
+    """
+
+    epsilon: float
+    combinations: np.ndarray
+
+
+def prove_epsilon(values, members, worst, *, delta, fallback):
+    """Compute an epsilon from combinations, rounded up, and make every combination prove it.
 
     Args:
         values: value vectors to live up to, shape (k, d).
         members: value vectors of the portfolio, shape (s, d).
         worst: WorstCases of the multiplicative program for those values.
         delta: additive tolerance.
+        fallback: a convex combination of the members that is at least -delta in every coordinate, shape (s,).
 
     Returns:
-        Epsilon in [0, 1]; 0.0 only if the combinations reach every value without any.
+        Proof; epsilon is 0.0 only if the combinations reach every value without any.
 
     Raises:
         SelectionError: the combinations miss a requirement by more than VALUE_TOLERANCE.
+
+    Source:
+        Derived. A larger epsilon asks more where a_k is negative. If λ proves ε_k for policy k, then for
+        1 - ε = (1 - t)(1 - ε_k) the mixture (1 - t) λ + t · fallback proves ε.
     """
     reached = worst.combinations @ members
     large = values > SMALL_VALUE
-    ratios = np.where(large, (values - delta - reached) / np.where(large, values, 1), 0.0)
-    epsilon = min(1.0, _rounded_up(max(float(ratios.max()), float(worst.gaps.max()))))
-    shortfall = float(((1 - epsilon) * values - delta - reached).max())
+    ratios = np.where(large, (values - delta - reached) / np.where(large, values, 1), 0.0).max(axis=1)
+    own = np.minimum(_rounded_up(np.maximum(ratios, worst.gaps)), 1.0)
+    epsilon = float(own.max())
+    mixed = (values.min(axis=1) < 0) & (own < epsilon)
+    share = np.where(mixed, 1 - (1 - epsilon) / np.where(mixed, 1 - own, 1.0), 0.0)[:, None]
+    combinations = (1 - share) * worst.combinations + share * fallback
+    shortfall = float(((1 - epsilon) * values - delta - combinations @ members).max())
     if shortfall > VALUE_TOLERANCE:
         raise SelectionError(
             f"epsilon={epsilon}",
             rule=f"the solver's combinations miss a requirement by {shortfall:.2g}",
             remedy="allow a delta: values near 0 make the ratio ill-conditioned",
         )
-    return epsilon
+    return Proof(epsilon=epsilon, combinations=combinations)
 
 
 def _rounded_up(gap):
-    """Round a gap to the safe side; what is 0 up to floating-point noise is 0."""
-    return gap + EPSILON_ROUNDING if gap > NO_REGRET else 0.0
+    """Round gaps to the safe side; what is 0 up to floating-point noise is 0."""
+    return np.where(np.asarray(gap) > NO_REGRET, gap + EPSILON_ROUNDING, 0.0)
 
 
 def _against_all(values, members, *, scales, delta):

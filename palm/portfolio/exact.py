@@ -79,6 +79,9 @@ def best_portfolio(values, size, *, start, delta, time_limit_seconds):
         table = regrets(values, cuts, delta=delta)
         answer = cover(table <= level, size, time_limit_seconds=time_limit_seconds / UNANSWERED)
         chosen = answer.picks
+        if answer.impossible and not np.isfinite(best_epsilon):
+            bound = np.inf
+            break
         if answer.impossible:
             bound = floor = min(best_epsilon, float(np.min(table, where=table > level, initial=np.inf)))
         elif chosen is None:
@@ -111,7 +114,7 @@ def worst_preferences(members, targets, *, delta):
         WorstPreferences, with at most 12 preferences.
     """
     lowest = lowest_value(members)
-    if lowest.value < -delta - VALUE_TOLERANCE:
+    if lowest.value < -delta - VALUE_TOLERANCE / 2:
         return WorstPreferences(epsilon=np.inf, weights=lowest.weights[None])
     worst = worst_cases(members, targets, scales=targets, delta=delta)
     order = np.argsort(-worst.gaps, kind="stable")[:CUTS_PER_ROUND]

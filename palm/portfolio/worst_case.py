@@ -8,8 +8,12 @@ from scipy.sparse import block_diag, csr_array
 
 from palm.errors import SelectionError
 
-LP_TOLERANCE = 1e-10
-"""Feasibility tolerance that the solver is asked for, on values in [0, 1]."""
+LP_TOLERANCES = (1e-10, 1e-9, 1e-7)
+"""Feasibility tolerances that the solver is asked for in turn, on values in [0, 1]: value vectors that are equal
+up to 1e-7 or so defeat the strictest. What is certified does not rest on them."""
+
+NUMERICAL_TROUBLE = 4
+"""Status code of scipy.optimize.linprog."""
 
 BLOCK_VARIABLES = 20_000
 """Requirements are batched into linear programs of at most about this many variables."""
@@ -67,22 +71,14 @@ def _solve(members, targets, scales, delta):
     blocks = [-np.column_stack([members.T, scale]) for scale in scales]
     sums = block_diag([np.append(np.ones(size), 0.0)[None]] * count, format="csr")
     cost = np.tile(np.append(np.zeros(size), 1.0), count)
-    result = linprog(
+    result = _linear_program(
         cost,
         A_ub=csr_array(block_diag(blocks)),
         b_ub=(delta - targets).ravel(),
         A_eq=sums,
         b_eq=np.ones(count),
         bounds=(0, None),
-        method="highs",
-        options={"primal_feasibility_tolerance": LP_TOLERANCE, "dual_feasibility_tolerance": LP_TOLERANCE},
     )
-    if result.status != 0:
-        raise SelectionError(
-            f"delta={delta}",
-            rule="the linear program of the certificate has no solution: " + result.message.split("(")[0],
-            remedy="allow a larger delta",
-        )
     solution = result.x.reshape(count, size + 1)
     lambdas = np.maximum(solution[:, :size], 0)
     duals = np.maximum(-result.ineqlin.marginals.reshape(count, d), 0)
@@ -96,6 +92,26 @@ def _solve(members, targets, scales, delta):
     )
 
 
+def _linear_program(cost, **constraints):
+    """Solve a linear program as precisely as the solver can.
+
+    Raises:
+        SelectionError: it has no solution.
+    """
+    for tolerance in LP_TOLERANCES:
+        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
+        result = linprog(cost, **constraints, method="highs", options=options)
+        if result.status != NUMERICAL_TROUBLE:
+            break
+    if result.status != 0:
+        raise SelectionError(
+            "the linear program of the certificate",
+            rule=f"has no solution: {result.message.split('(')[0]}",
+            remedy="allow a larger delta",
+        )
+    return result
+
+
 def lowest_value(members):
     """Find the preference that a portfolio serves worst in absolute terms.
 
@@ -103,27 +119,26 @@ def lowest_value(members):
         members: value vectors of the portfolio, shape (s, d).
 
     Returns:
-        Lowest, with min_v max_s a_s · v and a v that attains it.
+        Lowest, with min_v max_s a_s · v, a v that attains it, and a convex combination that proves it.
 
     Source:
-        One linear program, exact up to the solver's tolerance.
+        One linear program and its dual, exact up to the solver's tolerance.
     """
     size, d = members.shape
-    result = linprog(
+    result = _linear_program(
         np.append(np.zeros(d), 1.0),
         A_ub=np.column_stack([members, -np.ones(size)]),
         b_ub=np.zeros(size),
         A_eq=np.append(np.ones(d), 0.0)[None],
         b_eq=[1.0],
         bounds=[(0, None)] * d + [(None, None)],
-        method="highs",
-        options={"primal_feasibility_tolerance": LP_TOLERANCE, "dual_feasibility_tolerance": LP_TOLERANCE},
     )
-    if result.status != 0:
-        raise SelectionError("the value vectors", rule=result.message, remedy="check that they are in [-1, 1]")
     weights = np.maximum(result.x[:d], 0)
     weights /= weights.sum()
-    return Lowest(value=float((members @ weights).max()), weights=weights)
+    lambdas = np.maximum(-result.ineqlin.marginals, 0)
+    return Lowest(
+        value=float((members @ weights).max()), weights=weights, combination=lambdas / lambdas.sum()
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +148,9 @@ class Lowest:
     Attributes:
         value: the lowest best value.
         weights: a preference that attains it, shape (d,).
+        combination: a convex combination of the members that is at least the value in every coordinate, shape (s,).
     """
 
     value: float
     weights: np.ndarray
+    combination: np.ndarray

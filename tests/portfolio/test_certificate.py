@@ -17,7 +17,7 @@ def test_closed_form_with_two_objectives():
     assert certificate.additive_gap == pytest.approx(0.3, abs=1e-8)
     assert certificate.additive_gap >= 0.3
     assert sorted(certificate.worst_weights.tolist()) == pytest.approx([0, 1])
-    assert certificate.worst_policy == int(np.argmin(certificate.worst_weights))
+    assert certificate.worst_policy == int(np.argmax(certificate.worst_weights))
 
 
 def test_worst_case_in_the_interior():
@@ -101,6 +101,24 @@ def test_negative_coordinates_of_a_good_portfolio_are_fine():
     certificate = certify(values, [0, 1])
     assert 0 < certificate.epsilon < 0.2
     assert certificate.shortfall(np.array(values)) <= VALUE_TOLERANCE
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(2, 4), st.integers(2, 8), st.integers(0, 10**6))
+def test_proof_holds_with_negative_coordinates(objectives, policies, seed):
+    """A larger common epsilon asks more where a value is negative; the combinations must follow."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(-0.15, 1, (policies, objectives))
+    portfolio = rng.choice(policies, rng.integers(1, policies + 1), replace=False)
+    try:
+        certificate = certify(values, portfolio)
+    except SelectionError:
+        v = rng.dirichlet(np.full(objectives, 0.2), 5000)
+        assert (np.vstack([v, np.eye(objectives)]) @ values[portfolio].T).max(axis=1).min() < 0.05
+        return
+    assert certificate.shortfall(values) <= VALUE_TOLERANCE
+    v = rng.dirichlet(np.ones(objectives), 300)
+    assert regrets(values, v, delta=0.0)[:, portfolio].min(axis=1).max() <= certificate.epsilon + 1e-12
 
 
 def test_zero_values_do_not_disturb():

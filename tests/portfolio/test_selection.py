@@ -85,7 +85,7 @@ def test_places_left_over_go_to_the_most_useful():
 
 def test_no_portfolio_of_the_size():
     values = [[0.9, -0.2], [-0.2, 0.9]]
-    with pytest.raises(SelectionError, match=r"size=1, delta=0.0: no portfolio of this size.*allow a delta or a larger"):
+    with pytest.raises(SelectionError, match=r"size=1, delta=0.0: no portfolio of this size.*allow a delta"):
         select(values, 1)
     assert select(values, 1, delta=0.2).epsilon == pytest.approx(1, abs=1e-8)
     assert select(values, 2).epsilon == 0
@@ -174,3 +174,8 @@ def test_minimal_rows_keep_what_decides():
 def test_undominated_by_hand():
     values = np.array([[1, 0], [0, 1], [0.4, 0.4], [0.6, 0.6], [1, 0], [0.5, 0.5]], dtype=float)
     assert undominated(values).tolist() == [0, 1, 3]
+
+
+def test_undominated_keeps_what_is_best_between_lattice_points():
+    """(0.501, 0.501) is best only for v_1 in (0.499, 0.501), where the lattice that is tried first has no point."""
+    assert undominated(np.array([[1, 0], [0, 1], [0.501, 0.501], [0.4999, 0.4999]])).tolist() == [0, 1, 2]

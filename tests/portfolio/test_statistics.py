@@ -49,17 +49,17 @@ def test_more_prompts_narrow_the_interval():
 
 
 def test_the_bound_holds_about_as_often_as_it_says():
-    """A continuous worst case (one policy short everywhere): 40 draws, 90 % confidence, at least 30 hold."""
+    """A continuous worst case (one policy short everywhere): 30 draws, 90 % confidence, at least 22 hold."""
     truth = certify([[0.7, 0.7], [0.5, 0.5]], [1]).epsilon
     held = 0
-    for seed in range(40):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         rewards = np.array([[0.7, 0.7], [0.5, 0.5]])[:, None] + 0.2 * rng.uniform(-1, 1, (2, 60, 2))
         interval = worst_case_gap_interval(
             rewards, np.zeros((2, 60)), [1], delta=0.0, confidence=0.9, resamples=30, seed=seed
         )
         held += interval.upper >= truth
-    assert 30 <= held
+    assert held >= 22
 
 
 def test_the_seed_decides():
