@@ -1,6 +1,7 @@
 """Rules of the house that a machine can check."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,15 @@ def test_nothing_reads_pickles_or_evaluates_text():
                     assert not banned & names, path
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     assert node.func.id not in {"eval", "exec"}, path
+
+
+def test_every_package_is_installed():
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for folder in ("palm", "components", "pipelines", "examples")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert listed == {
+        name.replace("examples", "palm.examples", 1) if name.startswith("examples") else name for name in found
+    }

@@ -136,9 +136,7 @@ def lowest_value(members):
     weights = np.maximum(result.x[:d], 0)
     weights /= weights.sum()
     lambdas = np.maximum(-result.ineqlin.marginals, 0)
-    return Lowest(
-        value=float((members @ weights).max()), weights=weights, combination=lambdas / lambdas.sum()
-    )
+    return Lowest(value=float((members @ weights).max()), weights=weights, combination=lambdas / lambdas.sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ import pytest
 from palm.errors import SelectionError
 from palm.portfolio import exact
 from palm.portfolio.certificate import certify
-from palm.portfolio.exact import cover, minimal_rows, undominated
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
 from palm.portfolio.values import ValueTable
 from palm.preferences.levels import pivot_grid
@@ -156,26 +155,3 @@ def test_description_has_names_and_plain_numbers(tabular):
     assert told["portfolio"] == [f"p{index}" for index in selection.indices] == list(told["usage"])
     assert sum(told["usage"].values()) == pytest.approx(1)
     assert all(type(number) is float for number in [*told["worst_weights"], *told["usage"].values(), told["epsilon"]])
-
-
-def test_cover_by_hand():
-    rows = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1]], dtype=bool)
-    picks = cover(rows, 2, time_limit_seconds=10).picks
-    assert rows[:, list(picks)].any(axis=1).all()
-    assert cover(rows, 1, time_limit_seconds=10).impossible
-    assert cover(np.array([[True], [False]]), 1, time_limit_seconds=10).impossible
-
-
-def test_minimal_rows_keep_what_decides():
-    rows = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1], [0, 0, 1]], dtype=bool)
-    assert sorted(minimal_rows(rows).astype(int).tolist()) == [[0, 0, 1], [1, 0, 0]]
-
-
-def test_undominated_by_hand():
-    values = np.array([[1, 0], [0, 1], [0.4, 0.4], [0.6, 0.6], [1, 0], [0.5, 0.5]], dtype=float)
-    assert undominated(values).tolist() == [0, 1, 3]
-
-
-def test_undominated_keeps_what_is_best_between_lattice_points():
-    """(0.501, 0.501) is best only for v_1 in (0.499, 0.501), where the lattice that is tried first has no point."""
-    assert undominated(np.array([[1, 0], [0, 1], [0.501, 0.501], [0.4999, 0.4999]])).tolist() == [0, 1, 2]

@@ -174,8 +174,11 @@ def test_share_of_a_box_is_its_polytope_s_volume(objectives, seed):
     assert (middle > box.lows[0]).all()
     assert (middle < box.highs[0]).all()
     d = objectives - 1
-    faces = [np.append(sign * row, -sign * bound) for row, low, high in
-             zip(np.eye(d), box.lows[0], box.highs[0], strict=False) for sign, bound in ((1, high), (-1, low))]
+    faces = [
+        np.append(sign * row, -sign * bound)
+        for row, low, high in zip(np.eye(d), box.lows[0], box.highs[0], strict=False)
+        for sign, bound in ((1, high), (-1, low))
+    ]
     faces += [np.append(np.ones(d), -(1 - box.lows[0, d])), np.append(-np.ones(d), 1 - box.highs[0, d])]
     volume = ConvexHull(HalfspaceIntersection(np.array(faces), middle[:d]).intersections).volume
     assert box_shares(box)[0] == pytest.approx(volume * np.prod(np.arange(1, objectives)), rel=1e-6)

@@ -43,8 +43,10 @@ def test_bound_at_figure_1():
     ("objectives", "epsilon", "delta"), [(2, 0.4, 0.0125), (3, 0.4, 0.0125), (4, 0.4, 0.05), (2, 0.0, 0.1)]
 )
 def test_bound_is_at_most_any_cover(objectives, epsilon, delta):
-    assert 1 <= cover_lower_bound(objectives, epsilon=epsilon, delta=delta) <= len(
-        palm_grid(objectives, epsilon=epsilon, delta=delta)
+    assert (
+        1
+        <= cover_lower_bound(objectives, epsilon=epsilon, delta=delta)
+        <= len(palm_grid(objectives, epsilon=epsilon, delta=delta))
     )
 
 
