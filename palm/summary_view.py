@@ -80,7 +80,9 @@ def _portfolio_text(summary: dict) -> str:
         f"[bold]Worst-case gap[/] ε = {selection['epsilon']:.4f} at δ = {selection['delta']:g}, against all trained "
         "policies, for every preference (certified); no portfolio of this size is below "
         f"{selection['epsilon_bound']:.4f}",
-        f"  {interval['confidence']:.0%} interval over prompts: {interval['low']:.4f} to {interval['high']:.4f}",
+        "  no interval: some resampled prompts leave no ε; use more held-out prompts or a larger selection.delta"
+        if interval is None
+        else f"  {interval['confidence']:.0%} interval over prompts: {interval['low']:.4f} to {interval['high']:.4f}",
         f"  worst weights: {worst}",
         f"[bold]Registered[/] {registration['model']} version {registration['version']}, "
         f"alias {' and '.join(registration['aliases'])}",

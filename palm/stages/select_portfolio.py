@@ -1,17 +1,20 @@
 """Step: the policies that make the portfolio, with the certificate of its worst-case gap."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from palm.config import PortfolioConfig
-from palm.errors import DataError
+from palm.errors import DataError, SelectionError
 from palm.evaluation.rollouts import read_rollouts
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
 from palm.portfolio.statistics import worst_case_gap_interval
 from palm.portfolio.values import ValueTable
 from palm.progress import stage
 from palm.storage.files import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 
 def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destination: Path) -> dict:
@@ -24,7 +27,8 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
 
     Returns:
         Its content: the selection as `palm select --json` prints it, with ``additive_gap``, ``interval`` (paired
-        bootstrap over prompts), ``size_gap_curve`` and ``policies`` (every evaluation, in the given order).
+        bootstrap over prompts; null where resampled prompts leave no ε), ``size_gap_curve`` and ``policies`` (every
+        evaluation, in the given order).
 
     Raises:
         DataError: evaluations are missing or of different prompts.
@@ -103,7 +107,12 @@ def _interval(config: PortfolioConfig, records: list[dict], evaluations: list[Pa
         divergences = pd.read_parquet(path, columns=["kl"])["kl"].to_numpy().reshape(rollouts.truncated.shape)
         rewards.append(rollouts.rewards.mean(axis=1))
         costs.append(config.beta * divergences.mean(axis=1))
-    interval = worst_case_gap_interval(
-        np.stack(rewards), np.stack(costs), portfolio, delta=config.selection.delta, seed=config.evaluation.seed
-    )
+    try:
+        interval = worst_case_gap_interval(
+            np.stack(rewards), np.stack(costs), portfolio, delta=config.selection.delta, seed=config.evaluation.seed
+        )
+    except SelectionError as error:
+        # Some resampled prompts leave the portfolio without value: the point estimate stands, its interval does not.
+        log.warning("no interval for the worst-case gap: %s", error)
+        return None
     return {"confidence": interval.confidence, "low": interval.low, "high": interval.high}
