@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -82,13 +83,16 @@ def init(
 
 
 @app.command()
-def validate(config: ConfigPath) -> None:
-    """Check a configuration, its files and its rewards without running anything."""
+def validate(config: ConfigPath, as_json: Json = False) -> None:
+    """Check a configuration, its files and its rewards; --json prints what the pipeline takes as its input `config`."""
     from palm.config_file import load_config
     from palm.stages.inputs import check_inputs
 
     loaded = load_config(config)
     inputs = check_inputs(loaded)
+    if as_json:
+        typer.echo(loaded.to_json())
+        return
     typer.echo(
         f"ok: {loaded.name}, rewards {', '.join(loaded.reward_names)}, {len(inputs.train.texts)} training and "
         f"{len(inputs.evaluation.texts)} held-out prompts"
@@ -182,7 +186,7 @@ def generate(
     prompt: Annotated[str, typer.Option(help="What to answer.")],
     config: Annotated[Path, typer.Option(help="Configuration of the portfolio.")] = Path("portfolio.yaml"),
     alias: Annotated[str, typer.Option(help="Which registered version answers.")] = "champion",
-    seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of sampling.")] = 0,
     temperature: Annotated[float, typer.Option(min=0.0, help="1: the certified policy; 0: likeliest response.")] = 1.0,
     as_json: Json = False,
 ) -> None:
@@ -214,4 +218,7 @@ def compile(
 def main() -> None:
     """Entry point of the command `palm`."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # What libraries tell their own developers is not for the reader of an answer; `python -W` still shows it.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     app()

@@ -1,9 +1,10 @@
 """The one configuration of a build: a frozen, validated tree."""
 
+import re
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class _Section(BaseModel):
@@ -21,7 +22,7 @@ class TinyModel(_Section):
     steps: int = Field(400, ge=1, description="Optimiser steps of pretraining.")
     batch_size: int = Field(32, ge=1, description="Pairs per optimiser step.")
     learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW.")
-    seed: int = Field(0, ge=0, description="Seed of initialisation and data order.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of initialisation and data order.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self):
@@ -104,7 +105,7 @@ class Design(_Section):
     size: int | None = Field(
         None, ge=1, description="Number of vectors: required by random and uniform, a cap for palm."
     )
-    seed: int = Field(0, ge=0, description="Seed of the random strategy.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random strategy.")
 
 
 class Generation(_Section):
@@ -118,7 +119,7 @@ class Reference(_Section):
     """Scored rollouts of the reference policy: R(π_ref), the estimate of J* and the data of `rwr`."""
 
     samples_per_prompt: int = Field(32, ge=2, description="Responses per prompt.")
-    seed: int = Field(0, ge=0, description="Seed of sampling.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of sampling.")
 
 
 class Lora(_Section):
@@ -152,7 +153,7 @@ class Training(_Section):
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
     lora: Lora = Field(Lora(), description="Adapter settings.")
     rwr: Rwr = Field(Rwr(), description="Settings of the rwr backend and warm start.")
-    seed: int = Field(0, ge=0, description="Seed of adapter initialisation, data order and sampling.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of adapter initialisation, data order and sampling.")
 
     @model_validator(mode="after")
     def _micro_batches_fill_the_step(self):
@@ -169,7 +170,7 @@ class Evaluation(_Section):
     """How each policy is measured, on the same held-out prompts for all."""
 
     samples_per_prompt: int = Field(8, ge=1, description="Responses per held-out prompt.")
-    seed: int = Field(1, ge=0, description="Seed of sampling, the same for all policies.")
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of sampling, the same for all policies.")
 
 
 class SelectionSettings(_Section):
@@ -185,7 +186,20 @@ class Registry(_Section):
 
     tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
     experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
-    model: str = Field(pattern=r"^[^/:]+$", description="Registered model; one version is one whole portfolio.")
+    model: str = Field(pattern=r"^[^/:'\"]+$", description="Registered model; one version is one whole portfolio.")
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _holds_no_credentials(cls, uri: str) -> str:
+        # The value itself must not be repeated in the message.
+        if uri.startswith("http") and "@" in uri:
+            raise ValueError(
+                "holds a user or password, which would be stored with every build; set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD instead"
+            )
+        if not re.match(r"(https?|sqlite)://", uri):
+            raise ValueError("must be http://…, https://… or sqlite:///FILE")
+        return uri
 
 
 class Promotion(_Section):
@@ -197,7 +211,7 @@ class Promotion(_Section):
 class Storage(_Section):
     """Where trained policies are kept, named by content, so that nothing is trained twice."""
 
-    root: str = Field(description="A folder or an s3:// prefix.")
+    root: str = Field(min_length=1, description="A folder or an s3:// prefix.")
 
 
 class PortfolioConfig(_Section):

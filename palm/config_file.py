@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from pathlib import Path
 
 import yaml
@@ -33,7 +34,7 @@ def load_config(path: Path) -> PortfolioConfig:
         ) from error
     try:
         raw = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"config={path}", rule=f"is not valid YAML ({error})", remedy="mend the syntax") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"config={path}", rule="must be a YAML mapping", remedy="start from `palm init`")
@@ -74,6 +75,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
@@ -93,17 +96,23 @@ def _validate(raw, *, origin: str) -> PortfolioConfig:
             known = _known_keys(first["loc"][:-1])
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
             raise ConfigError(
-                f"{origin}: {place}={first['input']!r}",
+                f"{origin}: {place}={_shown(first['input'])}",
                 rule="is not a known key",
                 remedy=f"did you mean {near[0]!r}?{more}",
             ) from error
-        value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f"={first['input']!r}"
+        value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f"={_shown(first['input'])}"
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"{origin}: {place}{value}",
             rule=message[:1].lower() + message[1:],
             remedy=f"see `palm schema` for every key and its range{more}",
         ) from error
+
+
+def _shown(value) -> str:
+    """A value as it may appear in a message: short, and without credentials."""
+    text = re.sub(r"://\S*@", "://", repr(value))
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _known_keys(location: tuple) -> list[str]:

@@ -42,7 +42,6 @@ def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
     check_inputs(config)
     check_reachable(config.registry)
     folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    folder.mkdir(parents=True)
     write_text(folder / "config.yaml", config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
     events = folder / "events.jsonl"

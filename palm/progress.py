@@ -46,7 +46,16 @@ class Stage:
         )
         path = os.environ.get(EVENTS_VARIABLE)
         if path:
-            line = json.dumps({"stage": self.name, "label": self.label, "event": event, "time": time.time(), **fields})
+            line = json.dumps(
+                {
+                    "stage": self.name,
+                    "label": self.label,
+                    "process": os.getpid(),
+                    "event": event,
+                    "time": time.time(),
+                    **fields,
+                }
+            )
             # One write of one line in append mode: lines of parallel tasks never mix.
             with open(path, "a", encoding="utf-8") as stream:
                 stream.write(line + "\n")

@@ -57,6 +57,11 @@ def test_a_folder_beside_the_file_is_a_base_model(workspace):
         ({"design__epsilon": 1.0}, ["design.epsilon=1.0", "less than 1"]),
         ({"rewards__0__normalisation": {"kind": "minmax", "low": 2, "high": 1}}, ["low=2", "high=1"]),
         ({"registry__model": "a/b"}, ["registry.model='a/b'"]),
+        ({"registry__model": "it's"}, ["registry.model"]),
+        ({"registry__tracking_uri": "foo://x"}, ["registry.tracking_uri='foo://x'", "https://"]),
+        ({"registry__tracking_uri": ""}, ["registry.tracking_uri"]),
+        ({"training__seed": 2**40}, ["training.seed", "4294967296"]),
+        ({"storage__root": ""}, ["storage.root"]),
     ],
 )
 def test_bad_configuration_is_one_clear_line(workspace, changes, words):
@@ -76,6 +81,9 @@ def test_bad_configuration_is_one_clear_line(workspace, changes, words):
         ("- 1", ["must be a YAML mapping"]),
         ("name: a\nname: b", ["'name'", "given twice"]),
         ("name: a", ["base_model", "required"]),
+        ("? [a, b]\n: 1", ["not valid YAML"]),
+        ("name: 2024-13-45", ["not valid YAML"]),
+        ("[" * 3000, ["not valid YAML"]),
     ],
 )
 def test_malformed_files(tmp_path, text, words):
@@ -102,3 +110,24 @@ def test_every_key_has_a_description():
         if "description" not in field
     ]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"registry__tracking_uri": "https://bob:hunter2@host/path"},
+        {"registry__tracking_uri": "https://bob:hun/ter2@host"},
+        {"registry__traking_uri": "https://bob:hunter2@host"},
+        {"registry": "https://bob:hunter2@host"},
+    ],
+)
+def test_credentials_are_refused_and_not_repeated(workspace, changes):
+    with pytest.raises(ConfigError) as caught:
+        load_config(edit_config(workspace, **changes))
+    assert "ter2" not in str(caught.value)
+
+
+def test_yaml_merge_keys_work(workspace):
+    path = workspace / "portfolio.yaml"
+    path.write_text(path.read_text().replace("selection:\n  size: 2", "selection:\n  <<: {delta: 0.1}\n  size: 2"))
+    assert load_config(path).selection.delta == 0.1

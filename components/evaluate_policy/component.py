@@ -38,5 +38,8 @@ def evaluate_policy(
     )
     evaluation.metadata["policy"] = record["policy"]
     values = {"J": record["objective"]["mean"], "J_ref": record["objective_reference"], "KL": record["kl"]["mean"]}
-    for name, value in {**values, **{name: entry["mean"] for name, entry in record["rewards"].items()}}.items():
+    for name, value in {
+        **values,
+        **{f"reward_{name}": entry["mean"] for name, entry in record["rewards"].items()},
+    }.items():
         metrics.log_metric(name, value)

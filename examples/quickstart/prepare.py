@@ -5,6 +5,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.errors import DataError
+
 from .topics import CAUTIONS, JOKES, TEMPLATES, TOPICS, WITTY_CAUTIONS, Template, Topic
 
 SEED = 7
@@ -38,8 +40,13 @@ def prepare(directory: Path, data: Path | None = None) -> None:
 
     Args:
         directory: where the files go; created if missing.
-        data: not used, this example brings its own data.
+        data: must be None, this example brings its own data.
+
+    Raises:
+        DataError: data was given.
     """
+    if data is not None:
+        raise DataError(f"data={data}", rule="is not used by this example", remedy="leave --data out")
     rng = random.Random(SEED)
     questions = [Question(topic, task, template) for topic in TOPICS for task in topic.tasks for template in TEMPLATES]
     rng.shuffle(questions)

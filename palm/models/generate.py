@@ -1,8 +1,10 @@
 """Sampling responses from a policy: temperature 1, nothing cut off the distribution."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from palm.errors import ModelError
 from palm.models.load import LoadedModel
 from palm.models.prompts import encode_prompts
 
@@ -68,7 +70,12 @@ def generate(
 def _settings(policy: LoadedModel, max_new_tokens: int, temperature: float):
     from transformers import GenerationConfig
 
-    # A fresh config: a model's own may carry top_p or a repetition penalty, which would change the policy.
+    if not 0 <= temperature < math.inf:
+        raise ModelError(
+            f"temperature={temperature}",
+            rule="must be finite and not negative",
+            remedy="use 1 for the certified policy",
+        )
     sampling = {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
     return GenerationConfig(
         max_new_tokens=max_new_tokens,

@@ -71,6 +71,25 @@ def load_tokenizer(folder: Path):
     return tokenizer
 
 
+def check_model_folder(folder: Path) -> None:
+    """Check that a folder holds a tokenizer, a model's configuration and safetensors weights.
+
+    Args:
+        folder: a Hugging Face model folder.
+
+    Raises:
+        ModelError: it does not.
+    """
+    load_tokenizer(folder)
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(folder.glob(pattern)):
+            raise ModelError(
+                f"base_model={folder}",
+                rule=f"holds no {pattern}",
+                remedy="save it again with model.save_pretrained(folder)",
+            )
+
+
 def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     """Load a base model on the GPU if there is one, else on the CPU.
 
@@ -85,7 +104,7 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
         ModelError: the folder holds no usable model.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
@@ -101,7 +120,11 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     declared = model.generation_config.eos_token_id
     ends = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
-    return LoadedModel(model, tokenizer, tuple(dict.fromkeys([tokenizer.eos_token_id, *ends])))
+    end_ids = list(dict.fromkeys([tokenizer.eos_token_id, *ends]))
+    # A model's own settings (top_p, a repetition penalty, …) fill whatever a caller leaves unset, in training as in
+    # evaluation. They would make the sampled distribution another one than the policy whose KL is measured.
+    model.generation_config = GenerationConfig(eos_token_id=end_ids, pad_token_id=tokenizer.pad_token_id)
+    return LoadedModel(model, tokenizer, tuple(end_ids))
 
 
 def add_policy(base: LoadedModel, adapter: Path, name: str) -> LoadedModel:

@@ -45,7 +45,8 @@ def read_records(path: Path, required: tuple[str, ...]) -> list[dict]:
         DataError: the file is missing, a line is not such an object, or there are none.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): JSON may hold other line separators inside a string.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(str(path), rule=f"cannot be read ({error})", remedy="give the path of a JSONL file") from error
     records = []
@@ -60,7 +61,7 @@ def read_records(path: Path, required: tuple[str, ...]) -> list[dict]:
 def _record(line: str, place: str, required: tuple[str, ...], first: dict | None) -> dict:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(place, rule=f"is not JSON ({error})", remedy="write one JSON object a line") from error
     if not isinstance(record, dict):
         raise DataError(f"{place}: {line[:60]}", rule="must be a JSON object", remedy='write e.g. {"prompt": "…"}')
@@ -71,6 +72,10 @@ def _record(line: str, place: str, required: tuple[str, ...], first: dict | None
                 rule="must be a non-empty string",
                 remedy=f"give every record a {key!r}",
             )
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(place, rule=f"holds text that is not Unicode ({error.reason})", remedy="mend it") from error
     if first is not None and record.keys() != first.keys():
         raise DataError(
             f"{place}: keys {sorted(record)}",
@@ -94,6 +99,13 @@ def read_prompts(path: Path) -> PromptSet:
     """
     records = read_records(path, ("prompt",))
     names = [name for name in records[0] if name != "prompt"]
+    for name in names:
+        if name in ("prompts", "responses") or not name.isidentifier():
+            raise DataError(
+                f"{path}: field {name!r}",
+                rule="must be a name that a reward can take as an argument, other than prompts and responses",
+                remedy="rename it",
+            )
     return PromptSet(
         [record["prompt"] for record in records], {name: [record[name] for record in records] for name in names}
     )

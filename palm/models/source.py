@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm.config import BaseModelSource
 from palm.errors import ModelError
-from palm.models.load import load_tokenizer
+from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.store import fetch_s3_folder
@@ -43,13 +43,7 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
         _copy_folder(Path(spec.source), destination)
     else:
         _download(spec.source, destination)
-    load_tokenizer(destination)
-    if not any(destination.glob("*.safetensors")):
-        raise ModelError(
-            f"base_model.source={spec.source!r}",
-            rule="holds no *.safetensors weights",
-            remedy="save it again with model.save_pretrained(folder)",
-        )
+    check_model_folder(destination)
 
 
 def _copy_folder(source: Path, destination: Path) -> None:
@@ -70,7 +64,9 @@ def _download(source: str, destination: Path) -> None:
 
     name, _, revision = source.partition("@")
     try:
-        snapshot_download(name, revision=revision or None, local_dir=destination, allow_patterns=_PATTERNS)
+        snapshot_download(
+            name, revision=revision or None, local_dir=destination, allow_patterns=_PATTERNS, ignore_patterns=["*/*"]
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"base_model.source={source!r}",

@@ -1,5 +1,6 @@
 """Maximum likelihood on prompt/response pairs: pretraining of tiny models, regression on good rollouts."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,10 @@ def fit(
     # The plain Trainer prints every log as a dict; progress is reported through the callback instead.
     from transformers import PrinterCallback
 
-    collator = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
+    # Padded on the right: models with absolute positions then count them from the first real token.
+    padding = copy.deepcopy(tokenizer)
+    padding.padding_side = "right"
+    collator = DataCollatorForSeq2Seq(padding, label_pad_token_id=-100)
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, callbacks=[Report()])
     trainer.remove_callback(PrinterCallback)
     trainer.train()

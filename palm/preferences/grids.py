@@ -119,6 +119,8 @@ def random_grid(objectives, size, *, seed):
         The random baseline of arXiv 2604.04144: Dirichlet(1, …, 1).
     """
     d, count = check_objectives(objectives), check_size(size)
+    if isinstance(seed, int) and seed < 0:
+        raise WeightsError(f"seed={seed}", rule="must not be negative", remedy="choose another one")
     return np.random.default_rng(seed).dirichlet(np.ones(d), size=count)
 
 

@@ -10,10 +10,7 @@ from palm.errors import WeightsError
 from palm.preferences.cells import cell_boxes, cell_excess
 from palm.preferences.coverage import box_centres, uncovered_boxes
 from palm.preferences.packing import cover_lower_bound
-from palm.preferences.simplex import finest_lattice
-
-MAX_VECTORS = 10_000
-"""Largest pivot grid that the search considers; beyond it the exact check takes minutes."""
+from palm.preferences.simplex import MAX_SIZE, finest_lattice
 
 MAX_LEVELS = 400
 """Most levels that the search considers."""
@@ -107,7 +104,7 @@ def find_levels(objectives, *, epsilon, delta):
     sample = sample[(np.diff(sample, axis=1) <= 0).all(axis=1)]
     high = _first_count(sample, epsilon=epsilon, delta=delta)
     best = None
-    while best is None and high <= MAX_LEVELS and pivot_size(objectives, high) <= MAX_VECTORS:
+    while best is None and high <= MAX_LEVELS and pivot_size(objectives, high) <= MAX_SIZE:
         best, sample = _search(sample, high, epsilon=epsilon, delta=delta)
         high += best is None
     # Fewer vectors than a packing has points cannot cover, so those counts need no search.
@@ -121,7 +118,7 @@ def find_levels(objectives, *, epsilon, delta):
         return best
     raise WeightsError(
         f"objectives={objectives}, epsilon={epsilon}, delta={delta}",
-        rule=f"strategy palm found no cover of at most {MAX_VECTORS} vectors",
+        rule=f"strategy palm found no cover of at most {MAX_SIZE} vectors",
         remedy="raise epsilon or delta, use fewer objectives, or choose strategy uniform with a size",
     )
 
@@ -132,7 +129,7 @@ def _first_count(sample, *, epsilon, delta):
         for gaps in _starts(count, epsilon=epsilon, delta=delta):
             if _worst_excess(sample, gaps, epsilon=epsilon, delta=delta) <= EXCESS_TOLERANCE:
                 return count
-        if pivot_size(sample.shape[1], count + 1) > MAX_VECTORS:
+        if pivot_size(sample.shape[1], count + 1) > MAX_SIZE:
             break
     return count
 

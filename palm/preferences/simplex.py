@@ -15,6 +15,9 @@ SUM_TOLERANCE = 1e-6
 POOL_POINTS_PER_PICK = 20
 """Spread points are picked from a lattice with at least this many points for each pick."""
 
+MAX_SIZE = 10_000
+"""Most preference vectors that a grid may have; beyond it the exact check takes minutes."""
+
 
 def check_objectives(objectives):
     """Check a number of objectives.
@@ -49,13 +52,13 @@ def check_size(size, *, minimum=1):
         The number, as an int.
 
     Raises:
-        WeightsError: not an integer, or below the minimum.
+        WeightsError: not an integer, below the minimum or above ``MAX_SIZE``.
     """
     whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-    if not whole or size < minimum:
+    if not whole or not minimum <= size <= MAX_SIZE:
         raise WeightsError(
             f"size={size!r}",
-            rule=f"must be an integer of at least {minimum}",
+            rule=f"must be an integer from {minimum} to {MAX_SIZE}",
             remedy="say how many preference vectors are wanted",
         )
     return int(size)

@@ -36,6 +36,8 @@ def answer(
         try:
             client.get_model_version_by_alias(model, alias)
         except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
             raise RegistryError(
                 f"models:/{model}@{alias}",
                 rule="does not exist",

@@ -168,7 +168,8 @@ def _log_version(client, config: PortfolioConfig, run: str, build_id: str, portf
             artifacts={"portfolio": str(portfolio)},
             signature=signature,
             pip_requirements=[
-                f"{name}=={version(name)}" for name in ("palm", "torch", "transformers", "peft", "mlflow")
+                f"{name}=={version(name).partition('+')[0]}"
+                for name in ("palm", "torch", "transformers", "peft", "mlflow")
             ],
         )
     if not client.search_registered_models(f"name = '{config.registry.model}'"):

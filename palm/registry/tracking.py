@@ -87,4 +87,4 @@ def ensure_experiment(client, registry: Registry) -> str:
 
 def _without_credentials(text: str) -> str:
     """Take `user:password@` out of every address in a text that people and logs will see."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
+    return re.sub(r"://\S*@", "://", text)

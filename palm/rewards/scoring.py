@@ -1,6 +1,8 @@
 """Scoring responses: every value is finite and in [0, 1], or it is an error that names the culprit."""
 
+import copy
 import math
+from collections.abc import Mapping, Set
 
 import numpy as np
 
@@ -37,9 +39,13 @@ def score_one(source: RewardSource, prompts: PromptSet, responses: list[str]) ->
     what = f"reward {source.spec.name!r}"
     remedy = f"mend {source.spec.uri}"
     try:
-        raw = source.function(prompts=list(prompts.texts), responses=list(responses), **prompts.fields)
+        # Copies: a reward that changes its arguments must not change what the next one sees.
+        fields = copy.deepcopy(prompts.fields)
+        raw = source.function(prompts=list(prompts.texts), responses=list(responses), **fields)
+        if isinstance(raw, str | bytes | Mapping | Set):
+            raise TypeError(f"returned a {type(raw).__name__} instead of one number per response")
         raw = list(raw)
-    except Exception as error:  # User code: whatever it raises is told with the reward's name.
+    except (Exception, SystemExit) as error:  # User code: whatever it raises is told with the reward's name.
         raise RewardError(what, rule=f"raised {type(error).__name__}: {error}", remedy=remedy) from error
     if len(raw) != len(responses):
         raise RewardError(what, rule=f"gave {len(raw)} values for {len(responses)} responses", remedy=remedy)
@@ -49,8 +55,10 @@ def score_one(source: RewardSource, prompts: PromptSet, responses: list[str]) ->
 def _checked(value, index: int, source: RewardSource, responses: list[str]) -> float:
     what = f"reward {source.spec.name!r} gave {value!r} for response {index} ({responses[index][:60]!r})"
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError("text is no number")
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RewardError(what, rule="must be a number", remedy=f"mend {source.spec.uri}") from error
     if not math.isfinite(number):
         raise RewardError(what, rule="must be finite", remedy=f"mend {source.spec.uri}")

@@ -49,7 +49,7 @@ def load_reward(spec: Reward) -> RewardSource:
         raise RewardError(what, rule="must be python:module:function or python:file.py:function", remedy="change it")
     try:
         module = _module_from_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
-    except Exception as error:  # User code: whatever importing it raises is the user's news.
+    except (Exception, SystemExit) as error:  # User code: whatever importing it raises is the user's news.
         raise RewardError(
             what,
             rule=f"cannot be imported ({type(error).__name__}: {error})",

@@ -21,7 +21,7 @@ from palm.models.load import LoadedModel, add_policy, load_model
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
 from palm.serving.router import Router
-from palm.storage.digest import folder_digests
+from palm.storage.digest import folder_digest, folder_digests
 from palm.storage.files import read_json, write_json
 
 ROUTING = "routing.json"
@@ -42,6 +42,7 @@ def write_portfolio(
     adapters: dict[str, Path],
     base_model: Path,
     base_source: BaseModelSource,
+    base_digest: str,
     max_new_tokens: int,
 ) -> dict:
     """Write a portfolio folder.
@@ -51,6 +52,7 @@ def write_portfolio(
         router: the routing table.
         adapters: policy name to adapter folder.
         base_model: prepared base model.
+        base_digest: digest of the base model's files (`folder_digest`).
         base_source: where the base model came from; hub ids and S3 prefixes are referenced, anything else is copied.
         max_new_tokens: default limit of a response.
 
@@ -68,7 +70,11 @@ def write_portfolio(
             {"policy": name, "value_vector": vector.tolist(), "adapter": f"adapters/{name}"}
             for name, vector in zip(router.policies, router.value_vectors, strict=True)
         ],
-        "base_model": {"source": "base_model" if embedded else base_source.source, "dtype": base_source.dtype},
+        "base_model": {
+            "source": "base_model" if embedded else base_source.source,
+            "dtype": base_source.dtype,
+            "sha256": base_digest,
+        },
         "max_new_tokens": max_new_tokens,
         "sha256": folder_digests(destination),
     }
@@ -142,9 +148,18 @@ class ServedPortfolio:
         spec = self._routing["base_model"]
         if spec["source"] == "base_model":
             return load_model(self._folder / "base_model", spec["dtype"])
-        with tempfile.TemporaryDirectory() as folder:
-            fetch_base_model(BaseModelSource(**spec), Path(folder), Stage("serve", spec["source"]))
-            return load_model(Path(folder), spec["dtype"])
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            source = BaseModelSource(source=spec["source"], dtype=spec["dtype"])
+            fetch_base_model(source, folder, Stage("serve", spec["source"]))
+            found = folder_digest(folder)
+            if found != spec["sha256"]:
+                raise ModelError(
+                    f"base model {spec['source']}",
+                    rule=f"sha256 of its files is {found}, the portfolio was certified with {spec['sha256']}",
+                    remedy="restore the model that was used, or build the portfolio again",
+                )
+            return load_model(folder, spec["dtype"])
 
     def _verify(self) -> None:
         found = folder_digests(self._folder)

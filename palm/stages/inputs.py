@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.config import PortfolioConfig
-from palm.errors import DataError
-from palm.models.load import load_tokenizer
-from palm.models.prompts import PromptSet, read_prompts
+from palm.errors import ConfigError, DataError
+from palm.models.load import check_model_folder
+from palm.models.prompts import PromptSet, read_prompts, read_records
+from palm.preferences.design import design_grid
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json
+from palm.storage.store import Store
 
 BASE_MODEL_RECORD = "palm_base_model.json"
 
@@ -68,7 +70,7 @@ def load_inputs(config: PortfolioConfig) -> Inputs:
 
 
 def check_inputs(config: PortfolioConfig) -> Inputs:
-    """Check before any work that the inputs are usable: every reward is tried on a prompt.
+    """Check before any work that the inputs are usable: every reward is tried, every setting that can fail late.
 
     Args:
         config: the configuration.
@@ -79,17 +81,31 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
     Raises:
         PalmError: one of them is not.
     """
+    design = config.design
+    design_grid(
+        len(config.rewards),
+        epsilon=design.epsilon,
+        delta=design.delta,
+        strategy=design.strategy,
+        size=design.size,
+        seed=design.seed,
+    )
+    Store(config.storage.root).check_writable()
     inputs = load_inputs(config)
+    wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
+    if config.training.backend != "rwr" and wanted > given:
+        raise ConfigError(
+            f"training.prompts_per_step={wanted}",
+            rule=f"must be at most the {given} training prompts",
+            remedy="lower it or give more prompts",
+        )
     for prompts in (inputs.train, inputs.evaluation):
         probe = prompts.take([0, 0])
         score([*inputs.rewards, *inputs.metrics], probe, ["", probe.texts[0]])
-    source = Path(config.base_model.source)
     if config.base_model.tiny is not None:
-        from palm.models.prompts import read_records
-
         read_records(Path(config.base_model.tiny.corpus), ("prompt", "response"))
-    elif source.is_absolute():
-        load_tokenizer(source)
+    elif Path(config.base_model.source).is_absolute():
+        check_model_folder(Path(config.base_model.source))
     return inputs
 
 
@@ -100,7 +116,8 @@ def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path
         "dtype": config.base_model.dtype,
         "eval_prompts": file_digest(Path(config.prompts.eval)),
         "generation": config.generation.model_dump(),
-        "rewards": {source.spec.name: source.fingerprint for source in [*inputs.rewards, *inputs.metrics]},
+        "rewards": [[source.spec.name, source.fingerprint] for source in inputs.rewards],
+        "metrics": [[source.spec.name, source.fingerprint] for source in inputs.metrics],
     }
 
 

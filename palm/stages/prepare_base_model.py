@@ -7,7 +7,7 @@ from palm.models.source import fetch_base_model
 from palm.progress import stage
 from palm.stages.inputs import BASE_MODEL_RECORD
 from palm.stages.reuse import reuse_or_make
-from palm.storage.digest import file_digest, folder_digests, value_digest
+from palm.storage.digest import file_digest, folder_digest
 from palm.storage.files import new_folder, write_json
 from palm.storage.store import Store
 
@@ -27,7 +27,7 @@ def prepare_base_model(config: PortfolioConfig, destination: Path) -> None:
 
         def make(folder: Path) -> None:
             fetch_base_model(spec, folder, progress)
-            digest = value_digest(folder_digests(folder))
+            digest = folder_digest(folder)
             write_json(folder / BASE_MODEL_RECORD, {"digest": digest, "source": spec.source})
 
         if spec.tiny is None:

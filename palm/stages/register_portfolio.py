@@ -9,6 +9,7 @@ from palm.progress import stage
 from palm.registry.register import register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
+from palm.stages.inputs import base_model_digest
 from palm.stages.select_portfolio import value_table
 from palm.storage.files import read_json, write_json, write_text
 
@@ -57,6 +58,7 @@ def register_portfolio(
             router=Router(table.reward_names, table.names, table.value_vectors),
             adapters=folders,
             base_model=base_model,
+            base_digest=base_model_digest(base_model),
             base_source=config.base_model,
             max_new_tokens=config.generation.max_new_tokens,
         )

@@ -1,5 +1,6 @@
 """Work named by what defines it: done once, then fetched from the store."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,5 +30,9 @@ def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: 
         if store.fetch(key, folder):
             return True
         make(folder)
-        store.publish(key, folder)
+        if not store.publish(key, folder):
+            # Another worker was first: everybody goes on with the same bytes.
+            for path in list(folder.iterdir()):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            store.fetch(key, folder)
         return False

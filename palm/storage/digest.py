@@ -36,6 +36,18 @@ def folder_digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
+def folder_digest(folder: Path) -> str:
+    """One sha256 for all files below a folder, their names included.
+
+    Args:
+        folder: an existing folder.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    return value_digest(folder_digests(folder))
+
+
 def value_digest(value) -> str:
     """sha256 of a JSON-able value, independent of the order of keys.
 

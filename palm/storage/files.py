@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from palm.errors import DataError
+from palm.errors import DataError, StorageError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -18,15 +18,20 @@ def write_text(path: Path, text: str) -> None:
         path: destination; its folder is made if missing.
         text: the content.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _not_writable(path, error) from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _not_writable(path, error) from error
         raise
 
 
@@ -70,8 +75,11 @@ def new_folder(destination: Path) -> Iterator[Path]:
     Yields:
         A temporary folder beside the destination, to be filled.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    except OSError as error:
+        raise _not_writable(destination, error) from error
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -81,3 +89,7 @@ def new_folder(destination: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _not_writable(path: Path, error: OSError) -> StorageError:
+    return StorageError(str(path), rule=f"cannot be written ({error.strerror})", remedy="choose another place")

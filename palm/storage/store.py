@@ -1,7 +1,8 @@
 """A content-addressed store of folders with two homes: a local folder, or an S3 prefix.
 
 An entry becomes visible only when complete: its files are written first and `manifest.json`, which
-holds the sha256 of each, last. What is fetched is checked against it.
+holds the sha256 of each, last. What is fetched is checked against it. Of several workers that publish
+the same entry the first one wins.
 """
 
 import json
@@ -35,6 +36,21 @@ class Store:
             raise StorageError(f"storage.root={root!r}", rule="must be a folder or an s3:// prefix", remedy="change it")
         self.root = root.rstrip("/")
 
+    def check_writable(self) -> None:
+        """Write and remove a small object, before any work relies on it.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        with _told(self.root):
+            if self.root.startswith("s3://"):
+                bucket, path = split_s3(f"{self.root}/.palm-probe")
+                s3_client().put_object(Bucket=bucket, Key=path, Body=b"")
+                s3_client().delete_object(Bucket=bucket, Key=path)
+            else:
+                parent = next(place for place in (Path(self.root), *Path(self.root).parents) if place.exists())
+                tempfile.TemporaryFile(dir=parent).close()
+
     def fetch(self, key: str, destination: Path) -> bool:
         """Copy an entry into a folder and check every byte of it.
 
@@ -60,19 +76,22 @@ class Store:
             for name in manifest:
                 (destination / name).parent.mkdir(parents=True, exist_ok=True)
                 if self.root.startswith("s3://"):
-                    bucket, prefix = split_s3(f"{self.root}/{key}/{name}")
-                    s3_client().download_file(bucket, prefix, str(destination / name))
+                    bucket, path = split_s3(_s3_blob(self.root, key, manifest[name]))
+                    s3_client().download_file(bucket, path, str(destination / name))
                 else:
                     shutil.copyfile(Path(self.root) / key / name, destination / name)
         self._verify(key, manifest, destination)
         return True
 
-    def publish(self, key: str, folder: Path) -> None:
+    def publish(self, key: str, folder: Path) -> bool:
         """Make a folder's files an entry. If the entry exists already, it stays as it is.
 
         Args:
             key: the entry's name, made from its content's definition.
             folder: the files.
+
+        Returns:
+            Whether these files are the entry; False if another worker was first.
 
         Raises:
             StorageError: the store cannot be written.
@@ -80,10 +99,8 @@ class Store:
         manifest = folder_digests(folder)
         with _told(f"{self.root}/{key}"):
             if self.root.startswith("s3://"):
-                if _s3_manifest(self.root, key) is None:
-                    _s3_upload(self.root, key, folder, manifest)
-            else:
-                _publish_locally(Path(self.root) / key, folder, manifest)
+                return _publish_to_s3(self.root, key, folder, manifest)
+            return _publish_locally(Path(self.root) / key, folder, manifest)
 
     def _verify(self, key: str, manifest: dict[str, str], destination: Path) -> None:
         found = folder_digests(destination)
@@ -113,9 +130,7 @@ def _told(place: str) -> Iterator[None]:
         ) from error
 
 
-def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> None:
-    if place.exists():
-        return
+def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> bool:
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
@@ -125,9 +140,10 @@ def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> Non
         try:
             os.rename(temporary, place)
         except OSError:
-            # Another worker published the same content in the meantime: theirs is as good.
             if not (place / MANIFEST).exists():
                 raise
+            return False
+        return True
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -180,10 +196,23 @@ def _s3_manifest(root: str, key: str) -> dict[str, str] | None:
         raise
 
 
-def _s3_upload(root: str, key: str, folder: Path, manifest: dict[str, str]) -> None:
+def _s3_blob(root: str, key: str, digest: str) -> str:
+    # Named by content, so that two workers who publish the same entry never overwrite each other's files.
+    return f"{root}/{key}/sha256-{digest}"
+
+
+def _publish_to_s3(root: str, key: str, folder: Path, manifest: dict[str, str]) -> bool:
+    from botocore.exceptions import ClientError
+
     client = s3_client()
-    for name in manifest:
-        bucket, target = split_s3(f"{root}/{key}/{name}")
-        client.upload_file(str(folder / name), bucket, target)
-    bucket, target = split_s3(f"{root}/{key}/{MANIFEST}")
-    client.put_object(Bucket=bucket, Key=target, Body=json.dumps(manifest, indent=2).encode())
+    for name, digest in manifest.items():
+        bucket, path = split_s3(_s3_blob(root, key, digest))
+        client.upload_file(str(folder / name), bucket, path)
+    bucket, path = split_s3(f"{root}/{key}/{MANIFEST}")
+    try:
+        client.put_object(Bucket=bucket, Key=path, Body=json.dumps(manifest, indent=2).encode(), IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
+            return False
+        raise
+    return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from palm.errors import TrainingError
 from palm.models.load import load_model
 from palm.models.prompts import trl_prompt
 from palm.rewards.scoring import score_one
@@ -33,11 +34,11 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
         {"prompt": trl_prompt(base.tokenizer, text), "index": index} for index, text in enumerate(problem.prompts.texts)
     ]
     set_seed(settings.seed)
-    # The base with a `peft_config`, not a PEFT model: TRL would take that as its reference .
+    # The base with a `peft_config`, not a PEFT model: TRL would take that as its reference.
     trainer = trainer_class(
         model=base.model,
         args=config_class(**_common_arguments(problem), **faithful),
-        reward_funcs=[_reward_function(source, problem) for source in problem.rewards],
+        reward_funcs=[_reward_function(source, problem, base.tokenizer) for source in problem.rewards],
         train_dataset=Dataset.from_list(rows),
         processing_class=base.tokenizer,
         peft_config=lora_config(settings.lora),
@@ -47,6 +48,12 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
     if warm is not None:
         copy_adapter(warm.model, trainer.model)
     trainer.train()
+    if trainer.state.global_step != settings.steps:
+        raise TrainingError(
+            f"training.steps={settings.steps}",
+            rule=f"the trainer stopped after {trainer.state.global_step}",
+            remedy="give at least training.prompts_per_step training prompts",
+        )
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     return Trained(trainer.model.eval(), log)
 
@@ -81,11 +88,12 @@ def _common_arguments(problem: Problem) -> dict:
     }
 
 
-def _reward_function(source: RewardSource, problem: Problem) -> Callable:
+def _reward_function(source: RewardSource, problem: Problem, tokenizer) -> Callable:
     """A reward in TRL's form; scores are checked, so that TRL never gets a missing one to skip."""
 
-    def reward(prompts, completions, index, **_):
-        texts = [text if isinstance(text, str) else text[0]["content"] for text in completions]
+    def reward(completion_ids, index, **_):
+        # Decoded here as in evaluation: TRL's own text may lack what a response template cuts off.
+        texts = tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
         return score_one(source, problem.prompts.take(index), texts).tolist()
 
     reward.__name__ = source.spec.name

@@ -56,7 +56,7 @@ def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: s
             "rewards": rewards,
             "weights": [round(float(w), 12) for w in weights],
             "beta": config.beta,
-            "max_new_tokens": config.generation.max_new_tokens,
+            "generation": config.generation.model_dump(),
             "reference": config.reference.model_dump(),
             "training": config.training.model_dump(),
         },

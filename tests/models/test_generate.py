@@ -1,6 +1,10 @@
+import json
+import shutil
+
 import pytest
 import torch
 
+from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.prompts import encode_prompts
@@ -61,3 +65,28 @@ def test_end_and_truncation(policy):
         assert not ends & set(response.token_ids[:-1])
         assert len(response.token_ids) == 12 or not response.truncated
         assert "<|" not in response.text
+
+
+def test_the_models_own_generation_settings_do_not_change_the_policy(policy, base_model, tmp_path):
+    """A model that ships a repetition penalty or a top_p samples like the one that does not."""
+    shutil.copytree(base_model, tmp_path / "opinionated")
+    path = tmp_path / "opinionated" / "generation_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "min_p": 0.9}))
+    opinionated = load_model(tmp_path / "opinionated")
+    options = {"max_new_tokens": 12, "batch_size": 5, "seed": 0}
+    assert generate(opinionated, PROMPTS, **options) == generate(policy, PROMPTS, **options)
+
+
+def test_an_end_of_turn_token_that_only_the_model_declares_ends_a_response(base_model, tmp_path):
+    shutil.copytree(base_model, tmp_path / "model")
+    path = tmp_path / "model" / "generation_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "eos_token_id": [settings["eos_token_id"], 7]}))
+    assert load_model(tmp_path / "model").end_ids == (settings["eos_token_id"], 7)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
+def test_temperatures_without_meaning_are_refused(policy, temperature):
+    with pytest.raises(ModelError, match="temperature="):
+        generate(policy, PROMPTS, max_new_tokens=2, batch_size=5, seed=0, temperature=temperature)

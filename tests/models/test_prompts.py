@@ -22,6 +22,10 @@ def test_prompts_and_fields(tmp_path):
         ("[1]", ["line 1", "must be a JSON object"]),
         ('{"question": "a"}', ["prompt=None", "non-empty string"]),
         ('{"prompt": "  "}', ["non-empty string"]),
+        ('{"prompt": "a", "responses": 1}', ["'responses'", "other than prompts and responses"]),
+        ('{"prompt": "a", "two words": 1}', ["'two words'"]),
+        ('{"prompt": "\\ud800"}', ["line 1", "not Unicode"]),
+        ('{"prompt": "a", "x": ' + "[" * 100_000, ["line 1", "not JSON"]),
         ('{"prompt": "a", "x": 1}\n{"prompt": "b"}', ["line 2", "must be those of the first record"]),
     ],
 )
@@ -33,6 +37,12 @@ def test_malformed_prompts(tmp_path, text, words):
     assert "\n" not in str(caught.value)
     for word in [str(path), *words]:
         assert word in str(caught.value)
+
+
+def test_other_line_separators_and_a_byte_order_mark_are_read(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('\ufeff{"prompt": "a\u2028b"}\r\n{"prompt": "c"}\r\n', encoding="utf-8", newline="")
+    assert read_prompts(path).texts == ["a\u2028b", "c"]
 
 
 def test_missing_file(tmp_path):

@@ -38,6 +38,11 @@ def test_values_and_fields_reach_the_function(tmp_path):
         ("return [0.5]", ["1 values for 2 responses"]),
         ("return None", ["TypeError"]),
         ("raise KeyError('key')", ["raised KeyError", "'key'"]),
+        ("raise SystemExit(0)", ["raised SystemExit"]),
+        ("return '11'", ["returned a str"]),
+        ("return {0.5: 1, 0.6: 2}", ["returned a dict"]),
+        ("return ['0.5', '0.5']", ["'0.5'", "must be a number"]),
+        ("return [10**400, 0.5]", ["must be a number"]),
     ],
 )
 def test_misbehaviour_is_an_error_that_names_reward_and_sample(tmp_path, body, words):
@@ -66,3 +71,17 @@ def test_sigmoid_and_minmax(tmp_path):
     )
     with pytest.raises(RewardError, match="minmax"):
         score([reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 3})], PROMPTS, ["a", "b"])
+
+
+def test_a_reward_that_changes_its_arguments_does_not_change_the_next_ones(tmp_path):
+    (tmp_path / "a").mkdir()
+    rude = reward(
+        tmp_path / "a",
+        "def mine(prompts, responses, answer):\n    answer.sort(reverse=True)\n"
+        "    responses.clear()\n    return [0.0, 0.0]",
+    )
+    polite = reward(
+        tmp_path,
+        "def mine(prompts, responses, answer): return [float(a == r) for a, r in zip(answer, responses, strict=True)]",
+    )
+    assert score([rude, polite], PROMPTS, ["1", "2"])[:, 1].tolist() == [1.0, 1.0]

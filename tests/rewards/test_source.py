@@ -46,6 +46,11 @@ def test_bad_uris(uri, words):
 
 
 def test_a_file_that_fails_to_import_is_told(tmp_path):
-    (tmp_path / "bad.py").write_text("1 / 0")
-    with pytest.raises(RewardError, match="ZeroDivisionError"):
-        load(f"python:{tmp_path}/bad.py:f")
+    for text, error in (
+        ("1 / 0", "ZeroDivisionError"),
+        ("def f(", "SyntaxError"),
+        ("raise SystemExit(0)", "SystemExit"),
+    ):
+        (tmp_path / "bad.py").write_text(text)
+        with pytest.raises(RewardError, match=error):
+            load(f"python:{tmp_path}/bad.py:f")

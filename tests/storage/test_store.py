@@ -1,8 +1,13 @@
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from palm.errors import StorageError
+from palm.stages.reuse import reuse_or_make
 from palm.storage.store import Store, fetch_s3_folder
 
 
@@ -62,11 +67,34 @@ def test_published_is_fetched_as_it_was(root, work, tmp_path):
 
 def test_first_publisher_wins(root, work, tmp_path):
     store = Store(root)
-    store.publish("entry-1", work)
+    assert store.publish("entry-1", work)
     (work / "a.txt").write_text("other")
-    store.publish("entry-1", work)
+    assert not store.publish("entry-1", work)
     store.fetch("entry-1", tmp_path / "out")
     assert (tmp_path / "out" / "a.txt").read_text() == "alpha"
+
+
+def test_workers_who_make_the_same_entry_at_once_end_with_the_same_bytes(root, tmp_path):
+    """Each makes different bytes (a time stamp would do); all must go on with those of the entry."""
+    count = 6
+    barrier = threading.Barrier(count)
+
+    def worker(number: int) -> str:
+        def make(folder):
+            barrier.wait()
+            (folder / "big").write_bytes(bytes([number]) * 100_000)
+            (folder / "seconds").write_text(str(number))
+
+        out = tmp_path / f"out{number}"
+        reuse_or_make(Store(root), "entry", {"same": True}, out, make)
+        return f"{(out / 'big').read_bytes()[0]} {(out / 'seconds').read_text()} {len(list(out.iterdir()))}"
+
+    with ThreadPoolExecutor(count) as pool:
+        results = set(pool.map(worker, range(count)))
+    assert len(results) == 1
+    winner = results.pop().split()
+    assert winner[0] == winner[1] and winner[2] == "2"
+    assert reuse_or_make(Store(root), "entry", {"same": True}, tmp_path / "late", lambda folder: None)
 
 
 def test_damage_in_a_folder_is_found_and_named(work, tmp_path):
@@ -81,7 +109,8 @@ def test_damage_in_a_folder_is_found_and_named(work, tmp_path):
 def test_damage_in_s3_is_found_and_named(s3, work, tmp_path):
     store = Store("s3://palm/prefix")
     store.publish("entry-1", work)
-    s3.put_object(Bucket="palm", Key="prefix/entry-1/a.txt", Body=b"alphA")
+    key = f"prefix/entry-1/sha256-{hashlib.sha256(b'alpha').hexdigest()}"
+    s3.put_object(Bucket="palm", Key=key, Body=b"alphA")
     with pytest.raises(StorageError, match=r"entry-1/a\.txt.*sha256"):
         store.fetch("entry-1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -97,6 +126,10 @@ def test_missing_bucket_and_unknown_scheme_are_told(s3, work):
         Store("s3://no-such-bucket/x").publish("entry-1", work)
     with pytest.raises(StorageError, match="must be a folder or an s3:// prefix"):
         Store("ftp://host/x")
+    with pytest.raises(StorageError, match="no-such-bucket"):
+        Store("s3://no-such-bucket/x").check_writable()
+    Store("s3://palm/x").check_writable()
+    assert "Contents" not in s3.list_objects_v2(Bucket="palm")
 
 
 def test_s3_folder_is_downloaded_and_an_empty_one_refused(s3, tmp_path):

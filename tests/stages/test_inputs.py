@@ -1,0 +1,42 @@
+import pytest
+from conftest import edit_config
+
+from palm.config_file import load_config
+from palm.stages.inputs import BASE_MODEL_RECORD, load_inputs, scoring_definition
+from palm.storage.files import write_json
+
+LENGTH = {"name": "length", "uri": "python:rewards.py:length"}
+VOWELS = {"name": "vowels", "uri": "python:rewards.py:vowels"}
+THIRD = {"name": "third", "uri": "python:rewards.py:length"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rewards": [VOWELS, LENGTH]},
+        {"rewards": [LENGTH, VOWELS, THIRD]},
+        {"metrics": [THIRD]},
+        {"generation": {"max_new_tokens": 17}},
+        {"generation": {"max_new_tokens": 16, "batch_size": 8}},
+        {"rewards": [LENGTH, {**VOWELS, "normalisation": {"kind": "minmax", "low": 0, "high": 2}}]},
+    ],
+)
+def test_scores_are_named_by_all_that_they_depend_on(workspace, changes):
+    write_json(workspace / BASE_MODEL_RECORD, {"digest": "0"})
+
+    def definition():
+        config = load_config(workspace / "portfolio.yaml")
+        return scoring_definition(config, load_inputs(config), workspace)
+
+    before = definition()
+    assert definition() == before
+    edit_config(workspace, **changes)
+    assert definition() != before
+
+
+def test_a_metric_that_becomes_a_reward_is_scored_anew(workspace):
+    write_json(workspace / BASE_MODEL_RECORD, {"digest": "0"})
+    config = load_config(edit_config(workspace, metrics=[THIRD]))
+    before = scoring_definition(config, load_inputs(config), workspace)
+    config = load_config(edit_config(workspace, metrics=[], rewards=[LENGTH, VOWELS, THIRD]))
+    assert scoring_definition(config, load_inputs(config), workspace) != before
