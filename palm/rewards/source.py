@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from palm.config import Reward
@@ -79,13 +80,21 @@ def _source_file(function: RawReward, what: str) -> Path:
         ) from error
 
 
+class _UncachedLoader(SourceFileLoader):
+    """Compiles the source that is there: bytecode is cached by time stamp, too coarse for a quick edit."""
+
+    def get_code(self, fullname):
+        """Compile the file as it is now."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _module_from_file(path: Path):
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     # Named by path and content: an edited file is imported anew, as its fingerprint is new.
     name = f"palm_rewards_{value_digest([str(path), file_digest(path)])[:16]}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=_UncachedLoader(name, str(path)))
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:

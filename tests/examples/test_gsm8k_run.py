@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,12 +40,12 @@ def test_from_raw_files_to_a_promoted_portfolio(tmp_path):
         selection={"size": 2, "delta": 0.1},
         promotion__max_epsilon=1.0,
     )
-    result = CliRunner().invoke(app, ["run", str(config)])
-    assert result.exit_code == 0, result.output
+    result = subprocess.run([Path(sys.executable).with_name("palm"), "run", config], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
     summary = json.loads((next((folder / "builds").iterdir()) / "summary.json").read_text())
     assert summary["reward_names"] == ["arithmetic", "format", "brevity"]
     assert len(summary["policies"]) == 3 and summary["promotion"]["promoted"]
     for record in summary["policies"]:
         assert 0 <= record["metrics"]["correct"]["mean"] <= 1
         assert all(0 <= entry["mean"] <= 1 for entry in record["rewards"].values())
-    assert "palm-gsm8k version 1" in result.output and "correct" in result.output
+    assert "palm-gsm8k version 1" in result.stdout and "correct" in result.stdout

@@ -68,7 +68,7 @@ def test_objectives_out_of_range(objectives):
 
 
 def test_size_below_the_minimum():
-    with pytest.raises(WeightsError, match="size=0: must be an integer of at least 1"):
+    with pytest.raises(WeightsError, match="size=0: must be an integer from 1 to 10000"):
         check_size(0)
 
 
