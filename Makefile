@@ -30,7 +30,7 @@ demo: $(INSTALLED)
 	@$(BIN)/palm run quickstart/portfolio.yaml
 
 test: lint
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lint: $(INSTALLED_DEV)
 	@$(BIN)/ruff check .

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 
 from palm.config import TinyModel
 from palm.config_file import load_config
@@ -99,6 +101,33 @@ def workspace(tmp_path) -> Path:
 def config(workspace):
     """The workspace's configuration, loaded."""
     return load_config(workspace / "portfolio.yaml")
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """A real HTTP server that speaks S3, reached the way a user's would be."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="palm")
+    yield client
+    for entry in client.list_objects_v2(Bucket="palm").get("Contents", []):
+        client.delete_object(Bucket="palm", Key=entry["Key"])
+    client.delete_bucket(Bucket="palm")
 
 
 def edit_config(workspace: Path, **changes) -> Path:

@@ -1,5 +1,7 @@
 """The registered portfolio as an MLflow model: loaded from this file's code, never from a pickle."""
 
+from pathlib import Path
+
 import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel
@@ -12,8 +14,6 @@ class PortfolioModel(PythonModel):
 
     def load_context(self, context):
         """Open the portfolio folder and verify its digests."""
-        from pathlib import Path
-
         self._portfolio = ServedPortfolio(Path(context.artifacts["portfolio"]))
 
     def predict(self, context, model_input, params=None):

@@ -2,40 +2,11 @@ import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from palm.errors import StorageError
 from palm.stages.reuse import reuse_or_make
 from palm.storage.store import Store, fetch_s3_folder
-
-
-@pytest.fixture(scope="module")
-def s3_server():
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server, monkeypatch):
-    """A real HTTP server that speaks S3, reached the way a user's would be."""
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": s3_server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="palm")
-    yield client
-    for entry in client.list_objects_v2(Bucket="palm").get("Contents", []):
-        client.delete_object(Bucket="palm", Key=entry["Key"])
-    client.delete_bucket(Bucket="palm")
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -2,14 +2,18 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from conftest import edit_config
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from palm.config_file import load_config
 from palm.errors import TrainingError
 from palm.evaluation.divergence import sequence_divergence
-from palm.models.load import add_policy, load_model
+from palm.models.generate import generate
+from palm.models.load import add_policy, load_model, load_tokenizer
 from palm.models.prompts import encode_prompts
 from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.inputs import check_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.train_policy import train_policy
@@ -136,3 +140,34 @@ def test_an_adapter_that_is_not_finite_is_not_saved(built, tmp_path):
     with pytest.raises(TrainingError, match="is not finite"):
         save_adapter(policy.model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+def test_a_folder_model_without_chat_template_and_with_absolute_positions(workspace, base_model):
+    """Plain-text prompts, padding by the end token, GPT-2's learned positions: all stages still agree."""
+    tokenizer = load_tokenizer(base_model)
+    tokenizer.chat_template = None
+    tokenizer.pad_token = tokenizer.eos_token
+    torch.manual_seed(0)
+    size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64, "vocab_size": len(tokenizer)}
+    model = GPT2LMHeadModel(GPT2Config(**size, eos_token_id=tokenizer.eos_token_id, bos_token_id=None))
+    model.save_pretrained(workspace / "gpt2")
+    tokenizer.save_pretrained(workspace / "gpt2")
+    config = load_config(edit_config(workspace, base_model={"source": "./gpt2"}))
+    check_inputs(config)
+    prepare_base_model(config, workspace / "base")
+    sample_reference(config, workspace / "base", workspace / "rollouts")
+    train(workspace, "policy")
+    measured = evaluate_policy(
+        config,
+        policy=workspace / "policy",
+        base_model=workspace / "base",
+        rollouts=workspace / "rollouts",
+        destination=workspace / "evaluation",
+    )
+    assert measured["kl"]["mean"] > 0
+    policy = add_policy(load_model(workspace / "base"), workspace / "policy", "policy")
+    alone = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=0, temperature=0)[0]
+    beside = generate(
+        policy, ["say tea", "say a much longer thing"], max_new_tokens=8, batch_size=2, seed=0, temperature=0
+    )
+    assert beside[0] == alone

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from palm.config import BaseModelSource, Lora
+from palm.errors import ModelError
+from palm.models.load import load_model
+from palm.models.source import fetch_base_model
+from palm.progress import Stage
+from palm.serving.portfolio import ServedPortfolio, write_portfolio
+from palm.serving.router import Router
+from palm.storage.digest import folder_digest
+from palm.training.adapters import new_adapter, save_adapter
+
+
+def portfolio(folder, base_model, source: BaseModelSource, digest: str):
+    """A portfolio of one untrained adapter."""
+    save_adapter(new_adapter(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), folder / "adapter")
+    (folder / "portfolio").mkdir()
+    router = Router(("a", "b"), ("only",), np.array([[0.5, 0.5]]))
+    write_portfolio(
+        folder / "portfolio", router=router, adapters={"only": folder / "adapter"}, base_model=base_model,
+        base_source=source, base_digest=digest, max_new_tokens=8,
+    )  # fmt: skip
+    return ServedPortfolio(folder / "portfolio")
+
+
+def test_a_base_model_in_s3_is_referenced_and_verified(s3, base_model, tmp_path):
+    for path in base_model.iterdir():
+        s3.upload_file(str(path), "palm", f"models/base/{path.name}")
+    source = BaseModelSource(source="s3://palm/models/base")
+    fetch_base_model(source, tmp_path / "fetched", Stage("test", ""))
+    served = portfolio(tmp_path, base_model, source, folder_digest(tmp_path / "fetched"))
+    assert not (tmp_path / "portfolio" / "base_model").exists()
+    embedded = BaseModelSource(source=str(base_model))
+    (tmp_path / "second").mkdir()
+    copied = portfolio(tmp_path / "second", base_model, embedded, folder_digest(base_model))
+    assert served.answer("say tea", [0.5, 0.5], seed=1) == copied.answer("say tea", [0.5, 0.5], seed=1)
+    s3.put_object(Bucket="palm", Key="models/base/generation_config.json", Body=b"{}")
+    with pytest.raises(ModelError, match=r"base model s3://palm/models/base: sha256 of its files is"):
+        ServedPortfolio(tmp_path / "portfolio").answer("say tea", [0.5, 0.5])
+
+
+def test_a_moved_away_file_is_named(base_model, tmp_path):
+    portfolio(tmp_path, base_model, BaseModelSource(source=str(base_model)), folder_digest(base_model))
+    (tmp_path / "portfolio" / "adapters" / "only" / "adapter_config.json").unlink()
+    with pytest.raises(ModelError, match=r"adapters/only/adapter_config\.json: sha256 is None"):
+        ServedPortfolio(tmp_path / "portfolio")
