@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from palm.reporting.style import INK, PAPER, wrapped
 
 _GRID = (0.25, 0.5, 0.75)
+_TOP_CORNER = 0.8
 
 
 def ternary_axes(figure: Figure, reward_names: list[str]):
@@ -58,13 +59,15 @@ def mark_point(axes, weights: np.ndarray, *, label: str, colour: str) -> None:
         axes.scatter(*point, s=30, marker="x", color=ring_colour, linewidths=width, clip_on=False, zorder=7)
     place, middle = axes.transProjection.transform(np.array([np.ravel(point), np.full(3, 1 / 3)]))
     side = -1 if place[0] > middle[0] else 1
+    # Near the top corner its name is above the mark, so the label goes below; elsewhere above.
+    rise = -1 if weights[0] > _TOP_CORNER else 1
     axes.annotate(
         label,
         place,
-        xytext=(side * 10, 10),
+        xytext=(side * 10, rise * 10),
         textcoords="offset points",
         ha="right" if side < 0 else "left",
-        va="bottom",
+        va="bottom" if rise > 0 else "top",
         color=colour,
         fontsize=9.5,
         fontweight="bold",

@@ -212,5 +212,26 @@ def test_long_names_stay_inside_the_figure(dimension):
         assert (drawn.p1 <= figure.get_size_inches()).all()
 
 
+@pytest.mark.parametrize("corner", [0, 1, 2])
+@pytest.mark.parametrize("names", [["arithmetic", "format", "brevity"], ["a", "b", "c"]])
+def test_the_worst_preference_at_a_corner_leaves_its_name_legible(corner, names):
+    figure = usage_figure(
+        np.array([[0.8, 0.4, 0.4], [0.4, 0.8, 0.4]]),
+        usage=[0.5, 0.5],
+        reward_names=names,
+        labels=["P1", "P2"],
+        colours=[BLUE, RED],
+        worst_weights=np.eye(3)[corner],
+    )
+    FigureCanvasAgg(figure).draw()
+    boxes = {
+        text.get_text(): mpl.text.Text.get_window_extent(text)
+        for text in figure.axes[0].texts
+        if text.get_text() in {*names, "worst"}
+    }
+    assert len(boxes) == 4
+    assert not [name for name in names if boxes[name].overlaps(boxes["worst"])]
+
+
 def test_reward_names_are_never_read_as_mathematics():
     assert rendered(cells(np.eye(3), names=["$\\frac", "b$", "c_d^e"], labels=[""] * 3))
