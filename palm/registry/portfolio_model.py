@@ -16,7 +16,7 @@ class PortfolioModel(PythonModel):
         """Open the portfolio folder and verify its digests."""
         self._portfolio = ServedPortfolio(Path(context.artifacts["portfolio"]))
 
-    def predict(self, context, model_input, params=None):
+    def predict(self, context, model_input: pd.DataFrame, params=None):
         """Answer prompts.
 
         Args:
