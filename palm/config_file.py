@@ -59,7 +59,7 @@ def parse_config(text: str) -> PortfolioConfig:
         raise ConfigError(
             "config",
             rule=f"is not valid JSON ({error})",
-            remedy="pass what `palm compile` or `palm run` made from your YAML file",
+            remedy="pass what `palm validate CONFIG --json` prints",
         ) from error
     return _validate(raw, origin="config")
 

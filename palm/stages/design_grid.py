@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from palm.config import PortfolioConfig
+from palm.preferences.design import Design
 from palm.preferences.design import design_grid as design
 from palm.progress import stage
 from palm.storage.files import write_json
@@ -21,15 +22,30 @@ def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]
     Raises:
         WeightsError: the strategy or its numbers are out of their domain.
     """
-    settings = config.design
-    with stage("design_grid", settings.strategy):
-        result = design(
-            len(config.rewards),
-            epsilon=settings.epsilon,
-            delta=settings.delta,
-            strategy=settings.strategy,
-            size=settings.size,
-            seed=settings.seed,
-        ).to_dict()
+    with stage("design_grid", config.design.strategy):
+        result = configured_design(config).to_dict()
         write_json(destination, result)
     return result["weights"]
+
+
+def configured_design(config: PortfolioConfig) -> Design:
+    """The design that a configuration asks for.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The preference weights with their coverage.
+
+    Raises:
+        WeightsError: the strategy or its numbers are out of their domain.
+    """
+    settings = config.design
+    return design(
+        len(config.rewards),
+        epsilon=settings.epsilon,
+        delta=settings.delta,
+        strategy=settings.strategy,
+        size=settings.size,
+        seed=settings.seed,
+    )

@@ -7,9 +7,9 @@ from palm.config import PortfolioConfig
 from palm.errors import ConfigError, DataError
 from palm.models.load import check_model_folder
 from palm.models.prompts import PromptSet, read_prompts, read_records
-from palm.preferences.design import design_grid
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
+from palm.stages.design_grid import configured_design
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json
 from palm.storage.store import Store
@@ -81,15 +81,7 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
     Raises:
         PalmError: one of them is not.
     """
-    design = config.design
-    design_grid(
-        len(config.rewards),
-        epsilon=design.epsilon,
-        delta=design.delta,
-        strategy=design.strategy,
-        size=design.size,
-        seed=design.seed,
-    )
+    configured_design(config)
     Store(config.storage.root).check_writable()
     inputs = load_inputs(config)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
