@@ -1,57 +1,16 @@
 """The exact testbed: tabular KL-regularised problems with closed-form optima."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-
-
-@dataclass(frozen=True, eq=False)
-class Tabular:
-    """Rewards (X, Y, d), reference (X, Y) and β of a tabular problem."""
-
-    rewards: np.ndarray
-    reference: np.ndarray
-    beta: float
-
-    def policies(self, weights):
-        """π_w(y|x) ∝ π_ref(y|x) exp(w · r / β) for each row of weights, shape (n, X, Y)."""
-        tilt = np.log(self.reference) + np.einsum("xyd,nd->nxy", self.rewards, np.atleast_2d(weights)) / self.beta
-        raw = np.exp(tilt - tilt.max(axis=2, keepdims=True))
-        return raw / raw.sum(axis=2, keepdims=True)
-
-    def expected_rewards(self, weights):
-        """R_i(π_w), shape (n, d)."""
-        return np.einsum("nxy,xyd->nd", self.policies(weights), self.rewards) / len(self.reference)
-
-    def regulariser(self, weights):
-        """β · mean KL(π_w ‖ π_ref), shape (n,)."""
-        policies = self.policies(weights)
-        logs = np.log(np.maximum(policies, 1e-300) / self.reference)
-        return np.maximum(self.beta * (policies * logs).sum(axis=2).mean(axis=1), 0)
-
-    def value_vectors(self, weights):
-        """a_k = R(π_k) - f(π_k) · 1, shape (n, d)."""
-        return self.expected_rewards(weights) - self.regulariser(weights)[:, None]
-
-    def optimum(self, weights):
-        """J*(w) = β E_x log Σ_y π_ref exp(w · r / β), shape (n,)."""
-        tilt = np.einsum("xyd,nd->nxy", self.rewards, np.atleast_2d(weights)) / self.beta
-        top = tilt.max(axis=2)
-        return self.beta * (top + np.log((self.reference * np.exp(tilt - top[:, :, None])).sum(axis=2))).mean(axis=1)
+from testbed import draw_problem
 
 
 @pytest.fixture(scope="session")
 def tabular():
-    """A function that draws a tabular problem."""
+    """A function that draws a small tabular problem."""
 
     def draw(seed, objectives, *, beta=0.1, prompts=4, responses=12):
-        rng = np.random.default_rng(seed)
-        return Tabular(
-            rewards=rng.random((prompts, responses, objectives)),
-            reference=rng.dirichlet(np.ones(responses), prompts),
-            beta=beta,
-        )
+        return draw_problem(seed, objectives, prompts=prompts, responses=responses, beta=beta)
 
     return draw
 
