@@ -52,3 +52,7 @@ class StorageError(PalmError):
 
 class BuildError(PalmError):
     """A step of a build failed; finished work is in the store and will be reused."""
+
+
+class VerificationError(PalmError):
+    """A certificate does not prove what it claims."""

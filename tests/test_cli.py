@@ -23,10 +23,13 @@ def palm(*arguments, code=0):
 
 def test_design_palm_is_the_papers_48_vectors_covered_exactly():
     result = json.loads(palm(*DESIGN, "--strategy", "palm", "--json").stdout)
-    assert list(result) == ["strategy", "objectives", "epsilon", "delta", "size", "weights", "coverage", "lower_bound"]
+    assert list(result) == [
+        "certificate", "strategy", "objectives", "epsilon", "delta", "size", "weights", "coverage", "lower_bound",
+        "packing", "packing_weights",
+    ]  # fmt: skip
     assert result["size"] == len(result["weights"]) == 48
     assert result["coverage"] == {"method": "exact", "covered": True, "uncovered_fraction": 0.0, "counterexample": None}
-    assert result["lower_bound"] is None or 1 <= result["lower_bound"] <= 48
+    assert 34 <= result["lower_bound"] <= 36
     weights = np.array(result["weights"])
     assert np.allclose(weights.sum(axis=1), 1, atol=1e-12) and (weights >= 0).all()
 
@@ -45,6 +48,27 @@ def test_design_baselines_of_48_leave_holes(strategy):
         assert not in_cell(point, weights, epsilon=0.4, delta=0.0125)
 
 
+def test_design_minimal_at_figure_1_is_proven_to_be_the_smallest():
+    result = json.loads(palm(*DESIGN, "--strategy", "minimal", "--time-limit", "600", "--json").stdout)
+    assert result["coverage"]["covered"]
+    assert result["size"] == result["lower_bound"] == 36
+
+
+def test_design_takes_weights_from_a_saved_design(tmp_path):
+    saved = tmp_path / "design.json"
+    saved.write_text(palm(*DESIGN, "--strategy", "palm", "--json").stdout)
+    again = json.loads(palm(*DESIGN, "--strategy", "weights", "--weights", saved, "--json").stdout)
+    assert again["weights"] == json.loads(saved.read_text())["weights"]
+    assert again["coverage"]["covered"]
+    saved.write_text("[[0.2, 0.3, 0.5]]")
+    alone = json.loads(palm(*DESIGN, "--strategy", "weights", "--weights", saved, "--json").stdout)
+    assert alone["size"] == 1 and not alone["coverage"]["covered"]
+    for content, named in [("{}", "under `weights`"), ("[[0.2, 0.3]]", "must have 3 numbers"), ("[", "cannot be read")]:
+        saved.write_text(content)
+        refused = palm(*DESIGN, "--strategy", "weights", "--weights", saved, code=1)
+        assert named in refused.stderr and refused.stderr.count("\n") == 1
+
+
 VALUES = """policy,safety,brevity,regulariser
 safe,0.9,0.2,0.05
 brief,0.2,0.9,0.05
@@ -57,7 +81,10 @@ def test_select_prints_the_fixed_form(tmp_path):
     path = tmp_path / "values.csv"
     path.write_text(VALUES)
     exact = json.loads(palm("select", path, "--size", 2, "--method", "exact", "--json").stdout)
-    assert list(exact) == ["size", "method", "portfolio", "epsilon", "epsilon_bound", "delta", "worst_weights", "usage"]
+    assert list(exact) == [
+        "certificate", "size", "method", "minimised", "portfolio", "epsilon", "epsilon_bound", "delta", "delta_bound",
+        "worst_weights", "usage", "additive_gap", "additive_worst_weights", "proof"
+    ]  # fmt: skip
     assert exact["method"] == "exact" and exact["delta"] == 0 and len(exact["portfolio"]) == 2
     assert exact["epsilon_bound"] <= exact["epsilon"] <= exact["epsilon_bound"] + 1e-4
     assert set(exact["usage"]) == set(exact["portfolio"]) and sum(exact["usage"].values()) == pytest.approx(1)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+
+from palm.portfolio.predicted import predict
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class OptimumEstimate:
 
 
 def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -> OptimumEstimate:
-    """Estimate J*(w) = β E_x log E_ref exp(w·r / β).
+    """Estimate J*(w) = β E_x log E_ref exp(w·r / β) for one preference.
 
     Args:
         rewards: scored reference rollouts, shape (p prompts, n samples, d), in [0, 1].
@@ -30,9 +31,11 @@ def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -
     Returns:
         The estimate and its effective sample size.
 
-    Source: closed form of the KL-regularised optimum, arXiv 2604.04144; estimator as in docs/method.md, `predicted`.
+    Raises:
+        DataError: the rewards or β are malformed.
+        WeightsError: the weights are not on the simplex.
+
+    Source: `palm.portfolio.predicted.predict`, for one row of weights.
     """
-    tilt = rewards @ np.asarray(weights) / beta  # (p, n)
-    objective = beta * (logsumexp(tilt, axis=1) - np.log(tilt.shape[1])).mean()
-    importance = softmax(tilt, axis=1)
-    return OptimumEstimate(float(objective), float((1.0 / (importance**2).sum(axis=1)).mean()))
+    prediction = predict(rewards, np.asarray(weights)[None], beta=beta)
+    return OptimumEstimate(float(prediction.optimum[0]), float(prediction.effective_sample_size[0]))

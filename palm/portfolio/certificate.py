@@ -37,6 +37,7 @@ class PortfolioCertificate:
         portfolio: indices of the members.
         combinations: shape (n, s): row k is a convex combination of the members whose value vector is at least
             (1 - epsilon) a_k - delta in every coordinate (within VALUE_TOLERANCE).
+        additive_combinations: the same for the additive gap: row k reaches a_k - additive_gap; None if not kept.
     """
 
     epsilon: float
@@ -47,6 +48,7 @@ class PortfolioCertificate:
     additive_worst_weights: np.ndarray
     portfolio: tuple
     combinations: np.ndarray
+    additive_combinations: np.ndarray | None = None
 
     def shortfall(self, value_vectors):
         """Check the proof again, without a solver.
@@ -154,10 +156,11 @@ def certify(value_vectors, portfolio, *, delta=0.0):
         delta=float(delta),
         worst_weights=weights,
         worst_policy=int(np.argmax(values @ weights)),
-        additive_gap=float(_rounded_up(additive_gap)),
+        additive_gap=float(rounded_up(additive_gap)),
         additive_worst_weights=_worst_weights(additive),
         portfolio=members,
         combinations=proof.combinations,
+        additive_combinations=additive.combinations,
     )
 
 
@@ -185,20 +188,21 @@ def check_meaningful(members, *, delta):
     return lowest
 
 
-def regrets(values, weights, *, delta):
+def regrets(values, weights, *, delta, targets=None):
     """Compute the multiplicative gap of each policy alone at given preferences.
 
     Args:
         values: value vectors, shape (n, d).
         weights: preferences, shape (m, d).
         delta: additive tolerance.
+        targets: value vectors to live up to, shape (k, d); None for the policies' own.
 
     Returns:
         Array of shape (m, n): the smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - delta; infinite where J*(v) ≤ 0
         and even ε = 0 is missed.
     """
     worth = weights @ values.T
-    best = worth.max(axis=1, keepdims=True)
+    best = (worth if targets is None else weights @ targets.T).max(axis=1, keepdims=True)
     missing = best - delta - worth
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(best > 0, missing / best, np.inf)
@@ -241,7 +245,7 @@ def prove_epsilon(values, members, worst, *, delta, fallback):
     reached = worst.combinations @ members
     large = values > SMALL_VALUE
     ratios = np.where(large, (values - delta - reached) / np.where(large, values, 1), 0.0).max(axis=1)
-    own = np.minimum(_rounded_up(np.maximum(ratios, worst.gaps)), 1.0)
+    own = np.minimum(rounded_up(np.maximum(ratios, worst.gaps)), 1.0)
     epsilon = float(own.max())
     mixed = (values.min(axis=1) < 0) & (own < epsilon)
     share = np.where(mixed, 1 - (1 - epsilon) / np.where(mixed, 1 - own, 1.0), 0.0)[:, None]
@@ -256,7 +260,7 @@ def prove_epsilon(values, members, worst, *, delta, fallback):
     return Proof(epsilon=epsilon, combinations=combinations)
 
 
-def _rounded_up(gap):
+def rounded_up(gap):
     """Round gaps to the safe side; what is 0 up to floating-point noise is 0."""
     return np.where(np.asarray(gap) > NO_REGRET, gap + EPSILON_ROUNDING, 0.0)
 

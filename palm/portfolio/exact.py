@@ -1,18 +1,19 @@
-"""The best portfolio of a size, with proof: bisection on ε over a set cover that grows by worst cases."""
+"""The best portfolio of a size, with proof: levels of the gap, decided by a set cover that grows by worst cases."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-from palm.errors import SelectionError
-from palm.portfolio.certificate import NO_REGRET, VALUE_TOLERANCE, regrets
-from palm.portfolio.worst_case import lowest_value, worst_cases
+from palm.portfolio.certificate import NO_REGRET
+from palm.portfolio.set_cover import cover, exchange
+from palm.portfolio.worst_case import worst_cases
 from palm.preferences.simplex import finest_lattice
 
 OPTIMALITY_TOLERANCE = 1e-6
 """The search stops once value and proven bound are this close."""
+
+CLOSE = 0.9
+"""While the bound is below this share of the best gap, levels are halved; from there on only better ones are asked."""
 
 FIRST_CUTS = 150
 """Size of the lattice of preferences that the set cover starts from."""
@@ -21,10 +22,7 @@ CUTS_PER_ROUND = 12
 """Most worst preferences added after each answer of the set cover."""
 
 MAX_QUESTIONS = 2000
-"""Most set covers solved."""
-
-INFEASIBLE, OUT_OF_TIME = 2, 1
-"""Status codes of scipy.optimize.milp."""
+"""Most levels asked about."""
 
 UNANSWERED = 3
 """The search ends after this many set covers that ran out of time."""
@@ -36,57 +34,141 @@ class Proven:
 
     Attributes:
         indices: the members, at most as many as asked for.
-        epsilon: their worst-case gap; infinite if no portfolio of the size was found to have one up to 1.
+        gap: their worst-case gap; infinite if no portfolio of the size was found to have one.
         bound: proven lower bound of the gap of every portfolio of the size.
     """
 
     indices: tuple
-    epsilon: float
+    gap: float
     bound: float
 
 
-def best_portfolio(values, size, *, start, delta, time_limit_seconds):
-    """Find the portfolio with the smallest worst-case gap.
+def best_portfolio(values, size, *, start, goal, candidates, time_limit_seconds):
+    """Find the portfolio with the smallest worst-case gap over the continuous simplex.
 
     Args:
-        values: value vectors, shape (n, d).
-        size: the most members allowed, below n.
-        start: indices of a portfolio to improve on.
-        delta: additive tolerance.
+        values: value vectors to live up to, shape (n, d).
+        size: the most members allowed, below the number of candidates.
+        start: indices of a portfolio to improve on, all of them candidates.
+        goal: what the gap is: SmallestEpsilon or SmallestDelta.
+        candidates: indices of the policies that may be members, increasing.
+        time_limit_seconds: see ``search``.
+
+    Returns:
+        Proven. The bound equals the gap within 1e-6 unless time ran out.
+
+    Source:
+        Derived, see ``search``; the rows are preferences, and the worst of a portfolio are found by the
+        certificate's linear programs.
+    """
+    rows = PreferenceRows(values[candidates], values[undominated(values)], goal)
+    first = np.searchsorted(candidates, start)
+    proven = search(rows, size, start=first, largest=goal.largest_gap, time_limit_seconds=time_limit_seconds)
+    return Proven(indices=tuple(candidates[list(proven.indices)].tolist()), gap=proven.gap, bound=proven.bound)
+
+
+def search(rows, size, *, start, largest, time_limit_seconds):
+    """Find the columns whose highest minimum over all rows is lowest, where rows are found as they are needed.
+
+    Args:
+        rows: has ``table``, the rows so far, shape (m, n), and ``evaluate(picks)``, which gives the highest minimum
+            over all rows and adds rows to the table at which it is high.
+        size: the most columns allowed, below n.
+        start: columns to start from.
+        largest: columns whose highest minimum is above this do not count.
         time_limit_seconds: each set cover gets a third of it; the search ends when three have run out.
 
     Returns:
         Proven. The bound equals the gap within 1e-6 unless time ran out.
 
     Source:
-        Derived. For a level ε and any preferences V, every portfolio with gap ≤ ε has for each v in V a
-        member with regret ≤ ε at v. If no set of that size has, then no portfolio of that size reaches ε,
-        nor any level below the next regret that occurs.
+        Derived. Columns that reach a level g have on each row an entry of at most g. If no set of the size has
+        that on some rows, no set reaches g, nor any level below the next entry. Exchanges find most sets, the
+        mixed-integer program the rest; after a level that it cannot decide in time, lower ones are asked.
     """
-    targets = values[undominated(values)]
-    cuts = finest_lattice(values.shape[1], FIRST_CUTS)
-    chosen, best_epsilon, bound, floor, unanswered = tuple(start), np.inf, 0.0, 0.0, 0
-    best = chosen
+    chosen = best = tuple(start)
+    best_gap, bound, ceiling, unanswered = np.inf, 0.0, np.inf, 0
     for _ in range(MAX_QUESTIONS):
         if chosen is not None:
-            found = worst_preferences(values[list(chosen)], targets, delta=delta)
-            if found.epsilon < best_epsilon:
-                best, best_epsilon = chosen, found.epsilon
-            cuts = np.unique(np.vstack([cuts, found.weights]), axis=0)
-        if best_epsilon - floor <= OPTIMALITY_TOLERANCE or unanswered == UNANSWERED:
+            gap = rows.evaluate(chosen)
+            if gap < best_gap:
+                best, best_gap = chosen, gap
+        ceiling = min(ceiling, best_gap)
+        if ceiling - bound <= OPTIMALITY_TOLERANCE or unanswered == UNANSWERED:
             break
-        level = (floor + best_epsilon) / 2 if np.isfinite(best_epsilon) else 1.0
-        table = regrets(values, cuts, delta=delta)
+        table = rows.table
+        level = _level(bound, ceiling, best_gap, largest)
+        chosen = exchange(table, best if chosen is None else chosen, size)
+        if table[:, chosen].min(axis=1).max() <= level:
+            continue
         answer = cover(table <= level, size, time_limit_seconds=time_limit_seconds / UNANSWERED)
-        chosen = answer.picks
-        if answer.impossible and not np.isfinite(best_epsilon):
+        chosen = None if answer.picks is None else exchange(table, answer.picks, size)
+        if answer.impossible and level >= largest:
             bound = np.inf
             break
         if answer.impossible:
-            bound = floor = min(best_epsilon, float(np.min(table, where=table > level, initial=np.inf)))
+            bound = float(np.min(table, where=table > level, initial=np.inf))
         elif chosen is None:
-            unanswered, floor = unanswered + 1, level
-    return Proven(indices=best, epsilon=best_epsilon, bound=min(bound, best_epsilon))
+            unanswered, ceiling = unanswered + 1, level
+    return Proven(indices=tuple(best), gap=best_gap, bound=min(bound, best_gap))
+
+
+def _level(bound, ceiling, best_gap, largest):
+    """Choose the level to ask about next."""
+    if not np.isfinite(ceiling):
+        return largest
+    if ceiling < best_gap or bound < CLOSE * ceiling:
+        return (bound + ceiling) / 2
+    return ceiling - OPTIMALITY_TOLERANCE
+
+
+class PreferenceRows:
+    """Rows of ``search``: the gap of each candidate alone at preferences where portfolios fall behind.
+
+    Args:
+        members: value vectors of the candidates, shape (n, d).
+        targets: value vectors to live up to, shape (k, d).
+        goal: what the gap is.
+    """
+
+    def __init__(self, members, targets, goal):
+        self._members, self._targets, self._goal = members, targets, goal
+        self._weights = finest_lattice(members.shape[1], FIRST_CUTS)
+
+    @property
+    def table(self):
+        """Gaps of the candidates at the preferences so far, shape (m, n)."""
+        return self._goal.regrets(self._members, self._weights, self._targets)
+
+    def evaluate(self, picks):
+        """Compute the worst-case gap of a portfolio and keep the preferences at which it is worst."""
+        found = worst_preferences(self._members[list(picks)], self._targets, goal=self._goal)
+        self._weights = np.unique(np.vstack([self._weights, found.weights]), axis=0)
+        return found.gap
+
+
+class TableRows:
+    """Rows of ``search`` that are all known, but too many to solve at once.
+
+    Args:
+        entries: shape (m, n).
+        first: how many evenly spaced rows to start with.
+    """
+
+    def __init__(self, entries, first=FIRST_CUTS):
+        self._entries = entries
+        self._used = np.unique(np.linspace(0, len(entries) - 1, min(first, len(entries))).astype(int))
+
+    @property
+    def table(self):
+        """The rows so far, shape (m', n)."""
+        return self._entries[self._used]
+
+    def evaluate(self, picks):
+        """Compute the highest minimum over all rows and use the rows at which it is highest."""
+        minima = self._entries[:, list(picks)].min(axis=1)
+        self._used = np.union1d(self._used, np.argsort(-minima, kind="stable")[:CUTS_PER_ROUND])
+        return float(minima.max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,94 +176,32 @@ class WorstPreferences:
     """Where a portfolio is worst.
 
     Attributes:
-        epsilon: its worst-case gap; infinite where its best value is below -delta.
+        gap: its worst-case gap; infinite where no gap that the goal knows suffices.
         weights: preferences with the largest gaps, shape (m, d).
     """
 
-    epsilon: float
+    gap: float
     weights: np.ndarray
 
 
-def worst_preferences(members, targets, *, delta):
+def worst_preferences(members, targets, *, goal):
     """Find the preferences at which a portfolio falls behind most, one for each of the worst targets.
 
     Args:
         members: value vectors of the portfolio, shape (s, d).
         targets: value vectors to live up to, shape (k, d).
-        delta: additive tolerance.
+        goal: what the gap is.
 
     Returns:
         WorstPreferences, with at most 12 preferences.
     """
-    lowest = lowest_value(members)
-    if lowest.value < -delta - VALUE_TOLERANCE / 2:
-        return WorstPreferences(epsilon=np.inf, weights=lowest.weights[None])
-    worst = worst_cases(members, targets, scales=targets, delta=delta)
+    hopeless = goal.hopeless_weights(members)
+    if hopeless is not None:
+        return WorstPreferences(gap=np.inf, weights=hopeless[None])
+    worst = goal.worst_cases(members, targets)
     order = np.argsort(-worst.gaps, kind="stable")[:CUTS_PER_ROUND]
     weights = worst.weights[order]
-    return WorstPreferences(epsilon=float(worst.gaps.max()), weights=weights[~np.isnan(weights).any(axis=1)])
-
-
-@dataclass(frozen=True)
-class Cover:
-    """The answer of a set cover.
-
-    Attributes:
-        picks: columns that cover every row; None if none were found.
-        impossible: whether it is proven that there are none.
-    """
-
-    picks: tuple | None
-    impossible: bool
-
-
-def cover(covers, size, *, time_limit_seconds):
-    """Ask whether ``size`` columns can cover every row.
-
-    Args:
-        covers: boolean, shape (m, n).
-        size: the most columns allowed.
-        time_limit_seconds: after this the question stays unanswered.
-
-    Returns:
-        Cover.
-
-    Raises:
-        SelectionError: the solver fails.
-
-    Source:
-        Mixed-integer program, exact: whole columns against whole rows leave nothing to round.
-    """
-    rows = minimal_rows(covers)
-    if not rows.any(axis=1).all():
-        return Cover(picks=None, impossible=True)
-    used = np.flatnonzero(rows.any(axis=0))
-    answer = milp(
-        np.zeros(len(used)),
-        integrality=np.ones(len(used)),
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(csr_array(rows[:, used].astype(float)), lb=1),
-            LinearConstraint(np.ones((1, len(used))), ub=size),
-        ],
-        options={"time_limit": time_limit_seconds},
-    )
-    if answer.status == INFEASIBLE:
-        return Cover(picks=None, impossible=True)
-    if answer.x is None and answer.status == OUT_OF_TIME:
-        return Cover(picks=None, impossible=False)
-    if answer.x is None:
-        raise SelectionError(f"size={size}", rule=f"the set cover failed: {answer.message}", remedy="use greedy")
-    return Cover(picks=tuple(used[answer.x > 0.5].tolist()), impossible=False)
-
-
-def minimal_rows(covers):
-    """Drop rows that are covered whenever another row is: those with a superset of its columns."""
-    rows = np.unique(covers, axis=0)
-    rows = rows[np.argsort(rows.sum(axis=1), kind="stable")]
-    counts = rows.astype(np.float32) @ rows.T.astype(np.float32)
-    superset = counts == rows.sum(axis=1)[:, None]
-    return rows[~np.triu(superset, 1).any(axis=0)]
+    return WorstPreferences(gap=float(worst.gaps.max()), weights=weights[~np.isnan(weights).any(axis=1)])
 
 
 def undominated(values):

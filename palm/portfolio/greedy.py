@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm.portfolio.certificate import regrets
 from palm.preferences.simplex import finest_lattice
 
 DENSE_POINTS = 2000
@@ -16,14 +15,15 @@ def dense_preferences(objectives):
     return finest_lattice(objectives, DENSE_POINTS)
 
 
-def greedy_cover(values, weights, size, *, delta):
+def greedy_cover(values, weights, size, *, goal, candidates):
     """Choose policies by greedy set cover at the smallest level that ``size`` policies can cover.
 
     Args:
-        values: value vectors, shape (n, d).
+        values: value vectors to live up to, shape (n, d).
         weights: preferences to cover, shape (m, d).
         size: the most policies allowed.
-        delta: additive tolerance.
+        goal: what the gap is: SmallestEpsilon or SmallestDelta.
+        candidates: indices of the policies that may be picked, shape (c,).
 
     Returns:
         Indices in the order picked, at most ``size``; they cover every given preference at the smallest
@@ -33,7 +33,7 @@ def greedy_cover(values, weights, size, *, delta):
     Source:
         The pruning of arXiv 2604.04144, as a baseline; its guarantee is only for the given preferences.
     """
-    table = regrets(values, weights, delta=delta)
+    table = goal.regrets(values[candidates], weights, values)
     levels = np.unique(table[np.isfinite(table)])
     low, high = 0, len(levels) - 1
     best = _cover(table <= levels[high], size).picks
@@ -44,7 +44,7 @@ def greedy_cover(values, weights, size, *, delta):
             best, high = cover.picks, middle - 1
         else:
             low = middle + 1
-    return best
+    return [int(candidates[pick]) for pick in best]
 
 
 @dataclass(frozen=True)

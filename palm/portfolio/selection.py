@@ -6,14 +6,10 @@ from difflib import get_close_matches
 import numpy as np
 
 from palm.errors import SelectionError
-from palm.portfolio.certificate import (
-    PortfolioCertificate,
-    certify,
-    check_delta,
-    check_meaningful,
-    check_value_vectors,
-)
+from palm.portfolio.certificate import PortfolioCertificate, check_portfolio, check_value_vectors
+from palm.portfolio.description import describe_certificate
 from palm.portfolio.exact import best_portfolio
+from palm.portfolio.goal import goal_of
 from palm.portfolio.greedy import dense_preferences, greedy_cover
 from palm.portfolio.usage import usage
 
@@ -26,29 +22,41 @@ class Selection:
 
     Attributes:
         method: ``exact`` or ``greedy``.
+        minimised: ``epsilon`` or ``delta``; the other one was granted.
         indices: the members, increasing.
         certificate: the proof for these members.
-        epsilon_bound: proven: no portfolio of this size has a smaller epsilon. Greedy proves nothing: 0.0.
+        bound: proven: no portfolio of this size has less of what was minimised. Greedy proves nothing: 0.0.
     """
 
     method: str
+    minimised: str
     indices: tuple
     certificate: PortfolioCertificate
-    epsilon_bound: float
+    bound: float
+
+    @property
+    def epsilon_bound(self):
+        """Proven: no portfolio of this size has a smaller epsilon; 0.0 where delta was minimised."""
+        return self.bound if self.minimised == "epsilon" else 0.0
+
+    @property
+    def delta_bound(self):
+        """Proven: no portfolio of this size has a smaller delta; 0.0 where epsilon was minimised."""
+        return self.bound if self.minimised == "delta" else 0.0
 
     @property
     def epsilon(self):
-        """The certified worst-case gap."""
+        """The multiplicative part of the certified worst-case gap."""
         return self.certificate.epsilon
 
     @property
     def delta(self):
-        """The additive tolerance granted."""
+        """The additive part of the certified worst-case gap."""
         return self.certificate.delta
 
     @property
     def worst_weights(self):
-        """A preference at which epsilon is needed, shape (d,)."""
+        """A preference at which epsilon and delta are needed, shape (d,)."""
         return self.certificate.worst_weights
 
 
@@ -69,19 +77,23 @@ class SizeGapPoint:
     greedy: float | None
 
 
-def select(value_vectors, size, *, method="exact", delta=0.0, time_limit_seconds=60.0):
+def select(
+    value_vectors, size, *, method="exact", epsilon=None, delta=0.0, candidates=None, time_limit_seconds=60.0
+):
     """Choose ``size`` policies that serve every preference best.
 
     Args:
-        value_vectors: a_k, shape (n, d).
-        size: number of members K, at least 1; with n or more all policies are taken.
+        value_vectors: a_k, shape (n, d), of all policies to live up to.
+        size: number of members K, at least 1; with as many as there are candidates all of them are taken.
         method: ``exact`` (proven optimal unless time runs out) or ``greedy`` (the paper's set cover).
-        delta: additive tolerance, at least 0.
+        epsilon: ε granted, in [0, 1], to find the smallest δ; None to find the smallest ε.
+        delta: δ granted, at least 0, where ε is minimised.
+        candidates: indices of the policies that may be members, all different; None for all.
         time_limit_seconds: limit of the exact method's hard set covers: each gets a third of it, and the
             search ends with what is proven when three have run out.
 
     Returns:
-        Selection. Members beyond those that decide epsilon are the ones that raise the mean best value most.
+        Selection. Members beyond those that decide the gap are the ones that raise the mean best value most.
         Exact is never worse than greedy.
 
     Raises:
@@ -92,32 +104,40 @@ def select(value_vectors, size, *, method="exact", delta=0.0, time_limit_seconds
         Greedy: the pruning of arXiv 2604.04144. Exact: derived, see ``exact.best_portfolio``. Both certified.
     """
     values = check_value_vectors(value_vectors)
-    count = _check_request(size, method, delta, time_limit_seconds)
-    if count >= len(values):
-        everything = tuple(range(len(values)))
-        certificate = certify(values, everything, delta=delta)
-        return Selection(method=method, indices=everything, certificate=certificate, epsilon_bound=0.0)
-    check_meaningful(values, delta=delta)
-    members = _fill(values, greedy_cover(values, dense_preferences(values.shape[1]), count, delta=delta), count)
-    if method == "greedy":
-        return Selection(
-            method=method, indices=members, certificate=certify(values, members, delta=delta), epsilon_bound=0.0
-        )
-    proven = best_portfolio(values, count, start=members, delta=delta, time_limit_seconds=time_limit_seconds)
-    if not np.isfinite(proven.epsilon):
+    count = _check_request(size, method, time_limit_seconds)
+    goal = goal_of(epsilon, delta)
+    allowed = np.array(check_portfolio(range(len(values)) if candidates is None else candidates, len(values)))
+    bound = 0.0
+    if count >= len(allowed):
+        members = tuple(allowed.tolist())
+    else:
+        goal.check(values)
+        picks = greedy_cover(values, dense_preferences(values.shape[1]), count, goal=goal, candidates=allowed)
+        members = _fill(values, picks, count, allowed)
+        if method == "exact":
+            proven = best_portfolio(
+                values, count, start=members, goal=goal, candidates=allowed, time_limit_seconds=time_limit_seconds
+            )
+            members, bound = _fill(values, _found(proven, count, delta), count, allowed), proven.bound
+    certificate = goal.certify(values, members)
+    return Selection(
+        method=method,
+        minimised=goal.minimised,
+        indices=members,
+        certificate=certificate,
+        bound=min(bound, getattr(certificate, goal.minimised)),
+    )
+
+
+def _found(proven, size, delta):
+    """Give the members of a portfolio that was searched for; SelectionError if there is none."""
+    if not np.isfinite(proven.gap):
         raise SelectionError(
-            f"size={count}, delta={delta}",
+            f"size={size}, delta={delta}",
             rule="no portfolio of this size was found whose gap is at most 1 for every preference",
             remedy="allow a delta or a larger size",
         )
-    members = _fill(values, proven.indices, count)
-    certificate = certify(values, members, delta=delta)
-    return Selection(
-        method=method,
-        indices=members,
-        certificate=certificate,
-        epsilon_bound=min(proven.bound, certificate.epsilon),
-    )
+    return proven.indices
 
 
 def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, time_limit_seconds=60.0):
@@ -141,7 +161,8 @@ def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, tim
     """
     values = check_value_vectors(value_vectors)
     for method in methods:
-        _check_request(1, method, delta, time_limit_seconds)
+        _check_request(1, method, time_limit_seconds)
+    goal_of(None, delta)
     best, points = dict.fromkeys(methods, np.inf), []
     for size in sorted(set(range(1, len(values) + 1) if sizes is None else sizes)):
         try:
@@ -166,7 +187,7 @@ def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, tim
 
 
 def describe_selection(table, selection, size=None):
-    """Describe a selection with the policies' names.
+    """Describe a selection with the policies' names, as a certificate that can be saved and checked again.
 
     Args:
         table: the ValueTable that the selection was made from.
@@ -174,23 +195,31 @@ def describe_selection(table, selection, size=None):
         size: the size that was asked for; None for the number of members.
 
     Returns:
-        Dict of plain values: size, method, portfolio (names), epsilon, epsilon_bound, delta, worst_weights,
-        usage (share of all preferences that each member serves best, by name).
+        Dict of plain values: certificate (``portfolio``), size, method, minimised, portfolio (names), epsilon,
+        epsilon_bound, delta, delta_bound, worst_weights, usage (share of all preferences that each member serves
+        best, by name), additive_gap, additive_worst_weights, proof (see ``describe_certificate``).
     """
+    proven = describe_certificate(table, selection.certificate)
     shares = usage(table.value_vectors, selection.indices)
     return {
+        "certificate": "portfolio",
         "size": len(selection.indices) if size is None else size,
         "method": selection.method,
-        "portfolio": [table.names[member] for member in selection.indices],
-        "epsilon": selection.epsilon,
+        "minimised": selection.minimised,
+        "portfolio": proven["portfolio"],
+        "epsilon": proven["epsilon"],
         "epsilon_bound": selection.epsilon_bound,
-        "delta": selection.delta,
-        "worst_weights": selection.worst_weights.tolist(),
+        "delta": proven["delta"],
+        "delta_bound": selection.delta_bound,
+        "worst_weights": proven["worst_weights"],
         "usage": {table.names[member]: share for member, share in shares.items()},
+        "additive_gap": proven["additive_gap"],
+        "additive_worst_weights": proven["additive_worst_weights"],
+        "proof": proven["proof"],
     }
 
 
-def _check_request(size, method, delta, time_limit_seconds):
+def _check_request(size, method, time_limit_seconds):
     """Check the arguments of a selection and give the size as an int."""
     if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
         raise SelectionError(f"size={size!r}", rule="must be an integer of at least 1", remedy="raise it")
@@ -201,18 +230,18 @@ def _check_request(size, method, delta, time_limit_seconds):
             rule=f"must be one of {', '.join(METHODS)}",
             remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
         )
-    check_delta(delta)
     if not time_limit_seconds > 0:
         raise SelectionError(f"time_limit_seconds={time_limit_seconds}", rule="must be above 0", remedy="raise it")
     return int(size)
 
 
-def _fill(values, members, size):
-    """Add policies until there are ``size``, each the one that raises the mean best value most."""
+def _fill(values, members, size, candidates):
+    """Add candidates until there are ``size``, each the one that raises the mean best value most."""
     chosen = list(dict.fromkeys(int(member) for member in members))
     worth = dense_preferences(values.shape[1]) @ values.T
     while len(chosen) < size:
-        gain = np.maximum(worth, worth[:, chosen].max(axis=1, keepdims=True)).mean(axis=0)
+        gain = np.full(len(values), -np.inf)
+        gain[candidates] = np.maximum(worth[:, candidates], worth[:, chosen].max(axis=1, keepdims=True)).mean(axis=0)
         gain[chosen] = -np.inf
         chosen.append(int(np.argmax(gain)))
     return tuple(sorted(chosen))

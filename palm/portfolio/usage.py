@@ -1,5 +1,7 @@
 """How much of all preferences each member of a portfolio serves best."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull, HalfspaceIntersection
@@ -64,6 +66,42 @@ def usage(value_vectors, portfolio):
     shares = np.zeros(len(members))
     shares[firsts] = volumes / volumes.sum()
     return dict(zip(members, shares.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """How evenly the preferences are spread over the members of a portfolio.
+
+    Attributes:
+        entropy: of the shares, in nats, from 0 to log of the number of members.
+        effective_number: exp(entropy): this many members with equal shares would be as even.
+        unused: members that serve no preference best, increasing.
+    """
+
+    entropy: float
+    effective_number: float
+    unused: tuple
+
+
+def diversity(shares):
+    """Compute how evenly the preferences are spread over the members of a portfolio.
+
+    Args:
+        shares: dict from member to its share, as ``usage`` gives it; at least 0, summing to 1.
+
+    Returns:
+        Diversity.
+
+    Source:
+        Shannon entropy; its exponential is Hill's number of order 1 (Hill 1973).
+    """
+    used = np.array([share for share in shares.values() if share > 0])
+    entropy = max(0.0, -float((used * np.log(used)).sum()))
+    return Diversity(
+        entropy=entropy,
+        effective_number=float(np.exp(entropy)),
+        unused=tuple(member for member, share in shares.items() if share <= 0),
+    )
 
 
 def _lengths(chosen):

@@ -38,6 +38,24 @@ def check_accuracy(epsilon, delta):
         raise WeightsError(f"delta={delta!r}", rule="must be in [0, 1]", remedy="choose one in that range")
 
 
+def check_corners_reachable(delta, strategy):
+    """Check that cells can cover a corner's surroundings, where only an additive tolerance helps.
+
+    Args:
+        delta: additive tolerance δ'.
+        strategy: name of the strategy that needs one above 0.
+
+    Raises:
+        WeightsError: δ' is 0.
+    """
+    if delta <= 0:
+        raise WeightsError(
+            f"delta={delta!r}",
+            rule=f"strategy {strategy} needs a delta above 0: near a corner only an additive tolerance covers",
+            remedy="choose one such as 0.01",
+        )
+
+
 def cell_boxes(weights, *, epsilon, delta):
     """Make the boxes whose cuts with the simplex are the cells of preference vectors.
 

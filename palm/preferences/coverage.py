@@ -19,25 +19,35 @@ MAX_LEAF_CELLS = 96
 MIN_BLOCK_WIDTH = 1 / 64
 """Blocks narrower than this are not halved: cells that share a face would never be separated."""
 
-CENTRES_CHECKED = 100
-"""How many of the largest left-over pieces are tried as counterexamples."""
+LARGEST_PIECES = 100
+"""How many of the left-over pieces are told and tried for counterexamples."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coverage:
     """Whether cells cover the simplex.
 
     Attributes:
         covered: whether every point of the simplex lies in a cell.
         uncovered_fraction: share of the simplex's volume that no cell holds; 0.0 when covered.
-        counterexample: a point of the simplex that is strictly outside every cell; None when covered.
-        method: ``exact``: the decision and the share come from geometry, not from samples.
+        pieces: the 100 largest uncovered pieces at most, largest first: Boxes, disjoint; their cuts with the
+            simplex are uncovered.
+        shares: the share of the simplex's volume in each of these pieces, shape (k,).
+        counterexamples: points of these pieces that are strictly outside every cell, shape (m, d).
+        method: ``exact``: the decision and the shares come from geometry, not from samples.
     """
 
     covered: bool
     uncovered_fraction: float
-    counterexample: tuple | None
+    pieces: Boxes
+    shares: np.ndarray
+    counterexamples: np.ndarray
     method: str = "exact"
+
+    @property
+    def counterexample(self):
+        """A point of the simplex that is strictly outside every cell, as a tuple; None when covered."""
+        return tuple(self.counterexamples[0].tolist()) if len(self.counterexamples) else None
 
 
 def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
@@ -52,7 +62,7 @@ def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
     Returns:
         Coverage. ``covered`` is False as soon as one left-over piece is thicker than the tolerance in every
         coordinate. The share is the sum of exact volumes of disjoint pieces (rounding: about 1e-15 a piece),
-        rounded up to 1e-15. The counterexample was checked against every cell.
+        rounded up to 1e-15. The counterexamples were checked against every cell.
 
     Raises:
         WeightsError: a row is not on the simplex, or ε' or δ' is outside its range.
@@ -63,29 +73,38 @@ def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
     rows = check_weight_rows(weights)
     check_objectives(rows.shape[1])
     cells = cell_boxes(np.unique(rows, axis=0), epsilon=epsilon, delta=delta)
-    fraction, pieces = 0.0, []
+    nothing = np.empty((0, rows.shape[1]))
+    fraction, largest = 0.0, _Pieces(Boxes(nothing, nothing), np.empty(0))
     for left in uncovered_boxes(cells, tolerance=tolerance):
-        shares = box_shares(left)
-        fraction += float(shares.sum())
-        largest = np.argsort(-shares, kind="stable")[:CENTRES_CHECKED]
-        pieces.append((shares[largest], box_centres(Boxes(left.lows[largest], left.highs[largest]))))
-    if not pieces:
-        return Coverage(covered=True, uncovered_fraction=0.0, counterexample=None)
-    order = np.argsort(-np.concatenate([shares for shares, _ in pieces]), kind="stable")[:CENTRES_CHECKED]
-    centres = np.concatenate([points for _, points in pieces])[order]
+        found = _Pieces(left, box_shares(left))
+        fraction += float(found.shares.sum())
+        largest = _largest(largest, found)
+    centres = box_centres(largest.boxes)
+    outside = (cell_excess(centres[:, None], rows[None], epsilon=epsilon, delta=delta) > 0).all(axis=1)
     return Coverage(
-        covered=False,
-        uncovered_fraction=max(fraction, VOLUME_ROUNDING),
-        counterexample=_first_outside(centres, rows, epsilon=epsilon, delta=delta),
+        covered=not len(centres),
+        uncovered_fraction=max(fraction, VOLUME_ROUNDING) if len(centres) else 0.0,
+        pieces=largest.boxes,
+        shares=largest.shares,
+        counterexamples=centres[outside],
     )
 
 
-def _first_outside(points, weights, *, epsilon, delta):
-    """Pick the first point that is strictly outside every cell, by the definition itself."""
-    for point in points:
-        if (cell_excess(point, weights, epsilon=epsilon, delta=delta) > 0).all():
-            return tuple(point.tolist())
-    return None
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """Boxes and their shares of the simplex."""
+
+    boxes: Boxes
+    shares: np.ndarray
+
+
+def _largest(first, second):
+    """Keep the largest of two groups of pieces."""
+    shares = np.concatenate([first.shares, second.shares])
+    order = np.argsort(-shares, kind="stable")[:LARGEST_PIECES]
+    lows = np.concatenate([first.boxes.lows, second.boxes.lows])[order]
+    highs = np.concatenate([first.boxes.highs, second.boxes.highs])[order]
+    return _Pieces(Boxes(lows, highs), shares[order])
 
 
 def uncovered_boxes(cells, *, tolerance=WIDTH_TOLERANCE, keep=None):

@@ -1,18 +1,29 @@
 """A grid of preferences by strategy, with its exact coverage and a bound on how small it could be."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
 
 import numpy as np
 
 from palm.errors import WeightsError
-from palm.preferences.cells import check_accuracy
+from palm.preferences.cells import check_accuracy, check_corners_reachable
 from palm.preferences.coverage import Coverage, check_coverage
 from palm.preferences.grids import palm_grid, random_grid, uniform_grid
-from palm.preferences.packing import cover_lower_bound
-from palm.preferences.simplex import check_objectives, check_size
+from palm.preferences.line import line_cover, line_packing
+from palm.preferences.minimal import minimal_grid
+from palm.preferences.packing import Packing, pack_preferences
+from palm.preferences.simplex import check_objectives, check_size, check_weight_rows
+from palm.preferences.weighted_packing import MAX_OBJECTIVES, weighted_packing
 
-STRATEGIES = ("random", "uniform", "palm")
+STRATEGIES = ("random", "uniform", "palm", "minimal", "weights")
+
+QUICK_ROUNDS, ROUNDS = 8, 60
+"""Most linear programs for the lower bound: of a strategy that does not search for it, and of ``minimal``."""
+
+BOUND_SHARE = 0.2
+"""Share of the time that ``minimal`` spends on the lower bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,25 +35,34 @@ class Design:
         objectives: d.
         epsilon: multiplicative tolerance ε' of the cells.
         delta: additive tolerance δ' of the cells.
-        size: number n of preference vectors.
         weights: shape (n, d), each row summing to 1.
         coverage: whether the cells cover the simplex (exact).
-        lower_bound: proven: no cover has fewer vectors than this.
+        packing: the proof that no cover has fewer vectors than its bound.
     """
 
     strategy: str
     objectives: int
     epsilon: float
     delta: float
-    size: int
     weights: np.ndarray
     coverage: Coverage
-    lower_bound: int | None
+    packing: Packing
+
+    @property
+    def size(self):
+        """Number n of preference vectors."""
+        return len(self.weights)
+
+    @property
+    def lower_bound(self):
+        """Proven: no cover has fewer vectors than this."""
+        return self.packing.bound
 
     def to_dict(self):
-        """Give the design as plain lists, numbers and strings."""
+        """Give the design as plain lists, numbers and strings: a certificate that `palm verify` checks."""
         seen = self.coverage.counterexample
         return {
+            "certificate": "cover",
             "strategy": self.strategy,
             "objectives": self.objectives,
             "epsilon": self.epsilon,
@@ -56,25 +76,138 @@ class Design:
                 "counterexample": None if seen is None else list(seen),
             },
             "lower_bound": self.lower_bound,
+            "packing": self.packing.points.tolist(),
+            "packing_weights": self.packing.weights.tolist(),
         }
 
 
-def design_grid(objectives, *, epsilon, delta, strategy, size=None, seed=0):
+def design_grid(
+    objectives,
+    *,
+    epsilon,
+    delta,
+    strategy,
+    size=None,
+    seed=0,
+    weights=None,
+    seconds_left: Callable[[], float] = lambda: inf,
+    on_cover: Callable[[int], None] = lambda size: None,
+):
     """Choose the preference vectors to train policies for.
 
     Args:
         objectives: d, 2 to 8.
         epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1]; above 0 for ``palm``.
-        strategy: ``random``, ``uniform`` or ``palm``.
-        size: how many vectors; needed by ``random`` and ``uniform``, an upper limit for ``palm``.
+        delta: additive tolerance δ' of the cells, in [0, 1]; above 0 for ``palm`` and ``minimal``.
+        strategy: ``random``, ``uniform``, ``palm``, ``minimal`` or ``weights``.
+        size: how many vectors; needed by ``random`` and ``uniform``, an upper limit for ``palm`` and ``minimal``.
         seed: an int or a ``numpy.random.Generator``; only ``random`` uses it.
+        weights: the vectors themselves, shape (n, d); needed by ``weights`` and only by it.
+        seconds_left: tells how long ``minimal`` may still search, in seconds; the clock is the caller's.
+        on_cover: told the size of each better cover that ``minimal`` finds.
 
     Returns:
         Design, with exact coverage and a proven lower bound on the size of any cover.
 
     Raises:
-        WeightsError: an argument is unknown, missing or out of range, or ``palm`` finds no cover.
+        WeightsError: an argument is unknown, missing or out of range, or no cover of the size was found.
+    """
+    check_request(objectives, epsilon=epsilon, delta=delta, strategy=strategy, size=size, weights=weights)
+    d = int(objectives)
+    packing = best_packing(
+        d, epsilon=epsilon, delta=delta, thorough=strategy == "minimal", seconds_left=_share(seconds_left, BOUND_SHARE)
+    )
+    if strategy == "palm":
+        rows = palm_grid(d, epsilon=epsilon, delta=delta)
+    elif strategy == "minimal":
+        rows = _minimal(d, epsilon, delta, packing.bound, seconds_left=seconds_left, on_cover=on_cover)
+    elif strategy == "weights":
+        rows = check_weight_rows(weights, d)
+    elif strategy == "uniform":
+        rows = uniform_grid(d, size)
+    else:
+        rows = random_grid(d, size, seed=seed)
+    if size is not None and len(rows) > size:
+        raise WeightsError(
+            f"size={size}",
+            rule=f"the {strategy} grid for epsilon={epsilon}, delta={delta} needs {len(rows)} vectors",
+            remedy=f"allow {len(rows)}, or raise epsilon or delta",
+        )
+    return Design(
+        strategy=strategy,
+        objectives=d,
+        epsilon=float(epsilon),
+        delta=float(delta),
+        weights=rows,
+        coverage=check_coverage(rows, epsilon=epsilon, delta=delta),
+        packing=packing,
+    )
+
+
+def best_packing(objectives, *, epsilon, delta, thorough, seconds_left=lambda: inf):
+    """Find a packing: a proof that covers need a number of vectors.
+
+    Args:
+        objectives: d, 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in [0, 1].
+        thorough: whether to spend minutes on it if they help; otherwise seconds.
+        seconds_left: tells how long the search may go on, in seconds.
+
+    Returns:
+        Packing. Its bound is the exact minimum for two objectives; above, the best that was found.
+
+    Raises:
+        WeightsError: an argument is out of range.
+    """
+    if objectives == 2 and delta > 0:
+        return line_packing(epsilon=epsilon, delta=delta)
+    simple = pack_preferences(objectives, epsilon=epsilon, delta=delta)
+    if delta == 0 or objectives > (MAX_OBJECTIVES if thorough else 3):
+        return simple
+    rounds = ROUNDS if thorough else QUICK_ROUNDS
+    weighted = weighted_packing(objectives, epsilon=epsilon, delta=delta, rounds=rounds, seconds_left=seconds_left)
+    return max(simple, weighted, key=lambda packing: packing.bound)
+
+
+def _minimal(objectives, epsilon, delta, enough, *, seconds_left, on_cover):
+    """Search the smallest cover; the palm grid is where the search starts."""
+    if objectives == 2:
+        return line_cover(epsilon=epsilon, delta=delta)
+    try:
+        start = palm_grid(objectives, epsilon=epsilon, delta=delta)
+    except WeightsError:
+        start = None
+    return minimal_grid(
+        objectives,
+        epsilon=epsilon,
+        delta=delta,
+        start=start,
+        enough=enough,
+        seconds_left=seconds_left,
+        on_cover=on_cover,
+    )
+
+
+def _share(seconds_left, share):
+    """Allow a share of the time that is left now."""
+    kept = (1 - share) * seconds_left()
+    return seconds_left if kept == inf else lambda: seconds_left() - kept
+
+
+def check_request(objectives, *, epsilon, delta, strategy, size=None, weights=None):
+    """Check the arguments of a design without making it.
+
+    Args:
+        objectives: d, 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in [0, 1].
+        strategy: one of ``STRATEGIES``.
+        size: see ``design_grid``.
+        weights: see ``design_grid``.
+
+    Raises:
+        WeightsError: one is unknown, missing or out of range.
     """
     d = check_objectives(objectives)
     check_accuracy(epsilon, delta)
@@ -87,23 +220,19 @@ def design_grid(objectives, *, epsilon, delta, strategy, size=None, seed=0):
         )
     if size is not None:
         check_size(size)
-    elif strategy != "palm":
+    if size is None and strategy in ("random", "uniform"):
         raise WeightsError(
             f"strategy={strategy!r}", rule="needs a size", remedy="say how many preference vectors are wanted"
         )
-    if strategy == "palm":
-        weights = palm_grid(d, epsilon=epsilon, delta=delta, size=size)
-    elif strategy == "uniform":
-        weights = uniform_grid(d, size)
-    else:
-        weights = random_grid(d, size, seed=seed)
-    return Design(
-        strategy=strategy,
-        objectives=d,
-        epsilon=float(epsilon),
-        delta=float(delta),
-        size=len(weights),
-        weights=weights,
-        coverage=check_coverage(weights, epsilon=epsilon, delta=delta),
-        lower_bound=cover_lower_bound(d, epsilon=epsilon, delta=delta),
-    )
+    if (weights is not None) != (strategy == "weights"):
+        raise WeightsError(
+            f"strategy={strategy!r}",
+            rule="needs the weights" if weights is None else "takes no weights",
+            remedy="give the preference vectors with strategy weights, and only with it",
+        )
+    if size is not None and strategy == "weights":
+        raise WeightsError(f"size={size}", rule="strategy weights takes no size", remedy="leave it out")
+    if weights is not None:
+        check_weight_rows(weights, d)
+    if strategy in ("palm", "minimal"):
+        check_corners_reachable(delta, strategy)

@@ -148,20 +148,19 @@ def uniform_grid(objectives, size):
     return lattice(d, divisions) if lattice_size(d, divisions) == count else spread_points(d, count)
 
 
-def palm_grid(objectives, *, epsilon, delta, size=None):
+def palm_grid(objectives, *, epsilon, delta):
     """Make the pivot grid that covers the simplex, with the fewest levels that the search finds.
 
     Args:
         objectives: d, 2 to 8.
         epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
         delta: additive tolerance δ' of the cells, in (0, 1].
-        size: the most vectors allowed; ``None`` for no limit.
 
     Returns:
         Array of shape (d · L^(d-1), d), certified by ``check_coverage`` to cover.
 
     Raises:
-        WeightsError: an argument is out of range, no cover was found, or it is larger than ``size``.
+        WeightsError: an argument is out of range, or no cover was found.
 
     Source:
         Derived from arXiv 2604.04144, Figures 1 and 2. Coverage is exact.
@@ -171,12 +170,6 @@ def palm_grid(objectives, *, epsilon, delta, size=None):
     grid = pivot_grid(d, find_levels(d, epsilon=epsilon, delta=delta).values)
     _, first = np.unique(grid, axis=0, return_index=True)
     grid = grid[np.sort(first)]
-    if size is not None and check_size(size) < len(grid):
-        raise WeightsError(
-            f"size={size}",
-            rule=f"the palm grid for epsilon={epsilon}, delta={delta} needs {len(grid)} vectors",
-            remedy=f"allow {len(grid)}, or raise epsilon or delta",
-        )
     coverage = check_coverage(grid, epsilon=epsilon, delta=delta)
     if not coverage.covered:
         raise WeightsError(

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from palm.errors import WeightsError
-from palm.preferences.cells import cell_boxes, cell_excess
-from palm.preferences.coverage import box_centres, uncovered_boxes
-from palm.preferences.packing import cover_lower_bound
+from palm.preferences.cells import cell_excess, check_corners_reachable
+from palm.preferences.packing import pack_preferences
 from palm.preferences.simplex import MAX_SIZE, finest_lattice
+from palm.preferences.symmetric import ordered_holes
 
 MAX_LEVELS = 400
 """Most levels that the search considers."""
@@ -93,12 +93,7 @@ def find_levels(objectives, *, epsilon, delta):
     Source:
         Nelder and Mead (1965) on a sample that grows by the holes which exact subtraction finds.
     """
-    if delta <= 0:
-        raise WeightsError(
-            f"delta={delta!r}",
-            rule="strategy palm needs a delta above 0: near a corner only an additive tolerance covers",
-            remedy="choose one such as 0.01",
-        )
+    check_corners_reachable(delta, "palm")
     sample = finest_lattice(objectives, SAMPLE_LIMIT)
     # The grid is symmetric, so preferences in decreasing order stand for all of them.
     sample = sample[(np.diff(sample, axis=1) <= 0).all(axis=1)]
@@ -108,7 +103,7 @@ def find_levels(objectives, *, epsilon, delta):
         best, sample = _search(sample, high, epsilon=epsilon, delta=delta)
         high += best is None
     # Fewer vectors than a packing has points cannot cover, so those counts need no search.
-    needed = cover_lower_bound(objectives, epsilon=epsilon, delta=delta)
+    needed = pack_preferences(objectives, epsilon=epsilon, delta=delta).bound
     low = max(count for count in range(MAX_LEVELS) if pivot_size(objectives, count) < needed)
     while best is not None and high <= MAX_FITTED_LEVELS and high - low > 1:
         middle = (low + high) // 2
@@ -186,7 +181,8 @@ def _search(sample, count, *, epsilon, delta):
             if worst > EXCESS_TOLERANCE:
                 break
             levels = _levels(gaps)
-            holes = _holes(pivot_grid(sample.shape[1], levels), epsilon=epsilon, delta=delta)
+            grid = pivot_grid(sample.shape[1], levels)
+            holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
             if not len(holes):
                 return Levels(values=tuple(levels.tolist()), slack=-float(worst)), sample
             sample = np.concatenate([sample, holes])
@@ -245,19 +241,3 @@ def _ordered_rows(choices, levels):
     """
     rows = np.hstack([np.ones((len(choices), 1)), levels[choices]])
     return rows / rows.sum(axis=1, keepdims=True)
-
-
-def _holes(weights, *, epsilon, delta):
-    """Find points in decreasing order that no cell holds; none means that the cells cover everything."""
-    first, second = np.triu_indices(weights.shape[1], 1)
-
-    def holds_ordered(boxes):
-        return (boxes.highs[:, first] > boxes.lows[:, second]).all(axis=1)
-
-    holes, count = [], 0
-    for left in uncovered_boxes(cell_boxes(weights, epsilon=epsilon, delta=delta), keep=holds_ordered):
-        holes.append(-np.sort(-box_centres(left), axis=1))
-        count += len(left.lows)
-        if count >= HOLES_PER_ROUND:
-            break
-    return np.concatenate(holes)[:HOLES_PER_ROUND] if holes else np.empty((0, weights.shape[1]))

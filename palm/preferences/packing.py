@@ -1,4 +1,7 @@
-"""A proven lower bound on the size of any cover: preferences of which no vector can serve two."""
+"""Proven lower bounds on the size of any cover: preferences of which no vector can serve many."""
+
+from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -10,6 +13,45 @@ CANDIDATES = 2000
 
 GAP_TOLERANCE = 1e-9
 """Two preferences count as incompatible only when the gap between their boxes exceeds this."""
+
+TOTAL_TOLERANCE = 1e-6
+"""A packing's total weight counts as a whole number when it exceeds one by no more than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """Weighted preferences such that no vector w serves a total weight above 1.
+
+    Attributes:
+        points: preferences v, shape (m, d).
+        weights: of each, shape (m,), in [0, 1]; all 1 where no vector serves two of them.
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def bound(self):
+        """The size that every cover has at least: its vectors serve the total weight, each at most 1 of it."""
+        return max(1, ceil(float(self.weights.sum()) - TOTAL_TOLERANCE))
+
+
+def reach(preferences, *, epsilon, delta):
+    """Bound the vectors that serve preferences.
+
+    Args:
+        preferences: v, shape (k, d).
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in [0, 1].
+
+    Returns:
+        Lower and upper corners, each of shape (k, d): a vector outside, widened by 1e-9, does not serve v.
+
+    Source:
+        |w_i - v_i| ≤ ε' v_i + δ' (Lemma 3.2 of arXiv 2604.04144), a box in w.
+    """
+    v = np.asarray(preferences, dtype=np.float64)
+    return v * (1 - epsilon) - delta - GAP_TOLERANCE, v * (1 + epsilon) + delta + GAP_TOLERANCE
 
 
 def incompatible(first, second, *, epsilon, delta):
@@ -43,7 +85,7 @@ def pack_preferences(objectives, *, epsilon, delta):
         delta: additive tolerance δ' of the cells, in [0, 1].
 
     Returns:
-        Array of shape (m, d). At each step the candidate that rules out the fewest others is taken.
+        Packing with weights of 1. At each step the candidate that rules out the fewest others is taken.
 
     Raises:
         WeightsError: an argument is out of range.
@@ -61,24 +103,4 @@ def pack_preferences(objectives, *, epsilon, delta):
         removed = alive & clash[best]
         alive &= ~removed
         degrees -= clash[:, removed].sum(axis=1)
-    return points[picked]
-
-
-def cover_lower_bound(objectives, *, epsilon, delta):
-    """Bound from below the number of preference vectors that any cover needs.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-
-    Returns:
-        The size of a packing: proven, not necessarily the best bound.
-
-    Raises:
-        WeightsError: an argument is out of range.
-
-    Source:
-        A vector serves at most one preference of a packing, so a cover is at least as large.
-    """
-    return len(pack_preferences(objectives, epsilon=epsilon, delta=delta))
+    return Packing(points=points[picked], weights=np.ones(len(picked)))

@@ -1,16 +1,25 @@
 """Step: the preference weights to train, with the certificate of their coverage."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from palm.config import PortfolioConfig
-from palm.preferences.design import Design
+from palm.deadline import deadline
+from palm.preferences.design import check_request
 from palm.preferences.design import design_grid as design
 from palm.progress import stage
-from palm.storage.files import write_json
+from palm.stages.reuse import reuse_or_make
+from palm.storage.files import read_json, write_json
+from palm.storage.store import Store
+
+FILE = "design.json"
 
 
 def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]:
     """Design the grid and write it as JSON.
+
+    A design is kept in the store: a search under a time limit may end elsewhere the next time, and other preference
+    weights would mean other policies to train.
 
     Args:
         config: the configuration.
@@ -22,30 +31,40 @@ def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]
     Raises:
         WeightsError: the strategy or its numbers are out of their domain.
     """
-    with stage("design_grid", config.design.strategy):
-        result = configured_design(config).to_dict()
+    definition = {"objectives": len(config.rewards), **config.design.model_dump()}
+    with stage("design_grid", config.design.strategy) as progress, TemporaryDirectory() as scratch:
+
+        def make(folder: Path) -> None:
+            limit = config.design.time_limit_seconds
+            seconds_left = deadline(limit)
+
+            def on_cover(size: int) -> None:
+                progress.advance(round(limit - seconds_left()), round(limit), f"seconds, best cover {size}")
+
+            result = design(**_arguments(config), seconds_left=seconds_left, on_cover=on_cover)
+            write_json(folder / FILE, result.to_dict())
+
+        folder = Path(scratch) / "design"
+        reuse_or_make(Store(config.storage.root), "design", definition, folder, make)
+        result = read_json(folder / FILE)
         write_json(destination, result)
     return result["weights"]
 
 
-def configured_design(config: PortfolioConfig) -> Design:
-    """The design that a configuration asks for.
+def check_design(config: PortfolioConfig) -> None:
+    """Check what a configuration asks of its design, without making it.
 
     Args:
         config: the configuration.
 
-    Returns:
-        The preference weights with their coverage.
-
     Raises:
         WeightsError: the strategy or its numbers are out of their domain.
     """
-    settings = config.design
-    return design(
-        len(config.rewards),
-        epsilon=settings.epsilon,
-        delta=settings.delta,
-        strategy=settings.strategy,
-        size=settings.size,
-        seed=settings.seed,
-    )
+    arguments = _arguments(config)
+    del arguments["seed"]
+    check_request(**arguments)
+
+
+def _arguments(config: PortfolioConfig) -> dict:
+    """The arguments of the design that a configuration asks for."""
+    return {"objectives": len(config.rewards), **config.design.model_dump(exclude={"time_limit_seconds"})}

@@ -9,7 +9,7 @@ from palm.models.load import check_model_folder
 from palm.models.prompts import PromptSet, read_prompts, read_records
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
-from palm.stages.design_grid import configured_design
+from palm.stages.design_grid import check_design
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json
 from palm.storage.store import Store
@@ -81,7 +81,7 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
     Raises:
         PalmError: one of them is not.
     """
-    configured_design(config)
+    check_design(config)
     Store(config.storage.root).check_writable()
     inputs = load_inputs(config)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from palm.errors import DataError, StorageError
+
+_NUMBERS = re.compile(r"\[\n\s*([-+.,\deE\s]+?)\s*\]")
+"""A list of numbers as ``json.dumps`` indents it."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,7 +46,27 @@ def write_json(path: Path, value) -> None:
         path: destination.
         value: JSON-able; NaN and infinities are refused.
     """
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_text(path, json_text(value) + "\n")
+
+
+def json_text(value) -> str:
+    """Write a value as JSON that a person and a diff can read: every list of numbers is on one line of its own.
+
+    Args:
+        value: JSON-able; NaN and infinities are refused.
+
+    Returns:
+        The text, without a line break at its end.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    # Strings hold no raw line breaks, so a bracket before one always opens a list.
+    return _NUMBERS.sub(_on_one_line, json.dumps(value, indent=2, allow_nan=False))
+
+
+def _on_one_line(numbers: re.Match) -> str:
+    return "[" + " ".join(numbers[1].split()) + "]"
 
 
 def read_json(path: Path) -> dict:

@@ -9,6 +9,7 @@ from palm.errors import SelectionError
 from palm.portfolio import exact
 from palm.portfolio.certificate import certify
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
+from palm.portfolio.set_cover import Cover
 from palm.portfolio.values import ValueTable
 from palm.preferences.levels import pivot_grid
 
@@ -60,7 +61,7 @@ def test_exact_is_proven_on_the_testbed(tabular):
 def test_unanswered_set_covers_leave_an_honest_bound(tabular, monkeypatch):
     """When no set cover is answered, greedy's portfolio stands and nothing is proven."""
     values = tabular(1, 3).value_vectors(np.random.default_rng(0).dirichlet(np.ones(3), 15))
-    monkeypatch.setattr(exact, "cover", lambda *_, **__: exact.Cover(picks=None, impossible=False))
+    monkeypatch.setattr(exact, "cover", lambda *_, **__: Cover(picks=None, impossible=False))
     chosen = select(values, 3)
     assert chosen.epsilon_bound == 0
     assert chosen.epsilon == select(values, 3, method="greedy").epsilon
@@ -71,6 +72,24 @@ def test_size_of_all_takes_all():
     for size in (4, 9):
         assert select(values, size).indices == (0, 1, 2, 3)
         assert select(values, size, method="greedy").epsilon == 0
+
+
+@pytest.mark.parametrize("method", ["exact", "greedy"])
+def test_only_candidates_are_chosen_and_all_are_lived_up_to(method):
+    rng = np.random.default_rng(4)
+    for _ in range(15):
+        values = rng.uniform(0.05, 1, (9, 3))
+        candidates = sorted(rng.choice(9, 5, replace=False).tolist())
+        best = min(certify(values, subset).epsilon for subset in combinations(candidates, 2))
+        chosen = select(values, 2, method=method, candidates=candidates)
+        assert set(chosen.indices) <= set(candidates)
+        assert chosen.epsilon >= best - 1e-9
+        if method == "exact":
+            assert chosen.epsilon == pytest.approx(best, abs=2e-6)
+            assert chosen.epsilon_bound <= best + 1e-9
+    assert select(values, 5, method=method, candidates=candidates).indices == tuple(candidates)
+    with pytest.raises(SelectionError, match=r"portfolio=\[9\]"):
+        select(values, 2, method=method, candidates=[9])
 
 
 def test_places_left_over_go_to_the_most_useful():
@@ -149,7 +168,8 @@ def test_description_has_names_and_plain_numbers(tabular):
     selection = select(table.value_vectors, 3)
     told = describe_selection(table, selection)
     assert list(told) == [
-        "size", "method", "portfolio", "epsilon", "epsilon_bound", "delta", "worst_weights", "usage"
+        "certificate", "size", "method", "minimised", "portfolio", "epsilon", "epsilon_bound", "delta", "delta_bound",
+        "worst_weights", "usage", "additive_gap", "additive_worst_weights", "proof"
     ]  # fmt: skip
     assert told["size"] == 3
     assert told["portfolio"] == [f"p{index}" for index in selection.indices] == list(told["usage"])

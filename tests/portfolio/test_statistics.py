@@ -5,7 +5,7 @@ import pytest
 
 from palm.errors import DataError, SelectionError
 from palm.portfolio.certificate import certify
-from palm.portfolio.statistics import worst_case_gap_interval
+from palm.portfolio.statistics import compare_portfolios, largest_loss, worst_case_gap_interval
 
 
 def measurements(prompts, noise, seed=0):
@@ -92,3 +92,66 @@ def test_bad_arguments(changes, error, message):
             arguments["rewards"], arguments["costs"], arguments["portfolio"],
             delta=0.0, confidence=arguments["confidence"], resamples=arguments["resamples"], seed=0,
         )  # fmt: skip
+
+
+def replacement(prompts, noise, seed=0):
+    """Two portfolios, {0, 1} and {2, 3}: the new one loses 0.1 at (1, 0), gains 0.05 at (0, 1)."""
+    rng = np.random.default_rng(seed)
+    means = np.array([[0.8, 0.3], [0.3, 0.7], [0.7, 0.3], [0.3, 0.75]])
+    return np.clip(means[:, None] + noise * rng.uniform(-1, 1, (4, prompts, 2)), 0, 1), np.zeros((4, prompts))
+
+
+def test_largest_loss_by_hand():
+    found = compare_portfolios(*replacement(10, 0.0), [0, 1], [2, 3], resamples=20, seed=0)
+    assert found.largest_loss == pytest.approx(0.1)
+    assert found.loss_upper == pytest.approx(0.1)
+    np.testing.assert_allclose(found.worst_weights, [1, 0], atol=1e-9)
+    assert (found.confidence, found.resamples) == (0.95, 20)
+
+
+def test_largest_loss_is_negative_when_everybody_gains():
+    before, after = np.array([[0.5, 0.2], [0.2, 0.5]]), np.array([[0.6, 0.4], [0.3, 0.6]])
+    assert largest_loss(before, after).loss == pytest.approx(-0.1)
+    assert largest_loss(before, before).loss == pytest.approx(0, abs=1e-9)
+    assert largest_loss(before, before[:1]).loss == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("objectives", [2, 3, 4])
+def test_no_preference_loses_more(objectives):
+    """The loss is attained at the worst weights and by no sampled preference exceeded."""
+    rng = np.random.default_rng(objectives)
+    for _ in range(10):
+        before, after = rng.uniform(-0.2, 1, (2, 4, objectives))
+        found = largest_loss(before, after)
+        v = np.vstack([rng.dirichlet(np.full(objectives, 0.7), 500), found.weights])
+        losses = (v @ before.T).max(axis=1) - (v @ after.T).max(axis=1)
+        assert losses.max() <= found.loss + 1e-8
+        assert losses[-1] == pytest.approx(found.loss, abs=1e-8)
+
+
+def test_mean_change_by_hand():
+    """One policy replaced by one that is 0.1 better in the first reward only: 0.1 · mean of v_1 = 0.05."""
+    rewards = np.array([[0.5, 0.5], [0.6, 0.5]])[:, None].repeat(4, axis=1)
+    found = compare_portfolios(rewards, np.zeros((2, 4)), [0], [1], resamples=5, seed=0)
+    assert found.mean_change == pytest.approx(0.05, abs=0.002)
+    assert found.mean_change_lower == pytest.approx(found.mean_change)
+
+
+def test_comparison_is_paired_and_its_bound_covers():
+    """Noise that all policies share cancels in the loss; noise of their own makes the bound exceed the estimate."""
+    rng = np.random.default_rng(0)
+    rewards, costs = replacement(60, 0.0)
+    shared = compare_portfolios(rewards + 0.2 * rng.uniform(-1, 1, (1, 60, 2)), costs, [0, 1], [2, 3], seed=1)
+    assert shared.loss_upper == pytest.approx(0.1, abs=1e-6)
+    noisy = [compare_portfolios(*replacement(60, 0.2, seed), [0, 1], [2, 3], resamples=40, seed=1) for seed in range(20)]
+    assert sum(found.loss_upper >= 0.1 for found in noisy) >= 16
+    assert all(found.loss_upper > found.largest_loss for found in noisy)
+    assert all(found.mean_change_lower < found.mean_change for found in noisy)
+
+
+def test_comparison_rejects_bad_arguments():
+    rewards, costs = replacement(10, 0.1)
+    with pytest.raises(SelectionError, match=r"portfolio=\[4\]"):
+        compare_portfolios(rewards, costs, [0], [4], seed=0)
+    with pytest.raises(SelectionError, match="confidence=0"):
+        compare_portfolios(rewards, costs, [0], [1], confidence=0, seed=0)

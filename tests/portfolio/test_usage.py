@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm.errors import SelectionError
-from palm.portfolio.usage import usage
+from palm.portfolio.usage import diversity, usage
 
 
 def test_closed_forms():
@@ -50,3 +50,15 @@ def test_shares_agree_with_sampling(objectives, members, seed):
 def test_bad_index():
     with pytest.raises(SelectionError, match=r"portfolio=\[5\]"):
         usage(np.eye(3), [5])
+
+
+def test_diversity_by_hand():
+    even = diversity({3: 0.25, 5: 0.25, 7: 0.25, 9: 0.25})
+    assert even.entropy == pytest.approx(np.log(4))
+    assert even.effective_number == pytest.approx(4)
+    assert even.unused == ()
+    some = diversity({0: 0.5, 1: 0.0, 2: 0.5, 4: 0.0})
+    assert some.effective_number == pytest.approx(2)
+    assert some.unused == (1, 4)
+    assert diversity({2: 1.0}) == diversity(usage([[0.2, 0.3], [0.1, 0.1], [0.5, 0.5]], [2]))
+    assert diversity({2: 1.0}).entropy == 0

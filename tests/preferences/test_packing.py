@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 
 from palm.preferences.cells import in_cell
 from palm.preferences.grids import palm_grid
-from palm.preferences.packing import cover_lower_bound, incompatible, pack_preferences
+from palm.preferences.packing import incompatible, pack_preferences
 
 
 @settings(deadline=None)
@@ -27,7 +27,9 @@ def test_incompatible_means_that_no_vector_serves_both(objectives, seed, epsilon
 
 
 def test_packing_is_pairwise_incompatible_and_every_vector_serves_at_most_one():
-    points = pack_preferences(3, epsilon=0.4, delta=0.0125)
+    packing = pack_preferences(3, epsilon=0.4, delta=0.0125)
+    points = packing.points
+    assert packing.bound == len(points) == packing.weights.sum()
     pairs = incompatible(points[:, None], points[None], epsilon=0.4, delta=0.0125)
     assert (pairs | np.eye(len(points), dtype=bool)).all()
     w = np.random.default_rng(0).dirichlet(np.full(3, 0.5), 20000)
@@ -35,8 +37,8 @@ def test_packing_is_pairwise_incompatible_and_every_vector_serves_at_most_one():
 
 
 def test_bound_at_figure_1():
-    """35 is known to be reachable by a packing; 48 is a cover."""
-    assert 30 <= cover_lower_bound(3, epsilon=0.4, delta=0.0125) <= 36
+    """36 is a cover."""
+    assert 30 <= pack_preferences(3, epsilon=0.4, delta=0.0125).bound <= 36
 
 
 @pytest.mark.parametrize(
@@ -45,12 +47,12 @@ def test_bound_at_figure_1():
 def test_bound_is_at_most_any_cover(objectives, epsilon, delta):
     assert (
         1
-        <= cover_lower_bound(objectives, epsilon=epsilon, delta=delta)
+        <= pack_preferences(objectives, epsilon=epsilon, delta=delta).bound
         <= len(palm_grid(objectives, epsilon=epsilon, delta=delta))
     )
 
 
 def test_bound_is_exact_in_a_simple_case():
     """Two objectives, ε' = 0, δ' = 1/4: two intervals of length 1/2 cover [0, 1], one does not."""
-    assert cover_lower_bound(2, epsilon=0, delta=0.2499) in {2, 3}
-    assert cover_lower_bound(2, epsilon=0, delta=0.5) == 1
+    assert pack_preferences(2, epsilon=0, delta=0.2499).bound in {2, 3}
+    assert pack_preferences(2, epsilon=0, delta=0.5).bound == 1

@@ -1,0 +1,1 @@
+"""Checks saved certificates again; shares no code with what found them."""

@@ -1,0 +1,28 @@
+"""Preference weights from a JSON file."""
+
+from pathlib import Path
+
+from palm.errors import DataError
+from palm.storage.files import read_json
+
+
+def read_weights(path: Path) -> list[list[float]]:
+    """Read preference weights.
+
+    Args:
+        path: JSON file that holds a list of vectors, or an object with such a list under ``weights``, as
+            `palm design --json` prints it.
+
+    Returns:
+        The vectors, as they are in the file.
+
+    Raises:
+        DataError: the file is missing, is not JSON, or holds no such list.
+    """
+    content = read_json(path)
+    rows = content.get("weights") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise DataError(
+            str(path), rule="must hold a list of lists of numbers, or such a list under `weights`", remedy="mend it"
+        )
+    return rows
