@@ -24,7 +24,10 @@ PROBLEMS = 10
 """Problems of the testbed, from seed 0, at the target of 5 %."""
 
 PROBLEMS_WHERE_SLOW = 3
-"""Problems for the other targets of the adaptive design, and for LinearSupport at three or more objectives."""
+"""Problems for the other targets of the adaptive design at three and four objectives."""
+
+LINEAR_SUPPORT_PROBLEMS = {2: 10, 3: 3, 4: 1}
+"""Problems for LinearSupport: at four objectives one takes minutes."""
 
 MOST_POLICIES = {2: 60, 3: 120, 4: 160}
 """A design that has not met a target with this many policies is not followed further."""
@@ -69,10 +72,9 @@ def policies_needed():
             ]
             rows += _rows(d, method, counts)
         rows += _rows(d, "uniform", [lattice_counts(problem, d) for problem in problems])
-        few = problems if d == 2 else problems[:PROBLEMS_WHERE_SLOW]
-        rows += _rows(
-            d, "LinearSupport", [prefix_counts(problem, linear_support(problem, d, support)) for problem in few]
-        )
+        supports = [linear_support(problem, d, support) for problem in problems[: LINEAR_SUPPORT_PROBLEMS[d]]]
+        counts = [prefix_counts(problem, chosen) for problem, chosen in zip(problems, supports, strict=False)]
+        rows += _rows(d, "LinearSupport", counts)
     return rows
 
 

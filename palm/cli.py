@@ -178,10 +178,11 @@ def select(
     for name in result["portfolio"]:
         typer.echo(f"{name}  serves {result['usage'][name]:.1%}")
     worst = ", ".join(f"{name} {w:.4f}" for name, w in zip(table.reward_names, result["worst_weights"], strict=True))
-    typer.echo(
-        f"worst-case gap {result['epsilon']:.6f} at δ={delta:g} (proven bound {result['epsilon_bound']:.6f}), "
-        f"worst weights {worst}"
-    )
+    if epsilon is None:
+        gap = f"worst-case gap {result['epsilon']:.6f} at δ={delta:g} (proven bound {result['epsilon_bound']:.6f})"
+    else:
+        gap = f"worst-case gap δ={result['delta']:.6f} at ε={epsilon:g} (proven bound {result['delta_bound']:.6f})"
+    typer.echo(f"{gap}, worst weights {worst}")
 
 
 @app.command()

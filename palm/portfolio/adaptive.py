@@ -84,7 +84,7 @@ def next_batch(weights, value_vectors, upper, *, size, target, delta=0.0):
         return NextBatch(weights=corners[:count], gap=None)
     bounds = bound_optimum(rows, value_vectors, upper)
     gap = bounds.worst(delta=delta)
-    if gap.epsilon <= 1.3 * target:
+    if gap.epsilon <= target:
         return NextBatch(weights=np.empty((0, len(corners))), gap=gap)
     missing = _new(corners, rows)
     if len(missing):

@@ -77,9 +77,7 @@ class SizeGapPoint:
     greedy: float | None
 
 
-def select(
-    value_vectors, size, *, method="exact", epsilon=None, delta=0.0, candidates=None, time_limit_seconds=60.0
-):
+def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, candidates=None, time_limit_seconds=60.0):
     """Choose ``size`` policies that serve every preference best.
 
     Args:

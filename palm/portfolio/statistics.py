@@ -101,9 +101,7 @@ class Comparison:
     resamples: int
 
 
-def compare_portfolios(
-    per_prompt_rewards, per_prompt_kl_cost, before, after, *, confidence=0.95, resamples=200, seed
-):
+def compare_portfolios(per_prompt_rewards, per_prompt_kl_cost, before, after, *, confidence=0.95, resamples=200, seed):
     """Compute the most that any preference loses when one portfolio replaces another, and bound it.
 
     Args:

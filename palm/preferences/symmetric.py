@@ -33,7 +33,7 @@ def ordered_lattice(objectives, limit, *, epsilon, delta):
     while comb(count + objectives - 1, objectives - 1) <= limit:
         count += 1
     line = np.linspace(1, 0, count)
-    levels = np.expm1(line * np.log1p(epsilon / delta)) * delta / epsilon if epsilon > 0 else line
+    levels = np.minimum(np.expm1(line * np.log1p(epsilon / delta)) * delta / epsilon, 1) if epsilon > 0 else line
     rows = np.array([(1.0, *rest) for rest in combinations_with_replacement(levels, objectives - 1)])
     return rows / rows.sum(axis=1, keepdims=True)
 

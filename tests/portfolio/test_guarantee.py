@@ -28,7 +28,9 @@ def test_cell_guarantee_by_hand():
     assert cell_guarantee(0.2, 0.01, reward_max=3, cost_max=0.5) == Guarantee(epsilon=0.4, delta=2 * (0.03 + 0.1))
 
 
-@pytest.mark.parametrize("parts", [{"epsilon": 1.1, "delta": 0}, {"epsilon": -0.1, "delta": 0}, {"epsilon": 0, "delta": -1}])
+@pytest.mark.parametrize(
+    "parts", [{"epsilon": 1.1, "delta": 0}, {"epsilon": -0.1, "delta": 0}, {"epsilon": 0, "delta": -1}]
+)
 def test_bad_parts(parts):
     with pytest.raises(SelectionError, match="must be"):
         Guarantee(**parts)

@@ -143,7 +143,9 @@ def test_comparison_is_paired_and_its_bound_covers():
     rewards, costs = replacement(60, 0.0)
     shared = compare_portfolios(rewards + 0.2 * rng.uniform(-1, 1, (1, 60, 2)), costs, [0, 1], [2, 3], seed=1)
     assert shared.loss_upper == pytest.approx(0.1, abs=1e-6)
-    noisy = [compare_portfolios(*replacement(60, 0.2, seed), [0, 1], [2, 3], resamples=40, seed=1) for seed in range(20)]
+    noisy = [
+        compare_portfolios(*replacement(60, 0.2, seed), [0, 1], [2, 3], resamples=40, seed=1) for seed in range(20)
+    ]
     assert sum(found.loss_upper >= 0.1 for found in noisy) >= 16
     assert all(found.loss_upper > found.largest_loss for found in noisy)
     assert all(found.mean_change_lower < found.mean_change for found in noisy)
