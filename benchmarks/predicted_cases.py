@@ -67,4 +67,4 @@ def _gaps(seed, truth):
 
 def _all_rollouts(problem, seed):
     """So many rollouts that their error hardly counts."""
-    return problem.sample(4096, seed=seed + 1000)
+    return problem.sample(512, seed=seed + 1000)

@@ -1,6 +1,7 @@
 """Exact selection against greedy on the exact testbed: gap, proven bound and time."""
 
 import time
+from itertools import product
 
 import numpy as np
 from testbed import draw_problem
@@ -18,20 +19,30 @@ def palm_values(seed):
     return draw_problem(seed, 3).value_vectors(palm_grid(3, epsilon=0.4, delta=0.0125))
 
 
+def random_values(seed):
+    """Value vectors of the optimal policies of 48 random weights, d = 3, shape (48, 3)."""
+    return draw_problem(seed, 3).value_vectors(np.random.default_rng(seed).dirichlet(np.ones(3), 48))
+
+
+POLICIES = {"palm": palm_values, "random": random_values}
+"""What the policies of the comparison were trained for."""
+
+
 def selection_rows(seeds=SEEDS, sizes=SIZES):
-    """Compare exact and greedy for n = 48, d = 3, one row for each size.
+    """Compare exact and greedy for n = 48, d = 3, one row for each kind of policies and each size.
 
     Returns:
-        List of dicts: size, problems, exact and greedy (median ε), ratio (median of exact / greedy),
-        proven (how many to 1e-6), seconds and most_seconds (median and largest time of the exact method).
+        List of dicts: policies (``palm`` or ``random``), size, problems, exact and greedy (median ε), ratio (median
+        of exact / greedy), proven (how many to 1e-6), seconds and most_seconds (median and largest time of exact).
     """
-    problems = [palm_values(seed) for seed in seeds]
     rows = []
-    for size in sizes:
+    for policies, size in product(POLICIES, sizes):
+        problems = [POLICIES[policies](seed) for seed in seeds]
         exact, seconds = zip(*(_timed(values, size) for values in problems), strict=True)
         greedy = [select(values, size, method="greedy") for values in problems]
         rows.append(
             {
+                "policies": policies,
                 "size": size,
                 "problems": len(problems),
                 "exact": _median(chosen.epsilon for chosen in exact),

@@ -100,15 +100,18 @@ class Design(_Section):
     """Which preference weights are trained (docs/method.md, cells and grids)."""
 
     strategy: str = Field(
-        description="minimal (fewest vectors), palm (the paper's grid), uniform or random (its baselines), or weights."
+        description="minimal (fewest vectors), palm (the paper's grid), predicted (the best few by rollouts of the "
+        "reference), weights (given ones), uniform or random (the paper's baselines)."
     )
     epsilon: float = Field(ge=0, lt=1, description="ε' of Lemma 3.2: relative reach of a vector's cell.")
     delta: float = Field(ge=0, lt=1, description="δ' of Lemma 3.2: absolute reach of a vector's cell.")
     size: int | None = Field(
-        None, ge=1, description="Number of vectors: required by random and uniform, a cap for palm and minimal."
+        None,
+        ge=1,
+        description="Number of vectors: required by predicted, random and uniform; a cap for palm and minimal.",
     )
     weights: list[list[float]] | None = Field(None, description="The vectors themselves; only with strategy weights.")
-    time_limit_seconds: float = Field(120.0, gt=0, description="How long minimal may search, in seconds.")
+    time_limit_seconds: float = Field(120.0, gt=0, description="How long minimal or predicted may search, in seconds.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random strategy.")
 
 

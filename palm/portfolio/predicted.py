@@ -22,8 +22,8 @@ WORTHWHILE = 1e-5
 """A refinement that lowers the predicted gap by less ends its step."""
 
 TRUSTED_EFFECTIVE_SAMPLES = 5.0
-"""Rule of thumb: below this many effective samples a prompt, on average, the prediction is not to be trusted. On tabular
-problems the predicted gap was too small by 42 % at 2 effective samples, 24 % at 4, 15 % at 7, 9 % at 13, 5 % at 48."""
+"""Rule of thumb: below this many effective samples a prompt, on average, the prediction is not to be trusted.
+On tabular problems the predicted gap was too small by 42 % at 2, 24 % at 4, 15 % at 7, 9 % at 13 and 5 % at 48."""
 
 BLOCK_NUMBERS = 4_000_000
 """Importance weights are computed for as many preferences at a time as fit into about this many numbers."""

@@ -17,7 +17,10 @@ from palm.preferences.packing import Packing, pack_preferences
 from palm.preferences.simplex import check_objectives, check_size, check_weight_rows
 from palm.preferences.weighted_packing import MAX_OBJECTIVES, weighted_packing
 
-STRATEGIES = ("random", "uniform", "palm", "minimal", "weights")
+PREDICTED = "predicted"
+"""The strategy that needs rollouts of the reference besides numbers: see ``palm.portfolio.predicted``."""
+
+STRATEGIES = ("random", "uniform", "palm", "minimal", PREDICTED, "weights")
 
 QUICK_ROUNDS, ROUNDS = 8, 60
 """Most linear programs for the lower bound: of a strategy that does not search for it, and of ``minimal``."""
@@ -113,6 +116,10 @@ def design_grid(
         WeightsError: an argument is unknown, missing or out of range, or no cover of the size was found.
     """
     check_request(objectives, epsilon=epsilon, delta=delta, strategy=strategy, size=size, weights=weights)
+    if strategy == PREDICTED:
+        raise WeightsError(
+            f"strategy={strategy!r}", rule="needs rollouts of the reference", remedy="use it in a build's configuration"
+        )
     d = int(objectives)
     packing = best_packing(
         d, epsilon=epsilon, delta=delta, thorough=strategy == "minimal", seconds_left=_share(seconds_left, BOUND_SHARE)
@@ -220,7 +227,7 @@ def check_request(objectives, *, epsilon, delta, strategy, size=None, weights=No
         )
     if size is not None:
         check_size(size)
-    if size is None and strategy in ("random", "uniform"):
+    if size is None and strategy in ("random", "uniform", PREDICTED):
         raise WeightsError(
             f"strategy={strategy!r}", rule="needs a size", remedy="say how many preference vectors are wanted"
         )

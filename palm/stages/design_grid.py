@@ -5,17 +5,20 @@ from tempfile import TemporaryDirectory
 
 from palm.config import PortfolioConfig
 from palm.deadline import deadline
-from palm.preferences.design import check_request
+from palm.evaluation.rollouts import read_rollouts
+from palm.portfolio.predicted import predicted_design
+from palm.preferences.design import PREDICTED, check_request
 from palm.preferences.design import design_grid as design
-from palm.progress import stage
+from palm.progress import Stage, stage
 from palm.stages.reuse import reuse_or_make
+from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
 from palm.storage.store import Store
 
 FILE = "design.json"
 
 
-def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]:
+def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> list[list[float]]:
     """Design the grid and write it as JSON.
 
     A design is kept in the store: a search under a time limit may end elsewhere the next time, and other preference
@@ -23,26 +26,25 @@ def design_grid(config: PortfolioConfig, destination: Path) -> list[list[float]]
 
     Args:
         config: the configuration.
-        destination: JSON file to write, in the form that `palm design --json` prints.
+        rollouts: folder of the step sample_reference.
+        destination: JSON file to write, in the form that `palm design --json` prints; for strategy ``predicted``
+            with ``predicted``: the gap that is expected and what the estimate rests on.
 
     Returns:
         The preference weights, n lists of length d.
 
     Raises:
         WeightsError: the strategy or its numbers are out of their domain.
+        DataError: the rollouts are missing or malformed.
     """
     definition = {"objectives": len(config.rewards), **config.design.model_dump()}
+    if config.design.strategy == PREDICTED:
+        definition["rollouts"] = file_digest(rollouts / "train.parquet")
     with stage("design_grid", config.design.strategy) as progress, TemporaryDirectory() as scratch:
 
         def make(folder: Path) -> None:
-            limit = config.design.time_limit_seconds
-            seconds_left = deadline(limit)
-
-            def on_cover(size: int) -> None:
-                progress.advance(round(limit - seconds_left()), round(limit), f"seconds, best cover {size}")
-
-            result = design(**_arguments(config), seconds_left=seconds_left, on_cover=on_cover)
-            write_json(folder / FILE, result.to_dict())
+            result = _predicted(config, rollouts) if config.design.strategy == PREDICTED else _grid(config, progress)
+            write_json(folder / FILE, result)
 
         folder = Path(scratch) / "design"
         reuse_or_make(Store(config.storage.root), "design", definition, folder, make)
@@ -63,6 +65,35 @@ def check_design(config: PortfolioConfig) -> None:
     arguments = _arguments(config)
     del arguments["seed"]
     check_request(**arguments)
+
+
+def _grid(config: PortfolioConfig, progress: Stage) -> dict:
+    limit = config.design.time_limit_seconds
+    seconds_left = deadline(limit)
+
+    def on_cover(size: int) -> None:
+        progress.advance(round(limit - seconds_left()), round(limit), f"seconds, best cover {size}")
+
+    return design(**_arguments(config), seconds_left=seconds_left, on_cover=on_cover).to_dict()
+
+
+def _predicted(config: PortfolioConfig, rollouts: Path) -> dict:
+    """Choose from the training prompts' rollouts; the cells of the choice are described like those of any grid."""
+    rewards = read_rollouts(rollouts / "train.parquet", config.reward_names).rewards
+    chosen = predicted_design(
+        rewards, config.design.size, beta=config.beta, time_limit_seconds=config.design.time_limit_seconds
+    )
+    arguments = {**_arguments(config), "strategy": "weights", "weights": chosen.weights, "size": None}
+    return {
+        **design(**arguments).to_dict(),
+        "strategy": PREDICTED,
+        "predicted": {
+            "epsilon": chosen.epsilon,
+            "trusted": chosen.trusted,
+            "effective_sample_size": chosen.prediction.effective_sample_size.tolist(),
+            "samples_per_prompt": rewards.shape[1],
+        },
+    }
 
 
 def _arguments(config: PortfolioConfig) -> dict:

@@ -61,7 +61,7 @@ def build_portfolio(config: str) -> Build:
     base_model = base.outputs["base_model"]
     reference = sample_reference(config=config, base_model=base_model).set_caching_options(False)
     rollouts = reference.outputs["rollouts"]
-    grid = design_grid(config=config).set_caching_options(False)
+    grid = design_grid(config=config, rollouts=rollouts).set_caching_options(False)
     policies = train_and_evaluate(
         config=config, weights=grid.outputs["Output"], base_model=base_model, rollouts=rollouts
     )

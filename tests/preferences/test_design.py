@@ -62,7 +62,7 @@ def test_random_design_follows_the_seed():
     [
         (
             {"strategy": "unifrom"},
-            "strategy='unifrom': must be one of random, uniform, palm, minimal, weights; did you mean 'uniform'",
+            "strategy='unifrom': must be one of random, uniform, palm, minimal, predicted, weights; did you mean 'uniform'",
         ),
         ({"strategy": "xyz"}, "choose one of them"),
         ({"strategy": "random"}, "strategy='random': needs a size"),
@@ -74,6 +74,8 @@ def test_random_design_follows_the_seed():
         ({"delta": 0}, "strategy palm needs a delta above 0"),
         ({"delta": 0, "strategy": "minimal"}, "strategy minimal needs a delta above 0"),
         ({"strategy": "weights"}, "strategy='weights': needs the weights"),
+        ({"strategy": "predicted"}, "strategy='predicted': needs a size"),
+        ({"strategy": "predicted", "size": 3}, "strategy='predicted': needs rollouts of the reference; use it in a"),
         ({"weights": [[1, 0, 0]]}, "strategy='palm': takes no weights"),
         ({"strategy": "weights", "weights": [[1, 0, 0]], "size": 1}, "size=1: strategy weights takes no size"),
         ({"strategy": "weights", "weights": [[1, 1, 0]]}, "must sum to 1"),
