@@ -6,12 +6,13 @@ from itertools import product
 import numpy as np
 from testbed import draw_problem
 
+from palm.deadline import deadline
 from palm.portfolio.selection import select
 from palm.preferences.grids import palm_grid
 
 SEEDS = range(20)
 SIZES = (3, 4, 5, 6)
-LARGE = {"objectives": 5, "policies": 200, "size": 8, "time_limit_seconds": 60.0}
+LARGE = {"objectives": 5, "policies": 200, "size": 8, "seconds": 100.0}
 
 
 def palm_values(seed):
@@ -66,7 +67,7 @@ def large_selection_rows(seeds=(0, 1, 2)):
     for seed in seeds:
         weights = np.random.default_rng(seed).dirichlet(np.ones(LARGE["objectives"]), LARGE["policies"])
         values = draw_problem(seed, LARGE["objectives"]).value_vectors(weights)
-        chosen, seconds = _timed(values, LARGE["size"], time_limit_seconds=LARGE["time_limit_seconds"])
+        chosen, seconds = _timed(values, LARGE["size"], seconds_left=deadline(LARGE["seconds"]))
         greedy = select(values, LARGE["size"], method="greedy")
         rows.append(
             {

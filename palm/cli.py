@@ -161,16 +161,25 @@ def select(
     method: Annotated[Method, typer.Option(help="exact: proven optimal; greedy: the paper's.")] = Method.exact,
     delta: Annotated[float, typer.Option(help="Additive slack δ ≥ 0 of the guarantee.")] = 0.0,
     epsilon: Annotated[float | None, typer.Option(help="ε granted: find the smallest δ instead.")] = None,
+    time_limit: Annotated[float, typer.Option(min=0, help="Seconds that exact may search.")] = 60.0,
     as_json: Json = False,
 ) -> None:
     """Select the best portfolio from a table of measured policies and certify its worst-case gap."""
+    from palm.deadline import deadline
     from palm.portfolio.selection import describe_selection
     from palm.portfolio.selection import select as select_policies
     from palm.storage.files import json_text
     from palm.values_file import read_values
 
     table = read_values(values)
-    selection = select_policies(table.value_vectors, size, method=method.value, epsilon=epsilon, delta=delta)
+    selection = select_policies(
+        table.value_vectors,
+        size,
+        method=method.value,
+        epsilon=epsilon,
+        delta=delta,
+        seconds_left=deadline(time_limit),
+    )
     result = describe_selection(table, selection, size)
     if as_json:
         typer.echo(json_text(result))
@@ -183,6 +192,8 @@ def select(
     else:
         gap = f"worst-case gap δ={result['delta']:.6f} at ε={epsilon:g} (proven bound {result['delta_bound']:.6f})"
     typer.echo(f"{gap}, worst weights {worst}")
+    unused = f"; never the best: {', '.join(result['unused'])}" if result["unused"] else ""
+    typer.echo(f"used as evenly as {result['effective_policies']:.2f} equal policies{unused}")
 
 
 @app.command()

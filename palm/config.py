@@ -186,6 +186,9 @@ class SelectionSettings(_Section):
     size: int = Field(ge=1, description="Largest number of policies in the portfolio, K.")
     method: Literal["exact", "greedy"] = Field("exact", description="exact: proven optimal; greedy: the paper's.")
     delta: float = Field(0.0, ge=0, description="Additive slack δ of the portfolio guarantee, in units of J.")
+    time_limit_seconds: float = Field(
+        60.0, gt=0, description="How long the exact selection may take, and again the curve of all sizes, in seconds."
+    )
 
 
 class Registry(_Section):

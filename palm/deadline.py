@@ -1,10 +1,11 @@
 """Time limits: the clock that the pure rooms are given instead of having their own."""
 
 import time
-from collections.abc import Callable
+
+from palm.allowance import SecondsLeft
 
 
-def deadline(seconds: float) -> Callable[[], float]:
+def deadline(seconds: float) -> SecondsLeft:
     """Start a time limit.
 
     Args:

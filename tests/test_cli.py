@@ -83,7 +83,8 @@ def test_select_prints_the_fixed_form(tmp_path):
     exact = json.loads(palm("select", path, "--size", 2, "--method", "exact", "--json").stdout)
     assert list(exact) == [
         "certificate", "size", "method", "minimised", "portfolio", "epsilon", "epsilon_bound", "delta", "delta_bound",
-        "worst_weights", "usage", "additive_gap", "additive_worst_weights", "proof"
+        "worst_weights", "usage", "usage_entropy", "effective_policies", "unused", "additive_gap",
+        "additive_worst_weights", "proof",
     ]  # fmt: skip
     assert exact["method"] == "exact" and exact["delta"] == 0 and len(exact["portfolio"]) == 2
     assert exact["epsilon_bound"] <= exact["epsilon"] <= exact["epsilon_bound"] + 1e-4

@@ -37,7 +37,7 @@ class PortfolioCertificate:
         portfolio: indices of the members.
         combinations: shape (n, s): row k is a convex combination of the members whose value vector is at least
             (1 - epsilon) a_k - delta in every coordinate (within VALUE_TOLERANCE).
-        additive_combinations: the same for the additive gap: row k reaches a_k - additive_gap; None if not kept.
+        additive_combinations: the same for the additive gap: row k reaches a_k - additive_gap.
     """
 
     epsilon: float
@@ -48,7 +48,7 @@ class PortfolioCertificate:
     additive_worst_weights: np.ndarray
     portfolio: tuple
     combinations: np.ndarray
-    additive_combinations: np.ndarray | None = None
+    additive_combinations: np.ndarray
 
     def shortfall(self, value_vectors):
         """Check the proof again, without a solver.

@@ -11,9 +11,8 @@ def describe_certificate(table, certificate):
     Returns:
         Dict of plain values: portfolio (names), epsilon, delta, worst_weights, additive_gap,
         additive_worst_weights, and proof: policies (names), values (a_k, one row for each policy), combinations (one
-        row for each policy, one number for each member) and additive_combinations (as many; null if not kept).
+        row for each policy, one number for each member) and additive_combinations (as many).
     """
-    additive = certificate.additive_combinations
     return {
         "portfolio": [table.names[member] for member in certificate.portfolio],
         "epsilon": certificate.epsilon,
@@ -25,6 +24,6 @@ def describe_certificate(table, certificate):
             "policies": list(table.names),
             "values": table.value_vectors.tolist(),
             "combinations": certificate.combinations.tolist(),
-            "additive_combinations": None if additive is None else additive.tolist(),
+            "additive_combinations": certificate.additive_combinations.tolist(),
         },
     }

@@ -43,7 +43,7 @@ class Proven:
     bound: float
 
 
-def best_portfolio(values, size, *, start, goal, candidates, time_limit_seconds):
+def best_portfolio(values, size, *, start, goal, candidates, seconds_left):
     """Find the portfolio with the smallest worst-case gap over the continuous simplex.
 
     Args:
@@ -52,7 +52,7 @@ def best_portfolio(values, size, *, start, goal, candidates, time_limit_seconds)
         start: indices of a portfolio to improve on, all of them candidates.
         goal: what the gap is: SmallestEpsilon or SmallestDelta.
         candidates: indices of the policies that may be members, increasing.
-        time_limit_seconds: see ``search``.
+        seconds_left: see ``search``.
 
     Returns:
         Proven. The bound equals the gap within 1e-6 unless time ran out.
@@ -63,11 +63,11 @@ def best_portfolio(values, size, *, start, goal, candidates, time_limit_seconds)
     """
     rows = PreferenceRows(values[candidates], values[undominated(values)], goal)
     first = np.searchsorted(candidates, start)
-    proven = search(rows, size, start=first, largest=goal.largest_gap, time_limit_seconds=time_limit_seconds)
+    proven = search(rows, size, start=first, largest=goal.largest_gap, seconds_left=seconds_left)
     return Proven(indices=tuple(candidates[list(proven.indices)].tolist()), gap=proven.gap, bound=proven.bound)
 
 
-def search(rows, size, *, start, largest, time_limit_seconds):
+def search(rows, size, *, start, largest, seconds_left):
     """Find the columns whose highest minimum over all rows is lowest, where rows are found as they are needed.
 
     Args:
@@ -76,7 +76,8 @@ def search(rows, size, *, start, largest, time_limit_seconds):
         size: the most columns allowed, below n.
         start: columns to start from.
         largest: columns whose highest minimum is above this do not count.
-        time_limit_seconds: each set cover gets a third of it; the search ends when three have run out.
+        seconds_left: tells how long the search may go on; a set cover gets a third of it, and the search ends when
+            three have run out or the time is over.
 
     Returns:
         Proven. The bound equals the gap within 1e-6 unless time ran out.
@@ -94,14 +95,14 @@ def search(rows, size, *, start, largest, time_limit_seconds):
             if gap < best_gap:
                 best, best_gap = chosen, gap
         ceiling = min(ceiling, best_gap)
-        if ceiling - bound <= OPTIMALITY_TOLERANCE or unanswered == UNANSWERED:
+        if ceiling - bound <= OPTIMALITY_TOLERANCE or unanswered == UNANSWERED or seconds_left() <= 0:
             break
         table = rows.table
         level = _level(bound, ceiling, best_gap, largest)
         chosen = exchange(table, best if chosen is None else chosen, size)
         if table[:, chosen].min(axis=1).max() <= level:
             continue
-        answer = cover(table <= level, size, time_limit_seconds=time_limit_seconds / UNANSWERED)
+        answer = cover(table <= level, size, time_limit_seconds=seconds_left() / UNANSWERED)
         chosen = None if answer.picks is None else exchange(table, answer.picks, size)
         if answer.impossible and level >= largest:
             bound = np.inf

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from palm.allowance import share_of, unlimited
 from palm.errors import DataError, SelectionError
 from palm.portfolio.exact import TableRows, search
 from palm.preferences.simplex import check_size, check_weight_rows, finest_lattice
@@ -117,7 +118,7 @@ def predict(rewards, weights, *, beta):
     return Prediction(rows, *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def predicted_design(rewards, size, *, beta, candidates=None, time_limit_seconds=60.0):
+def predicted_design(rewards, size, *, beta, candidates=None, seconds_left=unlimited):
     """Choose the preference weights whose optimal policies are predicted to serve every preference best.
 
     Args:
@@ -125,7 +126,7 @@ def predicted_design(rewards, size, *, beta, candidates=None, time_limit_seconds
         size: how many weights to pick, k.
         beta: β > 0, reward units per nat.
         candidates: preference weights to start from, shape (c, d); None for the finest lattice of at most 10 k points.
-        time_limit_seconds: of the exact choice among the candidates, see ``exact.search``.
+        seconds_left: tells how long the choice may take, in seconds; half of it goes to the candidates.
 
     Returns:
         PredictedDesign. The picks among the candidates are proven optimal on the estimates unless time runs out;
@@ -159,9 +160,9 @@ def predicted_design(rewards, size, *, beta, candidates=None, time_limit_seconds
         count,
         start=range(count),
         largest=np.inf,
-        time_limit_seconds=time_limit_seconds,
+        seconds_left=share_of(seconds_left, 1 / 2),
     )
-    picks = _refine(pool[list(chosen.indices)], gaps, step=_spacing(pool) / 2, time_limit_seconds=time_limit_seconds)
+    picks = _refine(pool[list(chosen.indices)], gaps, step=_spacing(pool) / 2, seconds_left=seconds_left)
     return PredictedDesign(
         prediction=predict(scored, picks, beta=beta),
         epsilon=gaps.worst(picks),
@@ -188,16 +189,16 @@ class _PredictedGaps:
         return float(self.table(weights).min(axis=1).max())
 
 
-def _refine(picks, gaps, *, step, time_limit_seconds):
+def _refine(picks, gaps, *, step, seconds_left):
     """Move picks to the best of their neighbours while that lowers the predicted gap, in steps that are halved."""
     count, worst = len(picks), gaps.worst(picks)
     for _ in range(HALVINGS):
         before = np.inf
-        while worst < before - WORTHWHILE:
+        while worst < before - WORTHWHILE and seconds_left() > 0:
             before = worst
             pool = _neighbours(picks, step)
             rows = TableRows(gaps.table(pool))
-            found = search(rows, count, start=range(count), largest=np.inf, time_limit_seconds=time_limit_seconds)
+            found = search(rows, count, start=range(count), largest=np.inf, seconds_left=share_of(seconds_left, 1 / 2))
             if found.gap < worst:
                 picks, worst = pool[list(found.indices)], found.gap
         step /= 2

@@ -5,13 +5,14 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from palm.allowance import share_of, unlimited
 from palm.errors import SelectionError
 from palm.portfolio.certificate import PortfolioCertificate, check_portfolio, check_value_vectors
 from palm.portfolio.description import describe_certificate
 from palm.portfolio.exact import best_portfolio
 from palm.portfolio.goal import goal_of
 from palm.portfolio.greedy import dense_preferences, greedy_cover
-from palm.portfolio.usage import usage
+from palm.portfolio.usage import diversity, usage
 
 METHODS = ("exact", "greedy")
 
@@ -77,7 +78,7 @@ class SizeGapPoint:
     greedy: float | None
 
 
-def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, candidates=None, time_limit_seconds=60.0):
+def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, candidates=None, seconds_left=unlimited):
     """Choose ``size`` policies that serve every preference best.
 
     Args:
@@ -87,8 +88,7 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
         epsilon: ε granted, in [0, 1], to find the smallest δ; None to find the smallest ε.
         delta: δ granted, at least 0, where ε is minimised.
         candidates: indices of the policies that may be members, all different; None for all.
-        time_limit_seconds: limit of the exact method's hard set covers: each gets a third of it, and the
-            search ends with what is proven when three have run out.
+        seconds_left: tells how long the exact method may go on, in seconds; it ends with what is proven then.
 
     Returns:
         Selection. Members beyond those that decide the gap are the ones that raise the mean best value most.
@@ -102,7 +102,7 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
         Greedy: the pruning of arXiv 2604.04144. Exact: derived, see ``exact.best_portfolio``. Both certified.
     """
     values = check_value_vectors(value_vectors)
-    count = _check_request(size, method, time_limit_seconds)
+    count = _check_request(size, method)
     goal = goal_of(epsilon, delta)
     allowed = np.array(check_portfolio(range(len(values)) if candidates is None else candidates, len(values)))
     bound = 0.0
@@ -114,7 +114,7 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
         members = _fill(values, picks, count, allowed)
         if method == "exact":
             proven = best_portfolio(
-                values, count, start=members, goal=goal, candidates=allowed, time_limit_seconds=time_limit_seconds
+                values, count, start=members, goal=goal, candidates=allowed, seconds_left=seconds_left
             )
             members, bound = _fill(values, _found(proven, count, delta), count, allowed), proven.bound
     certificate = goal.certify(values, members)
@@ -138,7 +138,7 @@ def _found(proven, size, delta):
     return proven.indices
 
 
-def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, time_limit_seconds=60.0):
+def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, seconds_left=unlimited):
     """Compute the worst-case gap for each portfolio size.
 
     Args:
@@ -147,7 +147,7 @@ def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, tim
         sizes: sizes K to compute, each at least 1; None for all from the smallest at which every method
             has an epsilon up to 1, to n.
         methods: ``exact``, ``greedy`` or both.
-        time_limit_seconds: for each exact selection, see ``select``.
+        seconds_left: tells how long all sizes together may take, in seconds; each gets an equal share of the rest.
 
     Returns:
         Tuple of SizeGapPoint with increasing sizes. Gaps never increase: a portfolio of fewer members counts
@@ -159,14 +159,15 @@ def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, tim
     """
     values = check_value_vectors(value_vectors)
     for method in methods:
-        _check_request(1, method, time_limit_seconds)
+        _check_request(1, method)
     goal_of(None, delta)
     best, points = dict.fromkeys(methods, np.inf), []
-    for size in sorted(set(range(1, len(values) + 1) if sizes is None else sizes)):
+    asked = sorted(set(range(1, len(values) + 1) if sizes is None else sizes))
+    for number, size in enumerate(asked):
+        allowance = share_of(seconds_left, 1 / (len(asked) - number))
         try:
             found = {
-                method: select(values, size, method=method, delta=delta, time_limit_seconds=time_limit_seconds)
-                for method in methods
+                method: select(values, size, method=method, delta=delta, seconds_left=allowance) for method in methods
             }
         except SelectionError:
             if sizes is not None or points or size == len(values):
@@ -195,10 +196,12 @@ def describe_selection(table, selection, size=None):
     Returns:
         Dict of plain values: certificate (``portfolio``), size, method, minimised, portfolio (names), epsilon,
         epsilon_bound, delta, delta_bound, worst_weights, usage (share of all preferences that each member serves
-        best, by name), additive_gap, additive_worst_weights, proof (see ``describe_certificate``).
+        best, by name), usage_entropy (nats), effective_policies (its exponential), unused (names), additive_gap,
+        additive_worst_weights, proof (see ``describe_certificate``).
     """
     proven = describe_certificate(table, selection.certificate)
     shares = usage(table.value_vectors, selection.indices)
+    spread = diversity(shares)
     return {
         "certificate": "portfolio",
         "size": len(selection.indices) if size is None else size,
@@ -211,13 +214,16 @@ def describe_selection(table, selection, size=None):
         "delta_bound": selection.delta_bound,
         "worst_weights": proven["worst_weights"],
         "usage": {table.names[member]: share for member, share in shares.items()},
+        "usage_entropy": spread.entropy,
+        "effective_policies": spread.effective_number,
+        "unused": [table.names[member] for member in spread.unused],
         "additive_gap": proven["additive_gap"],
         "additive_worst_weights": proven["additive_worst_weights"],
         "proof": proven["proof"],
     }
 
 
-def _check_request(size, method, time_limit_seconds):
+def _check_request(size, method):
     """Check the arguments of a selection and give the size as an int."""
     if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
         raise SelectionError(f"size={size!r}", rule="must be an integer of at least 1", remedy="raise it")
@@ -228,8 +234,6 @@ def _check_request(size, method, time_limit_seconds):
             rule=f"must be one of {', '.join(METHODS)}",
             remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
         )
-    if not time_limit_seconds > 0:
-        raise SelectionError(f"time_limit_seconds={time_limit_seconds}", rule="must be above 0", remedy="raise it")
     return int(size)
 
 

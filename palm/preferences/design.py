@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import inf
 
 import numpy as np
 
+from palm.allowance import SecondsLeft, share_of, unlimited
 from palm.errors import WeightsError
 from palm.preferences.cells import check_accuracy, check_corners_reachable
 from palm.preferences.coverage import Coverage, check_coverage
@@ -93,7 +93,7 @@ def design_grid(
     size=None,
     seed=0,
     weights=None,
-    seconds_left: Callable[[], float] = lambda: inf,
+    seconds_left: SecondsLeft = unlimited,
     on_cover: Callable[[int], None] = lambda size: None,
 ):
     """Choose the preference vectors to train policies for.
@@ -122,7 +122,11 @@ def design_grid(
         )
     d = int(objectives)
     packing = best_packing(
-        d, epsilon=epsilon, delta=delta, thorough=strategy == "minimal", seconds_left=_share(seconds_left, BOUND_SHARE)
+        d,
+        epsilon=epsilon,
+        delta=delta,
+        thorough=strategy == "minimal",
+        seconds_left=share_of(seconds_left, BOUND_SHARE),
     )
     if strategy == "palm":
         rows = palm_grid(d, epsilon=epsilon, delta=delta)
@@ -151,7 +155,7 @@ def design_grid(
     )
 
 
-def best_packing(objectives, *, epsilon, delta, thorough, seconds_left=lambda: inf):
+def best_packing(objectives, *, epsilon, delta, thorough, seconds_left=unlimited):
     """Find a packing: a proof that covers need a number of vectors.
 
     Args:
@@ -194,12 +198,6 @@ def _minimal(objectives, epsilon, delta, enough, *, seconds_left, on_cover):
         seconds_left=seconds_left,
         on_cover=on_cover,
     )
-
-
-def _share(seconds_left, share):
-    """Allow a share of the time that is left now."""
-    kept = (1 - share) * seconds_left()
-    return seconds_left if kept == inf else lambda: seconds_left() - kept
 
 
 def check_request(objectives, *, epsilon, delta, strategy, size=None, weights=None):

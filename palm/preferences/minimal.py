@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from palm.allowance import SecondsLeft
 from palm.errors import WeightsError
 from palm.preferences.cells import in_cell
 from palm.preferences.simplex import MAX_SIZE
@@ -31,7 +32,7 @@ def minimal_grid(
     delta: float,
     start: np.ndarray | None,
     enough: int,
-    seconds_left: Callable[[], float],
+    seconds_left: SecondsLeft,
     on_cover: Callable[[int], None],
 ) -> np.ndarray:
     """Search a cover of the simplex with as few preference vectors as possible.

@@ -1,6 +1,5 @@
 """The best proven lower bound on the size of a cover: a packing with weights, from the dual of the set cover."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice, permutations
 from math import ceil
@@ -9,6 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
+from palm.allowance import SecondsLeft
 from palm.preferences.packing import TOTAL_TOLERANCE, Packing, reach
 from palm.preferences.symmetric import orbit, orbit_sizes, ordered_lattice
 
@@ -32,7 +32,7 @@ MAX_PIECES = 300_000
 
 
 def weighted_packing(
-    objectives: int, *, epsilon: float, delta: float, rounds: int, seconds_left: Callable[[], float]
+    objectives: int, *, epsilon: float, delta: float, rounds: int, seconds_left: SecondsLeft
 ) -> Packing:
     """Weigh preferences so that no vector serves more than a total of 1: the total is a lower bound.
 

@@ -81,7 +81,7 @@ def _predicted(config: PortfolioConfig, rollouts: Path) -> dict:
     """Choose from the training prompts' rollouts; the cells of the choice are described like those of any grid."""
     rewards = read_rollouts(rollouts / "train.parquet", config.reward_names).rewards
     chosen = predicted_design(
-        rewards, config.design.size, beta=config.beta, time_limit_seconds=config.design.time_limit_seconds
+        rewards, config.design.size, beta=config.beta, seconds_left=deadline(config.design.time_limit_seconds)
     )
     arguments = {**_arguments(config), "strategy": "weights", "weights": chosen.weights, "size": None}
     return {

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.config import PortfolioConfig
+from palm.deadline import deadline
 from palm.errors import DataError, SelectionError
 from palm.evaluation.rollouts import read_rollouts
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
@@ -26,7 +27,7 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
         destination: JSON file to write.
 
     Returns:
-        Its content: the selection as `palm select --json` prints it, with ``additive_gap``, ``interval`` (paired
+        Its content: the selection as `palm select --json` prints it, with ``interval`` (paired
         bootstrap over prompts; null where resampled prompts leave no ε), ``size_gap_curve`` and ``policies`` (every
         evaluation, in the given order).
 
@@ -38,11 +39,18 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
     with stage("select_portfolio", settings.method):
         records = unique_policies([read_json(folder / "evaluation.json") for folder in evaluations])
         table = value_table(records, config.reward_names)
-        selection = select(table.value_vectors, settings.size, method=settings.method, delta=settings.delta)
-        curve = size_gap_curve(table.value_vectors, delta=settings.delta)
+        selection = select(
+            table.value_vectors,
+            settings.size,
+            method=settings.method,
+            delta=settings.delta,
+            seconds_left=deadline(settings.time_limit_seconds),
+        )
+        curve = size_gap_curve(
+            table.value_vectors, delta=settings.delta, seconds_left=deadline(settings.time_limit_seconds)
+        )
         result = {
             **describe_selection(table, selection, settings.size),
-            "additive_gap": selection.certificate.additive_gap,
             "interval": _interval(config, records, evaluations, selection.indices),
             "size_gap_curve": [
                 {"size": point.size, "exact": point.exact, "bound": point.bound, "greedy": point.greedy}

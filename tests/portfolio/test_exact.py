@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from palm.allowance import unlimited
 from palm.portfolio import exact
 from palm.portfolio.exact import TableRows, best_portfolio, search, undominated, worst_preferences
 from palm.portfolio.goal import SmallestDelta, SmallestEpsilon
@@ -36,7 +37,7 @@ def test_worst_preferences_of_a_portfolio():
 def test_bound_meets_the_gap_from_any_start(goal):
     values = np.random.default_rng(0).uniform(0.1, 1, (12, 3))
     found = [
-        best_portfolio(values, 3, start=start, goal=goal, candidates=np.arange(12), time_limit_seconds=60)
+        best_portfolio(values, 3, start=start, goal=goal, candidates=np.arange(12), seconds_left=unlimited)
         for start in ((0, 1, 2), (9, 10, 11), (4,))
     ]
     for proven in found:
@@ -51,7 +52,7 @@ def test_search_in_a_table_equals_brute_force():
     for size in (1, 2, 3):
         entries = rng.uniform(size=(400, 9)) ** 2
         best = min(entries[:, columns].min(axis=1).max() for columns in map(list, combinations(range(9), size)))
-        found = search(TableRows(entries, first=5), size, start=range(size), largest=np.inf, time_limit_seconds=60)
+        found = search(TableRows(entries, first=5), size, start=range(size), largest=np.inf, seconds_left=unlimited)
         assert entries[:, list(found.indices)].min(axis=1).max() == found.gap == pytest.approx(best, abs=1e-6)
         assert best - 1e-6 <= found.bound <= best
 
@@ -59,7 +60,7 @@ def test_search_in_a_table_equals_brute_force():
 def test_a_level_without_answer_lowers_the_questions(monkeypatch):
     """Set covers above 0.3 run out of time: what is proven below still counts."""
     entries = np.random.default_rng(1).uniform(size=(60, 12))
-    exactly = search(TableRows(entries), 3, start=range(3), largest=np.inf, time_limit_seconds=60)
+    exactly = search(TableRows(entries), 3, start=range(3), largest=np.inf, seconds_left=unlimited)
     assert exactly.gap > 0.4
     real = exact.cover
 
@@ -68,5 +69,5 @@ def test_a_level_without_answer_lowers_the_questions(monkeypatch):
         return real(covers, size, time_limit_seconds=60) if decided else Cover(picks=None, impossible=False)
 
     monkeypatch.setattr(exact, "cover", slow)
-    found = search(TableRows(entries), 3, start=range(3), largest=np.inf, time_limit_seconds=60)
+    found = search(TableRows(entries), 3, start=range(3), largest=np.inf, seconds_left=unlimited)
     assert 0 < found.bound <= exactly.gap <= found.gap
