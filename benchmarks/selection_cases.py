@@ -33,8 +33,8 @@ def selection_rows(seeds=SEEDS, sizes=SIZES):
     """Compare exact and greedy for n = 48, d = 3, one row for each kind of policies and each size.
 
     Returns:
-        List of dicts: policies (``palm`` or ``random``), size, problems, exact and greedy (median ε), ratio (median
-        of exact / greedy), proven (how many to 1e-6), seconds and most_seconds (median and largest time of exact).
+        List of dicts: policies (``palm`` or ``random``), size, problems, exact and greedy (median ε), ratios (exact /
+        greedy of each), proven (how many to 1e-6), seconds and most_seconds (median and largest time of exact).
     """
     rows = []
     for policies, size in product(POLICIES, sizes):
