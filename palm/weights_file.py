@@ -21,8 +21,12 @@ def read_weights(path: Path) -> list[list[float]]:
     """
     content = read_json(path)
     rows = content.get("weights") if isinstance(content, dict) else content
-    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+    if not isinstance(rows, list) or not all(isinstance(row, list) and all(map(_is_number, row)) for row in rows):
         raise DataError(
             str(path), rule="must hold a list of lists of numbers, or such a list under `weights`", remedy="mend it"
         )
     return rows
+
+
+def _is_number(entry) -> bool:
+    return isinstance(entry, (int, float)) and not isinstance(entry, bool)

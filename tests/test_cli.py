@@ -63,7 +63,13 @@ def test_design_takes_weights_from_a_saved_design(tmp_path):
     saved.write_text("[[0.2, 0.3, 0.5]]")
     alone = json.loads(palm(*DESIGN, "--strategy", "weights", "--weights", saved, "--json").stdout)
     assert alone["size"] == 1 and not alone["coverage"]["covered"]
-    for content, named in [("{}", "under `weights`"), ("[[0.2, 0.3]]", "must have 3 numbers"), ("[", "cannot be read")]:
+    for content, named in [
+        ("{}", "under `weights`"),
+        ("[[0.2, 0.3]]", "must have 3 numbers"),
+        ('[["0.5", "0.5", "0"]]', "under `weights`"),
+        ("[[true, false, false]]", "under `weights`"),
+        ("[", "cannot be read"),
+    ]:
         saved.write_text(content)
         refused = palm(*DESIGN, "--strategy", "weights", "--weights", saved, code=1)
         assert named in refused.stderr and refused.stderr.count("\n") == 1

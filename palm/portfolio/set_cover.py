@@ -31,7 +31,7 @@ def cover(covers, size, *, time_limit_seconds):
     Args:
         covers: boolean, shape (m, n).
         size: the most columns allowed.
-        time_limit_seconds: after this the question stays unanswered.
+        time_limit_seconds: after this the question stays unanswered; at once if it is 0 or less.
 
     Returns:
         Cover.
@@ -45,6 +45,8 @@ def cover(covers, size, *, time_limit_seconds):
     rows = minimal_rows(covers)
     if not rows.any(axis=1).all():
         return Cover(picks=None, impossible=True)
+    if time_limit_seconds <= 0:  # which the solver would take for no limit
+        return Cover(picks=None, impossible=False)
     used = maximal_columns(rows)
     answer = milp(
         np.zeros(len(used)),

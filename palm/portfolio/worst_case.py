@@ -106,7 +106,7 @@ def _linear_program(cost, **constraints):
     if result.status != 0:
         raise SelectionError(
             "the linear program of the certificate",
-            rule=f"has no solution: {result.message.split('(')[0]}",
+            rule=f"has no solution: {result.message.split('(')[0].strip() or f'status {result.status}'}",
             remedy="allow a larger delta",
         )
     return result

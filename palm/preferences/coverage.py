@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palm.errors import WeightsError
 from palm.preferences.cells import Boxes, cell_boxes, cell_excess
 from palm.preferences.simplex import check_objectives, check_weight_rows
 
@@ -18,6 +19,9 @@ MAX_LEAF_CELLS = 96
 
 MIN_BLOCK_WIDTH = 1 / 64
 """Blocks narrower than this are not halved: cells that share a face would never be separated."""
+
+MAX_HALVINGS = 20
+"""How often pieces are halved in search of a point outside all cells."""
 
 LARGEST_PIECES = 100
 """How many of the left-over pieces are told and tried for counterexamples."""
@@ -79,15 +83,42 @@ def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
         found = _Pieces(left, box_shares(left))
         fraction += float(found.shares.sum())
         largest = _largest(largest, found)
-    centres = box_centres(largest.boxes)
-    outside = (cell_excess(centres[:, None], rows[None], epsilon=epsilon, delta=delta) > 0).all(axis=1)
+    covered = not len(largest.shares)
     return Coverage(
-        covered=not len(centres),
-        uncovered_fraction=max(fraction, VOLUME_ROUNDING) if len(centres) else 0.0,
+        covered=covered,
+        uncovered_fraction=0.0 if covered else max(fraction, VOLUME_ROUNDING),
         pieces=largest.boxes,
         shares=largest.shares,
-        counterexamples=centres[outside],
+        counterexamples=nothing if covered else _points_outside(largest.boxes, rows, epsilon, delta),
     )
+
+
+def _points_outside(boxes, weights, epsilon, delta):
+    """Find points of uncovered pieces that are strictly outside every cell, by the definition itself.
+
+    The centres of the pieces are, unless a cell too thin to be subtracted holds them; then the pieces are halved.
+    """
+    for _ in range(MAX_HALVINGS):
+        centres = box_centres(boxes)
+        outside = (cell_excess(centres[:, None], weights[None], epsilon=epsilon, delta=delta) > 0).all(axis=1)
+        if outside.any():
+            return centres[outside]
+        boxes = _halved(boxes)
+    raise WeightsError(
+        f"epsilon={epsilon}, delta={delta}",
+        rule="leave holes in which no point was found outside all of the thin cells",
+        remedy="raise delta",
+    )
+
+
+def _halved(boxes):
+    """Cut each piece in two across its widest side, and keep at most 100 of the halves."""
+    axis = (boxes.highs - boxes.lows).argmax(axis=1)
+    row = np.arange(len(axis))
+    lower_highs, upper_lows = boxes.highs.copy(), boxes.lows.copy()
+    lower_highs[row, axis] = upper_lows[row, axis] = (boxes.lows[row, axis] + boxes.highs[row, axis]) / 2
+    lows, highs = _tightened(np.concatenate([boxes.lows, upper_lows]), np.concatenate([lower_highs, boxes.highs]), 0.0)
+    return Boxes(lows[:LARGEST_PIECES], highs[:LARGEST_PIECES])
 
 
 @dataclass(frozen=True, eq=False)

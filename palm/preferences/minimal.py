@@ -105,6 +105,8 @@ def _cheapest_orbits(serves, sizes, *, below, seconds):
     Returns:
         Their indices, or None if there are none or none were found in time; and whether that is proven.
     """
+    if seconds <= 0:  # which the solver would take for no limit
+        return None, False
     answer = milp(
         sizes,
         integrality=np.ones(len(sizes)),

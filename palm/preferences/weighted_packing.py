@@ -58,6 +58,8 @@ def weighted_packing(
     best = Packing(points=preferences[:1], weights=np.ones(1))
     for _ in range(rounds):
         weights = _heaviest(loads, sizes)
+        if weights is None:
+            break
         kept = weights > WEIGHT_TOLERANCE
         points = np.concatenate([orbit(point) for point in preferences[kept]])
         shares = np.repeat(weights[kept], sizes[kept])
@@ -71,7 +73,7 @@ def weighted_packing(
 
 
 def _heaviest(loads, sizes):
-    """Choose the weight of each orbit's members so that the total is largest and no load exceeds 1."""
+    """Choose the weight of each orbit's members so that the total is largest and no load exceeds 1; None on failure."""
     answer = linprog(-sizes, A_ub=loads, b_ub=np.ones(loads.shape[0]), bounds=(0, 1), method="highs")
     return answer.x
 

@@ -91,6 +91,8 @@ def _predicted(config: PortfolioConfig, rollouts: Path) -> dict:
             "epsilon": chosen.epsilon,
             "trusted": chosen.trusted,
             "effective_sample_size": chosen.prediction.effective_sample_size.tolist(),
+            "smallest_effective_sample_size": chosen.prediction.smallest_effective_sample_size.tolist(),
+            "optimum_bias": chosen.prediction.optimum_bias.tolist(),
             "samples_per_prompt": rewards.shape[1],
         },
     }

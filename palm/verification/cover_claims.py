@@ -6,6 +6,7 @@ import numpy as np
 
 from palm.verification.cover import (
     COUNTEREXAMPLE_SUM_TOLERANCE,
+    SHARED_BOUNDARY,
     WEIGHT_SUM_TOLERANCE,
     check_counterexample,
     check_cover,
@@ -38,7 +39,7 @@ def verify_cover(claim: CoverFile) -> Verified:
     if claim.coverage.covered:
         _check_nothing_left(claim)
         check_cover(weights, **accuracy)
-        proved = [f"{claim.size} cells cover all {cells}"]
+        proved = [f"{claim.size} cells cover all {cells}, up to slivers thinner than {SHARED_BOUNDARY:.0e}"]
     else:
         point = _counterexample(claim)
         check_counterexample(point, weights, **accuracy)

@@ -48,6 +48,29 @@ def check_combinations(values, members, combinations, *, epsilon, delta, names, 
     )
 
 
+def check_corners(values, members, *, epsilon, delta):
+    """Check the gap where only one objective counts, relative to the value there: it may be small against rounding.
+
+    Args:
+        values: value vectors a_k, shape (n, d).
+        members: indices of the portfolio's members, length s.
+        epsilon: multiplicative part of the gap claimed, in [0, 1].
+        delta: additive part of the gap claimed, at least 0.
+
+    Raises:
+        Fault: it is larger at a corner.
+    """
+    best, served = values.max(axis=0), values[members].max(axis=0)
+    missing = (1 - epsilon) * best - delta - served
+    axis = int(np.argmax(missing - TIGHTNESS_TOLERANCE * np.abs(best)))
+    if missing[axis] > TIGHTNESS_TOLERANCE * abs(best[axis]):
+        raise Fault(
+            ("epsilon",),
+            f"claims {epsilon:.9g}, but where only objective {axis} counts the members reach {served[axis]:.9g} of "
+            f"{best[axis]:.9g}",
+        )
+
+
 def check_epsilon_is_needed(values, members, weights, *, epsilon, delta):
     """Check that no noticeably smaller ε would do at given preference weights.
 

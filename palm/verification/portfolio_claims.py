@@ -8,7 +8,9 @@ from palm.verification.fault import Fault, shown
 from palm.verification.portfolio import (
     COMBINATION_SUM_TOLERANCE,
     TIGHTNESS_TOLERANCE,
+    VALUE_TOLERANCE,
     check_combinations,
+    check_corners,
     check_delta_is_needed,
     check_epsilon_is_needed,
 )
@@ -32,9 +34,11 @@ def verify_portfolio(claim: PortfolioFile) -> Verified:
     members, values = _members(claim), _value_vectors(claim)
     gap = {"epsilon": claim.epsilon, "delta": claim.delta}
     _check_proof(claim, values, members, key="combinations", **gap)
+    check_corners(values, members, **gap)
     proved = [
         f"for all preference weights of {values.shape[1]} objectives, a portfolio of {len(members)} has "
-        f"J ≥ (1 - ε) J* - δ with ε={claim.epsilon:.9g}, δ={claim.delta:.9g} and J* the best of {len(values)} policies"
+        f"J ≥ (1 - ε) J* - δ (within {VALUE_TOLERANCE:.0e}) with ε={claim.epsilon:.9g}, δ={claim.delta:.9g} and J* the "
+        f"best of {len(values)} policies"
     ]
     worst = _worst_weights(claim.worst_weights, values, "worst_weights")
     check_is_needed = check_epsilon_is_needed if claim.minimised == "epsilon" else check_delta_is_needed

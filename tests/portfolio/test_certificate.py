@@ -142,3 +142,22 @@ def test_zero_values_do_not_disturb():
 def test_bad_arguments(values, portfolio, delta, error, message):
     with pytest.raises(error, match=message):
         certify(values, portfolio, delta=delta)
+
+
+@pytest.mark.parametrize(
+    "values", [[[1e-11, 0], [0, 1e-11]], [[1e-8, 0], [0, 1e-8]], [[0.99e-5, 0.5], [0.99e-5 + 9.9e-9, 0.5]]]
+)
+def test_a_ratio_is_never_understated_by_rounding(values):
+    """One member; another policy is better at a corner, by little but by much of what there is."""
+    values = np.array(values)
+    needed = regrets(values, np.eye(2), delta=0)[:, 0].max()
+    try:
+        assert certify(values, [0]).epsilon >= needed - 1e-6
+    except SelectionError as error:
+        assert "allow a" in str(error)  # a delta
+    assert certify(values, [0], delta=1e-4).epsilon == 0
+
+
+def test_a_ratio_that_rounding_decides_is_refused():
+    with pytest.raises(SelectionError, match=r"1.0 is needed at the weights .*; allow a delta: values near 0"):
+        certify(np.array([[1e-11, 0], [0, 1e-11]]), [0])

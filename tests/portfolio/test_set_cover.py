@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from palm.portfolio.set_cover import cover, exchange, maximal_columns, minimal_rows
+from palm.portfolio.set_cover import Cover, cover, exchange, maximal_columns, minimal_rows
 
 
 def test_cover_by_hand():
@@ -12,6 +12,7 @@ def test_cover_by_hand():
     picks = cover(rows, 2, time_limit_seconds=10).picks
     assert rows[:, list(picks)].any(axis=1).all()
     assert cover(rows, 1, time_limit_seconds=10).impossible
+    assert cover(rows, 2, time_limit_seconds=-0.1) == Cover(picks=None, impossible=False)
     assert cover(np.array([[True], [False]]), 1, time_limit_seconds=10).impossible
 
 

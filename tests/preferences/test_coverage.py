@@ -153,6 +153,16 @@ def test_cells_without_volume_cover_nothing():
     assert coverage.uncovered_fraction == pytest.approx(1)
 
 
+@pytest.mark.parametrize("objectives", [2, 3, 5])
+@pytest.mark.parametrize("delta", [0.0, 1e-13])
+def test_a_hole_has_a_counterexample_even_where_its_centre_is_held(objectives, delta):
+    """A cell that is too thin to be subtracted holds the centre of the only piece."""
+    weights = np.vstack([np.full((1, objectives), 1 / objectives), lattice(objectives, 4)])
+    coverage = check_coverage(weights, epsilon=0.0, delta=delta)
+    assert coverage.uncovered_fraction == pytest.approx(1)
+    assert not in_cell(np.array(coverage.counterexample), weights, epsilon=0.0, delta=delta).any()
+
+
 def test_repeated_vectors_change_nothing():
     weights = random_grid(4, 5, seed=3)
     once = check_coverage(weights, epsilon=0.3, delta=0.05)

@@ -49,6 +49,12 @@ def test_minimal_is_between_its_bound_and_palm(objectives):
     assert objectives == 2 or minimal.size < palm.size
 
 
+def test_two_objectives_that_need_many_vectors_still_get_a_bound():
+    design = design_grid(2, epsilon=0.0, delta=1e-5, strategy="uniform", size=5)
+    assert design.lower_bound == 10_000
+    assert not design.coverage.covered
+
+
 def test_random_design_follows_the_seed():
     weights = [
         design_grid(3, epsilon=0.4, delta=0.05, strategy="random", size=4, seed=seed).weights for seed in (1, 1, 2)

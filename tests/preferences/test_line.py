@@ -8,6 +8,7 @@ from palm.errors import WeightsError
 from palm.preferences.cells import in_cell
 from palm.preferences.coverage import check_coverage
 from palm.preferences.line import line_cover, line_packing
+from palm.verification.packing import check_packing
 
 RNG = np.random.default_rng(3)
 RANDOM = [(RNG.uniform(0, 0.7), RNG.uniform(0.002, 0.3)) for _ in range(50)]
@@ -38,6 +39,17 @@ def test_cover_is_as_small_as_a_set_cover_of_a_fine_line(epsilon, delta):
         constraints=LinearConstraint(serves.astype(float), lb=1),
     )
     assert len(line_cover(epsilon=epsilon, delta=delta)) == round(answer.fun)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta"), [(0, 0.249999999999), (1 - 1e-13, 0.1), (1 - 1e-13, 1e-5), (0, 0.25 - 1e-9), (0, 1e-5)]
+)
+def test_packing_is_proven_however_little_room_there_is(epsilon, delta):
+    """By an independent check, in exact rational arithmetic where there are few."""
+    packing = line_packing(epsilon=epsilon, delta=delta)
+    assert 1 <= packing.bound <= 10_000
+    some = packing.points[:60]
+    check_packing(some.tolist(), epsilon=epsilon, delta=delta)
 
 
 def test_too_many_vectors():

@@ -149,3 +149,17 @@ def test_an_additive_gap_without_combinations_is_told(certificate):
     without = copy.deepcopy(certificate)
     without["proof"]["additive_combinations"] = None
     assert any("the additive gap" in line for line in verify(without).not_proved)
+
+
+@pytest.mark.parametrize("values", [[[1e-8, 0], [0, 1e-8]], [[0.99e-5, 0.5], [0.99e-5 + 9.9e-9, 0.5]]])
+def test_a_gap_hidden_in_rounding_is_found_at_a_corner(values):
+    """The combination misses by less than what solvers are allowed, and by much of what there is."""
+    broken = {
+        "certificate": "portfolio", "size": 1, "portfolio": ["a"], "epsilon": 0.0, "delta": 0.0,
+        "worst_weights": [0.5, 0.5],
+        "proof": {"policies": ["a", "b"], "values": values, "combinations": [[1.0], [1.0]]},
+    }  # fmt: skip
+    with pytest.raises(Fault) as told:
+        verify(broken)
+    assert told.value.place == ("epsilon",)
+    assert "where only objective" in str(told.value)
