@@ -115,7 +115,8 @@ def _cheapest_orbits(serves, sizes, *, below, seconds):
             LinearConstraint(csr_array(serves.astype(float)), lb=1),
             LinearConstraint(sizes[None], ub=below - 1),
         ],
-        options={"time_limit": seconds, "mip_rel_gap": 0.0},
+        # Presolving these programs takes longer than solving them, and does not look at the time.
+        options={"time_limit": seconds, "mip_rel_gap": 0.0, "presolve": False},
     )
     if answer.x is None and answer.status not in (INFEASIBLE, OUT_OF_TIME):
         raise WeightsError("strategy minimal", rule=f"the set cover failed: {answer.message}", remedy="use palm")
