@@ -1,6 +1,6 @@
 """The preference geometry in numbers: designs, coverage, selection, adaptive and predicted designs.
 
-Prints the tables and writes them to RESULTS.md. Takes about 40 minutes on two cores.
+Prints the tables and writes them to RESULTS.md. Takes about half an hour.
 """
 
 import time
