@@ -3,13 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-from palm.errors import SelectionError
-
-INFEASIBLE, OUT_OF_TIME = 2, 1
-"""Status codes of scipy.optimize.milp."""
+from palm.preferences.cover_program import solve_cover
 
 
 @dataclass(frozen=True)
@@ -45,26 +40,13 @@ def cover(covers, size, *, time_limit_seconds):
     rows = minimal_rows(covers)
     if not rows.any(axis=1).all():
         return Cover(picks=None, impossible=True)
-    if time_limit_seconds <= 0:  # which the solver would take for no limit
-        return Cover(picks=None, impossible=False)
     used = maximal_columns(rows)
-    answer = milp(
-        np.zeros(len(used)),
-        integrality=np.ones(len(used)),
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(csr_array(rows[:, used].astype(float)), lb=1),
-            LinearConstraint(np.ones((1, len(used))), ub=size),
-        ],
-        options={"time_limit": time_limit_seconds},
+    answer = solve_cover(
+        rows[:, used], np.ones(len(used)), most=size, minimise=False, seconds=time_limit_seconds, presolve=True
     )
-    if answer.status == INFEASIBLE:
-        return Cover(picks=None, impossible=True)
-    if answer.x is None and answer.status == OUT_OF_TIME:
-        return Cover(picks=None, impossible=False)
-    if answer.x is None:
-        raise SelectionError(f"size={size}", rule=f"the set cover failed: {answer.message}", remedy="use greedy")
-    return Cover(picks=tuple(used[answer.x > 0.5].tolist()), impossible=False)
+    if answer.picks is None:
+        return Cover(picks=None, impossible=answer.settled)
+    return Cover(picks=tuple(used[answer.picks].tolist()), impossible=False)
 
 
 def minimal_rows(covers):

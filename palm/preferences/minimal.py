@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from palm.allowance import SecondsLeft
 from palm.errors import WeightsError
 from palm.preferences.cells import in_cell
+from palm.preferences.cover_program import solve_cover
 from palm.preferences.simplex import MAX_SIZE
 from palm.preferences.symmetric import orbit, orbit_sizes, ordered_holes, ordered_lattice
 
@@ -20,9 +19,6 @@ CANDIDATES = (500, 3_000, 10_000)
 
 HOLES_PER_ROUND = 300
 """Most uncovered preferences added after each set cover."""
-
-INFEASIBLE, OUT_OF_TIME = 2, 1
-"""Status codes of scipy.optimize.milp."""
 
 
 def minimal_grid(
@@ -52,6 +48,7 @@ def minimal_grid(
 
     Raises:
         WeightsError: no cover of at most 10 000 vectors was found.
+        SelectionError: the solver fails.
 
     Source:
         Derived. In each round a mixed-integer program picks the orbits of smallest total size that serve every
@@ -66,18 +63,20 @@ def minimal_grid(
         optimal = False
         while not optimal and (best is None or len(best) > enough) and seconds_left() > 0:
             below = MAX_SIZE + 1 if best is None else len(best)
-            picks, optimal = _cheapest_orbits(serves, sizes, below=below, seconds=seconds_left())
-            if picks is None:
+            # Presolving these programs takes longer than solving them.
+            answer = solve_cover(serves, sizes, most=below - 1, minimise=True, seconds=seconds_left(), presolve=False)
+            if answer.picks is None:
                 break
-            grid = _union(candidates[picks])
+            grid = _union(candidates[answer.picks])
             holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
-            optimal = optimal and not len(holes)
-            cover = _patched(grid, holes, candidates, sizes, epsilon=epsilon, delta=delta, below=below)
+            served = _serves(holes, candidates, epsilon, delta)
+            optimal = answer.settled and not len(holes)
+            cover = _patched(grid, holes, served, candidates, sizes, epsilon=epsilon, delta=delta, below=below)
             if cover is not None:
                 best = cover
                 on_cover(len(best))
             listed = np.concatenate([listed, holes])
-            serves = np.concatenate([serves, _serves(holes, candidates, epsilon, delta)])
+            serves = np.concatenate([serves, served])
     if best is None:
         raise WeightsError(
             f"objectives={objectives}, epsilon={epsilon}, delta={delta}",
@@ -92,35 +91,8 @@ def _serves(preferences, candidates, epsilon, delta):
 
     By exchange, no other order of a candidate's entries serves a preference that the decreasing one does not.
     """
-    return (
-        np.stack([in_cell(point, candidates, epsilon=epsilon, delta=delta) for point in preferences])
-        if len(preferences)
-        else np.empty((0, len(candidates)), dtype=bool)
-    )
-
-
-def _cheapest_orbits(serves, sizes, *, below, seconds):
-    """Pick orbits of the smallest total size, less than ``below``, that serve every listed preference.
-
-    Returns:
-        Their indices, or None if there are none or none were found in time; and whether that is proven.
-    """
-    if seconds <= 0:  # which the solver would take for no limit
-        return None, False
-    answer = milp(
-        sizes,
-        integrality=np.ones(len(sizes)),
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(csr_array(serves.astype(float)), lb=1),
-            LinearConstraint(sizes[None], ub=below - 1),
-        ],
-        # Presolving these programs takes longer than solving them, and does not look at the time.
-        options={"time_limit": seconds, "mip_rel_gap": 0.0, "presolve": False},
-    )
-    if answer.x is None and answer.status not in (INFEASIBLE, OUT_OF_TIME):
-        raise WeightsError("strategy minimal", rule=f"the set cover failed: {answer.message}", remedy="use palm")
-    return None if answer.x is None else np.flatnonzero(answer.x > 0.5), answer.status != OUT_OF_TIME
+    rows = [in_cell(point, candidates, epsilon=epsilon, delta=delta) for point in preferences]
+    return np.array(rows, dtype=bool).reshape(-1, len(candidates))
 
 
 def _union(representatives):
@@ -128,12 +100,13 @@ def _union(representatives):
     return np.concatenate([orbit(weights) for weights in representatives])
 
 
-def _patched(grid, holes, candidates, sizes, *, epsilon, delta, below):
+def _patched(grid, holes, served, candidates, sizes, *, epsilon, delta, below):
     """Add orbits until nothing is uncovered; None if that takes ``below`` vectors or more."""
     while len(holes):
-        gains = _serves(holes, candidates, epsilon, delta).sum(axis=0) / sizes
+        gains = served.sum(axis=0) / sizes
         grid = np.concatenate([grid, orbit(candidates[np.argmax(gains)] if gains.any() else holes[0])])
         if len(grid) >= below:
             return None
         holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
+        served = _serves(holes, candidates, epsilon, delta)
     return grid
