@@ -38,6 +38,13 @@ class TrainingError(PalmError):
     """Training a policy went wrong."""
 
 
+class PreemptedError(PalmError):
+    """Training was told to stop (SIGTERM) and left a checkpoint; running it again goes on from there."""
+
+    exit_code = 75
+    """Of a process that ends so: EX_TEMPFAIL of sysexits.h, try again."""
+
+
 class SelectionError(PalmError):
     """No portfolio meets the request."""
 
@@ -48,6 +55,10 @@ class RegistryError(PalmError):
 
 class StorageError(PalmError):
     """A storage location cannot be read or written."""
+
+
+class DamagedError(StorageError):
+    """A stored entry is not what its manifest says."""
 
 
 class BuildError(PalmError):

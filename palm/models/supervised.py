@@ -1,9 +1,12 @@
 """Maximum likelihood on prompt/response pairs: pretraining of tiny models, regression on good rollouts."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+
+_BATCHES_OF_SIMILAR_LENGTH = 50
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,12 @@ def fit(
     learning_rate: float,
     seed: int,
     scratch: Path,
-    bfloat16: bool = False,
-    on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
-) -> list[dict]:
+    micro_batch_size: int | None = None,
+    processes: int = 1,
+    callbacks: list = (),
+    resume: Path | None = None,
+    **arguments,
+):
     """Fit a causal LM to responses given their prompts, in place.
 
     Args:
@@ -38,48 +44,77 @@ def fit(
         learning_rate: peak, AdamW, 3 % warm-up, cosine decay.
         seed: seed of data order.
         scratch: folder the trainer may write to.
-        bfloat16: mixed precision.
-        on_step: called with (step, steps, loss) at every log.
+        micro_batch_size: pairs a backward pass; None for all of a step.
+        processes: processes that share a step's pairs.
+        callbacks: `transformers.TrainerCallback` of the caller.
+        resume: folder of a checkpoint to go on from.
+        arguments: further `transformers.TrainingArguments`: precision, checkpoints.
 
     Returns:
-        The trainer's log: one dict a logged step.
+        The trainer's state: ``global_step`` and ``log_history``, one dict a logged step.
     """
-    from transformers import DataCollatorForSeq2Seq, Trainer, TrainerCallback, TrainingArguments
+    from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, TrainingArguments
 
-    class Report(TrainerCallback):
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            if logs and "loss" in logs:
-                on_step(state.global_step, state.max_steps, logs["loss"])
-
+    lengths = np.array([len(pair.prompt_ids) + len(pair.response_ids) for pair in pairs])
+    order = training_order(lengths, batch_size=batch_size, steps=steps, seed=seed)
     rows = [
         {"input_ids": pair.prompt_ids + pair.response_ids, "labels": [-100] * len(pair.prompt_ids) + pair.response_ids}
-        for pair in pairs
+        for pair in (pairs[index] for index in order)
     ]
-    arguments = TrainingArguments(
-        output_dir=str(scratch),
-        max_steps=steps,
-        per_device_train_batch_size=batch_size,
-        learning_rate=learning_rate,
-        warmup_steps=max(1, round(0.03 * steps)),
-        lr_scheduler_type="cosine",
-        seed=seed,
-        bf16=bfloat16,
-        train_sampling_strategy="group_by_length",
-        logging_steps=max(1, steps // 50),
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
+    micro = micro_batch_size or batch_size
+    settings = TrainingArguments(
+        **{
+            "output_dir": str(scratch),
+            "max_steps": steps,
+            "per_device_train_batch_size": micro,
+            "gradient_accumulation_steps": batch_size // (micro * processes),
+            "learning_rate": learning_rate,
+            "warmup_steps": max(1, round(0.03 * steps)),
+            "lr_scheduler_type": "cosine",
+            "seed": seed,
+            "train_sampling_strategy": "sequential",
+            "logging_steps": max(1, steps // 50),
+            "save_strategy": "no",
+            "report_to": "none",
+            "disable_tqdm": True,
+            "dataloader_pin_memory": False,
+            **arguments,
+        }
     )
-    # The plain Trainer prints every log as a dict; progress is reported through the callback instead.
-    from transformers import PrinterCallback
-
     # Padded on the right: models with absolute positions then count them from the first real token.
     padding = copy.deepcopy(tokenizer)
     padding.padding_side = "right"
     collator = DataCollatorForSeq2Seq(padding, label_pad_token_id=-100)
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, callbacks=[Report()])
+    trainer = Trainer(model=model, args=settings, train_dataset=rows, data_collator=collator, callbacks=list(callbacks))
+    # The plain Trainer prints every log as a dict; progress is reported through the callers' callbacks instead.
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    trainer.train(resume_from_checkpoint=resume and str(resume))
     model.eval()
-    return [entry for entry in trainer.state.log_history if "loss" in entry]
+    return trainer.state
+
+
+def training_order(lengths: np.ndarray, *, batch_size: int, steps: int, seed: int) -> np.ndarray:
+    """Which pairs each step sees: shuffled passes, pairs of similar length together so that little is padding.
+
+    The whole order is one epoch for the trainer: what it shuffles itself it shuffles anew when it resumes.
+
+    Args:
+        lengths: tokens of each pair, shape (n,).
+        batch_size: pairs a step.
+        steps: optimiser steps.
+        seed: seed of the shuffling.
+
+    Returns:
+        Indices of pairs, shape (steps · batch_size,).
+    """
+    rng = np.random.default_rng(seed)
+    wanted = steps * batch_size
+    order = np.concatenate([rng.permutation(len(lengths)) for _ in range(-(-wanted // len(lengths)))])[:wanted]
+    chunk = _BATCHES_OF_SIMILAR_LENGTH * batch_size
+    chunks = [order[start : start + chunk] for start in range(0, wanted, chunk)]
+    batches = [
+        batch
+        for part in (part[np.argsort(-lengths[part], kind="stable")] for part in chunks)
+        for batch in rng.permutation(part.reshape(-1, batch_size))
+    ]
+    return np.concatenate(batches)

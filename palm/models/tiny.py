@@ -68,10 +68,21 @@ def build_tiny_model(
         learning_rate=settings.learning_rate,
         seed=settings.seed,
         scratch=scratch,
-        on_step=on_step,
+        callbacks=[_report(on_step)],
     )
     model.to(torch.float32).save_pretrained(destination)
     tokenizer.save_pretrained(destination)
+
+
+def _report(on_step: Callable[[int, int, float], None]):
+    from transformers import TrainerCallback
+
+    class Report(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if "loss" in logs:
+                on_step(state.global_step, state.max_steps, logs["loss"])
+
+    return Report()
 
 
 def _train_tokenizer(records: list[dict], vocabulary_size: int):

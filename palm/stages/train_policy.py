@@ -1,9 +1,13 @@
 """Step: one policy for one vector of preference weights."""
 
 import time
-from importlib import import_module
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from palm import __version__
 from palm.config import PortfolioConfig
@@ -14,8 +18,12 @@ from palm.stages.reuse import reuse_or_make
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
 from palm.storage.store import Store
+from palm.training.checkpoints import Checkpoints
 from palm.training.objective import Problem
-from palm.training.spec import PolicySpec, policy_spec
+from palm.training.preemption import preemption
+from palm.training.spec import PolicySpec, corner_config, policy_spec
+
+_LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
 def train_policy(
@@ -28,64 +36,83 @@ def train_policy(
         weights: preference weights, length d.
         base_model: prepared base model.
         rollouts: folder of the step sample_reference.
-        destination: PEFT adapter folder to make, with policy.json and training_log.json beside the weights.
+        destination: folder to make: PEFT adapter (a whole model with full fine-tuning), policy.json, training_log.json.
 
     Returns:
         The content of policy.json, with ``reused``: whether the store had it.
 
     Raises:
+        PreemptedError: SIGTERM came; a checkpoint is kept and the same call goes on from it.
         PalmError: an input is unusable or training diverged.
     """
     quiet_threads()
-    with stage("train_policy", " ".join(f"{weight:.3f}" for weight in weights)) as progress:
-        inputs = load_inputs(config)
-        spec = policy_spec(
-            config,
-            weights,
-            base_model=base_model_digest(base_model),
-            prompts=file_digest(Path(config.prompts.train)),
-            rewards=[source.fingerprint for source in inputs.rewards],
-        )
-        reused = reuse_or_make(
-            Store(config.storage.root),
-            "policy",
-            spec.definition,
-            destination,
-            lambda folder: _train(config, spec, inputs, base_model, rollouts, folder, progress),
-        )
+    label = " ".join(f"{weight:.3f}" for weight in weights)
+    with stage("train_policy", label) as progress, preemption() as preempted:
+        task = _Task(config, load_inputs(config), base_model, rollouts, preempted, progress)
+        reused = task.reuse_or_train(weights, destination)
     record = {**read_json(destination / "policy.json"), "reused": reused}
     write_json(destination / "policy.json", record)
     return record
 
 
-def _train(
-    config: PortfolioConfig,
-    spec: PolicySpec,
-    inputs: Inputs,
-    base_model: Path,
-    rollouts: Path,
-    folder: Path,
-    progress: Stage,
-) -> None:
-    from palm.training.adapters import save_adapter
+@dataclass(frozen=True)
+class _Task:
+    """What the policy and, for a soup, its corner policies are trained from."""
 
-    backend = import_module(f"palm.training.{config.training.backend}")
-    start = time.perf_counter()
-    with TemporaryDirectory() as scratch:
-        trained = backend.train(
-            Problem(
-                config=config,
-                preference_weights=spec.preference_weights,
-                base_model=base_model,
-                prompts=inputs.train,
-                rewards=inputs.rewards,
-                rollouts=rollouts,
-                scratch=Path(scratch),
-                on_step=progress.advance,
-            )
+    config: PortfolioConfig
+    inputs: Inputs
+    base_model: Path
+    rollouts: Path
+    preempted: Callable[[], bool]
+    progress: Stage
+
+    def reuse_or_train(self, weights: list[float], destination: Path) -> bool:
+        spec = policy_spec(
+            self.config,
+            weights,
+            base_model=base_model_digest(self.base_model),
+            prompts=file_digest(Path(self.config.prompts.train)),
+            rewards=[source.fingerprint for source in self.inputs.rewards],
         )
-    save_adapter(trained.model, folder)
-    write_json(folder / "training_log.json", {"steps": trained.log})
+        store = Store(self.config.storage.root)
+        checkpoints = Checkpoints(store, spec.name, self.config.training.checkpoint_steps)
+
+        def make(folder: Path) -> None:
+            with TemporaryDirectory() as scratch:
+                _train(self._problem(spec, checkpoints, Path(scratch)), spec, folder)
+
+        reused = reuse_or_make(store, "policy", spec.definition, destination, make)
+        if not reused:
+            checkpoints.discard()
+        return reused
+
+    def _problem(self, spec: PolicySpec, checkpoints: Checkpoints, scratch: Path) -> Problem:
+        def corner(index: int) -> Path:
+            unit = np.eye(len(spec.preference_weights))[index].tolist()
+            replace(self, config=corner_config(self.config)).reuse_or_train(unit, scratch / f"corner-{index}")
+            return scratch / f"corner-{index}"
+
+        return Problem(
+            config=self.config,
+            preference_weights=spec.preference_weights,
+            base_model=self.base_model,
+            prompts=self.inputs.train,
+            rewards=self.inputs.rewards,
+            rollouts=self.rollouts,
+            scratch=scratch,
+            checkpoints=checkpoints,
+            corner=corner,
+            preempted=self.preempted,
+            on_step=self.progress.advance,
+        )
+
+
+def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
+    from palm.training.run import check_policy, fit_policy
+
+    config, start = problem.config, time.perf_counter()
+    fitted = fit_policy(problem, folder)
+    checked = check_policy(problem, folder, step=fitted["steps"])
     write_json(
         folder / "policy.json",
         {
@@ -96,7 +123,11 @@ def _train(
             "backend": config.training.backend,
             "seed": config.training.seed,
             "palm_version": __version__,
+            "versions": {name: version(name) for name in _LIBRARIES},
             "training_seconds": time.perf_counter() - start,
+            **fitted,
+            "objective_gain": checked["objective_gain"],
+            "guard": fitted["guard"] or checked["guard"],
             "definition": spec.definition,
         },
     )

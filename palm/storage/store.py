@@ -5,16 +5,16 @@ holds the sha256 of each, last. What is fetched is checked against it. Of severa
 the same entry the first one wins.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from palm.errors import StorageError
+from palm.errors import DamagedError, StorageError
 from palm.storage.digest import folder_digests
 
 MANIFEST = "manifest.json"
@@ -62,26 +62,60 @@ class Store:
             Whether the entry exists.
 
         Raises:
-            StorageError: the store cannot be reached, or the entry is damaged.
+            DamagedError: a file of the entry is missing, cut or changed.
+            StorageError: the store cannot be reached.
         """
         with _told(f"{self.root}/{key}"):
-            if self.root.startswith("s3://"):
-                manifest = _s3_manifest(self.root, key)
-            else:
-                path = Path(self.root) / key / MANIFEST
-                manifest = json.loads(path.read_text()) if path.exists() else None
-            if manifest is None:
+            text = self._read_manifest(key)
+            if text is None:
                 return False
+            manifest = _parse_manifest(text, f"{self.root}/{key}")
             destination.mkdir(parents=True, exist_ok=True)
             for name in manifest:
                 (destination / name).parent.mkdir(parents=True, exist_ok=True)
-                if self.root.startswith("s3://"):
-                    bucket, path = split_s3(_s3_blob(self.root, key, manifest[name]))
-                    s3_client().download_file(bucket, path, str(destination / name))
-                else:
-                    shutil.copyfile(Path(self.root) / key / name, destination / name)
+                # A file that is gone is found by the check below, with the others.
+                with contextlib.suppress(FileNotFoundError):
+                    self._copy(key, name, manifest[name], destination / name)
         self._verify(key, manifest, destination)
         return True
+
+    def entries(self, prefix: str) -> list[str]:
+        """Names of the complete entries directly below a prefix, sorted.
+
+        Args:
+            prefix: first part of the entries' names, without the last slash.
+
+        Returns:
+            Their last parts.
+
+        Raises:
+            StorageError: the store cannot be reached.
+        """
+        with _told(f"{self.root}/{prefix}"):
+            if self.root.startswith("s3://"):
+                manifests = [key for key in _s3_keys(f"{self.root}/{prefix}") if key.endswith(f"/{MANIFEST}")]
+                return sorted(key.split("/")[-2] for key in manifests)
+            return sorted(path.parent.name for path in (Path(self.root) / prefix).glob(f"[!.]*/{MANIFEST}"))
+
+    def remove(self, prefix: str) -> None:
+        """Remove everything below a prefix; an entry ceases to exist before its files do.
+
+        Args:
+            prefix: an entry's name, or the first part of several.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        with _told(f"{self.root}/{prefix}"):
+            if self.root.startswith("s3://"):
+                bucket, _ = split_s3(self.root)
+                keys = sorted(_s3_keys(f"{self.root}/{prefix}"), key=lambda key: not key.endswith(f"/{MANIFEST}"))
+                for key in keys:
+                    s3_client().delete_object(Bucket=bucket, Key=key)
+            elif (place := Path(self.root) / prefix).exists():
+                for manifest in place.rglob(MANIFEST):
+                    manifest.unlink()
+                shutil.rmtree(place)
 
     def publish(self, key: str, folder: Path) -> bool:
         """Make a folder's files an entry. If the entry exists already, it stays as it is.
@@ -102,19 +136,40 @@ class Store:
                 return _publish_to_s3(self.root, key, folder, manifest)
             return _publish_locally(Path(self.root) / key, folder, manifest)
 
+    def _read_manifest(self, key: str) -> str | None:
+        if self.root.startswith("s3://"):
+            return _s3_manifest(self.root, key)
+        path = Path(self.root) / key / MANIFEST
+        return path.read_text(errors="replace") if path.exists() else None
+
+    def _copy(self, key: str, name: str, digest: str, destination: Path) -> None:
+        if self.root.startswith("s3://"):
+            _s3_download(_s3_blob(self.root, key, digest), destination)
+        else:
+            shutil.copyfile(Path(self.root) / key / name, destination)
+
     def _verify(self, key: str, manifest: dict[str, str], destination: Path) -> None:
         found = folder_digests(destination)
         for name, digest in manifest.items():
             if found.get(name) != digest:
                 shutil.rmtree(destination)
-                raise StorageError(
+                raise DamagedError(
                     f"{self.root}/{key}/{name}",
                     rule=f"sha256 is {found.get(name)}, the manifest says {digest}",
                     remedy="the stored file is damaged: delete this entry and run again",
                 )
 
 
-@contextmanager
+def _parse_manifest(text: str, place: str) -> dict[str, str]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise DamagedError(
+            f"{place}/{MANIFEST}", rule=f"is not a manifest ({error})", remedy="delete this entry and run again"
+        ) from error
+
+
+@contextlib.contextmanager
 def _told(place: str) -> Iterator[None]:
     # boto3's errors have no common base with OSError, so both families are told here, once.
     from boto3.exceptions import Boto3Error
@@ -122,7 +177,7 @@ def _told(place: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, BotoCoreError, ClientError, Boto3Error, json.JSONDecodeError) as error:
+    except (OSError, BotoCoreError, ClientError, Boto3Error) as error:
         raise StorageError(
             place,
             rule=f"cannot be read or written ({error})",
@@ -174,8 +229,7 @@ def fetch_s3_folder(uri: str, destination: Path) -> None:
     """
     bucket, prefix = split_s3(uri)
     with _told(uri):
-        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        keys = _s3_keys(uri)
         for key in keys:
             target = destination / key.removeprefix(f"{prefix}/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,15 +238,34 @@ def fetch_s3_folder(uri: str, destination: Path) -> None:
         raise StorageError(uri, rule="holds no objects", remedy="check bucket and prefix")
 
 
-def _s3_manifest(root: str, key: str) -> dict[str, str] | None:
+def _s3_keys(uri: str) -> list[str]:
+    """Keys of all objects below a prefix."""
+    bucket, prefix = split_s3(uri)
+    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+def _s3_manifest(root: str, key: str) -> str | None:
     from botocore.exceptions import ClientError
 
     bucket, prefix = split_s3(f"{root}/{key}/{MANIFEST}")
     try:
-        return json.loads(s3_client().get_object(Bucket=bucket, Key=prefix)["Body"].read())
+        return s3_client().get_object(Bucket=bucket, Key=prefix)["Body"].read().decode(errors="replace")
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
             return None
+        raise
+
+
+def _s3_download(uri: str, destination: Path) -> None:
+    from botocore.exceptions import ClientError
+
+    bucket, key = split_s3(uri)
+    try:
+        s3_client().download_file(bucket, key, str(destination))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            raise FileNotFoundError(uri) from error
         raise
 
 

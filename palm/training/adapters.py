@@ -1,5 +1,6 @@
-"""LoRA adapters: making, transferring and saving them."""
+"""What is trained: LoRA adapters over the base model, or all its weights."""
 
+import shutil
 from pathlib import Path
 
 from palm.config import Lora
@@ -22,50 +23,96 @@ def lora_config(settings: Lora):
     )
 
 
-def new_adapter(base, settings: Lora, *, seed: int):
-    """Wrap a base model with a fresh adapter, which at first changes nothing.
+def new_policy(base, settings: Lora | None, *, seed: int):
+    """Make a base model trainable; at first the policy is the base model.
 
     Args:
         base: `transformers.PreTrainedModel`.
-        settings: rank and alpha.
-        seed: seed of the initialisation.
+        settings: rank and alpha of a fresh adapter; None for full fine-tuning.
+        seed: seed of the adapter's initialisation.
 
     Returns:
-        The PEFT model.
+        The PEFT model, or the base model itself.
     """
     from peft import get_peft_model
     from transformers import set_seed
 
     set_seed(seed)
-    return get_peft_model(base, lora_config(settings))
+    return base if settings is None else get_peft_model(base, lora_config(settings))
 
 
-def copy_adapter(source, target) -> None:
-    """Copy adapter weights from one PEFT model into another of the same shape.
+def policy_state(model) -> dict:
+    """The trained weights of a policy, by name.
 
     Args:
-        source: PEFT model to read.
-        target: PEFT model to overwrite.
+        model: PEFT model, or a whole model.
+
+    Returns:
+        The adapter's weights, or all weights.
     """
-    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from peft import PeftModel, get_peft_model_state_dict
 
-    set_peft_model_state_dict(target, get_peft_model_state_dict(source))
+    if not isinstance(model, PeftModel):
+        return model.state_dict()
+    return get_peft_model_state_dict(model, adapter_name=model.active_adapter)
 
 
-def save_adapter(model, folder: Path) -> None:
-    """Save a trained adapter in PEFT's own format, as safetensors.
+def load_policy_state(model, state: dict) -> None:
+    """Overwrite the trained weights of a policy.
 
     Args:
-        model: PEFT model.
+        model: PEFT model, or a whole model.
+        state: from `policy_state` of a model of the same shape.
+
+    Raises:
+        TrainingError: the weights are those of another shape.
+    """
+    from peft import PeftModel, set_peft_model_state_dict
+
+    expected = policy_state(model)
+    wrong = [
+        name
+        for name in expected.keys() | state.keys()
+        if name not in state or name not in expected or state[name].shape != expected[name].shape
+    ]
+    if wrong:
+        raise TrainingError(
+            f"weights to start from: {min(wrong)}",
+            rule="is missing or of another shape than the policy's",
+            remedy="start from a policy of the same base model and the same training.lora",
+        )
+    if isinstance(model, PeftModel):
+        set_peft_model_state_dict(model, state, adapter_name=model.active_adapter)
+    else:
+        model.load_state_dict(state)
+
+
+def copy_policy(checkpoint: Path, folder: Path) -> None:
+    """Copy the policy out of a trainer's checkpoint, without the state of the optimiser.
+
+    Args:
+        checkpoint: the trainer's checkpoint folder.
+        folder: destination.
+    """
+    for pattern in ("adapter_*", "config.json", "generation_config.json", "model*.safetensors*"):
+        for path in checkpoint.glob(pattern):
+            shutil.copyfile(path, folder / path.name)
+
+
+def save_policy(model, folder: Path) -> None:
+    """Save a trained policy as safetensors: PEFT's adapter format, or a whole model.
+
+    Args:
+        model: PEFT model, or a whole model.
         folder: destination.
 
     Raises:
         TrainingError: a weight is not finite.
     """
-    for name, weight in model.named_parameters():
-        if "lora_" in name and not weight.isfinite().all():
+    for name, weight in policy_state(model).items():
+        if not weight.isfinite().all():
             raise TrainingError(
-                f"adapter weight {name}", rule="is not finite: training diverged", remedy="lower training.learning_rate"
+                f"policy weight {name}", rule="is not finite: training diverged", remedy="lower training.learning_rate"
             )
     model.save_pretrained(str(folder), safe_serialization=True)
     # PEFT writes a model card that names the build's temporary folder; it would differ on every run.

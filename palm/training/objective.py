@@ -9,6 +9,7 @@ import numpy as np
 from palm.config import PortfolioConfig
 from palm.models.prompts import PromptSet
 from palm.rewards.source import RewardSource
+from palm.training.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,13 @@ class Problem:
         rewards: the reward functions, length d.
         rollouts: folder of the scored reference rollouts.
         scratch: folder for the trainers' own files.
+        checkpoints: where this training's checkpoints are kept.
+        corner: the adapter folder of the policy for one reward alone, given its index; trained if need be.
+        preempted: whether this process has been told to stop.
         on_step: called with (step, steps, note).
+        initial: state of the policy that the training starts from (`palm.training.adapters.policy_state`); None for the
+            reference policy.
+        resume: folder of the checkpoint that the training goes on from, or None.
     """
 
     config: PortfolioConfig
@@ -33,7 +40,12 @@ class Problem:
     rewards: list[RewardSource]
     rollouts: Path
     scratch: Path
+    checkpoints: Checkpoints
+    corner: Callable[[int], Path]
+    preempted: Callable[[], bool]
     on_step: Callable[[int, int, str], None]
+    initial: dict | None = None
+    resume: Path | None = None
 
     @property
     def bfloat16(self) -> bool:
@@ -46,7 +58,7 @@ class Trained:
     """What every backend returns.
 
     Attributes:
-        model: the PEFT model with the trained adapter.
+        model: the PEFT model with the trained adapter; with full fine-tuning the model itself.
         log: the trainer's log, one dict a logged step.
     """
 

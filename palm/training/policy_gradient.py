@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 
-from palm.errors import TrainingError
+import numpy as np
+
+from palm.config import Vllm
 from palm.models.load import load_model
 from palm.models.prompts import trl_prompt
 from palm.rewards.scoring import score_one
 from palm.rewards.source import RewardSource
-from palm.training import rwr
-from palm.training.adapters import copy_adapter, lora_config
+from palm.training.adapters import load_policy_state, lora_config
+from palm.training.callbacks import check_finished, checkpoint_arguments, trainer_callbacks
 from palm.training.objective import Problem, Trained
 
 
 def run(problem: Problem, trainer_class: type, config_class: type, faithful: dict) -> Trained:
-    """Train an adapter with one of TRL's online trainers.
+    """Train a policy with one of TRL's online trainers.
 
     Args:
         problem: objective, data and settings.
@@ -22,17 +24,23 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
         faithful: the settings that make it maximise J_w and nothing else.
 
     Returns:
-        The trained adapter and its log.
+        The trained policy and its log.
+
+    Raises:
+        GuardFired: training can only get worse.
+        PreemptedError: the process was told to stop.
     """
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
 
-    settings = problem.config.training
-    warm = rwr.train(problem) if settings.warm_start == "rwr" else None
-    base = load_model(problem.base_model, problem.config.base_model.dtype)
-    rows = [
-        {"prompt": trl_prompt(base.tokenizer, text), "index": index} for index, text in enumerate(problem.prompts.texts)
-    ]
+    settings, backend = problem.config.training, problem.config.training.backend
+    base = load_model(problem.base_model, problem.config.training_dtype)
+    schedule = prompt_schedule(
+        len(problem.prompts.texts), steps=settings.steps, prompts_per_step=settings.prompts_per_step, seed=settings.seed
+    )
+    rows = [{"prompt": trl_prompt(base.tokenizer, problem.prompts.texts[i]), "index": i} for i in schedule.tolist()]
+    if settings.lora is None and problem.initial is not None:
+        load_policy_state(base.model, problem.initial)
     set_seed(settings.seed)
     # The base with a `peft_config`, not a PEFT model: TRL would take that as its reference.
     trainer = trainer_class(
@@ -41,33 +49,48 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
         reward_funcs=[_reward_function(source, problem, base.tokenizer) for source in problem.rewards],
         train_dataset=Dataset.from_list(rows),
         processing_class=base.tokenizer,
-        peft_config=lora_config(settings.lora),
-        callbacks=[_progress(problem)],
+        peft_config=None if settings.lora is None else lora_config(settings.lora),
+        callbacks=trainer_callbacks(problem, backend, note="reward"),
     )
     trainer.remove_callback(PrinterCallback)
-    if warm is not None:
-        copy_adapter(warm.model, trainer.model)
-    trainer.train()
-    if trainer.state.global_step != settings.steps:
-        raise TrainingError(
-            f"training.steps={settings.steps}",
-            rule=f"the trainer stopped after {trainer.state.global_step}",
-            remedy="give at least training.prompts_per_step training prompts",
-        )
-    log = [entry for entry in trainer.state.log_history if "loss" in entry]
-    return Trained(trainer.model.eval(), log)
+    if settings.lora is not None and problem.initial is not None:
+        load_policy_state(trainer.model, problem.initial)
+    trainer.train(resume_from_checkpoint=problem.resume and str(problem.resume))
+    check_finished(problem, trainer.state, steps=settings.steps, remedy="give more training prompts")
+    return Trained(trainer.model.eval(), [entry for entry in trainer.state.log_history if "loss" in entry])
+
+
+def prompt_schedule(prompts: int, *, steps: int, prompts_per_step: int, seed: int) -> np.ndarray:
+    """Which prompts each step sees: shuffled passes over all prompts, none twice in a step.
+
+    The whole schedule is one epoch for the trainer, whose own shuffling starts anew when it resumes in a later epoch.
+
+    Args:
+        prompts: how many there are; at least prompts_per_step.
+        steps: policy-gradient steps.
+        prompts_per_step: distinct prompts per step.
+        seed: seed of the shuffling.
+
+    Returns:
+        Indices of prompts, shape (steps · prompts_per_step,).
+    """
+    rng = np.random.default_rng(seed)
+    steps_per_pass = prompts // prompts_per_step
+    passes = [rng.permutation(prompts)[: steps_per_pass * prompts_per_step] for _ in range(-(-steps // steps_per_pass))]
+    return np.concatenate(passes)[: steps * prompts_per_step]
 
 
 def _common_arguments(problem: Problem) -> dict:
     settings = problem.config.training
     responses = settings.prompts_per_step * settings.responses_per_prompt
     return {
-        "output_dir": str(problem.scratch / "trl"),
+        "output_dir": str(problem.scratch / settings.backend),
         "max_steps": settings.steps,
         "per_device_train_batch_size": settings.micro_batch_size,
-        "gradient_accumulation_steps": responses // settings.micro_batch_size,
+        "gradient_accumulation_steps": responses // (settings.micro_batch_size * settings.processes),
         "num_generations": settings.responses_per_prompt,
         "max_completion_length": problem.config.generation.max_new_tokens,
+        "shuffle_dataset": False,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "linear",
         "warmup_steps": settings.warmup_steps,
@@ -77,15 +100,27 @@ def _common_arguments(problem: Problem) -> dict:
         "top_p": 1.0,
         "top_k": 0,
         "disable_dropout": True,
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        "gradient_checkpointing": settings.activation_checkpointing,
         "bf16": problem.bfloat16,
         "seed": settings.seed,
         "logging_steps": 1,
-        "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
+        **checkpoint_arguments(problem),
+        **_vllm_arguments(settings.vllm),
     }
+
+
+def _vllm_arguments(vllm: Vllm | None) -> dict:
+    if vllm is None:
+        return {}
+    place = (
+        {"vllm_gpu_memory_utilization": vllm.gpu_memory_share}
+        if vllm.mode == "colocate"
+        else {"vllm_server_base_url": vllm.server_url}
+    )
+    return {"use_vllm": True, "vllm_mode": vllm.mode, **place}
 
 
 def _reward_function(source: RewardSource, problem: Problem, tokenizer) -> Callable:
@@ -98,14 +133,3 @@ def _reward_function(source: RewardSource, problem: Problem, tokenizer) -> Calla
 
     reward.__name__ = source.spec.name
     return reward
-
-
-def _progress(problem: Problem):
-    from transformers import TrainerCallback
-
-    class Progress(TrainerCallback):
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            if logs and "reward" in logs:
-                problem.on_step(state.global_step, state.max_steps, f"reward {logs['reward']:.3f}")
-
-    return Progress()

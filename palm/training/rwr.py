@@ -2,7 +2,7 @@
 
 The optimum is a tilt of the reference, π_w ∝ π_ref exp(w·r / β). Resampling scored reference rollouts with
 probability softmax(w·r / β) within each prompt gives samples of it, and maximum likelihood on them projects it onto
-the adapter. Nothing is generated: all policies share one set of rollouts.
+the policy. Nothing is generated: all policies share one set of rollouts.
 """
 
 import numpy as np
@@ -12,23 +12,30 @@ from palm.evaluation.rollouts import read_rollouts
 from palm.models.load import load_model
 from palm.models.prompts import encode_prompts
 from palm.models.supervised import Pair, fit
-from palm.training.adapters import new_adapter
+from palm.training.adapters import load_policy_state, new_policy
+from palm.training.callbacks import check_finished, checkpoint_arguments, trainer_callbacks
 from palm.training.objective import Problem, Trained
+
+BACKEND = "rwr"
 
 
 def train(problem: Problem) -> Trained:
-    """Train an adapter by reward-weighted regression.
+    """Train a policy by reward-weighted regression.
 
     Args:
         problem: objective, data and settings.
 
     Returns:
-        The trained adapter and its log.
+        The trained policy and its log.
+
+    Raises:
+        GuardFired: the loss is not finite.
+        PreemptedError: the process was told to stop.
 
     Source: reward-weighted regression (Peters and Schaal 2007) with the tilt of arXiv 2604.04144.
     """
     settings, rwr = problem.config.training, problem.config.training.rwr
-    base = load_model(problem.base_model, problem.config.base_model.dtype)
+    base = load_model(problem.base_model, problem.config.training_dtype)
     rollouts = read_rollouts(problem.rollouts / "train.parquet", problem.config.reward_names)
     rng = np.random.default_rng(settings.seed)
     chosen = resample(rollouts.rewards, problem.preference_weights, beta=problem.config.beta, rng=rng)
@@ -38,9 +45,11 @@ def train(problem: Problem) -> Trained:
         for prompt, samples in enumerate(chosen)
         for sample in samples
     ]
-    model = new_adapter(base.model, settings.lora, seed=settings.seed)
+    model = new_policy(base.model, settings.lora, seed=settings.seed)
+    if problem.initial is not None:
+        load_policy_state(model, problem.initial)
     steps = max(1, rwr.epochs * len(pairs) // rwr.batch_size)
-    log = fit(
+    state = fit(
         model,
         base.tokenizer,
         pairs,
@@ -48,11 +57,17 @@ def train(problem: Problem) -> Trained:
         batch_size=rwr.batch_size,
         learning_rate=rwr.learning_rate,
         seed=settings.seed,
-        scratch=problem.scratch / "rwr",
-        bfloat16=problem.bfloat16,
-        on_step=lambda step, total, loss: problem.on_step(step, total, f"rwr loss {loss:.3f}"),
+        scratch=problem.scratch / BACKEND,
+        micro_batch_size=rwr.micro_batch_size,
+        processes=settings.processes,
+        callbacks=trainer_callbacks(problem, BACKEND, note="loss"),
+        resume=problem.resume,
+        bf16=problem.bfloat16,
+        gradient_checkpointing=settings.activation_checkpointing,
+        **checkpoint_arguments(problem),
     )
-    return Trained(model, log)
+    check_finished(problem, state, steps=steps, remedy="run it again")
+    return Trained(model, [entry for entry in state.log_history if "loss" in entry])
 
 
 def resample(rewards: np.ndarray, weights: np.ndarray, *, beta: float, rng: np.random.Generator) -> np.ndarray:

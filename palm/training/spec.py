@@ -9,6 +9,9 @@ from palm.config import PortfolioConfig
 from palm.preferences.simplex import check_preference_weights
 from palm.storage.digest import value_digest
 
+_NOT_PART_OF_A_POLICY = {"checkpoint_steps"}
+"""Settings that change how a training goes, not what comes out."""
+
 
 @dataclass(frozen=True)
 class PolicySpec:
@@ -58,6 +61,19 @@ def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: s
             "beta": config.beta,
             "generation": config.generation.model_dump(),
             "reference": config.reference.model_dump(),
-            "training": config.training.model_dump(),
+            "training": config.training.model_dump(exclude=_NOT_PART_OF_A_POLICY),
         },
     )
+
+
+def corner_config(config: PortfolioConfig) -> PortfolioConfig:
+    """The configuration by which the corner policies of a soup are trained.
+
+    Args:
+        config: a configuration whose backend or warm start is ``soup``.
+
+    Returns:
+        The same with the corners' backend, so that corner policies are shared with a design that holds the corners.
+    """
+    training = config.training.model_copy(update={"backend": config.training.soup.corners, "warm_start": None})
+    return config.model_copy(update={"training": training})

@@ -17,7 +17,7 @@ from palm.stages.inputs import check_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.train_policy import train_policy
-from palm.training.adapters import save_adapter
+from palm.training.adapters import save_policy
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_an_adapter_that_is_not_finite_is_not_saved(built, tmp_path):
     weight = next(weight for name, weight in policy.model.named_parameters() if "lora_B" in name)
     weight.data[0, 0] = float("nan")
     with pytest.raises(TrainingError, match="is not finite"):
-        save_adapter(policy.model, tmp_path / "saved")
+        save_policy(policy.model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
 
 

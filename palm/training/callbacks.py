@@ -1,0 +1,103 @@
+"""What palm adds to a Hugging Face trainer: progress, guards, checkpoints, a stop on request."""
+
+import shutil
+from pathlib import Path
+
+from palm.errors import PreemptedError, TrainingError
+from palm.training.guards import Guard, GuardFired, check_log, kl_limit
+from palm.training.objective import Problem
+
+
+def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
+    """Callbacks for one part of a training.
+
+    Args:
+        problem: the training problem.
+        backend: whose checkpoints these are.
+        note: which logged value the progress shows.
+
+    Returns:
+        A list of `transformers.TrainerCallback`.
+    """
+    from transformers import TrainerCallback
+
+    checkpoints, limit = problem.checkpoints.of(backend), kl_limit(problem.config)
+
+    class Watch(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            check_log(logs, step=state.global_step, limit=limit)
+            if note in logs:
+                problem.on_step(state.global_step, state.max_steps, f"{backend} {note} {logs[note]:.3f}")
+
+        def on_step_end(self, args, state, control, **kwargs):
+            if _anybody(problem.preempted()):
+                control.should_save = control.should_training_stop = True
+
+        def on_save(self, args, state, control, model=None, **kwargs):
+            # A step that broke the weights shows in the loss only at the next one.
+            for name, weight in model.named_parameters():
+                if weight.requires_grad and not weight.isfinite().all():
+                    raise GuardFired(
+                        Guard("loss", f"{name} is not finite after step {state.global_step}", state.global_step)
+                    )
+            _wait_for_all()
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            if state.is_world_process_zero:
+                checkpoints.publish(folder, state.global_step)
+            _wait_for_all()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return [Watch()]
+
+
+def checkpoint_arguments(problem: Problem) -> dict:
+    """The trainer arguments that go with the callbacks."""
+    return {
+        "save_strategy": "steps",
+        "save_steps": problem.checkpoints.every,
+        # Else a loss that is not a number is replaced by the mean of the last ones in the log.
+        "logging_nan_inf_filter": False,
+    }
+
+
+def check_finished(problem: Problem, state, *, steps: int, remedy: str) -> None:
+    """Check that a trainer did all its steps.
+
+    Args:
+        problem: the training problem.
+        state: the trainer's state.
+        steps: how many were asked for.
+        remedy: what to do if it stopped for no known reason.
+
+    Raises:
+        PreemptedError: the process was told to stop.
+        TrainingError: it stopped by itself.
+    """
+    if state.global_step >= steps:
+        return
+    if _anybody(problem.preempted()):
+        raise PreemptedError(
+            f"training of {problem.checkpoints.policy}",
+            rule=f"was told to stop by SIGTERM at step {state.global_step} of {steps}",
+            remedy="a checkpoint is kept; run it again to go on from there",
+        )
+    raise TrainingError(f"steps={steps}", rule=f"the trainer stopped after {state.global_step}", remedy=remedy)
+
+
+def _anybody(flag: bool) -> bool:
+    """Whether the flag is set in any of the processes that train together: all must stop at the same step."""
+    import torch
+
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return flag
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shared = torch.tensor([int(flag)], device=device)
+    torch.distributed.all_reduce(shared, op=torch.distributed.ReduceOp.MAX)
+    return bool(shared.item())
+
+
+def _wait_for_all() -> None:
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

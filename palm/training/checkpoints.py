@@ -1,0 +1,86 @@
+"""Checkpoints of a training in the store: whole or absent, checked when read, the newest two kept."""
+
+import logging
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from palm.errors import DamagedError
+from palm.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+_KEPT = 2
+"""A damaged newest checkpoint must leave one before it."""
+_NOT_NEEDED = ("training_args.bin", "README.md", "tokenizer*", "*.jinja", "special_tokens*", "vocab*", "merges*")
+"""What the trainer saves besides the state: the tokenizer, which the base model has, and pickled arguments."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one policy's training.
+
+    Attributes:
+        store: where they are kept.
+        policy: the policy's content name; what was trained otherwise has another name.
+        every: optimiser steps between checkpoints.
+        backend: which part of the training they are of: the backend itself or its warm start.
+    """
+
+    store: Store
+    policy: str
+    every: int
+    backend: str = ""
+
+    def of(self, backend: str) -> "Checkpoints":
+        """The checkpoints of one part of the training."""
+        return replace(self, backend=backend)
+
+    def latest(self, folder: Path) -> Path | None:
+        """Fetch the newest checkpoint that is whole.
+
+        Args:
+            folder: scratch folder.
+
+        Returns:
+            A folder that a Hugging Face trainer resumes from, or None if there is no checkpoint.
+
+        Raises:
+            StorageError: the store cannot be read.
+        """
+        for name in reversed(self.store.entries(self._place)):
+            target = folder / f"resume-{self.backend}-{name}"
+            try:
+                self.store.fetch(f"{self._place}/{name}", target)
+            except DamagedError as error:
+                log.warning("%s: a damaged checkpoint, the one before it is used", error)
+                self.store.remove(f"{self._place}/{name}")
+                continue
+            return target
+        return None
+
+    def publish(self, folder: Path, step: int) -> None:
+        """Keep a checkpoint that a trainer has written, and drop the older ones.
+
+        Args:
+            folder: the trainer's checkpoint folder; it is emptied of what a resumed training does not read.
+            step: optimiser steps done.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        for pattern in _NOT_NEEDED:
+            for path in folder.glob(pattern):
+                path.unlink()
+        self.store.publish(f"{self._place}/step-{step:08d}", folder)
+        shutil.rmtree(folder)
+        for name in self.store.entries(self._place)[:-_KEPT]:
+            self.store.remove(f"{self._place}/{name}")
+
+    def discard(self) -> None:
+        """Remove the checkpoints of all parts: the training is finished."""
+        self.store.remove(f"checkpoints/{self.policy}")
+
+    @property
+    def _place(self) -> str:
+        return f"checkpoints/{self.policy}/{self.backend}"

@@ -1,0 +1,94 @@
+"""Guards: a training that can only get worse is stopped, and what it leaves is marked."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from palm.config import PortfolioConfig
+from palm.evaluation.measure import mean_over_prompts
+
+_STANDARD_ERRORS = 2.0
+"""How far J must lie below J_ref for the guard to fire: a policy that learned nothing is not marked by chance."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What fired.
+
+    Attributes:
+        kind: ``loss`` (not finite), ``kl`` (above the limit) or ``objective`` (J below J_ref after training).
+        message: what was seen, in words.
+        step: optimiser steps done.
+    """
+
+    kind: Literal["loss", "kl", "objective"]
+    message: str
+    step: int
+
+    def to_dict(self) -> dict:
+        """For policy.json."""
+        return asdict(self)
+
+
+class GuardFired(Exception):
+    """Raised out of a trainer to stop it at once."""
+
+    def __init__(self, guard: Guard):
+        super().__init__(guard.message)
+        self.guard = guard
+
+
+def kl_limit(config: PortfolioConfig) -> float:
+    """The KL, in nats, above which a training is stopped.
+
+    Rewards lie in [0, 1], so J ≤ 1 − β KL: above 1 / β every policy is worse than the reference, whose J is at least 0.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        ``training.max_kl``, or 1 / β.
+    """
+    return 1.0 / config.beta if config.training.max_kl is None else config.training.max_kl
+
+
+def check_log(entry: dict, *, step: int, limit: float) -> None:
+    """Check what a trainer logged about a step.
+
+    Args:
+        entry: the logged values; ``kl`` is TRL's mean per token.
+        step: optimiser steps done.
+        limit: largest KL of a whole response, in nats.
+
+    Raises:
+        GuardFired: the loss or its gradient is not finite, or the KL is above the limit.
+    """
+    for name in ("loss", "grad_norm"):
+        if name in entry and not math.isfinite(entry[name]):
+            raise GuardFired(Guard("loss", f"{name} is {entry[name]} at step {step}", step))
+    if "kl" in entry:
+        kl = entry["kl"] * entry["completions/mean_length"]
+        if kl > limit:
+            raise GuardFired(Guard("kl", f"KL is {kl:.4g} nats at step {step}, the limit is {limit:.4g}", step))
+
+
+def check_objective(difference: np.ndarray, *, step: int) -> Guard | None:
+    """Check after training that the policy is not worse than the reference.
+
+    Args:
+        difference: J − J_ref for each response and prompt, shape (p prompts, n samples).
+        step: optimiser steps done.
+
+    Returns:
+        The guard if J is below J_ref by more than two standard errors, else None.
+    """
+    measured = mean_over_prompts(difference)
+    if measured.mean + _STANDARD_ERRORS * measured.standard_error >= 0:
+        return None
+    return Guard(
+        "objective",
+        f"J is {-measured.mean:.4f} ± {measured.standard_error:.4f} below J_ref on {len(difference)} training prompts",
+        step,
+    )

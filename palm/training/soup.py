@@ -1,0 +1,71 @@
+"""Soup: a policy between the corner policies, interpolated instead of trained.
+
+The policies of the single rewards are low-rank updates ΔW_i of the same base model; the soup's update is Σ w_i ΔW_i.
+PEFT's combination ``cat`` stacks the ranks and gives exactly that sum, at the price of a rank as many times larger as
+there are corners; ``linear`` would mix the factors A and B separately, which is another matrix.
+"""
+
+from palm.config import Lora
+from palm.models.load import load_model
+from palm.training.objective import Problem, Trained
+
+_NAME = "default"
+
+
+def train(problem: Problem) -> Trained:
+    """Interpolate the adapters of the corner policies, which are trained if the store lacks them.
+
+    Args:
+        problem: objective, data and settings.
+
+    Returns:
+        The interpolated policy; its log is empty.
+
+    Source: rewarded soups (Ramé et al. 2023, arXiv 2306.04488), on the updates instead of all weights.
+    """
+    from peft import PeftModel
+
+    weights = {i: float(weight) for i, weight in enumerate(problem.preference_weights) if weight > 0}
+    folders = {f"corner-{i}": problem.corner(i) for i in weights}
+    base = load_model(problem.base_model, problem.config.training_dtype)
+    (first, folder), *others = folders.items()
+    model = PeftModel.from_pretrained(base.model, str(folder), adapter_name=first)
+    for name, other in others:
+        model.load_adapter(str(other), adapter_name=name)
+    model.add_weighted_adapter(list(folders), list(weights.values()), adapter_name=_NAME, combination_type="cat")
+    for name in folders:
+        model.delete_adapter(name)
+    model.set_adapter(_NAME)
+    return Trained(model.eval(), [])
+
+
+def starting_state(model, settings: Lora) -> dict:
+    """The soup as the start of another training: its best approximation by an adapter of the usual rank.
+
+    Args:
+        model: what `train` returned.
+        settings: rank and alpha of the adapter that is trained next.
+
+    Returns:
+        Its state, as `palm.training.adapters.policy_state` gives it.
+
+    Source: truncated singular value decomposition (Eckart and Young 1936), of the small core between two QR factors.
+    """
+    import torch
+    from peft import get_peft_model_state_dict
+
+    state = get_peft_model_state_dict(model)
+    ours, target = model.peft_config[_NAME], settings.alpha / settings.rank
+    result = {}
+    for name in (name for name in state if "lora_A" in name):
+        other = name.replace("lora_A", "lora_B")
+        left, core_left = torch.linalg.qr(state[other].float())  # (out, R), (R, R)
+        right, core_right = torch.linalg.qr(state[name].float().T)  # (in, R), (R, R)
+        u, s, vh = torch.linalg.svd(core_left @ core_right.T)
+        root = (s[: settings.rank] * (ours.lora_alpha / ours.r) / target).sqrt()
+        up, down = left @ u[:, : settings.rank] * root, root[:, None] * (right @ vh.T[:, : settings.rank]).T
+        # A layer narrower than the rank has fewer directions than that.
+        missing = settings.rank - len(root)
+        result[other] = torch.nn.functional.pad(up, (0, missing)).to(state[other].dtype)
+        result[name] = torch.nn.functional.pad(down, (0, 0, 0, missing)).to(state[name].dtype)
+    return result
