@@ -57,14 +57,13 @@ def base_model(tmp_path_factory) -> Path:
     return folder / "model"
 
 
-@pytest.fixture
-def workspace(tmp_path) -> Path:
-    """A folder with a configuration that builds a portfolio of two rewards in seconds a step."""
-    write_jsonl(tmp_path / "corpus.jsonl", corpus_records())
+def make_workspace(folder: Path) -> Path:
+    """Fill a folder with a configuration that builds a portfolio of two rewards in seconds a step."""
+    write_jsonl(folder / "corpus.jsonl", corpus_records())
     words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
-    write_jsonl(tmp_path / "train.jsonl", [{"prompt": f"say {word}"} for word in words])
-    write_jsonl(tmp_path / "eval.jsonl", [{"prompt": f"tell {word}"} for word in words])
-    (tmp_path / "rewards.py").write_text(REWARDS)
+    write_jsonl(folder / "train.jsonl", [{"prompt": f"say {word}"} for word in words])
+    write_jsonl(folder / "eval.jsonl", [{"prompt": f"tell {word}"} for word in words])
+    (folder / "rewards.py").write_text(REWARDS)
     config = {
         "name": "small",
         "base_model": {
@@ -93,8 +92,14 @@ def workspace(tmp_path) -> Path:
         "promotion": {"max_epsilon": 1.0},
         "storage": {"root": "store"},
     }
-    (tmp_path / "portfolio.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    return tmp_path
+    (folder / "portfolio.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Path:
+    """A folder with a configuration that builds a portfolio of two rewards in seconds a step."""
+    return make_workspace(tmp_path)
 
 
 @pytest.fixture
