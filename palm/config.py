@@ -142,7 +142,7 @@ class Rwr(_Section):
     epochs: int = Field(1, ge=1, description="Passes over the resampled rollouts.")
     batch_size: int = Field(64, ge=1, description="Responses per optimiser step.")
     micro_batch_size: int | None = Field(
-        None, ge=1, description="Responses per backward pass; divides batch_size; unset: all of them."
+        None, ge=1, description="Responses per backward pass; divides batch_size; unset: all of a process."
     )
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models want about 1e-3.")
 
@@ -222,7 +222,7 @@ class Training(_Section):
 
     @model_validator(mode="after")
     def _rwr_batches_are_filled(self):
-        micro = self.rwr.micro_batch_size or self.rwr.batch_size
+        micro = self.rwr.micro_batch_size or max(1, self.rwr.batch_size // self.processes)
         if self.rwr.batch_size % (micro * self.processes):
             raise ValueError(
                 f"rwr.micro_batch_size={micro} × processes={self.processes}: must divide rwr.batch_size="

@@ -44,7 +44,7 @@ def fit(
         learning_rate: peak, AdamW, 3 % warm-up, cosine decay.
         seed: seed of data order.
         scratch: folder the trainer may write to.
-        micro_batch_size: pairs a backward pass; None for all of a step.
+        micro_batch_size: pairs a backward pass; None for all of a process's share.
         processes: processes that share a step's pairs.
         callbacks: `transformers.TrainerCallback` of the caller.
         resume: folder of a checkpoint to go on from.
@@ -61,7 +61,7 @@ def fit(
         {"input_ids": pair.prompt_ids + pair.response_ids, "labels": [-100] * len(pair.prompt_ids) + pair.response_ids}
         for pair in (pairs[index] for index in order)
     ]
-    micro = micro_batch_size or batch_size
+    micro = micro_batch_size or batch_size // processes
     settings = TrainingArguments(
         **{
             "output_dir": str(scratch),

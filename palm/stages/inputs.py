@@ -10,6 +10,7 @@ from palm.models.prompts import PromptSet, read_prompts, read_records
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
 from palm.stages.design_grid import check_design
+from palm.stages.environment import check_environment
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json
 from palm.storage.store import Store
@@ -82,10 +83,11 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
         PalmError: one of them is not.
     """
     check_design(config)
+    check_environment(config)
     Store(config.storage.root).check_writable()
     inputs = load_inputs(config)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
-    if config.training.backend != "rwr" and wanted > given:
+    if config.training.backend in ("rloo", "grpo") and wanted > given:
         raise ConfigError(
             f"training.prompts_per_step={wanted}",
             rule=f"must be at most the {given} training prompts",

@@ -15,6 +15,7 @@ from palm.models.load import quiet_threads
 from palm.progress import Stage, stage
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
 from palm.stages.reuse import reuse_or_make
+from palm.stages.train_processes import fit_policy_in_processes
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
 from palm.storage.store import Store
@@ -111,7 +112,8 @@ def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
     from palm.training.run import check_policy, fit_policy
 
     config, start = problem.config, time.perf_counter()
-    fitted = fit_policy(problem, folder)
+    fit = fit_policy_in_processes if config.training.processes > 1 else fit_policy
+    fitted = fit(problem, folder)
     checked = check_policy(problem, folder, step=fitted["steps"])
     write_json(
         folder / "policy.json",

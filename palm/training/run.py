@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -44,7 +45,7 @@ def fit_policy(problem: Problem, folder: Path) -> dict:
         TrainingError: a guard fired before there was a checkpoint.
     """
     backend, checkpoints = problem.config.training.backend, problem.checkpoints
-    resume = checkpoints.of(backend).latest(problem.scratch)
+    resume = checkpoints.of(backend).latest(_private(problem))
     try:
         trained = _module(backend).train(_warm_started(replace(problem, resume=resume)))
     except GuardFired as fired:
@@ -97,6 +98,11 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
     return {"objective_gain": mean_over_prompts(difference).to_dict(), "guard": guard and guard.to_dict()}
 
 
+def _private(problem: Problem) -> Path:
+    """A folder of this process alone: several may train the policy together."""
+    return problem.scratch / f"process-{os.getpid()}"
+
+
 def _module(backend: str):
     return import_module(f"palm.training.{backend}")
 
@@ -108,14 +114,14 @@ def _warm_started(problem: Problem) -> Problem:
         return problem
     before = settings.model_copy(update={"backend": settings.start, "warm_start": "none"})
     earlier = replace(problem, config=problem.config.model_copy(update={"training": before}))
-    resume = problem.checkpoints.of(settings.start).latest(problem.scratch)
+    resume = problem.checkpoints.of(settings.start).latest(_private(problem))
     model = _module(settings.start).train(replace(earlier, resume=resume)).model
     state = starting_state(model, settings.lora) if settings.start == "soup" else policy_state(model)
     return replace(problem, initial={name: weight.detach().cpu().clone() for name, weight in state.items()})
 
 
 def _keep_last_good(problem: Problem, guard: Guard, folder: Path) -> dict:
-    checkpoint = problem.checkpoints.of(problem.config.training.backend).latest(problem.scratch / "last-good")
+    checkpoint = problem.checkpoints.of(problem.config.training.backend).latest(_private(problem) / "last-good")
     if checkpoint is None:
         raise TrainingError(
             f"training of {problem.checkpoints.policy}",

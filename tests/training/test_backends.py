@@ -20,15 +20,6 @@ from palm.stages.train_policy import train_policy
 from palm.training.adapters import save_policy
 
 
-@pytest.fixture
-def built(workspace):
-    """Base model and reference rollouts of the workspace; many, since it has only eight prompts."""
-    config = load_config(edit_config(workspace, reference={"samples_per_prompt": 256}))
-    prepare_base_model(config, workspace / "base")
-    sample_reference(config, workspace / "base", workspace / "rollouts")
-    return workspace
-
-
 def train(folder, name: str, weights=(1.0, 0.0), **changes):
     config = load_config(edit_config(folder, **changes))
     record = train_policy(

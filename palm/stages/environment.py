@@ -1,0 +1,59 @@
+"""What a configuration needs of the machine that trains: checked before anything is spent."""
+
+import os
+import urllib.request
+from importlib.util import find_spec
+
+from palm.config import PortfolioConfig, Vllm
+from palm.errors import ConfigError
+
+_SECONDS_TO_ANSWER = 5.0
+
+
+def check_environment(config: PortfolioConfig) -> None:
+    """Check that this machine can train what a configuration asks for.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        ConfigError: a library, a GPU or a server is missing.
+    """
+    settings = config.training
+    if settings.vllm is not None and settings.backend in ("rloo", "grpo"):
+        _check_vllm(settings.vllm)
+    if settings.processes > 1:
+        _check_processes(settings.processes)
+
+
+def _check_vllm(vllm: Vllm) -> None:
+    import torch
+
+    what = f"training.vllm.mode={vllm.mode}"
+    # The server has vLLM of its own, but TRL sends it the weights through vLLM's client.
+    if find_spec("vllm") is None:
+        raise ConfigError(what, rule="vLLM is not installed here", remedy="pip install vllm, or remove training.vllm")
+    if vllm.mode == "colocate" and not torch.cuda.is_available():
+        raise ConfigError(what, rule="needs a GPU here, there is none", remedy="remove training.vllm")
+    if vllm.server_url is not None:
+        address = f"{vllm.server_url.rstrip('/')}/health/"
+        try:
+            urllib.request.urlopen(address, timeout=_SECONDS_TO_ANSWER).close()
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"training.vllm.server_url={vllm.server_url}",
+                rule=f"does not answer ({error})",
+                remedy="start `trl vllm-serve --model …` there",
+            ) from error
+
+
+def _check_processes(wanted: int) -> None:
+    import torch
+
+    given, unit = (torch.cuda.device_count(), "GPUs") if torch.cuda.is_available() else (os.cpu_count() or 1, "cores")
+    if wanted > given:
+        raise ConfigError(
+            f"training.processes={wanted}",
+            rule=f"must be at most the {given} {unit} of this machine",
+            remedy="lower it, or validate on the machine that trains",
+        )
