@@ -1,12 +1,16 @@
 """Component: the preference weights to train."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Output[dsl.Artifact]) -> list:
+def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Output[dsl.Artifact]) -> NamedTuple(
+    "Grid", weights=list, corners=list
+):
     """Design the grid of preference weights and certify its coverage.
 
     Args:
@@ -15,11 +19,14 @@ def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Outpu
         design: JSON file with the weights and the coverage certificate.
 
     Returns:
-        The preference weights, one list a policy.
+        weights: The preference weights, one list a policy.
+        corners: Those of the policies that must be there before the others are trained; none unless they are soups.
     """
     from pathlib import Path
 
     from palm.config_file import parse_config
+    from palm.stages.design_grid import corner_weights
     from palm.stages.design_grid import design_grid as step
 
-    return step(parse_config(config), Path(rollouts.path), Path(design.path))
+    parsed = parse_config(config)
+    return step(parsed, Path(rollouts.path), Path(design.path)), corner_weights(parsed)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from palm.config import PortfolioConfig
 from palm.deadline import deadline
 from palm.evaluation.rollouts import read_rollouts
@@ -51,6 +53,20 @@ def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> l
         result = read_json(folder / FILE)
         write_json(destination, result)
     return result["weights"]
+
+
+def corner_weights(config: PortfolioConfig) -> list[list[float]]:
+    """The policies that others are made from: trained first, or parallel trainings would each train them.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The unit vectors of the rewards, d lists of length d, if policies are or start from soups; else none.
+    """
+    if "soup" not in (config.training.backend, config.training.start):
+        return []
+    return np.eye(len(config.rewards)).tolist()
 
 
 def check_design(config: PortfolioConfig) -> None:

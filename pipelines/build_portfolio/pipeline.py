@@ -45,6 +45,22 @@ def train_and_evaluate(
     return Policies(dsl.Collected(trained.outputs["policy"]), dsl.Collected(evaluated.outputs["evaluation"]))
 
 
+@dsl.pipeline(name="train-corners", description="The policies of single rewards, which soups are made from.")
+def train_corners(config: str, weights: list, base_model: dsl.Input[dsl.Model], rollouts: dsl.Input[dsl.Dataset]):
+    """Train the corner policies into the store; the soups find them there.
+
+    Args:
+        config: The validated configuration, as JSON text.
+        weights: Unit vectors of preference weights; may be empty.
+        base_model: Prepared base model.
+        rollouts: Scored rollouts of the reference policy.
+    """
+    with dsl.ParallelFor(items=weights) as preference_weights:
+        train_policy(
+            config=config, preference_weights=preference_weights, base_model=base_model, rollouts=rollouts
+        ).set_caching_options(False)
+
+
 # KFP's own caching is off everywhere: it compares inputs as text and would miss an edited reward or prompt file. The
 # store reuses finished work by the content of all that it depends on.
 @dsl.pipeline(name="build-portfolio", description="Trains, certifies, registers and promotes a portfolio of policies.")
@@ -62,9 +78,10 @@ def build_portfolio(config: str) -> Build:
     reference = sample_reference(config=config, base_model=base_model).set_caching_options(False)
     rollouts = reference.outputs["rollouts"]
     grid = design_grid(config=config, rollouts=rollouts).set_caching_options(False)
+    corners = train_corners(config=config, weights=grid.outputs["corners"], base_model=base_model, rollouts=rollouts)
     policies = train_and_evaluate(
-        config=config, weights=grid.outputs["Output"], base_model=base_model, rollouts=rollouts
-    )
+        config=config, weights=grid.outputs["weights"], base_model=base_model, rollouts=rollouts
+    ).after(corners)
     selected = select_portfolio(config=config, evaluations=policies.outputs["evaluations"]).set_caching_options(False)
     registered = register_portfolio(
         config=config,

@@ -28,7 +28,7 @@ def test_committed_yaml_is_what_the_code_compiles_to(tmp_path):
 def test_every_task_runs_the_projects_image_without_installing_anything():
     specification = next(yaml.safe_load_all(COMPILED.read_text()))
     containers = [executor["container"] for executor in specification["deploymentSpec"]["executors"].values()]
-    assert len(containers) == 9
+    assert len(containers) == 10
     for container in containers:
         assert container["image"] == "localhost/palm-python:0.1.0"
         assert "pip install" not in " ".join(container["command"])
@@ -76,3 +76,18 @@ def test_a_failing_step_is_told_in_one_line_and_its_log_is_kept(workspace):
     log = next((workspace / "builds").iterdir()) / "run.log"
     assert str(log) in line[0] and "RewardError" in log.read_text()
     assert not list((workspace / "store").glob("rollouts-*"))
+
+
+def test_soups_share_corner_policies_that_are_trained_before_them(workspace):
+    path = edit_config(workspace, training={"backend": "soup", "steps": 1, "rwr": {"learning_rate": 0.003}})
+    result = run(path)
+    assert result.returncode == 0, result.stderr
+    folder = next((workspace / "builds").iterdir())
+    summary = json.loads((folder / "summary.json").read_text())
+    assert [entry["weights"] for entry in summary["policies"]] == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    records = [json.loads((place / "policy.json").read_text()) for place in (workspace / "store").glob("policy-*")]
+    assert sorted(record["backend"] for record in records) == ["rwr"] * 2 + ["soup"] * 3
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    trainings = [event for event in events if event["stage"] == "train_policy" and event["event"] in ("start", "done")]
+    labels = [event["label"] for event in trainings]
+    assert labels.index("0.500 0.500") >= 4, "a soup was begun before its corners were there"
