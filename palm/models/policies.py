@@ -129,6 +129,8 @@ class PolicySet:
         try:
             config = PeftConfig.from_pretrained(str(folder))
             config.inference_mode = True
+            # Where the base model was during training says nothing about where it is now.
+            config.base_model_name_or_path = self._base.model.name_or_path
             if self._peft is None:
                 self._peft = get_peft_model(self._base.model, config, adapter_name=name)
             else:

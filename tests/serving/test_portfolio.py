@@ -18,7 +18,7 @@ def portfolio(folder, base_model, source: BaseModelSource, digest: str):
     (folder / "portfolio").mkdir()
     router = Router(("a", "b"), ("only",), np.array([[0.5, 0.5]]))
     write_portfolio(
-        folder / "portfolio", router=router, adapters={"only": folder / "adapter"}, base_model=base_model,
+        folder / "portfolio", router=router, policies={"only": folder / "adapter"}, base_model=base_model,
         base_source=source, base_digest=digest, max_new_tokens=8,
     )  # fmt: skip
     return ServedPortfolio(folder / "portfolio")
