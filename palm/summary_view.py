@@ -93,8 +93,8 @@ def _portfolio_text(summary: dict) -> str:
         if interval is None
         else f"  {interval['confidence']:.0%} interval over prompts: {interval['low']:.4f} to {interval['high']:.4f}",
         f"  worst weights: {worst}",
-        f"[bold]Diversity[/] responses differ as much as those of {effective['mean']:.2f} policies with nothing in common "
-        f"({by_chance['mean']:.2f} if all policies were the same)",
+        f"[bold]Diversity[/] responses differ as much as those of {effective['mean']:.2f} policies with nothing in "
+        f"common ({by_chance['mean']:.2f} if all policies were the same)",
         f"[bold]Registered[/] {registration['model']} version {registration['version']}, "
         f"alias {' and '.join(registration['aliases'])}",
         f"  {'promoted' if promotion['promoted'] else 'not promoted'}: {promotion['reason']}",

@@ -8,8 +8,8 @@ import numpy as np
 
 from palm.config import PortfolioConfig
 from palm.errors import DataError
-from palm.evaluation.diversity import Answers, within_policy
 from palm.evaluation.divergence import sequence_divergence
+from palm.evaluation.diversity import Answers, within_policy
 from palm.evaluation.rollouts import Rollouts, read_rollouts, sample_rollouts, write_rollouts
 from palm.evaluation.summary import summarise_policy
 from palm.models.embed import EmbeddingModel, embed_texts

@@ -53,6 +53,7 @@ class PolicySet:
         self._models: dict[str, object] = {}
 
     def __contains__(self, name: str) -> bool:
+        """Whether a policy of that name is loaded."""
         return name in self._models or (self._peft is not None and name in self._peft.peft_config)
 
     def add(self, name: str, folder: Path) -> LoadedModel:
@@ -116,7 +117,9 @@ class PolicySet:
         Yields:
             A model to call, valid until the block ends.
         """
-        with self._peft.disable_adapter() if self._peft is not None else nullcontext():
+        # PEFT cannot switch off what is not there any more.
+        adapters = self._peft is not None and self._peft.peft_config
+        with self._peft.disable_adapter() if adapters else nullcontext():
             yield self._base.model
 
     def _check_known(self, name: str) -> None:
