@@ -55,6 +55,20 @@ def test_an_untrained_adapter_diverges_by_nothing(base_model):
     assert sequence_divergence(policy, prompts, [[5, 6], [7], [8, 9, 1]], batch_size=2) == pytest.approx([0, 0, 0])
 
 
+def test_the_base_model_is_its_own_reference(base_model):
+    base = load_model(base_model)
+    prompts = encode_prompts(base.tokenizer, PROMPTS)
+    assert sequence_divergence(base, prompts, [[5, 6], [7], [8, 9, 1]], batch_size=2) == [0, 0, 0]
+
+
+def test_blocks_do_not_change_the_sum(policy, monkeypatch):
+    prompts = encode_prompts(policy.tokenizer, PROMPTS)
+    responses = [[5, 6, 20], [7], [8, 9, 1, 30, 40]]
+    whole = sequence_divergence(policy, prompts, responses, batch_size=3)
+    monkeypatch.setattr("palm.evaluation.divergence._BLOCK_NUMBERS", 1)
+    assert sequence_divergence(policy, prompts, responses, batch_size=3) == pytest.approx(whole)
+
+
 def test_mean_over_samples_is_the_kl_of_whole_responses(policy):
     """Against KL(π ‖ π_ref) summed over every two-token response."""
     prompt = encode_prompts(policy.tokenizer, ["oak"])[0]
