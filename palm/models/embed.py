@@ -72,7 +72,7 @@ def embed_texts(folder: Path, texts: list[str]) -> np.ndarray:
     unique = list(dict.fromkeys(texts))
     encoded = _encode(tokenizer, model, unique)
     order = sorted((index for index, ids in enumerate(encoded) if ids), key=lambda index: len(encoded[index]))
-    vectors = np.zeros((len(unique), model.config.hidden_size), dtype=np.float32)
+    vectors = np.zeros((len(unique), model.config.get_text_config().hidden_size), dtype=np.float32)
     with torch.inference_mode():
         for start in range(0, len(order), _BATCH_TEXTS):
             batch = order[start : start + _BATCH_TEXTS]
@@ -119,4 +119,6 @@ def _encode(tokenizer, model, texts: list[str]) -> list[list[int]]:
     # RoBERTa's positions start after the padding token's.
     if positions is not None and model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         limit = min(limit, positions - 2)
-    return [ids[:limit] for ids in tokenizer(texts, add_special_tokens=True, verbose=False)["input_ids"]]
+    # Cut by the tokenizer, which keeps its special tokens at the ends. Without a limit it says 10^30.
+    cut = {"truncation": True, "max_length": limit} if limit < 10**9 else {}
+    return tokenizer(texts, verbose=False, **cut)["input_ids"]
