@@ -20,7 +20,7 @@ from palm.rewards.source import RewardSource
 from palm.stages.inputs import load_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
-from palm.training.adapters import new_adapter, save_adapter
+from palm.training.adapters import new_policy, save_policy
 
 POLICIES = 10
 ADAPTER_SCALE = 0.02
@@ -63,12 +63,12 @@ def make_setting(folder: Path, *, policies: int = POLICIES) -> Setting:
     sample_reference(config, base_model, rollouts)
     adapters = []
     for seed in range(policies):
-        model = new_adapter(load_model(base_model).model, config.training.lora, seed=seed)
+        model = new_policy(load_model(base_model).model, config.training.lora, seed=seed)
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(weight, std=ADAPTER_SCALE)
         adapters.append(folder / f"policy-{seed}")
-        save_adapter(model, adapters[-1])
+        save_policy(model, adapters[-1])
     return Setting(config, base_model, rollouts, adapters)
 
 

@@ -13,7 +13,8 @@ from palm.errors import TrainingError
 from palm.evaluation.divergence import sequence_divergence
 from palm.evaluation.measure import mean_over_prompts
 from palm.evaluation.rollouts import read_rollouts, sample_rollouts
-from palm.models.load import add_policy, load_model
+from palm.models.load import load_model
+from palm.models.policies import PolicySet
 from palm.models.prompts import encode_prompts
 from palm.storage.files import read_json, write_json
 from palm.training.adapters import copy_policy, policy_state, save_policy
@@ -71,7 +72,8 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
     """
     gc.collect()
     config, weights = problem.config, problem.preference_weights
-    policy = add_policy(load_model(problem.base_model, config.base_model.dtype), folder, problem.checkpoints.policy)
+    policies = PolicySet(load_model(problem.base_model, config.base_model.dtype))
+    policy = policies.add(problem.checkpoints.policy, folder)
     count = len(problem.prompts.texts)
     chosen = np.unique(np.linspace(0, count - 1, min(_CHECKED_PROMPTS, count)).astype(int)).tolist()
     prompts = problem.prompts.take(chosen)

@@ -6,7 +6,7 @@ from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import encode_prompts
-from palm.training.adapters import new_adapter
+from palm.training.adapters import new_policy
 
 PROMPTS = ["say tea", "tell stone and bread", "oak"]
 
@@ -14,7 +14,7 @@ PROMPTS = ["say tea", "tell stone and bread", "oak"]
 @pytest.fixture(scope="module")
 def policy(base_model):
     base = load_model(base_model)
-    model = new_adapter(base.model, Lora(rank=2, alpha=4), seed=0).eval()
+    model = new_policy(base.model, Lora(rank=2, alpha=4), seed=0).eval()
     torch.manual_seed(0)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -50,7 +50,7 @@ def test_batches_of_unequal_lengths_equal_one_at_a_time(policy):
 
 def test_an_untrained_adapter_diverges_by_nothing(base_model):
     base = load_model(base_model)
-    policy = LoadedModel(new_adapter(base.model, Lora(), seed=0).eval(), base.tokenizer, base.end_ids)
+    policy = LoadedModel(new_policy(base.model, Lora(), seed=0).eval(), base.tokenizer, base.end_ids)
     prompts = encode_prompts(policy.tokenizer, PROMPTS)
     assert sequence_divergence(policy, prompts, [[5, 6], [7], [8, 9, 1]], batch_size=2) == pytest.approx([0, 0, 0])
 

@@ -18,7 +18,7 @@ from palm.stages.evaluate_policy import evaluate_policies, evaluate_policy
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.select_portfolio import select_portfolio
-from palm.training.adapters import new_adapter, save_adapter
+from palm.training.adapters import new_policy, save_policy
 
 WEIGHTS = {"first": [1.0, 0.0], "whole": [0.5, 0.5], "second": [0.0, 1.0]}
 
@@ -30,7 +30,7 @@ def built(workspace, base_model):
     prepare_base_model(config, workspace / "base")
     sample_reference(config, workspace / "base", workspace / "rollouts")
     for seed, (name, weights) in enumerate(WEIGHTS.items()):
-        model = new_adapter(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
+        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
         torch.manual_seed(seed)
         for key, weight in model.named_parameters():
             if "lora_B" in key:
@@ -38,7 +38,7 @@ def built(workspace, base_model):
         if name == "whole":
             model.merge_and_unload().save_pretrained(workspace / name)
         else:
-            save_adapter(model, workspace / name)
+            save_policy(model, workspace / name)
         (workspace / name / "policy.json").write_text(json.dumps({"policy": f"policy-{name}", "weights": weights}))
     return workspace
 

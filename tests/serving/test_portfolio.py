@@ -12,12 +12,12 @@ from palm.progress import Stage
 from palm.serving.portfolio import ServedPortfolio, write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digest
-from palm.training.adapters import new_adapter, save_adapter
+from palm.training.adapters import new_policy, save_policy
 
 
 def portfolio(folder, base_model, source: BaseModelSource, digest: str):
     """A portfolio of one untrained adapter."""
-    save_adapter(new_adapter(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), folder / "adapter")
+    save_policy(new_policy(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), folder / "adapter")
     (folder / "portfolio").mkdir()
     router = Router(("a", "b"), ("only",), np.array([[0.5, 0.5]]))
     write_portfolio(
@@ -53,12 +53,12 @@ def test_a_moved_away_file_is_named(base_model, tmp_path):
 def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path):
     """Each answers as it does by itself, whatever was asked before."""
     for seed, name in enumerate(("adapter", "whole")):
-        model = new_adapter(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
+        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
         for key, weight in model.named_parameters():
             if "lora_B" in key:
                 torch.nn.init.normal_(weight, std=0.5)
         if name == "adapter":
-            save_adapter(model, tmp_path / name)
+            save_policy(model, tmp_path / name)
         else:
             model.merge_and_unload().save_pretrained(tmp_path / name)
     folders = {name: tmp_path / name for name in ("adapter", "whole")}
