@@ -1,14 +1,13 @@
 """The one configuration of a build: a frozen, validated tree."""
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from palm.config_section import Section as _Section
+from palm.reward_config import Reward
 
 
 class TinyModel(_Section):
@@ -55,45 +54,6 @@ class Prompts(_Section):
 
     train: str = Field(description="JSONL file of prompts that policies are trained on.")
     eval: str = Field(description="JSONL file of held-out prompts that every policy is evaluated on.")
-
-
-class Identity(_Section):
-    """Use the raw reward as it is; it must already lie in [0, 1]."""
-
-    kind: Literal["identity"] = Field("identity", description="Take the raw value.")
-
-
-class Sigmoid(_Section):
-    """Map any real reward into (0, 1) by 1 / (1 + exp(−(raw − center) / scale))."""
-
-    kind: Literal["sigmoid"] = Field(description="Logistic curve.")
-    center: float = Field(0.0, description="Raw value that maps to 0.5.")
-    scale: float = Field(1.0, gt=0, description="Raw units per unit of the logistic's argument.")
-
-
-class MinMax(_Section):
-    """Map a bounded reward linearly from [low, high] onto [0, 1]; values outside are an error."""
-
-    kind: Literal["minmax"] = Field(description="Linear map.")
-    low: float = Field(description="Smallest raw value that the reward can give.")
-    high: float = Field(description="Largest raw value that the reward can give.")
-
-    @model_validator(mode="after")
-    def _ordered(self):
-        if self.low >= self.high:
-            raise ValueError(f"low={self.low}, high={self.high}: low must be smaller than high")
-        return self
-
-
-Normalisation = Annotated[Identity | Sigmoid | MinMax, Field(discriminator="kind")]
-
-
-class Reward(_Section):
-    """One reward function r_i(x, y)."""
-
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Unique name: letters, digits, underscores.")
-    uri: str = Field(description="python:package.module:function or python:path/to/file.py:function.")
-    normalisation: Normalisation = Field(Identity(), description="How the raw value is mapped into [0, 1].")
 
 
 class Design(_Section):

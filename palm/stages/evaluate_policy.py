@@ -37,7 +37,7 @@ def evaluate_policy(
     quiet_threads()
     record = read_json(policy / "policy.json")
     with stage("evaluate_policy", " ".join(f"{weight:.3f}" for weight in record["weights"])) as progress:
-        inputs = load_inputs(config)
+        inputs = load_inputs(config, rollouts)
         definition = {
             **scoring_definition(config, inputs, base_model),
             "policy": record["policy"],

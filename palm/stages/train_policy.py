@@ -38,7 +38,7 @@ def train_policy(
     """
     quiet_threads()
     with stage("train_policy", " ".join(f"{weight:.3f}" for weight in weights)) as progress:
-        inputs = load_inputs(config)
+        inputs = load_inputs(config, rollouts)
         spec = policy_spec(
             config,
             weights,

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -162,12 +162,14 @@ def split_s3(uri: str) -> tuple[str, str]:
     return parts.netloc, parts.path.strip("/")
 
 
-def fetch_s3_folder(uri: str, destination: Path) -> None:
-    """Download every object below an S3 prefix.
+def list_s3_folder(uri: str) -> dict[str, str]:
+    """What is below an S3 prefix.
 
     Args:
         uri: ``s3://bucket/prefix``.
-        destination: folder to fill.
+
+    Returns:
+        Name of every object, relative to the prefix, to its ETag.
 
     Raises:
         StorageError: nothing is there, or S3 refuses.
@@ -175,13 +177,31 @@ def fetch_s3_folder(uri: str, destination: Path) -> None:
     bucket, prefix = split_s3(uri)
     with _told(uri):
         pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        for key in keys:
-            target = destination / key.removeprefix(f"{prefix}/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3_client().download_file(bucket, key, str(target))
-    if not keys:
+        entries = [entry for page in pages for entry in page.get("Contents", [])]
+    if not entries:
         raise StorageError(uri, rule="holds no objects", remedy="check bucket and prefix")
+    return {entry["Key"].removeprefix(f"{prefix}/"): entry["ETag"] for entry in entries}
+
+
+def fetch_s3_folder(uri: str, destination: Path, names: Iterable[str] | None = None) -> None:
+    """Download objects below an S3 prefix.
+
+    Args:
+        uri: ``s3://bucket/prefix``.
+        destination: folder to fill.
+        names: which objects, relative to the prefix; None for all.
+
+    Raises:
+        StorageError: nothing is there, a name leads out of the folder, or S3 refuses.
+    """
+    bucket, prefix = split_s3(uri)
+    for name in list_s3_folder(uri) if names is None else names:
+        target = destination / name
+        if not target.resolve().is_relative_to(destination.resolve()):
+            raise StorageError(f"{uri}/{name}", rule="leads out of the folder", remedy="remove this object")
+        with _told(uri):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            s3_client().download_file(bucket, f"{prefix}/{name}", str(target))
 
 
 def _s3_manifest(root: str, key: str) -> dict[str, str] | None:
