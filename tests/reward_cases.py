@@ -43,15 +43,16 @@ def train_classifier(base_model: Path, folder: Path, labels: list[str] = LABELS,
     model.config.label2id = {name: index for index, name in enumerate(labels)}
     records = corpus_records()
     targets = torch.tensor([_target(record["response"]) for record in records])
+    # Each response under another's prompt, so that only the response tells.
     turns = [
-        [{"role": "user", "content": record["prompt"]}, {"role": "assistant", "content": record["response"]}]
-        for record in records
+        [{"role": "user", "content": other["prompt"]}, {"role": "assistant", "content": record["response"]}]
+        for record, other in zip(records, reversed(records), strict=True)
     ]
     tokenizer.padding_side = "right"
     texts = tokenizer.apply_chat_template(turns, tokenize=False)
     batch = tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt", return_token_type_ids=False)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(60):
+    for _ in range(80):
         optimiser.zero_grad()
         logits = model(**batch).logits
         wanted = torch.nn.functional.one_hot(targets, 3).float()[:, : len(labels)]

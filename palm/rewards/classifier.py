@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from palm.errors import RewardError
+from palm.errors import ModelError, RewardError
 from palm.reward_config import Classifier, MlflowModel
 from palm.rewards.loaded import Loaded
 from palm.rewards.model_files import fetch_model_files, model_digests
@@ -58,7 +58,10 @@ def open_classifier(spec: Classifier | MlflowModel, *, weights: Path, tokenizer:
 
     def function(prompts: list[str], responses: list[str], **fields: list):
         names, inputs = encode(prompts, responses)
-        model = load_sequence_model(weights, value_digest(files["weights"]), spec.dtype, names)
+        try:
+            model = load_sequence_model(weights, value_digest(files["weights"]), spec.dtype, names)
+        except ModelError as error:
+            raise RewardError(f"reward {spec.name!r}", rule=str(error), remedy=f"mend {spec.uri}") from error
         return activation(model.logits(inputs, spec.batch_size))[:, label].numpy()
 
     options = {"label": label, "output": spec.output, "max_tokens": spec.max_tokens, "dtype": spec.dtype}

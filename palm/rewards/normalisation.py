@@ -62,8 +62,9 @@ def fit(rule: Normalisation, raw: np.ndarray, *, name: str) -> Normalisation:
     match rule:
         case Sigmoid(center=center, scale=scale):
             # The logistic distribution with the same mean and variance: its CDF is this curve.
-            center = float(raw.mean()) if center is None else center
-            scale = float(raw.std()) * math.sqrt(3.0) / math.pi if scale is None else scale
+            with np.errstate(over="ignore"):  # An overflow gives an infinity, which the rule itself refuses.
+                center = float(raw.mean()) if center is None else center
+                scale = float(raw.std()) * math.sqrt(3.0) / math.pi if scale is None else scale
             fitted = {"center": center, "scale": scale}
         case MinMax(low=low, high=high):
             low, high = float(raw.min()) if low is None else low, float(raw.max()) if high is None else high

@@ -30,7 +30,7 @@ def number_verifier(spec: NumberVerifier) -> Callable[..., list[float]]:
 
     def given(response: str) -> Fraction | None:
         # The minus sign of typography is read like any other.
-        found = list(pattern.finditer(response.translate(_MINUS), concurrent=True, timeout=spec.timeout_seconds))
+        found = list(pattern.finditer(response.translate(_MINUS), concurrent=True, timeout=2 * spec.timeout_seconds))
         return parse_number(found[-1][1 if pattern.groups else 0]) if found else None
 
     def function(prompts: list[str], responses: list[str], **fields: list) -> list[float]:

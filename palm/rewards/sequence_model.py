@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.errors import RewardError
+from palm.errors import ModelError
 
 # A pad id that no text holds: the classifier's own search for the last real token then finds the last one.
 _NO_PAD = -1
@@ -85,9 +85,10 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
         The classifier.
 
     Raises:
-        RewardError: the folder holds no trained classifier.
+        ModelError: the folder holds no trained classifier.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging as transformers_logging
 
@@ -100,15 +101,15 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise RewardError(
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
             f"classifier {folder}",
             rule=f"cannot be loaded ({error})",
             remedy="save it again with model.save_pretrained(folder)",
         ) from error
     if info["missing_keys"]:
         # They would be initialised at random, with no more than a warning.
-        raise RewardError(
+        raise ModelError(
             f"classifier {folder}",
             rule=f"has no weights for {', '.join(sorted(info['missing_keys'])[:3])}: it is not a trained classifier",
             remedy="give a model that was trained for sequence classification",

@@ -71,7 +71,11 @@ def test_numbers_that_are_given_stay():
         "high": 6.0,
         "outside": "clip",
     }
-    for rule in (Identity(), MinMax(kind="minmax", low=0, high=1), Quantile(kind="quantile", values=(0, 1), levels=(0, 1))):
+    for rule in (
+        Identity(),
+        MinMax(kind="minmax", low=0, high=1),
+        Quantile(kind="quantile", values=(0, 1), levels=(0, 1)),
+    ):
         assert fit(rule, np.zeros(3), name="r") is rule
 
 

@@ -40,7 +40,10 @@ MISBEHAVIOUR = {
         ["raised KeyError: 'key'"],
     ),
     "leaves": ("raise SystemExit(0)", ["raised SystemExit"]),
-    "hangs": ("import time; time.sleep(60)", ["timeout_seconds=0.2", "2 responses took longer", "raise timeout_seconds"]),
+    "hangs": (
+        "import time; time.sleep(60)",
+        ["timeout_seconds=0.2", "2 responses took longer", "raise timeout_seconds"],
+    ),
     "generator that fails": ("return (1 / 0 for _ in responses)", ["raised ZeroDivisionError for response 0"]),
     "wrong arguments": ("def mine(prompts): return [0.5]", ["raised TypeError", "unexpected keyword argument"]),
     "asynchronous": ("async def mine(prompts, responses, **fields): return [0.5] * 2", ["is asynchronous"]),
@@ -117,7 +120,9 @@ def test_the_search_for_a_culprit_is_bounded(tmp_path):
     calls = tmp_path / "calls"
     source = python_reward(
         tmp_path,
-        f"open({str(calls)!r}, 'a').write('.')\n    if len(responses) > 1: raise ValueError('too many')\n    return [0.5]",
+        f"open({str(calls)!r}, 'a').write('.')\n"
+        "    if len(responses) > 1: raise ValueError('too many')\n"
+        "    return [0.5]",
     )
     with pytest.raises(RewardError, match="raised ValueError: too many"):
         score([source], prompts(1000), ["r"] * 1000)
@@ -133,8 +138,6 @@ def test_a_process_can_end_although_a_reward_hangs(tmp_path):
         "import time\ndef mine(prompts, responses, **fields):\n    while True: time.sleep(1)"
     )
     program = f"""
-        import sys
-        sys.path.insert(0, {"tests"!r})
         from palm.errors import RewardError
         from palm.models.prompts import PromptSet
         from palm.reward_config import PythonReward
@@ -153,7 +156,7 @@ def test_a_process_can_end_although_a_reward_hangs(tmp_path):
 
 def test_a_regular_expression_that_explodes_ends_in_time():
     source = load("verifier:regex", pattern=r"(a|aa)+$", timeout_seconds=0.2)
-    with pytest.raises(RewardError, match=r"timeout_seconds=0\.2|raised TimeoutError"):
+    with pytest.raises(RewardError, match=r"timeout_seconds=0\.2"):
         score([source], prompts(1), ["a" * 100 + "b"])
 
 
