@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from palm.errors import DataError
 from palm.normalisation_config import Normalisation
@@ -86,7 +87,14 @@ def read_calibration(folder: Path, sources: list[RewardSource]) -> list[RewardSo
                 rule="the rollouts were not scored by this reward as it is now",
                 remedy="run the step sample_reference again",
             )
-        rule = type(source.spec.normalisation).model_validate(entry["normalisation"])
+        try:
+            rule = type(source.spec.normalisation).model_validate(entry["normalisation"])
+        except ValidationError as error:
+            raise DataError(
+                f"{folder / FILE}: reward {source.spec.name!r}",
+                rule=f"holds no {source.spec.normalisation.kind} normalisation ({error.errors()[0]['msg']})",
+                remedy="run the step sample_reference again",
+            ) from error
         calibrated.append(_fitted(source, rule))
     return calibrated
 
