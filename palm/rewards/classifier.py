@@ -54,12 +54,14 @@ def open_classifier(spec: Classifier | MlflowModel, *, weights: Path, tokenizer:
     label = _label(spec, config)
     activation = _activation(spec, config)
     encode = _encoder(spec, config, tokenizer)
-    files = {"weights": model_digests(weights), "tokenizer": model_digests(tokenizer)}
+    digests = model_digests(weights)
+    files = {"weights": digests, "tokenizer": digests if tokenizer == weights else model_digests(tokenizer)}
+    digest = value_digest(digests)
 
     def function(prompts: list[str], responses: list[str], **fields: list):
         names, inputs = encode(prompts, responses)
         try:
-            model = load_sequence_model(weights, value_digest(files["weights"]), spec.dtype, names)
+            model = load_sequence_model(weights, digest, spec.dtype, names)
         except ModelError as error:
             raise RewardError(f"reward {spec.name!r}", rule=str(error), remedy=f"mend {spec.uri}") from error
         return activation(model.logits(inputs, spec.batch_size))[:, label].numpy()

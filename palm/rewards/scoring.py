@@ -88,14 +88,15 @@ def _raw(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.n
     what, remedy = f"reward {source.spec.name!r}", f"mend {source.spec.uri}"
     values = _call(source, prompts, responses)
     if inspect.isawaitable(values):
-        values.close()
+        if inspect.iscoroutine(values):
+            values.close()
         raise RewardError(what, rule="is asynchronous and returned no values", remedy="make it a plain function")
     if isinstance(values, str | bytes | Mapping | Set):
         raise RewardError(
             what, rule=f"returned a {type(values).__name__} instead of one number per response", remedy=remedy
         )
     shape = getattr(values, "shape", None)
-    if shape is not None and len(shape) != 1:
+    if isinstance(shape, tuple) and len(shape) != 1:
         raise RewardError(
             what, rule=f"returned an array of shape {tuple(shape)} instead of one number per response", remedy=remedy
         )

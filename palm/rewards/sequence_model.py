@@ -140,6 +140,10 @@ def _padding_is_harmless(model, keys: tuple[str, ...]) -> bool:
     short = {key: ids if key == "input_ids" else [0] * len(ids) for key in keys}
     long = {key: values * 3 for key, values in short.items()}
     trial = SequenceModel(model, keys, pads=True)
-    alone, together = trial.logits([short], 1)[0], trial.logits([short, long], 2)[0]
+    try:
+        alone, together = trial.logits([short], 1)[0], trial.logits([short, long], 2)[0]
+    except (ValueError, RuntimeError, IndexError):
+        # Some want tokens of their own in every input, which these lack; without padding they are right as well.
+        return False
     tolerance = 1e-4 if model.dtype == torch.float32 else 2e-2
     return torch.allclose(alone, together, rtol=tolerance, atol=tolerance)
