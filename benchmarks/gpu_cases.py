@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 from results import Section
 
-from palm.config import Lora
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.supervised import Pair, fit
 from palm.training.adapters import new_policy
+from palm.training_config import Lora
 
 MISSING = "No GPU was at hand when this was written: generation and training on a GPU are unproven."
 
@@ -145,7 +145,7 @@ def build_model(size: Size, folder: Path) -> None:
     """
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     words = ["<pad>", "<end>", *(f"w{index}" for index in range(size.vocabulary - 2))]
     words_to_ids = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<pad>"))

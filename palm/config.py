@@ -1,14 +1,14 @@
 """The one configuration of a build: a frozen, validated tree."""
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from palm.config_section import Section as _Section
+from palm.reward_config import Reward
+from palm.training_config import Training
 
 
 class TinyModel(_Section):
@@ -57,45 +57,6 @@ class Prompts(_Section):
     eval: str = Field(description="JSONL file of held-out prompts that every policy is evaluated on.")
 
 
-class Identity(_Section):
-    """Use the raw reward as it is; it must already lie in [0, 1]."""
-
-    kind: Literal["identity"] = Field("identity", description="Take the raw value.")
-
-
-class Sigmoid(_Section):
-    """Map any real reward into (0, 1) by 1 / (1 + exp(−(raw − center) / scale))."""
-
-    kind: Literal["sigmoid"] = Field(description="Logistic curve.")
-    center: float = Field(0.0, description="Raw value that maps to 0.5.")
-    scale: float = Field(1.0, gt=0, description="Raw units per unit of the logistic's argument.")
-
-
-class MinMax(_Section):
-    """Map a bounded reward linearly from [low, high] onto [0, 1]; values outside are an error."""
-
-    kind: Literal["minmax"] = Field(description="Linear map.")
-    low: float = Field(description="Smallest raw value that the reward can give.")
-    high: float = Field(description="Largest raw value that the reward can give.")
-
-    @model_validator(mode="after")
-    def _ordered(self):
-        if self.low >= self.high:
-            raise ValueError(f"low={self.low}, high={self.high}: low must be smaller than high")
-        return self
-
-
-Normalisation = Annotated[Identity | Sigmoid | MinMax, Field(discriminator="kind")]
-
-
-class Reward(_Section):
-    """One reward function r_i(x, y)."""
-
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Unique name: letters, digits, underscores.")
-    uri: str = Field(description="python:package.module:function or python:path/to/file.py:function.")
-    normalisation: Normalisation = Field(Identity(), description="How the raw value is mapped into [0, 1].")
-
-
 class Design(_Section):
     """Which preference weights are trained (docs/method.md, cells and grids)."""
 
@@ -127,125 +88,6 @@ class Reference(_Section):
 
     samples_per_prompt: int = Field(32, ge=2, description="Responses per prompt.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of sampling.")
-
-
-class Lora(_Section):
-    """The adapter: low-rank updates of all linear layers."""
-
-    rank: int = Field(16, ge=1, description="Rank of each update.")
-    alpha: int = Field(32, ge=1, description="Scale numerator: updates are multiplied by alpha / rank.")
-
-
-class Rwr(_Section):
-    """Reward-weighted regression on the shared reference rollouts."""
-
-    epochs: int = Field(1, ge=1, description="Passes over the resampled rollouts.")
-    batch_size: int = Field(64, ge=1, description="Responses per optimiser step.")
-    micro_batch_size: int | None = Field(
-        None, ge=1, description="Responses per backward pass; divides batch_size; unset: all of a process."
-    )
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models want about 1e-3.")
-
-
-class Vllm(_Section):
-    """Generation of training responses by vLLM instead of transformers: much faster on a GPU (`pip install vllm`)."""
-
-    mode: Literal["colocate", "server"] = Field(
-        description="colocate: on the training GPU; server: a running `trl vllm-serve` of the base model."
-    )
-    server_url: str | None = Field(None, description="Address of the server; only with mode server.")
-    gpu_memory_share: float = Field(0.3, gt=0, lt=1, description="Share of the GPU's memory; only with mode colocate.")
-
-    @model_validator(mode="after")
-    def _server_is_named(self):
-        if (self.mode == "server") != (self.server_url is not None):
-            raise ValueError("server_url is required with mode: server and refused with mode: colocate")
-        return self
-
-
-class Soup(_Section):
-    """Interpolation of the corner policies, the ones that were trained for a single reward each."""
-
-    corners: Literal["rloo", "grpo", "rwr"] = Field("rwr", description="Backend that trains the corner policies.")
-
-
-class Training(_Section):
-    """How each policy is trained; only objective-faithful settings exist (docs/method.md, what is trained)."""
-
-    backend: Literal["rloo", "grpo", "rwr", "soup"] = Field(
-        "rloo",
-        description="rloo: maximises J exactly; grpo: its KL gradient is corrected a token at a time; rwr: imitates "
-        "the best reference rollouts; soup: interpolates the corner policies.",
-    )
-    warm_start: Literal["rwr", "rloo", "grpo", "soup", "none"] | None = Field(
-        None,
-        description="Backend whose policy the training starts from; unset: rwr for rloo and grpo, none for the others.",
-    )
-    steps: int = Field(ge=1, description="Policy-gradient steps (rloo, grpo).")
-    prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
-    responses_per_prompt: int = Field(8, ge=2, description="Responses per prompt and step: the baseline's group.")
-    micro_batch_size: int = Field(
-        64, ge=1, description="Responses per backward pass; divides the step's; smaller: less memory, same gradient."
-    )
-    learning_rate: float = Field(
-        1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models want about 1e-3."
-    )
-    warmup_steps: int = Field(3, ge=0, description="Steps of linear warm-up.")
-    activation_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
-    vllm: Vllm | None = Field(None, description="Generate with vLLM; unset: with transformers.")
-    processes: int = Field(
-        1, ge=1, description="Processes, one GPU each, that train a policy together on one machine (accelerate)."
-    )
-    lora: Lora | None = Field(Lora(), description="Adapter settings; null: full fine-tuning of every weight.")
-    rwr: Rwr = Field(Rwr(), description="Settings of the rwr backend and warm start.")
-    soup: Soup = Field(Soup(), description="Settings of the soup backend and warm start.")
-    checkpoint_steps: int = Field(
-        25, ge=1, description="Steps between checkpoints in the storage; an interrupted training goes on from the last."
-    )
-    max_kl: float | None = Field(
-        None,
-        gt=0,
-        description="KL of whole responses to the reference, in nats, above which training stops; unset: 1 / beta, "
-        "where no policy can be better than the reference.",
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of adapter initialisation, data order and sampling.")
-
-    @model_validator(mode="after")
-    def _micro_batches_fill_the_step(self):
-        responses = self.prompts_per_step * self.responses_per_prompt
-        if responses % (self.micro_batch_size * self.processes):
-            raise ValueError(
-                f"micro_batch_size={self.micro_batch_size} × processes={self.processes}: must divide "
-                f"prompts_per_step × responses_per_prompt = {responses}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _rwr_batches_are_filled(self):
-        micro = self.rwr.micro_batch_size or max(1, self.rwr.batch_size // self.processes)
-        if self.rwr.batch_size % (micro * self.processes):
-            raise ValueError(
-                f"rwr.micro_batch_size={micro} × processes={self.processes}: must divide rwr.batch_size="
-                f"{self.rwr.batch_size}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _backends_fit(self):
-        if self.warm_start == self.backend:
-            raise ValueError(f"warm_start={self.warm_start!r}: must be another backend than {self.backend!r}, or none")
-        if self.backend == "soup" and self.warm_start not in (None, "none"):
-            raise ValueError(f"warm_start={self.warm_start!r}: soup trains nothing itself; set soup.corners instead")
-        if "soup" in (self.backend, self.warm_start) and self.lora is None:
-            raise ValueError("lora=null: soup interpolates adapters; give LoRA settings or choose another backend")
-        return self
-
-    @property
-    def start(self) -> str:
-        """The backend that the training starts from, or ``none``."""
-        if self.warm_start is not None:
-            return self.warm_start
-        return "rwr" if self.backend in ("rloo", "grpo") else "none"
 
 
 class Evaluation(_Section):

@@ -8,8 +8,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from palm.config import PortfolioConfig, Prompts, Reward, Storage
+from palm.config import PortfolioConfig, Prompts, Storage
 from palm.errors import ConfigError
+from palm.reward_config import Reward
 
 
 def load_config(path: Path) -> PortfolioConfig:
@@ -89,11 +90,13 @@ def _validate(raw, *, origin: str) -> PortfolioConfig:
         return PortfolioConfig.model_validate(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        first = problems[0]
+        # A mistyped key is told before the key that is missing because of it.
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        path, _ = _walk(first["loc"])
+        place = ".".join(str(part) for part in path) or "the whole"
         if first["type"] == "extra_forbidden":
-            known = _known_keys(first["loc"][:-1])
+            _, known = _walk(first["loc"][:-1])
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
             raise ConfigError(
                 f"{origin}: {place}={_shown(first['input'])}",
@@ -101,12 +104,26 @@ def _validate(raw, *, origin: str) -> PortfolioConfig:
                 remedy=f"did you mean {near[0]!r}?{more}",
             ) from error
         value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f"={_shown(first['input'])}"
-        message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"{origin}: {place}{value}",
-            rule=message[:1].lower() + message[1:],
+            rule=_rule(first),
             remedy=f"see `palm schema` for every key and its range{more}",
         ) from error
+
+
+def _rule(problem: dict) -> str:
+    """What pydantic found, without words about its own workings."""
+    match problem["type"]:
+        case "union_tag_invalid":
+            context = problem["ctx"]
+            key = context["discriminator"].strip("'")
+            return f"{key}={context['tag']!r} is none of {context['expected_tags']}"
+        case "union_tag_not_found":
+            return f"key {problem['ctx']['discriminator']} required"
+        case "model_type":
+            return "must be a section of keys and values"
+    message = problem["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
 
 
 def _shown(value) -> str:
@@ -115,10 +132,17 @@ def _shown(value) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def _known_keys(location: tuple) -> list[str]:
-    """Keys of the section at a pydantic error location, found by walking the JSON schema."""
+def _walk(location: tuple) -> tuple[list, list[str]]:
+    """Follow a pydantic error location through the JSON schema.
+
+    Args:
+        location: keys and indices, and the tag of every union that is passed.
+
+    Returns:
+        The keys and indices that a person wrote, and the keys of the section where they end.
+    """
     schema = config_schema()
-    node = schema
+    node, path = schema, []
 
     def resolve(part: dict) -> dict:
         if "allOf" in part:
@@ -128,13 +152,19 @@ def _known_keys(location: tuple) -> list[str]:
         return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
 
     for step in location:
+        if "oneOf" in node:
+            # A union: the step names its member, by discriminator value or by section, and is no key of the file.
+            mapping = node.get("discriminator", {}).get("mapping", {})
+            node = resolve({"$ref": mapping.get(step, f"#/$defs/{step}")})
+            continue
+        if isinstance(step, str) and "properties" not in node:
+            break  # A union of plain types: the step names one of them.
+        path.append(step)
         if isinstance(step, int):
-            node = resolve(node["items"])
-        elif "discriminator" in node:
-            node = resolve({"$ref": node["discriminator"]["mapping"][step]})
+            node = resolve(node.get("items", {}))
         else:
-            node = resolve(node["properties"][step])
-    return list(node["properties"])
+            node = resolve(node.get("properties", {}).get(step, {}))
+    return path, list(node.get("properties", []))
 
 
 def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
@@ -143,18 +173,21 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     def path(text: str) -> str:
         return text if "://" in text else str((folder / text).resolve())
 
+    def model(source: str) -> str:
+        return path(source) if source.startswith((".", "/")) or (folder / source).is_dir() else source
+
     def reward(entry: Reward) -> Reward:
         scheme, _, rest = entry.uri.partition(":")
         target, _, function = rest.rpartition(":")
         if scheme == "python" and target.endswith(".py"):
             return entry.model_copy(update={"uri": f"python:{path(target)}:{function}"})
-        return entry
+        return entry.model_copy(update={"uri": f"hf:{model(rest)}"}) if scheme == "hf" else entry
 
     base = config.base_model
     if base.tiny is not None:
         base = base.model_copy(update={"tiny": base.tiny.model_copy(update={"corpus": path(base.tiny.corpus)})})
-    elif base.source.startswith((".", "/")) or (folder / base.source).is_dir():
-        base = base.model_copy(update={"source": path(base.source)})
+    else:
+        base = base.model_copy(update={"source": model(base.source)})
     evaluation = config.evaluation
     if (evaluation.embedding_model or "").startswith((".", "/")):
         evaluation = evaluation.model_copy(update={"embedding_model": path(evaluation.embedding_model)})

@@ -1,5 +1,8 @@
+import re
+
 import pytest
 from conftest import edit_config
+from jsonschema import ValidationError, validate
 
 from palm.config_file import config_schema, load_config, parse_config
 from palm.errors import ConfigError
@@ -62,6 +65,35 @@ def test_a_folder_beside_the_file_is_a_base_model(workspace):
         ({"registry__tracking_uri": ""}, ["registry.tracking_uri"]),
         ({"training__seed": 2**40}, ["training.seed", "4294967296"]),
         ({"storage__root": ""}, ["storage.root"]),
+        ({"rewards__0": {"name": "a", "url": "python:a:b"}}, ["rewards.0.url=", "not a known key", "'uri'"]),
+        ({"rewards__0": {"name": "a"}}, ["rewards.0.uri", "required"]),
+        ({"rewards__0": "python:a:b"}, ["rewards.0='python:a:b'", "must be a section"]),
+        ({"rewards__0__uri": "ftp:x:y"}, ["rewards.0.uri='ftp:x:y'", "hf:NAME@REVISION", "verifier:regex"]),
+        ({"rewards__0__uri": "python:x"}, ["rewards.0.uri='python:x'", "python:module:function"]),
+        ({"rewards__0__uri": "mlflow:x"}, ["rewards.0.uri='mlflow:x'", "mlflow:models:/NAME@ALIAS"]),
+        ({"rewards__0__uri": "s3://bucket"}, ["rewards.0.uri='s3://bucket'", "s3://BUCKET/PREFIX"]),
+        ({"rewards__0__uri": "verifier:regex"}, ["rewards.0.pattern", "required"]),
+        ({"rewards__0": {"name": "a", "uri": "verifier:regex", "patern": "x"}}, ["rewards.0.patern='x'", "'pattern'"]),
+        (
+            {"rewards__0": {"name": "a", "uri": "verifier:regex", "pattern": "("}},
+            ["rewards.0.pattern='('", "expression"],
+        ),
+        ({"rewards__0": {"name": "a", "uri": "hf:m@1", "label": True}}, ["rewards.0.label=True", "quotes"]),
+        ({"rewards__0": {"name": "a", "uri": "hf:m@1", "lable": 1}}, ["rewards.0.lable=1", "'label'"]),
+        ({"metrics": [{"name": "a", "uri": "hf:m@1", "output": "score"}]}, ["metrics.0.output='score'", "'logit'"]),
+        ({"rewards__0": {"name": "a", "uri": "verifier:length", "target": 3}}, ["rewards.0.scale", "required"]),
+        ({"rewards__0__timeout_seconds": 0}, ["rewards.0.timeout_seconds=0", "greater than 0"]),
+        ({"rewards__0__normalisation": {"kind": "rank"}}, ["rewards.0.normalisation", "kind='rank'", "'quantile'"]),
+        ({"rewards__0__normalisation": {"low": 1}}, ["rewards.0.normalisation", "'kind'", "required"]),
+        ({"rewards__0__normalisation": {"kind": "minmax"}}, ["rewards.0.normalisation", "outside: clip"]),
+        (
+            {"rewards__0__normalisation": {"kind": "quantile", "values": [1, 1], "levels": [0, 1]}},
+            ["rewards.0.normalisation", "values must ascend"],
+        ),
+        (
+            {"rewards__0__normalisation": {"kind": "quantile", "values": [1, 2], "levels": [0, 1.5]}},
+            ["rewards.0.normalisation.levels.1=1.5", "less than or equal to 1"],
+        ),
     ],
 )
 def test_bad_configuration_is_one_clear_line(workspace, changes, words):
@@ -70,8 +102,50 @@ def test_bad_configuration_is_one_clear_line(workspace, changes, words):
         load_config(path)
     message = str(caught.value)
     assert "\n" not in message
+    # What pydantic calls the members of a union is nothing that a user wrote.
+    assert not re.search(r"(Reward|Classifier|Verifier|minmax|sigmoid|quantile)\.", message)
     for word in words:
         assert word in message
+
+
+def test_folders_of_classifiers_are_anchored_and_hub_names_are_not(workspace):
+    (workspace / "judges" / "tone").mkdir(parents=True)
+    uris = ["hf:judges/tone", "hf:./elsewhere", "hf:org/judge@abc", "hf:org/judge"]
+    rewards = [{"name": f"r{index}", "uri": uri} for index, uri in enumerate(uris)]
+    config = load_config(edit_config(workspace, rewards=rewards, metrics=rewards[:0]))
+    assert [reward.uri for reward in config.rewards] == [
+        f"hf:{workspace}/judges/tone",
+        f"hf:{workspace}/elsewhere",
+        "hf:org/judge@abc",
+        "hf:org/judge",
+    ]
+    assert [reward.revision for reward in config.rewards] == [None, None, "abc", None]
+    assert parse_config(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    "reward",
+    [
+        {"uri": "python:a.b:c", "timeout_seconds": 3},
+        {"uri": "hf:org/judge@abc", "label": "toxic", "normalisation": {"kind": "quantile"}},
+        {"uri": "s3://bucket/prefix", "label": 1, "output": "logit", "normalisation": {"kind": "sigmoid"}},
+        {"uri": "mlflow:models:/judge@champion"},
+        {"uri": "mlflow:models:/judge/3", "max_tokens": 512},
+        {"uri": "verifier:regex", "pattern": "a", "mode": "full"},
+        {"uri": "verifier:json", "required": ["a"], "fenced": True},
+        {"uri": "verifier:number", "field": "answer", "tolerance": 0.1},
+        {"uri": "verifier:length", "target": 3, "scale": 1, "prefer": "near"},
+    ],
+)
+def test_every_kind_of_reward_is_one_case_of_the_schema_and_survives_the_way_to_a_task(workspace, reward):
+    reward = {"name": "first", **reward}
+    config = load_config(edit_config(workspace, rewards__0=reward))
+    assert parse_config(config.to_json()) == config
+    schema = config_schema()
+    entry = {**schema["properties"]["rewards"]["items"], "$defs": schema["$defs"]}
+    validate(reward, entry)
+    with pytest.raises(ValidationError):
+        validate({**reward, "uri": "ftp:x"}, entry)
 
 
 @pytest.mark.parametrize(

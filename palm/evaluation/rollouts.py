@@ -1,7 +1,7 @@
 """Scored rollouts of a policy: sampled responses with every reward, as one Parquet table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,10 @@ import pandas as pd
 
 from palm.config import PortfolioConfig
 from palm.errors import DataError
-from palm.models.generate import generate
+from palm.models.generate import Response, generate
 from palm.models.load import LoadedModel
 from palm.models.prompts import PromptSet
-from palm.rewards.scoring import score
+from palm.rewards.scoring import normalised_scores, raw_scores
 from palm.rewards.source import RewardSource
 
 
@@ -27,6 +27,7 @@ class Rollouts:
         truncated: shape (p, n), bool.
         rewards: normalised rewards in weight order, shape (p, n, d).
         metrics: further scores, shape (p, n, m).
+        raw: scores before normalisation, name of a reward or metric to shape (p, n); not read back from a file.
     """
 
     prompts: list[str]
@@ -35,6 +36,7 @@ class Rollouts:
     truncated: np.ndarray
     rewards: np.ndarray
     metrics: np.ndarray
+    raw: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -71,29 +73,73 @@ def sample_rollouts(
     Raises:
         RewardError: a reward misbehaves.
     """
-    repeated = prompts.repeat(samples)
-    settings = config.generation
-    answers = generate(
+    answers = sample_responses(policy, prompts, config=config, samples=samples, seed=seed, on_batch=on_batch)
+    raw = raw_scores([*rewards, *metrics], prompts.repeat(samples), [answer.text for answer in answers])
+    return scored(prompts, answers, raw, rewards, metrics)
+
+
+def sample_responses(
+    policy: LoadedModel,
+    prompts: PromptSet,
+    *,
+    config: PortfolioConfig,
+    samples: int,
+    seed: int,
+    on_batch: Callable[[int, int], None],
+) -> list[Response]:
+    """Sample responses, without scores; arguments as in `sample_rollouts`.
+
+    Returns:
+        The n responses to each prompt in a row, length p · n.
+    """
+    return generate(
         policy,
-        repeated.texts,
-        max_new_tokens=settings.max_new_tokens,
-        batch_size=settings.batch_size,
+        prompts.repeat(samples).texts,
+        max_new_tokens=config.generation.max_new_tokens,
+        batch_size=config.generation.batch_size,
         seed=seed,
         on_batch=on_batch,
     )
+
+
+def scored(
+    prompts: PromptSet,
+    answers: list[Response],
+    raw: np.ndarray,
+    rewards: list[RewardSource],
+    metrics: list[RewardSource],
+) -> Rollouts:
+    """Put responses and their scores together.
+
+    Args:
+        prompts: length p.
+        answers: n responses to each prompt in a row, length p · n.
+        raw: raw scores of the rewards and then the metrics, shape (p · n, d + m).
+        rewards: objectives, length d, with fitted normalisations.
+        metrics: further scores, length m, with fitted normalisations.
+
+    Returns:
+        The rollouts.
+
+    Raises:
+        RewardError: a value is outside [0, 1].
+    """
     texts = [answer.text for answer in answers]
-    shape = (len(prompts.texts), samples)
+    sources = [*rewards, *metrics]
+    shape = (len(prompts.texts), len(answers) // len(prompts.texts))
+    values = normalised_scores(sources, raw, texts).reshape(*shape, len(sources))
 
     def grid(values: list) -> list[list]:
-        return [values[start : start + samples] for start in range(0, len(values), samples)]
+        return [values[start : start + shape[1]] for start in range(0, len(values), shape[1])]
 
     return Rollouts(
         prompts=prompts.texts,
         responses=grid(texts),
         token_ids=grid([answer.token_ids for answer in answers]),
         truncated=np.array([answer.truncated for answer in answers]).reshape(shape),
-        rewards=score(rewards, repeated, texts).reshape(*shape, len(rewards)),
-        metrics=score(metrics, repeated, texts).reshape(*shape, len(metrics)),
+        rewards=values[:, :, : len(rewards)],
+        metrics=values[:, :, len(rewards) :],
+        raw={source.spec.name: raw[:, index].reshape(shape) for index, source in enumerate(sources)},
     )
 
 
@@ -122,6 +168,7 @@ def write_rollouts(
         "truncated": rollouts.truncated.ravel(),
         **{f"reward_{name}": rollouts.rewards[:, :, i].ravel() for i, name in enumerate(reward_names)},
         **{f"metric_{name}": rollouts.metrics[:, :, i].ravel() for i, name in enumerate(metric_names)},
+        **{f"raw_{name}": values.ravel() for name, values in rollouts.raw.items()},
         **{name: values.ravel() for name, values in columns.items()},
     }
     pd.DataFrame(table).to_parquet(path, index=False)

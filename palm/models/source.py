@@ -9,7 +9,7 @@ from palm.errors import ModelError
 from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
-from palm.storage.store import fetch_s3_folder
+from palm.storage.s3 import fetch_s3_folder
 
 # What a causal LM needs; leaves out other formats, pickled weights above all.
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]

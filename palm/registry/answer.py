@@ -2,8 +2,8 @@
 
 from palm.config import PortfolioConfig
 from palm.errors import RegistryError
+from palm.mlflow_connection import connected
 from palm.preferences.simplex import check_preference_weights
-from palm.registry.tracking import connected
 
 
 def answer(

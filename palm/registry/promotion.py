@@ -1,8 +1,8 @@
 """The gate between `challenger` and `champion`."""
 
 from palm.config import PortfolioConfig
+from palm.mlflow_connection import connected
 from palm.registry.register import CHAMPION
-from palm.registry.tracking import connected
 
 
 def promote(config: PortfolioConfig, *, version: str, epsilon: float) -> dict:

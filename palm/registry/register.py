@@ -4,7 +4,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from palm.config import PortfolioConfig
-from palm.registry.tracking import connected, ensure_experiment
+from palm.mlflow_connection import connected
+from palm.registry.tracking import ensure_experiment
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 _BUILD, _POLICY = "palm.build_id", "palm.policy"

@@ -1,22 +1,27 @@
 """Scoring responses: every value is finite and in [0, 1], or it is an error that names the culprit."""
 
 import copy
+import inspect
 import math
 from collections.abc import Mapping, Set
 
 import numpy as np
 
-from palm.config import Identity, MinMax, Normalisation, Sigmoid
-from palm.errors import RewardError
+from palm.errors import PalmError, RewardError
 from palm.models.prompts import PromptSet
+from palm.rewards.normalisation import normalise
 from palm.rewards.source import RewardSource
+from palm.rewards.time_limit import TimeLimitError, call_in_time
+
+_MOST_RETRIES = 256
+"""How many samples are tried one by one to find the one that makes a reward raise."""
 
 
 def score(sources: list[RewardSource], prompts: PromptSet, responses: list[str]) -> np.ndarray:
     """Score responses with several rewards.
 
     Args:
-        sources: the rewards, length d.
+        sources: the rewards, length d, with fitted normalisations.
         prompts: prompt and fields of each response, length n.
         responses: texts, length n.
 
@@ -24,10 +29,9 @@ def score(sources: list[RewardSource], prompts: PromptSet, responses: list[str])
         Normalised rewards in [0, 1], shape (n, d), float64.
 
     Raises:
-        RewardError: a reward raises, gives the wrong number of values, None, NaN, or leaves its range.
+        RewardError: a reward raises, takes too long, gives the wrong number of values, None, NaN, or leaves its range.
     """
-    columns = [score_one(source, prompts, responses) for source in sources]
-    return np.stack(columns, axis=1) if columns else np.empty((len(responses), 0))
+    return normalised_scores(sources, raw_scores(sources, prompts, responses), responses)
 
 
 def score_one(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.ndarray:
@@ -36,48 +40,146 @@ def score_one(source: RewardSource, prompts: PromptSet, responses: list[str]) ->
     Returns:
         Normalised rewards in [0, 1], shape (n,), float64.
     """
-    what = f"reward {source.spec.name!r}"
-    remedy = f"mend {source.spec.uri}"
+    return score([source], prompts, responses)[:, 0]
+
+
+def raw_scores(sources: list[RewardSource], prompts: PromptSet, responses: list[str]) -> np.ndarray:
+    """Score responses without normalisation; arguments and errors as in `score`.
+
+    Returns:
+        Raw rewards, finite, shape (n, d), float64.
+    """
+    columns = [_raw(source, prompts, responses) for source in sources]
+    return np.stack(columns, axis=1) if columns else np.empty((len(responses), 0))
+
+
+def normalised_scores(sources: list[RewardSource], raw: np.ndarray, responses: list[str]) -> np.ndarray:
+    """Map raw rewards into [0, 1].
+
+    Args:
+        sources: the rewards, length d, with fitted normalisations.
+        raw: finite raw rewards, shape (n, d).
+        responses: texts, length n, for messages.
+
+    Returns:
+        Normalised rewards in [0, 1], shape (n, d), float64.
+
+    Raises:
+        RewardError: a value is outside [0, 1].
+    """
+    values = np.empty_like(raw)
+    for column, source in enumerate(sources):
+        rule = source.spec.normalisation
+        values[:, column] = normalise(rule, raw[:, column])
+        outside = np.flatnonzero(~((values[:, column] >= 0.0) & (values[:, column] <= 1.0)))
+        if outside.size:
+            row = outside[0]
+            raise RewardError(
+                f"reward {source.spec.name!r} gave {raw[row, column]:.6g} for {_sample(row, responses)}",
+                rule=f"is {values[row, column]:.6g} after {rule.kind} normalisation, must be in [0, 1]",
+                remedy=f"set a normalisation that covers its range, or mend {source.spec.uri}",
+            )
+    return values
+
+
+def _raw(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.ndarray:
+    if not responses:
+        return np.empty(0)
+    what, remedy = f"reward {source.spec.name!r}", f"mend {source.spec.uri}"
+    values = _call(source, prompts, responses)
+    if inspect.isawaitable(values):
+        if inspect.iscoroutine(values):
+            values.close()
+        raise RewardError(what, rule="is asynchronous and returned no values", remedy="make it a plain function")
+    if isinstance(values, str | bytes | Mapping | Set):
+        raise RewardError(
+            what, rule=f"returned a {type(values).__name__} instead of one number per response", remedy=remedy
+        )
+    shape = getattr(values, "shape", None)
+    if isinstance(shape, tuple) and len(shape) != 1:
+        raise RewardError(
+            what, rule=f"returned an array of shape {tuple(shape)} instead of one number per response", remedy=remedy
+        )
     try:
+        values = list(values)
+    except Exception as error:  # An iterator of the user may raise anything, and None is no list.
+        raise RewardError(
+            what,
+            rule=f"returned a {type(values).__name__} that cannot be read ({type(error).__name__}: {error})",
+            remedy="return one number per response",
+        ) from error
+    if len(values) != len(responses):
+        raise RewardError(what, rule=f"gave {len(values)} values for {len(responses)} responses", remedy=remedy)
+    return np.array([_number(value, index, source, responses) for index, value in enumerate(values)], dtype=np.float64)
+
+
+def _call(source: RewardSource, prompts: PromptSet, responses: list[str]):
+    """Call the reward; whatever goes wrong is told with its name and, where it can be found, the sample."""
+    spec = source.spec
+
+    def ask(indices: list[int]):
         # Copies: a reward that changes its arguments must not change what the next one sees.
-        fields = copy.deepcopy(prompts.fields)
-        raw = source.function(prompts=list(prompts.texts), responses=list(responses), **fields)
-        if isinstance(raw, str | bytes | Mapping | Set):
-            raise TypeError(f"returned a {type(raw).__name__} instead of one number per response")
-        raw = list(raw)
+        chosen = prompts.take(indices)
+        fields = copy.deepcopy(chosen.fields)
+        values = source.function(prompts=chosen.texts, responses=[responses[index] for index in indices], **fields)
+        # A generator has done nothing yet: it must do it here, where it is timed.
+        return list(values) if inspect.isgenerator(values) else values
+
+    try:
+        return call_in_time(lambda: ask(list(range(len(responses)))), spec.timeout_seconds)
+    except TimeLimitError as error:
+        raise RewardError(
+            f"reward {spec.name!r}: timeout_seconds={spec.timeout_seconds:g}",
+            rule=f"scoring {len(responses)} responses took longer",
+            remedy=f"raise timeout_seconds, or mend {spec.uri}",
+        ) from error
+    except PalmError:
+        raise
     except (Exception, SystemExit) as error:  # User code: whatever it raises is told with the reward's name.
-        raise RewardError(what, rule=f"raised {type(error).__name__}: {error}", remedy=remedy) from error
-    if len(raw) != len(responses):
-        raise RewardError(what, rule=f"gave {len(raw)} values for {len(responses)} responses", remedy=remedy)
-    return np.array([_checked(value, index, source, responses) for index, value in enumerate(raw)], dtype=np.float64)
+        culprit = None if isinstance(error, SystemExit) else _culprit(ask, len(responses), spec.timeout_seconds)
+        place = "" if culprit is None else f" for {_sample(culprit, responses)}"
+        raise RewardError(
+            f"reward {spec.name!r}", rule=f"raised {type(error).__name__}{place}: {error}", remedy=f"mend {spec.uri}"
+        ) from error
 
 
-def _checked(value, index: int, source: RewardSource, responses: list[str]) -> float:
-    what = f"reward {source.spec.name!r} gave {value!r} for response {index} ({responses[index][:60]!r})"
+def _culprit(ask, count: int, seconds: float) -> int | None:
+    """The first sample that makes the reward raise on its own; None if no single one of the first few does."""
+
+    def search() -> int | None:
+        for index in range(min(count, _MOST_RETRIES)):
+            try:
+                ask([index])
+            except Exception:  # Whatever it raises: that it raises is what is looked for.
+                return index
+        return None
+
+    try:
+        return call_in_time(search, seconds)
+    except (TimeLimitError, SystemExit):
+        return None
+
+
+def _number(value, index: int, source: RewardSource, responses: list[str]) -> float:
+    what = f"reward {source.spec.name!r} gave {_shown(value)} for {_sample(index, responses)}"
+    remedy = f"mend {source.spec.uri}"
+    if getattr(value, "shape", ()) != ():
+        raise RewardError(what, rule="must be one number per response", remedy=remedy)
     try:
         if isinstance(value, str | bytes):
             raise TypeError("text is no number")
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise RewardError(what, rule="must be a number", remedy=f"mend {source.spec.uri}") from error
+        raise RewardError(what, rule="must be a number", remedy=remedy) from error
     if not math.isfinite(number):
-        raise RewardError(what, rule="must be finite", remedy=f"mend {source.spec.uri}")
-    normalised = _normalise(number, source.spec.normalisation)
-    if not 0.0 <= normalised <= 1.0:
-        raise RewardError(
-            what,
-            rule=f"is {normalised:.6g} after {source.spec.normalisation.kind} normalisation, must be in [0, 1]",
-            remedy=f"set a normalisation that covers its range, or mend {source.spec.uri}",
-        )
-    return normalised
+        raise RewardError(what, rule="must be finite", remedy=remedy)
+    return number
 
 
-def _normalise(raw: float, rule: Normalisation) -> float:
-    match rule:
-        case Identity():
-            return raw
-        case Sigmoid(center=center, scale=scale):
-            # The logistic through tanh: no overflow for any raw value.
-            return 0.5 * (1.0 + math.tanh(0.5 * (raw - center) / scale))
-        case MinMax(low=low, high=high):
-            return (raw - low) / (high - low)
+def _sample(index: int, responses: list[str]) -> str:
+    return f"response {index} ({responses[index][:60]!r})"
+
+
+def _shown(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -4,8 +4,9 @@ import os
 import urllib.request
 from importlib.util import find_spec
 
-from palm.config import PortfolioConfig, Vllm
+from palm.config import PortfolioConfig
 from palm.errors import ConfigError
+from palm.training_config import Vllm
 
 _SECONDS_TO_ANSWER = 5.0
 

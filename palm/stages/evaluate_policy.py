@@ -60,7 +60,7 @@ def evaluate_policies(
     quiet_threads()
     with ExitStack() as stack:
         # Once for all policies, within the first one's stage: a stage reports what fails in it.
-        inputs = cache(lambda: load_inputs(config))
+        inputs = cache(lambda: load_inputs(config, rollouts))
         embedding_model = cache(lambda: stack.enter_context(fetched_embedding_model(config.evaluation.embedding_model)))
         evaluator = cache(lambda: _evaluator(config, inputs(), base_model, rollouts, embedding_model()))
         for policy, destination in zip(policies, destinations, strict=True):

@@ -9,7 +9,8 @@ from palm.models.embed import embed_texts
 from palm.models.generate import SAMPLER
 from palm.models.load import check_model_folder
 from palm.models.prompts import PromptSet, read_prompts, read_records
-from palm.rewards.scoring import score
+from palm.rewards.calibration import read_calibration
+from palm.rewards.scoring import normalised_scores, raw_scores
 from palm.rewards.source import RewardSource, load_reward
 from palm.stages.design_grid import check_design
 from palm.stages.environment import check_environment
@@ -37,17 +38,18 @@ class Inputs:
     metrics: list[RewardSource]
 
 
-def load_inputs(config: PortfolioConfig) -> Inputs:
+def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs:
     """Load prompts and rewards.
 
     Args:
         config: the configuration.
+        rollouts: folder of the step sample_reference, which holds the calibration of the rewards; None before it.
 
     Returns:
-        The inputs.
+        The inputs; the rewards are calibrated if the rollouts are given.
 
     Raises:
-        DataError: a prompt file is missing or malformed, or a prompt is in both.
+        DataError: a prompt file is missing or malformed, a prompt is in both, or the rollouts are of other rewards.
         RewardError: a reward cannot be loaded.
     """
     train, evaluation = read_prompts(Path(config.prompts.train)), read_prompts(Path(config.prompts.eval))
@@ -64,12 +66,10 @@ def load_inputs(config: PortfolioConfig) -> Inputs:
             rule=f"has fields {sorted(evaluation.fields)}, prompts.train has {sorted(train.fields)}",
             remedy="give both files the same fields",
         )
-    return Inputs(
-        train,
-        evaluation,
-        [load_reward(entry) for entry in config.rewards],
-        [load_reward(entry) for entry in config.metrics],
-    )
+    sources = [load_reward(entry, config.registry) for entry in (*config.rewards, *config.metrics)]
+    if rollouts is not None:
+        sources = read_calibration(rollouts, sources)
+    return Inputs(train, evaluation, sources[: len(config.rewards)], sources[len(config.rewards) :])
 
 
 def check_inputs(config: PortfolioConfig) -> Inputs:
@@ -97,7 +97,12 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
         )
     for prompts in (inputs.train, inputs.evaluation):
         probe = prompts.take([0, 0])
-        score([*inputs.rewards, *inputs.metrics], probe, ["", probe.texts[0]])
+        responses = ["", probe.texts[0]]
+        sources = [*inputs.rewards, *inputs.metrics]
+        raw = raw_scores(sources, probe, responses)
+        # A rule without its numbers cannot be tried before the reference has been sampled.
+        known = [index for index, source in enumerate(sources) if source.spec.normalisation.is_fitted]
+        normalised_scores([sources[index] for index in known], raw[:, known], responses)
     if config.base_model.tiny is not None:
         read_records(Path(config.base_model.tiny.corpus), ("prompt", "response"))
     elif Path(config.base_model.source).is_absolute():

@@ -49,7 +49,7 @@ def train_policy(
     quiet_threads()
     label = " ".join(f"{weight:.3f}" for weight in weights)
     with stage("train_policy", label) as progress, preemption() as preempted:
-        task = _Task(config, load_inputs(config), base_model, rollouts, preempted, progress)
+        task = _Task(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
         reused = task.reuse_or_train(weights, destination)
     record = {**read_json(destination / "policy.json"), "reused": reused}
     write_json(destination / "policy.json", record)

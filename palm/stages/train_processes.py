@@ -108,7 +108,7 @@ def _main(request: dict) -> None:
     if _has_gpus():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     config = parse_config(request["config"])
-    inputs = load_inputs(config)
+    inputs = load_inputs(config, Path(request["rollouts"]))
     first = int(os.environ["RANK"]) == 0
     scratch = Path(request["scratch"])
     # Every process ends with the same policy; one copy of it is kept.

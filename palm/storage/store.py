@@ -10,12 +10,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from palm.errors import DamagedError, StorageError
 from palm.storage.digest import folder_digests
+from palm.storage.s3 import s3_client, s3_download, s3_keys, split_s3, told
 
 MANIFEST = "manifest.json"
 
@@ -42,7 +42,7 @@ class Store:
         Raises:
             StorageError: the store cannot be written.
         """
-        with _told(self.root):
+        with told(self.root):
             if self.root.startswith("s3://"):
                 bucket, path = split_s3(f"{self.root}/.palm-probe")
                 s3_client().put_object(Bucket=bucket, Key=path, Body=b"")
@@ -65,7 +65,7 @@ class Store:
             DamagedError: a file of the entry is missing, cut or changed.
             StorageError: the store cannot be reached.
         """
-        with _told(f"{self.root}/{key}"):
+        with told(f"{self.root}/{key}"):
             text = self._read_manifest(key)
             if text is None:
                 return False
@@ -91,9 +91,9 @@ class Store:
         Raises:
             StorageError: the store cannot be reached.
         """
-        with _told(f"{self.root}/{prefix}"):
+        with told(f"{self.root}/{prefix}"):
             if self.root.startswith("s3://"):
-                manifests = [key for key in _s3_keys(f"{self.root}/{prefix}") if key.endswith(f"/{MANIFEST}")]
+                manifests = [key for key in s3_keys(f"{self.root}/{prefix}") if key.endswith(f"/{MANIFEST}")]
                 return sorted(key.split("/")[-2] for key in manifests)
             return sorted(path.parent.name for path in (Path(self.root) / prefix).glob(f"[!.]*/{MANIFEST}"))
 
@@ -106,10 +106,10 @@ class Store:
         Raises:
             StorageError: the store cannot be written.
         """
-        with _told(f"{self.root}/{prefix}"):
+        with told(f"{self.root}/{prefix}"):
             if self.root.startswith("s3://"):
                 bucket, _ = split_s3(self.root)
-                keys = sorted(_s3_keys(f"{self.root}/{prefix}"), key=lambda key: not key.endswith(f"/{MANIFEST}"))
+                keys = sorted(s3_keys(f"{self.root}/{prefix}"), key=lambda key: not key.endswith(f"/{MANIFEST}"))
                 for key in keys:
                     s3_client().delete_object(Bucket=bucket, Key=key)
             elif (place := Path(self.root) / prefix).exists():
@@ -131,7 +131,7 @@ class Store:
             StorageError: the store cannot be written.
         """
         manifest = folder_digests(folder)
-        with _told(f"{self.root}/{key}"):
+        with told(f"{self.root}/{key}"):
             if self.root.startswith("s3://"):
                 return _publish_to_s3(self.root, key, folder, manifest)
             return _publish_locally(Path(self.root) / key, folder, manifest)
@@ -144,7 +144,7 @@ class Store:
 
     def _copy(self, key: str, name: str, digest: str, destination: Path) -> None:
         if self.root.startswith("s3://"):
-            _s3_download(_s3_blob(self.root, key, digest), destination)
+            s3_download(_s3_blob(self.root, key, digest), destination)
         else:
             shutil.copyfile(Path(self.root) / key / name, destination)
 
@@ -169,22 +169,6 @@ def _parse_manifest(text: str, place: str) -> dict[str, str]:
         ) from error
 
 
-@contextlib.contextmanager
-def _told(place: str) -> Iterator[None]:
-    # boto3's errors have no common base with OSError, so both families are told here, once.
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (OSError, BotoCoreError, ClientError, Boto3Error) as error:
-        raise StorageError(
-            place,
-            rule=f"cannot be read or written ({error})",
-            remedy="check the path, the permissions and, for S3, endpoint and credentials",
-        ) from error
-
-
 def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> bool:
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
@@ -203,48 +187,6 @@ def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> boo
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def s3_client():
-    """An S3 client configured by the usual AWS environment variables and files."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
-
-
-def split_s3(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// address."""
-    parts = urlsplit(uri)
-    return parts.netloc, parts.path.strip("/")
-
-
-def fetch_s3_folder(uri: str, destination: Path) -> None:
-    """Download every object below an S3 prefix.
-
-    Args:
-        uri: ``s3://bucket/prefix``.
-        destination: folder to fill.
-
-    Raises:
-        StorageError: nothing is there, or S3 refuses.
-    """
-    bucket, prefix = split_s3(uri)
-    with _told(uri):
-        keys = _s3_keys(uri)
-        for key in keys:
-            target = destination / key.removeprefix(f"{prefix}/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3_client().download_file(bucket, key, str(target))
-    if not keys:
-        raise StorageError(uri, rule="holds no objects", remedy="check bucket and prefix")
-
-
-def _s3_keys(uri: str) -> list[str]:
-    """Keys of all objects below a prefix."""
-    bucket, prefix = split_s3(uri)
-    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-
-
 def _s3_manifest(root: str, key: str) -> str | None:
     from botocore.exceptions import ClientError
 
@@ -254,18 +196,6 @@ def _s3_manifest(root: str, key: str) -> str | None:
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
             return None
-        raise
-
-
-def _s3_download(uri: str, destination: Path) -> None:
-    from botocore.exceptions import ClientError
-
-    bucket, key = split_s3(uri)
-    try:
-        s3_client().download_file(bucket, key, str(destination))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            raise FileNotFoundError(uri) from error
         raise
 
 

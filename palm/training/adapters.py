@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from palm.config import Lora
 from palm.errors import TrainingError
+from palm.training_config import Lora
 
 
 def lora_config(settings: Lora):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from palm.config import Vllm
 from palm.models.load import load_model
 from palm.models.prompts import trl_prompt
 from palm.rewards.scoring import score_one
@@ -12,6 +11,7 @@ from palm.rewards.source import RewardSource
 from palm.training.adapters import load_policy_state, lora_config
 from palm.training.callbacks import check_finished, checkpoint_arguments, trainer_callbacks
 from palm.training.objective import Problem, Trained
+from palm.training_config import Vllm
 
 
 def run(problem: Problem, trainer_class: type, config_class: type, faithful: dict) -> Trained:

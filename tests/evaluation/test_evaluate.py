@@ -9,7 +9,6 @@ import torch
 from conftest import edit_config
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from palm.config import Lora
 from palm.config_file import load_config
 from palm.errors import ConfigError, DataError
 from palm.evaluation.evaluate import read_answers
@@ -19,6 +18,7 @@ from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.select_portfolio import select_portfolio
 from palm.training.adapters import new_policy, save_policy
+from palm.training_config import Lora
 
 WEIGHTS = {"first": [1.0, 0.0], "whole": [0.5, 0.5], "second": [0.0, 1.0]}
 

@@ -1,87 +1,164 @@
-import math
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
+from reward_cases import load, prompts, python_reward
 
-from palm.config import Reward
 from palm.errors import RewardError
 from palm.models.prompts import PromptSet
-from palm.rewards.scoring import score
-from palm.rewards.source import load_reward
+from palm.rewards.scoring import raw_scores, score, score_one
 
-PROMPTS = PromptSet(["p", "q"], {"answer": ["1", "2"]})
+TWO = PromptSet(["p", "q"], {"answer": ["1", "2"]})
+EQUAL = "def mine(prompts, responses, answer): return [float(a == r) for a, r in zip(answer, responses, strict=True)]"
+
+MISBEHAVIOUR = {
+    "nan": ("return [float('nan')] * 2", ["nan", "response 0", "must be finite"]),
+    "infinity": ("return [0.5, float('inf')]", ["inf", "response 1 ('b')", "must be finite"]),
+    "none for a sample": ("return [0.5, None]", ["None", "response 1 ('b')", "must be a number"]),
+    "text for a sample": ("return ['high', 0.5]", ["'high'", "response 0", "must be a number"]),
+    "a number as text": ("return ['0.5', '0.5']", ["'0.5'", "response 0", "must be a number"]),
+    "above one": ("return [0.5, 1.5]", ["1.5", "response 1 ('b')", "must be in [0, 1]", "set a normalisation"]),
+    "below zero": ("return [-0.1, 0.5]", ["-0.1", "response 0", "must be in [0, 1]"]),
+    "too few": ("return [0.5]", ["1 values for 2 responses"]),
+    "too many": ("return [0.5] * 3", ["3 values for 2 responses"]),
+    "nothing": ("return None", ["returned a NoneType", "return one number per response"]),
+    "one number": ("return 0.5", ["returned a float"]),
+    "text": ("return '11'", ["returned a str instead of"]),
+    "a mapping": ("return {0.5: 1, 0.6: 2}", ["returned a dict instead of"]),
+    "a table": ("import numpy; return numpy.ones((2, 1))", ["array of shape (2, 1)"]),
+    "a scalar array": ("import numpy; return numpy.float64(0.5)", ["array of shape ()"]),
+    "rows": ("return [[0.1, 0.2], [0.3, 0.4]]", ["[0.1, 0.2]", "response 0", "must be a number"]),
+    "huge": ("return [10**400, 0.5]", ["must be a number", "response 0"]),
+    "raises for one": (
+        "return [1 / len(response.strip('b')) for response in responses]",
+        ["raised ZeroDivisionError for response 1 ('b'): division by zero"],
+    ),
+    "raises for the batch": (
+        "\n    if len(responses) > 1: raise KeyError('key')\n    return [1.0]",
+        ["raised KeyError: 'key'"],
+    ),
+    "leaves": ("raise SystemExit(0)", ["raised SystemExit"]),
+    "hangs": (
+        "import time; time.sleep(60)",
+        ["timeout_seconds=0.2", "2 responses took longer", "raise timeout_seconds"],
+    ),
+    "generator that fails": ("return (1 / 0 for _ in responses)", ["raised ZeroDivisionError for response 0"]),
+    "wrong arguments": ("def mine(prompts): return [0.5]", ["raised TypeError", "unexpected keyword argument"]),
+    "asynchronous": ("async def mine(prompts, responses, **fields): return [0.5] * 2", ["is asynchronous"]),
+}
 
 
-def reward(folder, body: str, **spec):
-    path = folder / "mine.py"
-    path.write_text(body)
-    return load_reward(Reward(name="mine", uri=f"python:{path}:mine", **spec))
-
-
-def test_values_and_fields_reach_the_function(tmp_path):
-    source = reward(
-        tmp_path,
-        "def mine(prompts, responses, answer): return [float(a == r) for a, r in zip(answer, responses, strict=True)]",
-    )
-    assert score([source, source], PROMPTS, ["1", "1"]).tolist() == [[1.0, 1.0], [0.0, 0.0]]
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("return [float('nan')] * 2", ["nan", "response 0", "must be finite"]),
-        ("return [0.5, float('inf')]", ["inf", "response 1", "must be finite"]),
-        ("return [None, 0.5]", ["None", "must be a number"]),
-        ("return ['high', 0.5]", ["'high'", "must be a number"]),
-        ("return [0.5, 1.5]", ["1.5", "response 1", "must be in [0, 1]"]),
-        ("return [-0.1, 0.5]", ["-0.1", "must be in [0, 1]"]),
-        ("return [0.5]", ["1 values for 2 responses"]),
-        ("return None", ["TypeError"]),
-        ("raise KeyError('key')", ["raised KeyError", "'key'"]),
-        ("raise SystemExit(0)", ["raised SystemExit"]),
-        ("return '11'", ["returned a str"]),
-        ("return {0.5: 1, 0.6: 2}", ["returned a dict"]),
-        ("return ['0.5', '0.5']", ["'0.5'", "must be a number"]),
-        ("return [10**400, 0.5]", ["must be a number"]),
-    ],
-)
-def test_misbehaviour_is_an_error_that_names_reward_and_sample(tmp_path, body, words):
-    source = reward(tmp_path, f"def mine(prompts, responses, **fields): {body}")
-    with pytest.raises(RewardError) as caught:
-        score([source], PROMPTS, ["a", "b"])
-    message = str(caught.value)
-    assert "'mine'" in message
+@pytest.mark.parametrize("case", MISBEHAVIOUR)
+def test_misbehaviour_is_an_error_that_names_reward_and_sample(tmp_path, case):
+    body, words = MISBEHAVIOUR[case]
+    message = misbehave(tmp_path, body, timeout_seconds=0.2 if case == "hangs" else 60)
+    assert message.startswith("reward 'mine'")
     assert "\n" not in message
     for word in words:
         assert word in message
 
 
-def test_sigmoid_and_minmax(tmp_path):
-    body = "def mine(prompts, responses, **fields): return [2.0, 1e6]"
-    values = score(
-        [reward(tmp_path, body, normalisation={"kind": "sigmoid", "center": 1, "scale": 0.5})], PROMPTS, ["a", "b"]
-    )
-    assert values[:, 0] == pytest.approx([1 / (1 + math.exp(-2)), 1.0])
-    body = "def mine(prompts, responses, **fields): return [2.0, 4.0]"
-    assert np.allclose(
-        score([reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 4})], PROMPTS, ["a", "b"])[
-            :, 0
-        ],
-        [0.5, 1.0],
-    )
-    with pytest.raises(RewardError, match="minmax"):
-        score([reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 3})], PROMPTS, ["a", "b"])
+def test_no_two_kinds_of_misbehaviour_give_the_same_error(tmp_path):
+    messages = set()
+    for index, (case, (body, _)) in enumerate(MISBEHAVIOUR.items()):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        message = misbehave(folder, body, timeout_seconds=0.2 if case == "hangs" else 60)
+        messages.add(message.replace(str(folder), ""))
+    assert len(messages) == len(MISBEHAVIOUR) >= 15
+
+
+def misbehave(folder, body: str, **keys) -> str:
+    source = python_reward(folder, body, **keys)
+    with pytest.raises(RewardError) as caught:
+        score([source], TWO, ["a", "b"])
+    return str(caught.value)
+
+
+def test_values_and_fields_reach_the_function(tmp_path):
+    source = python_reward(tmp_path, EQUAL)
+    assert score([source, source], TWO, ["1", "1"]).tolist() == [[1.0, 1.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import numpy; return numpy.array([0, 1])",
+        "import torch; return torch.tensor([0.0, 1.0])",
+        "import pandas; return pandas.Series([False, True], index=[1, 0])",
+        "return (len(prompt) - 1 + index for index, prompt in enumerate(prompts))",
+        "return (False, True)",
+    ],
+)
+def test_any_sequence_of_numbers_will_do(tmp_path, body):
+    assert score([python_reward(tmp_path, body)], TWO, ["a", "b"]).tolist() == [[0.0], [1.0]]
+
+
+def test_normalisation_is_applied_and_its_range_enforced(tmp_path):
+    body, raw = "return [2.0, 4.0]", [2.0, 4.0]
+    source = python_reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 4})
+    assert raw_scores([source], TWO, ["a", "b"])[:, 0].tolist() == raw
+    assert score_one(source, TWO, ["a", "b"]).tolist() == [0.5, 1.0]
+    source = python_reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 3})
+    with pytest.raises(RewardError, match=r"gave 4 for response 1.*is 1\.33333 after minmax"):
+        score_one(source, TWO, ["a", "b"])
 
 
 def test_a_reward_that_changes_its_arguments_does_not_change_the_next_ones(tmp_path):
     (tmp_path / "a").mkdir()
-    rude = reward(
+    rude = python_reward(
         tmp_path / "a",
         "def mine(prompts, responses, answer):\n    answer.sort(reverse=True)\n"
         "    responses.clear()\n    return [0.0, 0.0]",
     )
-    polite = reward(
+    assert score([rude, python_reward(tmp_path, EQUAL)], TWO, ["1", "2"])[:, 1].tolist() == [1.0, 1.0]
+
+
+def test_the_search_for_a_culprit_is_bounded(tmp_path):
+    calls = tmp_path / "calls"
+    source = python_reward(
         tmp_path,
-        "def mine(prompts, responses, answer): return [float(a == r) for a, r in zip(answer, responses, strict=True)]",
+        f"open({str(calls)!r}, 'a').write('.')\n"
+        "    if len(responses) > 1: raise ValueError('too many')\n"
+        "    return [0.5]",
     )
-    assert score([rude, polite], PROMPTS, ["1", "2"])[:, 1].tolist() == [1.0, 1.0]
+    with pytest.raises(RewardError, match="raised ValueError: too many"):
+        score([source], prompts(1000), ["r"] * 1000)
+    assert len(calls.read_text()) <= 257
+
+
+def test_no_responses_are_no_call(tmp_path):
+    assert score([python_reward(tmp_path, "1 / 0")], prompts(0), []).shape == (0, 1)
+
+
+def test_a_process_can_end_although_a_reward_hangs(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import time\ndef mine(prompts, responses, **fields):\n    while True: time.sleep(1)"
+    )
+    program = f"""
+        from palm.errors import RewardError
+        from palm.models.prompts import PromptSet
+        from palm.reward_config import PythonReward
+        from palm.rewards.scoring import score
+        from palm.rewards.source import load_reward
+        spec = PythonReward(name="mine", uri="python:{tmp_path}/mine.py:mine", timeout_seconds=0.1)
+        try:
+            score([load_reward(spec)], PromptSet(["p"], {{}}), ["r"])
+        except RewardError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "timeout_seconds=0.1: scoring 1 responses took longer" in done.stdout
+
+
+def test_a_regular_expression_that_explodes_ends_in_time():
+    source = load("verifier:regex", pattern=r"(a|aa)+$", timeout_seconds=0.2)
+    with pytest.raises(RewardError, match=r"timeout_seconds=0\.2"):
+        score([source], prompts(1), ["a" * 100 + "b"])
+
+
+def test_scores_are_float64(tmp_path):
+    assert score([python_reward(tmp_path, "return [0, 1]")], TWO, ["a", "b"]).dtype == np.float64

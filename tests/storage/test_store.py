@@ -6,7 +6,8 @@ import pytest
 
 from palm.errors import StorageError
 from palm.stages.reuse import reuse_or_make
-from palm.storage.store import Store, fetch_s3_folder
+from palm.storage.s3 import fetch_s3_folder
+from palm.storage.store import Store
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -19,6 +20,13 @@ from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.train_policy import train_policy
 from palm.training.adapters import save_policy
+
+
+def resample(folder, **changes) -> None:
+    """Reference rollouts of other rewards in the place of the old ones."""
+    config = load_config(edit_config(folder, **changes))
+    shutil.rmtree(folder / "rollouts")
+    sample_reference(config, folder / "base", folder / "rollouts")
 
 
 def train(folder, name: str, weights=(1.0, 0.0), **changes):
@@ -92,6 +100,7 @@ def test_training_is_reproducible_and_named_by_what_matters(built):
     assert train(built, "five", registry__model="renamed", selection__size=1)[1]["policy"] == first["policy"]
     rewards = built / "rewards.py"
     rewards.write_text(rewards.read_text().replace("20", "10"))
+    resample(built)
     assert train(built, "six")[1]["policy"] != first["policy"]
 
 
@@ -110,16 +119,15 @@ def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
         rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
         "    return [None if len(responses) == 16 else 0.5 for _ in responses]\n"
     )
+    resample(
+        built,
+        rewards=[
+            {"name": "length", "uri": "python:rewards.py:length"},
+            {"name": "late", "uri": "python:rewards.py:late"},
+        ],
+    )
     with pytest.raises(Exception, match="reward 'late' gave None"):
-        train(
-            built,
-            "policy",
-            rewards=[
-                {"name": "length", "uri": "python:rewards.py:length"},
-                {"name": "late", "uri": "python:rewards.py:late"},
-            ],
-            training__warm_start="none",
-        )
+        train(built, "policy", training__warm_start="none")
     assert not (built / "policy").exists()
     assert not list((built / "store").glob("policy-*"))
 

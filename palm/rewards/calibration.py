@@ -1,0 +1,106 @@
+"""Calibrating rewards on the reference's rollouts, and keeping the result with them.
+
+What is trained and what is certified must be on one scale. So the numbers that a normalisation lacks are fitted once,
+where the reference is sampled, stored beside its rollouts, and read by every later step.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from palm.errors import DataError
+from palm.normalisation_config import Normalisation
+from palm.rewards.normalisation import fit
+from palm.rewards.source import RewardSource
+from palm.storage.digest import value_digest
+from palm.storage.files import read_json, write_json
+
+FILE = "calibration.json"
+
+
+def calibrate(sources: list[RewardSource], raw: np.ndarray) -> list[RewardSource]:
+    """Fit the normalisations that lack numbers.
+
+    Args:
+        sources: rewards, length d.
+        raw: their raw scores of the reference's responses to the training prompts, shape (n, d).
+
+    Returns:
+        The rewards with fitted normalisations, in order; those that lacked nothing unchanged.
+
+    Raises:
+        RewardError: raw scores do not determine a normalisation.
+    """
+    return [
+        _fitted(source, fit(source.spec.normalisation, raw[:, index], name=source.spec.name))
+        for index, source in enumerate(sources)
+    ]
+
+
+def write_calibration(
+    folder: Path, sources: list[RewardSource], calibrated: list[RewardSource], raw: np.ndarray
+) -> None:
+    """Write the file that `read_calibration` reads, with a summary of the raw scores for people.
+
+    Args:
+        folder: folder of the reference's rollouts.
+        sources: rewards as configured, length d.
+        calibrated: what `calibrate` made of them.
+        raw: raw scores, shape (n, d).
+    """
+    entries = {
+        source.spec.name: {
+            "fingerprint": source.fingerprint,
+            "normalisation": fitted.spec.normalisation.model_dump(mode="json"),
+            "responses": int(raw.shape[0]),
+            "raw_minimum": float(raw[:, index].min()),
+            "raw_median": float(np.median(raw[:, index])),
+            "raw_maximum": float(raw[:, index].max()),
+        }
+        for index, (source, fitted) in enumerate(zip(sources, calibrated, strict=True))
+    }
+    write_json(folder / FILE, {"rewards": entries})
+
+
+def read_calibration(folder: Path, sources: list[RewardSource]) -> list[RewardSource]:
+    """Put the stored normalisations into rewards.
+
+    Args:
+        folder: folder of the reference's rollouts.
+        sources: rewards as configured, length d.
+
+    Returns:
+        The rewards with fitted normalisations, in order.
+
+    Raises:
+        DataError: the file is missing, or the rollouts were scored by other rewards than these.
+    """
+    entries = read_json(folder / FILE).get("rewards", {})
+    calibrated = []
+    for source in sources:
+        entry = entries.get(source.spec.name)
+        if entry is None or entry["fingerprint"] != source.fingerprint:
+            raise DataError(
+                f"{folder / FILE}: reward {source.spec.name!r}",
+                rule="the rollouts were not scored by this reward as it is now",
+                remedy="run the step sample_reference again",
+            )
+        try:
+            rule = type(source.spec.normalisation).model_validate(entry["normalisation"])
+        except ValidationError as error:
+            raise DataError(
+                f"{folder / FILE}: reward {source.spec.name!r}",
+                rule=f"holds no {source.spec.normalisation.kind} normalisation ({error.errors()[0]['msg']})",
+                remedy="run the step sample_reference again",
+            ) from error
+        calibrated.append(_fitted(source, rule))
+    return calibrated
+
+
+def _fitted(source: RewardSource, rule: Normalisation) -> RewardSource:
+    if rule == source.spec.normalisation:
+        return source
+    fingerprint = value_digest({"reward": source.fingerprint, "calibrated": rule.model_dump(mode="json")})
+    return replace(source, spec=source.spec.model_copy(update={"normalisation": rule}), fingerprint=fingerprint)

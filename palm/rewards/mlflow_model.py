@@ -1,0 +1,150 @@
+"""Rewards that are registered MLflow models: code, or a classifier, never a pickle."""
+
+import functools
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from palm.config import Registry
+from palm.errors import RegistryError, RewardError
+from palm.mlflow_connection import connected
+from palm.reward_config import Classifier, MlflowModel
+from palm.rewards.classifier import open_classifier
+from palm.rewards.loaded import Loaded, RawReward
+from palm.storage.cache import cached_folder
+from palm.storage.digest import folder_digests
+
+_PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill", ".bin", ".pt", ".pth", ".ckpt"}
+_CLASSIFIER_KEYS = ("label", "output", "batch_size", "max_tokens", "dtype")
+
+
+def load_mlflow_model(spec: MlflowModel, registry: Registry | None) -> Loaded:
+    """Open a registered model.
+
+    Args:
+        spec: its configuration.
+        registry: where MLflow is.
+
+    Returns:
+        The function, which loads the model when it is first called; its identity is the resolved version and the
+        content of its files.
+
+    Raises:
+        RewardError: there is no such version, it is pickled, or of a flavour that gives no reward.
+    """
+    name, version, folder = _download(spec, registry)
+    flavours = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]
+    if "transformers" in flavours:
+        loaded = _open_transformers(spec, folder, flavours["transformers"])
+    else:
+        _refuse_classifier_keys(spec)
+        loaded = Loaded(_pyfunc(folder), {"files": folder_digests(folder)})
+    return Loaded(loaded.function, {**loaded.identity, "model": name, "version": version})
+
+
+def _download(spec: MlflowModel, registry: Registry | None) -> tuple[str, str, Path]:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    if registry is None:
+        raise RewardError(_what(spec), rule="needs a registry", remedy="give the section registry")
+    name, _, alias = spec.uri.removeprefix("mlflow:models:/").partition("@")
+    name, _, number = name.partition("/")
+    try:
+        with connected(registry) as client:
+            try:
+                found = (
+                    client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+                )
+            except MlflowException as error:
+                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                raise RewardError(
+                    _what(spec),
+                    rule="does not exist in the registry",
+                    remedy=f"check name and {'alias' if alias else 'version'} at {registry.tracking_uri}",
+                ) from error
+
+            def fill(folder: Path) -> None:
+                mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=str(folder))
+                _refuse_pickles(spec, folder)
+
+            # A version's number alone is not enough: it starts anew when a model is deleted and made again.
+            made = [registry.tracking_uri, name, str(found.version), found.creation_timestamp, found.source]
+            folder = cached_folder({"mlflow": made}, fill)
+    except RegistryError as error:
+        raise RewardError(
+            _what(spec), rule=f"cannot be had from MLflow ({error})", remedy="check registry.tracking_uri"
+        ) from error
+    return name, str(found.version), folder
+
+
+def _refuse_pickles(spec: MlflowModel, folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (path.suffix.lower() in _PICKLES or _looks_pickled(path)):
+            raise RewardError(
+                _what(spec),
+                rule=f"holds {path.relative_to(folder)}, which may be a pickle, and a pickle can run any code",
+                remedy="log the model from code (python_model='file.py'), or with the transformers flavour",
+            )
+
+
+def _looks_pickled(path: Path) -> bool:
+    """Whether a file, whatever its name, starts like a pickle or is a PyTorch archive of one."""
+    with path.open("rb") as stream:
+        head = stream.read(2)
+    if len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5:
+        return True
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".pkl") for name in archive.namelist())
+    return False
+
+
+def _open_transformers(spec: MlflowModel, folder: Path, flavour: dict) -> Loaded:
+    weights, tokenizer = folder / flavour.get("model_binary", "model"), folder / "components" / "tokenizer"
+    if flavour.get("task") != "text-classification" or not weights.is_dir() or not tokenizer.is_dir():
+        raise RewardError(
+            _what(spec),
+            rule=f"is a transformers model of task {flavour.get('task')!r}",
+            remedy="log one with task='text-classification', its weights and its tokenizer",
+        )
+    return open_classifier(spec, weights=weights, tokenizer=tokenizer)
+
+
+def _refuse_classifier_keys(spec: MlflowModel) -> None:
+    changed = [key for key in _CLASSIFIER_KEYS if getattr(spec, key) != Classifier.model_fields[key].default]
+    if changed:
+        raise RewardError(
+            f"{_what(spec)}: {changed[0]}={getattr(spec, changed[0])!r}",
+            rule="has no meaning here: the model is not of the transformers flavour",
+            remedy="leave it out",
+        )
+
+
+def _pyfunc(folder: Path) -> RawReward:
+    def function(prompts: list[str], responses: list[str], **fields: list):
+        import pandas as pd
+
+        if "response" in fields:
+            raise ValueError("a field of the prompts is called 'response', as is the column of the responses")
+        answer = _load_pyfunc(folder).predict(pd.DataFrame({"prompt": prompts, "response": responses, **fields}))
+        if isinstance(answer, pd.DataFrame):
+            if answer.shape[1] != 1:
+                raise ValueError(f"returned the columns {list(answer)} instead of one number per response")
+            return answer.iloc[:, 0].tolist()
+        return answer
+
+    return function
+
+
+@functools.lru_cache(maxsize=8)
+def _load_pyfunc(folder: Path):
+    import mlflow
+
+    return mlflow.pyfunc.load_model(str(folder))
+
+
+def _what(spec: MlflowModel) -> str:
+    return f"reward {spec.name!r}: uri={spec.uri!r}"

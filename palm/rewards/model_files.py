@@ -1,0 +1,92 @@
+"""The files of a classifier, wherever they come from: a folder, the model hub or S3."""
+
+import fnmatch
+import logging
+from pathlib import Path
+
+from palm.errors import RewardError, StorageError
+from palm.reward_config import Classifier
+from palm.storage.cache import cached_folder
+from palm.storage.digest import file_digest
+from palm.storage.s3 import fetch_s3_folder, list_s3_folder
+
+# What a classifier needs; leaves out code and other formats, pickled weights above all.
+_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+
+def fetch_model_files(spec: Classifier) -> Path:
+    """Bring a classifier's files to this machine.
+
+    The hub's own cache and ours keep downloads, so that the steps of a build on one machine share them.
+
+    Args:
+        spec: its configuration.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RewardError: they cannot be had, or a hub model is not pinned to a revision.
+    """
+    if spec.uri.startswith("s3://"):
+        return _from_s3(spec)
+    source = spec.uri.removeprefix("hf:")
+    return _folder(spec, Path(source)) if Path(source).is_absolute() else _from_hub(spec, source)
+
+
+def model_digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file in a folder that can decide what a model gives, by name."""
+    return {
+        path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file() and _is_wanted(path.name)
+    }
+
+
+def _is_wanted(name: str) -> bool:
+    return "/" not in name and any(fnmatch.fnmatch(name, pattern) for pattern in _PATTERNS)
+
+
+def _folder(spec: Classifier, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise RewardError(
+            _what(spec), rule="is not a folder", remedy="give a folder, or hf:NAME@REVISION for a model of the hub"
+        )
+    return folder
+
+
+def _from_hub(spec: Classifier, source: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    name, _, revision = source.partition("@")
+    if not revision:
+        raise RewardError(
+            _what(spec),
+            rule="names no revision, and is no folder here: a model of the hub may change under the build",
+            remedy=f"write hf:{name}@REVISION, best a commit",
+        )
+    # The hub client logs every attempt; what matters is in its error.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_PATTERNS, ignore_patterns=["*/*"]))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise RewardError(
+            _what(spec),
+            rule=f"cannot be had from the model hub ({error})",
+            remedy="check name, revision, network and HF_TOKEN, or give a folder",
+        ) from error
+
+
+def _from_s3(spec: Classifier) -> Path:
+    try:
+        objects = {name: tag for name, tag in list_s3_folder(spec.uri).items() if _is_wanted(name)}
+        return cached_folder(
+            {"uri": spec.uri, "objects": objects}, lambda folder: fetch_s3_folder(spec.uri, folder, objects)
+        )
+    except StorageError as error:
+        raise RewardError(
+            _what(spec), rule=f"cannot be had from S3 ({error})", remedy="check the address and the credentials"
+        ) from error
+
+
+def _what(spec: Classifier) -> str:
+    return f"reward {spec.name!r}: uri={spec.uri!r}"
