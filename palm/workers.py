@@ -27,7 +27,9 @@ from palm.progress import stage
 WORKERS_VARIABLE = "PALM_WORKERS"
 """``KEY@PATH``: what a client must say, and the Unix socket it says it to."""
 
-KEY_BYTES = 64
+KEY_BYTES = 65
+"""Of the message that opens a request: the key and a line's end."""
+
 GRACE_SECONDS = 5.0
 """Time that the workers of a pool that ends have after SIGTERM."""
 
@@ -100,7 +102,7 @@ def worker_pool(log: Path) -> Iterator[str]:
     if sys.platform != "linux":
         yield ""
         return
-    key = secrets.token_hex(KEY_BYTES // 2)
+    key = secrets.token_hex((KEY_BYTES - 1) // 2)
     # The folder is readable by this user only.
     with tempfile.TemporaryDirectory(prefix="palm-") as folder:
         path = f"{folder}/socket"
@@ -138,7 +140,7 @@ def _start(path: str, key: str, log: Path) -> subprocess.Popen:
         )
     # By a pipe: other users can read a command line. The pipe stays open; that it closes tells the server that this
     # process is gone.
-    process.stdin.write(key.encode())
+    process.stdin.write(f"{key}\n".encode())
     process.stdin.flush()
     return process
 
@@ -157,7 +159,8 @@ def _ask(address: str, request: str) -> tuple[int, dict]:
         try:
             server.connect(path)
             # The worker writes to this task's own stdout and stderr.
-            socket.send_fds(server, [key.encode()], [1, 2, question.fileno(), answer.fileno()])
+            # The line's end goes too: handles cannot travel with nothing, which a broken address would have them do.
+            socket.send_fds(server, [f"{key}\n".encode()], [1, 2, question.fileno(), answer.fileno()])
             with _forwarding(server):
                 status = b"".join(iter(lambda: server.recv(16), b""))
         except OSError as error:
