@@ -15,10 +15,13 @@ from palm.errors import BuildError
 from palm.progress import EVENTS_VARIABLE
 from palm.workers import WORKERS_VARIABLE, call_step, run_step, worker_pool
 
-TASK = (
-    "import json, sys; from palm.workers import run_step; run_step(*json.loads(sys.argv[1]), **json.loads(sys.argv[2]))"
-)
-"""What a component does, as a program."""
+TASK = """
+import json, sys
+from palm.workers import run_step
+for values, paths in json.loads(sys.argv[1]):
+    run_step(*values, **paths)
+"""
+"""What components do, as a program."""
 
 HOLDER = """
 import sys, time
@@ -35,6 +38,8 @@ SHORT_SECONDS = 60
 def pool(tmp_path_factory):
     with worker_pool(tmp_path_factory.mktemp("pool") / "pool.log") as address:
         yield address
+    folder = pool_folder(address)
+    assert not folder.exists() and not servers(folder), "a used pool left something"
 
 
 @pytest.fixture
@@ -57,8 +62,8 @@ def on_training(config, workspace: Path) -> tuple[list, dict]:
     return ["train_policy", config.to_json(), [0.5, 0.5]], {key: str(workspace / name) for key, name in places.items()}
 
 
-def start_task(arguments: tuple[list, dict]) -> subprocess.Popen:
-    command = [sys.executable, "-c", TASK, *map(json.dumps, arguments)]
+def start_task(*arguments: tuple[list, dict]) -> subprocess.Popen:
+    command = [sys.executable, "-c", TASK, json.dumps(arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -105,19 +110,20 @@ def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, mon
     inputs = {"base_model": base, "rollouts": rollouts}
     own = config.model_copy(update={"storage": config.storage.model_copy(update={"root": str(workspace / "own")})})
 
-    def train_and_evaluate(do, text: str, name: str) -> None:
+    def steps(text: str, name: str) -> list[tuple[list, dict]]:
         policy, evaluation = str(workspace / f"policy-{name}"), str(workspace / f"evaluation-{name}")
-        do("train_policy", text, [0.25, 0.75], destination=policy, **inputs)
-        do("evaluate_policy", text, policy=policy, destination=evaluation, **inputs)
-
-    def alone(*values, **paths) -> None:
-        task = start_task((values, paths))
-        assert task.communicate()[1] is not None and task.returncode == 0
+        return [
+            (["train_policy", text, [0.25, 0.75]], {"destination": policy, **inputs}),
+            (["evaluate_policy", text], {"policy": policy, "destination": evaluation, **inputs}),
+        ]
 
     run_step("train_policy", config.to_json(), [1.0, 0.0], destination=str(workspace / "other"), **inputs)
-    train_and_evaluate(run_step, config.to_json(), "pool")
+    for values, paths in steps(config.to_json(), "pool"):
+        run_step(*values, **paths)
     monkeypatch.delenv(WORKERS_VARIABLE)
-    train_and_evaluate(alone, own.to_json(), "own")
+    task = start_task(*steps(own.to_json(), "own"))
+    _, err = task.communicate()
+    assert task.returncode == 0, err
     for file in ("policy-{}/adapter_model.safetensors", "evaluation-{}/samples.parquet"):
         pooled, single = (workspace / file.format(name) for name in ("pool", "own"))
         assert pooled.read_bytes() == single.read_bytes(), file
@@ -230,7 +236,8 @@ def test_a_client_without_the_key_is_refused(config, workspace, address, monkeyp
 def test_a_pool_that_ends_leaves_nothing(config, workspace, tmp_path, monkeypatch):
     with worker_pool(tmp_path / "pool.log") as address:
         folder = pool_folder(address)
-        assert folder.exists() and len(servers(folder)) == 1
+        wait_until(lambda: len(servers(folder)) == 1)
+        assert folder.exists()
     assert not folder.exists() and not servers(folder)
     monkeypatch.setenv(WORKERS_VARIABLE, address)
     values, paths = on_training(config, workspace)
