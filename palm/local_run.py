@@ -17,10 +17,12 @@ from palm.progress import EVENTS_VARIABLE
 from palm.registry.tracking import check_reachable
 from palm.stages.inputs import check_inputs
 from palm.storage.files import read_json, write_text
+from palm.workers import WORKERS_VARIABLE, worker_pool
 
 # KFP's local ParallelFor runs at most this many iterations at once.
 _LOCAL_WORKERS = 2
 _POLL_SECONDS = 0.2
+_LOG = "run.log"
 
 
 def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
@@ -45,7 +47,13 @@ def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
     write_text(folder / "config.yaml", config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
     events = folder / "events.jsonl"
-    with _environment(events), EventView(events, console) as view, _polling(view):
+    with (
+        _environment(_settings(events)),
+        worker_pool(folder / _LOG) as address,
+        _environment({WORKERS_VARIABLE: address}),
+        EventView(events, console) as view,
+        _polling(view),
+    ):
         outputs = _run_pipeline(config, folder, view)
     for name, target in (("page", "report.html"), ("summary", "summary.json")):
         shutil.copyfile(outputs[name].path, folder / target)
@@ -58,8 +66,8 @@ def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dic
     from pipelines.build_portfolio.pipeline import build_portfolio
 
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
-    log = folder / "run.log"
-    with log.open("w", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
+    log = folder / _LOG
+    with log.open("a", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
         try:
             return build_portfolio(config=config.to_json()).outputs
         except Exception as error:
@@ -71,15 +79,18 @@ def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dic
             ) from error
 
 
-@contextlib.contextmanager
-def _environment(events: Path) -> Iterator[None]:
-    """The environment that the steps' processes inherit."""
+def _settings(events: Path) -> dict[str, str]:
     threads = str(max(1, (os.cpu_count() or 1) // _LOCAL_WORKERS))
-    wanted = {
+    return {
         EVENTS_VARIABLE: str(events),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
         "TOKENIZERS_PARALLELISM": "false",
     }
+
+
+@contextlib.contextmanager
+def _environment(wanted: dict[str, str]) -> Iterator[None]:
+    """The environment that processes started in the block inherit."""
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:

@@ -24,17 +24,15 @@ def evaluate_policy(
         evaluation: Folder with evaluation.json and samples.parquet.
         metrics: What the Kubeflow UI shows: J, J_ref, J - J_ref, KL and each reward.
     """
-    from pathlib import Path
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.evaluate_policy import evaluate_policy as step
-
-    record = step(
-        parse_config(config),
-        policy=Path(policy.path),
-        base_model=Path(base_model.path),
-        rollouts=Path(rollouts.path),
-        destination=Path(evaluation.path),
+    record = run_step(
+        "evaluate_policy",
+        config,
+        policy=policy.path,
+        base_model=base_model.path,
+        rollouts=rollouts.path,
+        destination=evaluation.path,
     )
     evaluation.metadata["policy"] = record["policy"]
     shown = {"J": "objective", "J_ref": "objective_reference", "J_gain": "gain", "KL": "kl"}

@@ -13,9 +13,6 @@ def prepare_base_model(config: str, base_model: dsl.Output[dsl.Model]):
         config: The validated configuration, as JSON text.
         base_model: Hugging Face model folder with its digest.
     """
-    from pathlib import Path
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.prepare_base_model import prepare_base_model as step
-
-    step(parse_config(config), Path(base_model.path))
+    run_step("prepare_base_model", config, destination=base_model.path)

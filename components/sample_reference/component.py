@@ -14,9 +14,6 @@ def sample_reference(config: str, base_model: dsl.Input[dsl.Model], rollouts: ds
         base_model: Prepared base model.
         rollouts: Folder with train.parquet, eval.parquet and reference.json.
     """
-    from pathlib import Path
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.sample_reference import sample_reference as step
-
-    step(parse_config(config), Path(base_model.path), Path(rollouts.path))
+    run_step("sample_reference", config, base_model=base_model.path, destination=rollouts.path)

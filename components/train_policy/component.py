@@ -22,16 +22,14 @@ def train_policy(
         rollouts: Scored rollouts of the reference policy.
         policy: PEFT adapter folder with policy.json.
     """
-    from pathlib import Path
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.train_policy import train_policy as step
-
-    record = step(
-        parse_config(config),
+    record = run_step(
+        "train_policy",
+        config,
         preference_weights,
-        base_model=Path(base_model.path),
-        rollouts=Path(rollouts.path),
-        destination=Path(policy.path),
+        base_model=base_model.path,
+        rollouts=rollouts.path,
+        destination=policy.path,
     )
     policy.metadata.update({key: record[key] for key in ("policy", "weights", "backend", "reused", "training_seconds")})

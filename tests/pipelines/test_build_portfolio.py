@@ -1,6 +1,7 @@
 """The whole pipeline by the real local runner, started as a user starts it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,12 @@ def test_from_yaml_to_a_promoted_portfolio_and_again_without_training(workspace)
     ]:
         assert text in first.stdout
     assert "<html" in (folder / "report.html").read_text()
+    log = (folder / "run.log").read_text()
+    for step in ("prepare_base_model tiny", "sample_reference ", "train_policy 0.500 0.500", "evaluate_policy 1.000"):
+        assert re.search(rf"\[palm .*INFO\]: {step}.* start", log), "not done by a worker of the pool"
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    trained = {event["process"] for event in events if event["stage"] == "train_policy"}
+    assert len(trained) == len(summary["policies"]), "a process a policy"
     second = run(workspace / "portfolio.yaml")
     assert second.returncode == 0, second.stderr
     newer = max((workspace / "builds").iterdir())
