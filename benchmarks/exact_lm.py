@@ -202,14 +202,14 @@ def _save_model(folder: Path, words: int, seed: int) -> None:
     whole_words = Tokenizer(models.WordLevel(vocabulary, unk_token=_END))
     whole_words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole_words, eos_token=_END, pad_token=_END)
-    width = 64
+    width = int(__import__("os").environ.get("WIDTH","64"))
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(vocabulary),
             hidden_size=width,
             intermediate_size=2 * width,
-            num_hidden_layers=2,
+            num_hidden_layers=int(__import__("os").environ.get("LAYERS","1")),
             num_attention_heads=2,
             max_position_embeddings=64,
             bos_token_id=None,
@@ -219,7 +219,7 @@ def _save_model(folder: Path, words: int, seed: int) -> None:
         )
     )
     # Logits with a standard deviation of 1.5: a reference far from uniform.
-    model.lm_head.weight.data *= 1.5
+    model.lm_head.weight.data *= float(__import__("os").environ.get("SCALE","1.5"))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
