@@ -29,4 +29,20 @@ def train(problem: Problem) -> Trained:
     """
     from trl import GRPOConfig, GRPOTrainer
 
-    return run(problem, GRPOTrainer, GRPOConfig, FAITHFUL)
+    return run(problem, GRPOTrainer, GRPOConfig, faithful_settings(problem))
+
+
+def faithful_settings(problem: Problem) -> dict:
+    """The settings of TRL with which GRPO maximises J_w.
+
+    GRPO's baseline, the mean of the group, holds the response itself. That takes a G-th off the expected gradient of
+    the rewards and leaves that of the KL, as if β were G / (G - 1) times larger; so TRL is given that much less.
+
+    Args:
+        problem: objective, data and settings.
+
+    Returns:
+        `FAITHFUL` and TRL's ``beta``.
+    """
+    group = problem.config.training.responses_per_prompt
+    return {**FAITHFUL, "beta": problem.config.beta * (group - 1) / group}
