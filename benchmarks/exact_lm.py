@@ -20,6 +20,8 @@ from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import PromptSet, encode_prompts
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
+from palm.storage.store import Store
+from palm.training.checkpoints import Checkpoints
 from palm.training.objective import Problem, Trained
 
 REWARDS = ("first", "second", "third")
@@ -134,7 +136,15 @@ def build_exact_lm(folder: Path, *, words: int, length: int, prompts: int, seed:
 
 
 def train(
-    lm: ExactLM, weights: np.ndarray, *, beta: float, backend: str, scratch: Path, altered: dict | None = None, **training
+    lm: ExactLM,
+    weights: np.ndarray,
+    *,
+    beta: float,
+    backend: str,
+    scratch: Path,
+    copies: int = 1,
+    altered: dict | None = None,
+    **training,
 ) -> np.ndarray:
     """Train a policy the way a build does and list what it learned.
 
@@ -144,29 +154,30 @@ def train(
         beta: β > 0.
         backend: module of `palm.training`.
         scratch: folder for the trainer's files.
-        altered: settings of TRL that the backend pins, with other values: another objective, for comparison.
+        copies: groups of responses to each prompt in a step.
+        altered: settings that palm's `grpo` pins, with other values: another objective, for comparison.
         training: keys of the configuration's section `training`.
 
     Returns:
         log π(y|x) of the trained policy, shape (X, Y).
     """
-    given = problem(lm, weights, beta=beta, scratch=scratch, backend=backend, **training)
-    module = import_module(f"palm.training.{backend}")
-    trained = module.train(given) if altered is None else _train_altered(given, module, altered)
+    given = problem(lm, weights, beta=beta, scratch=scratch, copies=copies, backend=backend, **training)
+    trained = import_module(f"palm.training.{backend}").train(given) if altered is None else _altered(given, altered)
     return lm.policy(trained.model)
 
 
-def _train_altered(given: Problem, module, altered: dict) -> Trained:
-    import trl
+def _altered(given: Problem, altered: dict) -> Trained:
+    from trl import GRPOConfig, GRPOTrainer
 
+    from palm.training.grpo import faithful_settings
     from palm.training.policy_gradient import run
 
-    name = module.__name__.rpartition(".")[2].upper()
-    return run(given, getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config"), {**module.FAITHFUL, **altered})
+    return run(given, GRPOTrainer, GRPOConfig, {**faithful_settings(given), **altered})
 
 
-def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, **training) -> Problem:
+def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, copies: int, **training) -> Problem:
     """The training problem of a build with this reference policy; what training does not read is filled in."""
+    prompts = lm.prompts.repeat(copies)
     config = {
         "name": "exact",
         "base_model": {"source": str(lm.folder)},
@@ -175,7 +186,8 @@ def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, **t
         "beta": beta,
         "design": {"strategy": "palm", "epsilon": 0.4, "delta": 0.1},
         "generation": {"max_new_tokens": lm.length},
-        "training": {"prompts_per_step": len(lm.prompts.texts), **training},
+        # The log of grpo is of k3, whose tail is heavy: one sample can put its mean above any limit.
+        "training": {"prompts_per_step": len(prompts.texts), "warm_start": "none", "max_kl": 1e6, **training},
         "selection": {"size": 1},
         "registry": {"tracking_uri": "sqlite:///none.db", "experiment": "exact", "model": "exact"},
         "promotion": {"max_epsilon": 1.0},
@@ -185,10 +197,13 @@ def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, **t
         config=PortfolioConfig.model_validate(config),
         preference_weights=np.asarray(weights),
         base_model=lm.folder,
-        prompts=lm.prompts,
+        prompts=prompts,
         rewards=lm.rewards,
         rollouts=scratch / "rollouts",
         scratch=scratch,
+        checkpoints=Checkpoints(Store(str(scratch / "store")), "exact", every=10**6),
+        corner=lambda index: scratch / f"corner-{index}",
+        preempted=lambda: False,
         on_step=lambda step, steps, note: None,
     )
 
@@ -202,24 +217,23 @@ def _save_model(folder: Path, words: int, seed: int) -> None:
     whole_words = Tokenizer(models.WordLevel(vocabulary, unk_token=_END))
     whole_words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole_words, eos_token=_END, pad_token=_END)
-    width = int(__import__("os").environ.get("WIDTH","64"))
+    width = 128
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(vocabulary),
             hidden_size=width,
             intermediate_size=2 * width,
-            num_hidden_layers=int(__import__("os").environ.get("LAYERS","1")),
+            num_hidden_layers=1,
             num_attention_heads=2,
             max_position_embeddings=64,
             bos_token_id=None,
             eos_token_id=0,
             pad_token_id=0,
+            # Logits with a standard deviation of 1: a reference far from uniform.
             initializer_range=width**-0.5,
         )
     )
-    # Logits with a standard deviation of 1.5: a reference far from uniform.
-    model.lm_head.weight.data *= float(__import__("os").environ.get("SCALE","1.5"))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
