@@ -1,7 +1,8 @@
 """GRPO with every setting that would change the objective turned off.
 
 What remains different from J_w: the KL gradient is corrected one token at a time, without the effect of a token on
-the divergence of later ones. `rloo` has no such difference.
+the divergence of later ones. Training then ends short of the optimum unless responses are one token long
+(docs/method.md, what is trained). `rloo` has no such difference.
 """
 
 from palm.training.objective import Problem, Trained
