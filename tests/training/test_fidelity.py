@@ -9,13 +9,13 @@ from fidelity_cases import grpo_fixed_point
 SHARE = 0.98
 """Share of the possible gain J* - J_ref that a faithful backend must reach."""
 
-SETTINGS = {"responses_per_prompt": 8, "micro_batch_size": 128, "learning_rate": 0.007}
+SETTINGS = {"responses_per_prompt": 8, "micro_batch_size": 128, "learning_rate": 0.01}
 COPIES, STEPS = 8, {"rloo": 100, "grpo": 150}
 
 
 def draw_cases(count: int) -> list[tuple[np.ndarray, float]]:
     rng = np.random.default_rng(0)
-    return [(rng.dirichlet(np.ones(3)), float(np.exp(rng.uniform(np.log(0.06), np.log(0.3))))) for _ in range(count)]
+    return [(rng.dirichlet(np.ones(3)), float(np.exp(rng.uniform(np.log(0.07), np.log(0.3))))) for _ in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_optimum_is_reached(one_token, tmp_path, backend):
 )
 def test_with_a_default_of_trl_it_is_not(one_token, tmp_path, altered):
     """The test above would notice: two defaults change the objective."""
-    reached = shares(one_token, tmp_path, backend="grpo", count=3, altered=altered)
+    reached = shares(one_token, tmp_path, backend="grpo", count=2, altered=altered)
     assert reached.min() < SHARE - 0.03
 
 
