@@ -1,7 +1,8 @@
 """GRPO with every setting that would change the objective turned off.
 
 What remains different from J_w: the KL gradient is corrected one token at a time, without the effect of a token on
-the divergence of later ones. `rloo` has no such difference.
+the divergence of later ones. Training then ends short of the optimum unless responses are one token long
+(docs/method.md, what is trained). `rloo` has no such difference.
 """
 
 from palm.training.objective import Problem, Trained
@@ -29,4 +30,20 @@ def train(problem: Problem) -> Trained:
     """
     from trl import GRPOConfig, GRPOTrainer
 
-    return run(problem, GRPOTrainer, GRPOConfig, FAITHFUL)
+    return run(problem, GRPOTrainer, GRPOConfig, faithful_settings(problem))
+
+
+def faithful_settings(problem: Problem) -> dict:
+    """The settings of TRL with which GRPO maximises J_w.
+
+    GRPO's baseline, the mean of the group, holds the response itself. That takes a G-th off the expected gradient of
+    the rewards and leaves that of the KL, as if β were G / (G - 1) times larger; so TRL is given that much less.
+
+    Args:
+        problem: objective, data and settings.
+
+    Returns:
+        `FAITHFUL` and TRL's ``beta``.
+    """
+    group = problem.config.training.responses_per_prompt
+    return {**FAITHFUL, "beta": problem.config.beta * (group - 1) / group}

@@ -45,7 +45,7 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
     # The base with a `peft_config`, not a PEFT model: TRL would take that as its reference.
     trainer = trainer_class(
         model=base.model,
-        args=config_class(**_common_arguments(problem), **faithful),
+        args=config_class(**{**_common_arguments(problem), **faithful}),
         reward_funcs=[_reward_function(source, problem, base.tokenizer) for source in problem.rewards],
         train_dataset=Dataset.from_list(rows),
         processing_class=base.tokenizer,
