@@ -23,7 +23,7 @@ def policy_table(summary: dict) -> Table:
 
     Returns:
         A table: weights, rewards, metrics, KL, J, J − J_ref with its standard error, J*, share of the possible gain;
-        ● marks the portfolio.
+        ● marks the portfolio, ! a policy whose training a guard stopped.
     """
     names, metrics = summary["reward_names"], summary["metric_names"]
     table = Table(
@@ -46,7 +46,7 @@ def policy_table(summary: dict) -> Table:
     )
     for record in sorted(summary["policies"], key=lambda entry: entry["weights"], reverse=True):
         table.add_row(
-            "●" if record["policy"] in summary["selection"]["portfolio"] else "",
+            ("●" if record["policy"] in summary["selection"]["portfolio"] else "") + ("!" if record["guard"] else ""),
             record["policy"],
             " ".join(f"{weight:.2f}" for weight in record["weights"]),
             *_means(record["rewards"], names),
@@ -80,7 +80,9 @@ def _portfolio_text(summary: dict) -> str:
     effective, by_chance = (
         selection["diversity"][key] for key in ("effective_policies", "effective_policies_by_chance")
     )
+    guards = [(record["policy"], record["guard"]) for record in summary["policies"] if record["guard"]]
     lines = [
+        *(f"[bold]![/] {name}: {guard['message']}" for name, guard in guards),
         f"[bold]Portfolio[/] of {len(selection['portfolio'])} from {len(weights)} policies ({selection['method']}):",
         *(
             f"  {name}  weights {' '.join(f'{w:.2f}' for w in weights[name])}  serves {selection['usage'][name]:.1%}"

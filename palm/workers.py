@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 
 import palm.errors
-from palm.errors import BuildError, PalmError, StorageError
+from palm.errors import BuildError, PalmError, PreemptedError, StorageError
 from palm.progress import stage
 
 WORKERS_VARIABLE = "PALM_WORKERS"
@@ -51,8 +51,17 @@ def run_step(name: str, config: str, *values, **paths: str):
 
     Raises:
         PalmError: the step raised it, or its worker was killed.
-        SystemExit: the worker ended with another exit status than 0; its traceback is on stderr.
+        SystemExit: the step was preempted (its exit code says: try again), or the worker ended with another exit
+            status than 0; its traceback is on stderr.
     """
+    try:
+        return _run_step(name, config, values, paths)
+    except PreemptedError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+def _run_step(name: str, config: str, values: tuple, paths: dict[str, str]):
     address = os.environ.get(WORKERS_VARIABLE)
     if not address:
         return call_step(name, config, values, paths)

@@ -32,4 +32,5 @@ def train_policy(
         rollouts=rollouts.path,
         destination=policy.path,
     )
-    policy.metadata.update({key: record[key] for key in ("policy", "weights", "backend", "reused", "training_seconds")})
+    shown = ("policy", "weights", "backend", "reused", "training_seconds", "guard")
+    policy.metadata.update({key: record[key] for key in shown})

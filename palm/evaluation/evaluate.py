@@ -30,11 +30,13 @@ class TrainedPolicy:
         name: content name.
         preference_weights: w that it was trained for, length d.
         folder: PEFT adapter or whole model.
+        guard: what stopped its training (`palm.training.guards.Guard` as a dict), or None.
     """
 
     name: str
     preference_weights: list[float]
     folder: Path
+    guard: dict | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,13 @@ class PolicyEvaluator:
             divergences,
             rollouts.rewards @ weights - config.beta * divergences,
             embeddings,
-            {"policy": policy.name, "weights": weights.tolist(), **summary, "diversity": diversity},
+            {
+                "policy": policy.name,
+                "weights": weights.tolist(),
+                "guard": policy.guard,
+                **summary,
+                "diversity": diversity,
+            },
         )
 
 

@@ -65,7 +65,7 @@ def evaluate_policies(
         evaluator = cache(lambda: _evaluator(config, inputs(), base_model, rollouts, embedding_model()))
         for policy, destination in zip(policies, destinations, strict=True):
             record = read_json(policy / "policy.json")
-            trained = TrainedPolicy(record["policy"], record["weights"], policy)
+            trained = TrainedPolicy(record["policy"], record["weights"], policy, record["guard"])
             with stage("evaluate_policy", " ".join(f"{weight:.3f}" for weight in record["weights"])) as progress:
                 definition = _definition(config, inputs(), base_model, embedding_model(), trained)
                 reuse_or_make(

@@ -24,6 +24,12 @@ def promote_portfolio(config: PortfolioConfig, *, registration: Path, selection:
         RegistryError: MLflow fails.
     """
     with stage("promote_portfolio", config.registry.model):
-        verdict = promote(config, version=read_json(registration)["version"], epsilon=read_json(selection)["epsilon"])
+        chosen = read_json(selection)
+        guards = {
+            record["policy"]: record["guard"]["message"]
+            for record in chosen["policies"]
+            if record["guard"] is not None and record["policy"] in chosen["portfolio"]
+        }
+        verdict = promote(config, version=read_json(registration)["version"], epsilon=chosen["epsilon"], guards=guards)
         write_json(destination, verdict)
     return verdict

@@ -95,15 +95,17 @@ def test_the_gate_promotes_or_says_why_not(built):
     folder, config, _ = built
     registered = register(built)
     strict = load_config(edit_config(folder, promotion__max_epsilon=0.01))
-    refused = promote(strict, version=registered["version"], epsilon=0.02)
+    refused = promote(strict, version=registered["version"], epsilon=0.02, guards={})
     assert not refused["promoted"] and "0.0200 exceeds promotion.max_epsilon=0.01" in refused["reason"]
     assert "champion" not in client(config).get_registered_model(config.registry.model).aliases
-    accepted = promote(strict, version=registered["version"], epsilon=0.01)
+    accepted = promote(strict, version=registered["version"], epsilon=0.01, guards={})
     assert accepted["promoted"] and accepted["previous_version"] is None
     assert str(client(config).get_model_version_by_alias(config.registry.model, "champion").version) == "1"
     second = register(built, "build-2")
-    kept = promote(strict, version=second["version"], epsilon=0.02)
+    kept = promote(strict, version=second["version"], epsilon=0.02, guards={})
     assert "version 1 stays champion" in kept["reason"] and kept["previous_version"] == "1"
+    marked = promote(strict, version=second["version"], epsilon=0.0, guards={"policy-b": "KL is 9 nats at step 3"})
+    assert not marked["promoted"] and "policy-b is marked by a guard of its training: KL is 9" in marked["reason"]
     assert str(client(config).get_model_version_by_alias(config.registry.model, "champion").version) == "1"
 
 
@@ -120,7 +122,7 @@ print("ANSWERS" + json.dumps(loaded.predict(rows, params={"seed": 3}).to_dict("r
 def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(built):
     folder, config, _ = built
     registered = register(built)
-    promote(config, version=registered["version"], epsilon=0.0)
+    promote(config, version=registered["version"], epsilon=0.0, guards={})
     selection = json.loads((folder / "portfolio.json").read_text())
     records = {record["policy"]: record["value_vector"] for record in selection["policies"]}
     names = tuple(selection["portfolio"])

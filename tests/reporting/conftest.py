@@ -122,6 +122,7 @@ def _policy(index, *, weights, expected, divergence, optimum, reference, beta, m
     share = (objective - untrained) / (float(optimum) - untrained)
     return {
         "policy": f"policy-{generator.integers(16**12):012x}",
+        "guard": None,
         "weights": weights.tolist(),
         "rewards": metrics["rewards"][index],
         "metrics": metrics["metrics"][index],

@@ -161,3 +161,12 @@ def test_a_field_missing_inside_a_section_is_named(build, tmp_path):
     with pytest.raises(DataError, match="kl"):
         write_report(build, tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_that_a_guard_marked_is_told(build):
+    policy = build["policies"][0]
+    assert "marked by a guard" not in Page(render_report(build)).text
+    policy["guard"] = {"kind": "kl", "message": "KL is 12 nats at step 7, the limit is 10", "step": 7}
+    text = Page(render_report(build)).text
+    assert "is marked by a guard: KL is 12 nats at step 7, the limit is 10. Training stopped there" in text
+    assert "⚠" in text

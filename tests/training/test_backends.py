@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import edit_config
+from safetensors.numpy import load_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from palm.config_file import load_config
@@ -171,3 +172,37 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
         policy, ["say tea", "say a much longer thing"], max_new_tokens=8, batch_size=2, seed=0, temperature=0
     )
     assert beside[0] == alone
+
+
+@pytest.mark.parametrize("backend", ["rloo", "rwr"])
+def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_model(built, backend):
+    config, record = train(
+        built,
+        "policy",
+        training={
+            "backend": backend,
+            "warm_start": "none",
+            "steps": 8,
+            "prompts_per_step": 4,
+            "responses_per_prompt": 8,
+            "micro_batch_size": 32,
+            "learning_rate": 0.002,
+            "lora": None,
+            "rwr": {"learning_rate": 0.002},
+        },
+        evaluation={"samples_per_prompt": 32},
+    )
+    assert record["guard"] is None
+    assert not (built / "policy" / "adapter_config.json").exists()
+    before, after = (load_file(built / name / "model.safetensors") for name in ("base", "policy"))
+    assert before.keys() == after.keys()
+    assert all((before[name] != after[name]).any() for name in before), "a weight was not trained"
+    measured = evaluate_policy(
+        config,
+        policy=built / "policy",
+        base_model=built / "base",
+        rollouts=built / "rollouts",
+        destination=built / "evaluation",
+    )
+    assert measured["kl"]["mean"] > 0.01
+    assert measured["gain"]["mean"] > 2 * measured["gain"]["standard_error"]
