@@ -6,12 +6,12 @@ from typing import Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from palm.config_section import Section as _Section
+from palm.config_section import Section
 from palm.reward_config import Reward
 from palm.training_config import Training
 
 
-class TinyModel(_Section):
+class TinyModel(Section):
     """A small Llama trained from scratch on the spot: the base model of demos, tests and CI."""
 
     corpus: str = Field(description="JSONL file of {prompt, response} pairs that it is trained on.")
@@ -33,7 +33,7 @@ class TinyModel(_Section):
         return self
 
 
-class BaseModelSource(_Section):
+class BaseModelSource(Section):
     """The reference policy π_ref that every adapter starts from."""
 
     source: str = Field(
@@ -50,14 +50,14 @@ class BaseModelSource(_Section):
         return self
 
 
-class Prompts(_Section):
+class Prompts(Section):
     """Where the prompts are: JSONL, each line an object with `prompt` and any further fields for the rewards."""
 
     train: str = Field(description="JSONL file of prompts that policies are trained on.")
     eval: str = Field(description="JSONL file of held-out prompts that every policy is evaluated on.")
 
 
-class Design(_Section):
+class Design(Section):
     """Which preference weights are trained (docs/method.md, cells and grids)."""
 
     strategy: str = Field(
@@ -76,21 +76,21 @@ class Design(_Section):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random strategy.")
 
 
-class Generation(_Section):
+class Generation(Section):
     """How responses are produced, always sampled at temperature 1: the policy itself, not a sharpened one."""
 
     max_new_tokens: int = Field(ge=1, description="Response limit in tokens; a longer response is cut there.")
     batch_size: int = Field(64, ge=1, description="Responses generated or scored at once, outside training.")
 
 
-class Reference(_Section):
+class Reference(Section):
     """Scored rollouts of the reference policy: R(π_ref), the estimate of J* and the data of `rwr`."""
 
     samples_per_prompt: int = Field(32, ge=2, description="Responses per prompt.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of sampling.")
 
 
-class Evaluation(_Section):
+class Evaluation(Section):
     """How each policy is measured, on the same held-out prompts for all."""
 
     samples_per_prompt: int = Field(8, ge=1, description="Responses per held-out prompt.")
@@ -116,7 +116,7 @@ class Evaluation(_Section):
         return source
 
 
-class SelectionSettings(_Section):
+class SelectionSettings(Section):
     """Which of the trained policies make the portfolio."""
 
     size: int = Field(ge=1, description="Largest number of policies in the portfolio, K.")
@@ -127,7 +127,7 @@ class SelectionSettings(_Section):
     )
 
 
-class Registry(_Section):
+class Registry(Section):
     """Where runs and the portfolio are recorded."""
 
     tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
@@ -148,19 +148,19 @@ class Registry(_Section):
         return uri
 
 
-class Promotion(_Section):
+class Promotion(Section):
     """The gate before the alias `champion`."""
 
     max_epsilon: float = Field(ge=0, le=1, description="Largest certified worst-case gap ε that may be promoted.")
 
 
-class Storage(_Section):
+class Storage(Section):
     """Where trained policies are kept, named by content, so that nothing is trained twice."""
 
     root: str = Field(min_length=1, description="A folder or an s3:// prefix.")
 
 
-class PortfolioConfig(_Section):
+class PortfolioConfig(Section):
     """Everything that defines a portfolio."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the portfolio.")

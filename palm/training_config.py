@@ -4,17 +4,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from palm.config_section import Section as _Section
+from palm.config_section import Section
 
 
-class Lora(_Section):
+class Lora(Section):
     """The adapter: low-rank updates of all linear layers."""
 
     rank: int = Field(16, ge=1, description="Rank of each update.")
     alpha: int = Field(32, ge=1, description="Scale numerator: updates are multiplied by alpha / rank.")
 
 
-class Rwr(_Section):
+class Rwr(Section):
     """Reward-weighted regression on the shared reference rollouts."""
 
     epochs: int = Field(1, ge=1, description="Passes over the resampled rollouts.")
@@ -25,7 +25,7 @@ class Rwr(_Section):
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models want about 1e-3.")
 
 
-class Vllm(_Section):
+class Vllm(Section):
     """Generation of training responses by vLLM instead of transformers: much faster on a GPU (`pip install vllm`)."""
 
     mode: Literal["colocate", "server"] = Field(
@@ -41,13 +41,13 @@ class Vllm(_Section):
         return self
 
 
-class Soup(_Section):
+class Soup(Section):
     """Interpolation of the corner policies, the ones that were trained for a single reward each."""
 
     corners: Literal["rloo", "grpo", "rwr"] = Field("rwr", description="Backend that trains the corner policies.")
 
 
-class Training(_Section):
+class Training(Section):
     """How each policy is trained; only objective-faithful settings exist (docs/method.md, what is trained)."""
 
     backend: Literal["rloo", "grpo", "rwr", "soup"] = Field(

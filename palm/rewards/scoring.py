@@ -75,8 +75,8 @@ def normalised_scores(sources: list[RewardSource], raw: np.ndarray, responses: l
         if outside.size:
             row = outside[0]
             raise RewardError(
-                f"reward {source.spec.name!r} gave {raw[row, column]:.6g} for {_sample(row, responses)}",
-                rule=f"is {values[row, column]:.6g} after {rule.kind} normalisation, must be in [0, 1]",
+                f"reward {source.spec.name!r} gave {float(raw[row, column])!r} for {_sample(row, responses)}",
+                rule=f"is {float(values[row, column])!r} after {rule.kind} normalisation, must be in [0, 1]",
                 remedy=f"set a normalisation that covers its range, or mend {source.spec.uri}",
             )
     return values

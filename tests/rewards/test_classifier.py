@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from palm.errors import RewardError
 from palm.models.prompts import PromptSet
 from palm.rewards.scoring import raw_scores, score_one
+from palm.rewards.sequence_model import load_sequence_model
 
 PROMPTS = PromptSet(["say tea", "say sky", "say oak", "say tea", "say bread and stone"], {})
 RESPONSES = ["sky sky", "tea tea", "oak bread stone crypt area", "", "tea"]
@@ -69,6 +70,15 @@ def test_values_are_those_of_transformers_whatever_shares_the_batch(copy, templa
             assert raw[:, 0] == pytest.approx(logits[:, label].numpy(), abs=1e-5)
         probability = score_one(load(f"hf:{copy}", label=name), PROMPTS, RESPONSES)
         assert probability == pytest.approx(logits.softmax(dim=1)[:, label].numpy(), abs=1e-6)
+
+
+def test_only_models_that_padding_does_not_change_are_padded(classifier, copy):
+    def pads(folder) -> bool:
+        return load_sequence_model(folder, str(folder), "float32", ("input_ids",)).pads
+
+    assert pads(classifier)
+    edit_json(copy / "config.json", pad_token_id=None)
+    assert not pads(copy)
 
 
 def test_a_model_without_pad_token_scores_the_last_token_in_any_batch(copy):

@@ -90,18 +90,20 @@ def test_a_model_from_code_gets_prompt_response_and_fields(registry, name):
     assert mlflow.get_tracking_uri() == before
 
 
-def test_an_alias_stands_for_a_version_and_moving_it_makes_another_reward(registry, cache):
+@pytest.mark.parametrize(("name", "keys"), [("judge", {}), ("classifier", {"label": "tea"})])
+def test_an_alias_stands_for_a_version_and_moving_it_makes_another_reward(registry, cache, name, keys):
     with connected(registry) as client:
-        source = client.get_model_version("judge", "1").source
-        second = client.create_model_version("judge", source=source).version
+        source = client.get_model_version(name, "1").source
+        client.set_registered_model_alias(name, "champion", "1")
+        second = client.create_model_version(name, source=source).version
         try:
-            first = load(registry, "judge@champion").fingerprint
-            assert load(registry, "judge/1").fingerprint == first
-            client.set_registered_model_alias("judge", "champion", second)
-            assert load(registry, "judge@champion").fingerprint != first
+            first = load(registry, f"{name}@champion", **keys).fingerprint
+            assert load(registry, f"{name}/1", **keys).fingerprint == first
+            client.set_registered_model_alias(name, "champion", second)
+            assert load(registry, f"{name}@champion", **keys).fingerprint != first
             assert len(list(cache.iterdir())) == 2
         finally:
-            client.set_registered_model_alias("judge", "champion", "1")
+            client.set_registered_model_alias(name, "champion", "1")
 
 
 def test_a_transformers_model_is_scored_like_the_folder_it_came_from(registry, classifier):

@@ -102,7 +102,7 @@ def test_normalisation_is_applied_and_its_range_enforced(tmp_path):
     assert raw_scores([source], TWO, ["a", "b"])[:, 0].tolist() == raw
     assert score_one(source, TWO, ["a", "b"]).tolist() == [0.5, 1.0]
     source = python_reward(tmp_path, body, normalisation={"kind": "minmax", "low": 0, "high": 3})
-    with pytest.raises(RewardError, match=r"gave 4 for response 1.*is 1\.33333 after minmax"):
+    with pytest.raises(RewardError, match=r"gave 4\.0 for response 1.*is 1\.3333333333333333 after minmax"):
         score_one(source, TWO, ["a", "b"])
 
 
@@ -110,10 +110,16 @@ def test_a_reward_that_changes_its_arguments_does_not_change_the_next_ones(tmp_p
     (tmp_path / "a").mkdir()
     rude = python_reward(
         tmp_path / "a",
-        "def mine(prompts, responses, answer):\n    answer.sort(reverse=True)\n"
-        "    responses.clear()\n    return [0.0, 0.0]",
+        "def mine(prompts, responses, answer):\n    answer[0].clear()\n    answer.sort(reverse=True)\n"
+        "    prompts.clear()\n    responses.clear()\n    return [0.0, 0.0]",
     )
-    assert score([rude, python_reward(tmp_path, EQUAL)], TWO, ["1", "2"])[:, 1].tolist() == [1.0, 1.0]
+    nested = PromptSet(["p", "q"], {"answer": [["1"], ["2"]]})
+    polite = python_reward(
+        tmp_path,
+        "def mine(prompts, responses, answer):\n"
+        "    return [float([r] == a) for r, a in zip(responses, answer, strict=True)]",
+    )
+    assert score([rude, polite], nested, ["1", "2"])[:, 1].tolist() == [1.0, 1.0]
 
 
 def test_the_search_for_a_culprit_is_bounded(tmp_path):

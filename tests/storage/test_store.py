@@ -6,7 +6,7 @@ import pytest
 
 from palm.errors import StorageError
 from palm.stages.reuse import reuse_or_make
-from palm.storage.s3 import fetch_s3_folder
+from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
 
 
@@ -115,3 +115,14 @@ def test_s3_folder_is_downloaded_and_an_empty_one_refused(s3, tmp_path):
     ]
     with pytest.raises(StorageError, match="holds no objects"):
         fetch_s3_folder("s3://palm/none", tmp_path / "none")
+
+
+def test_an_object_that_leads_out_of_its_folder_is_not_fetched(s3, tmp_path):
+    for name in ("a.json", "../../b.json"):
+        s3.put_object(Bucket="palm", Key=f"models/judge/{name}", Body=b"{}")
+    assert set(list_s3_folder("s3://palm/models/judge")) == {"a.json", "../../b.json"}
+    fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side", ["a.json"])
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["a.json"]
+    with pytest.raises(StorageError, match=r"judge/\.\./\.\./b\.json: leads out of the folder"):
+        fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side")
+    assert not (tmp_path / "b.json").exists()
