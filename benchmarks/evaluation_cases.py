@@ -107,8 +107,9 @@ def evaluation_rows(setting: Setting) -> list[dict]:
         setting: the policies.
 
     Returns:
-        List of dicts: way, policies (how many it was tried on), prompts, samples, seconds (mean a policy), ratio, smallest and largest (of the time of
-        each policy to that of ours), kl (mean over all responses; the ways sample different ones).
+        List of dicts: way, policies (how many it was tried on), prompts, samples, seconds (mean a policy), ratio,
+        smallest and largest (of the time of each policy to that of ours), kl (mean over all responses; the ways sample
+        different ones).
     """
     inputs, samples = load_inputs(setting.config), setting.config.evaluation.samples_per_prompt
     ours = _Ours(setting)
