@@ -23,6 +23,8 @@ from palm.stages.sample_reference import sample_reference
 from palm.training.adapters import new_policy, save_policy
 
 POLICIES = 10
+SLOW_POLICIES = 3
+"""How many of them the slowest way is tried on."""
 ADAPTER_SCALE = 0.02
 """Standard deviation of the random LoRA weights: a sequence KL of a few tenths of a nat, as of trained policies."""
 
@@ -84,10 +86,11 @@ def evaluation() -> Section:
         "computes intervals and diversity. The loops load base model and adapter anew for each policy and call "
         "`generate` for each prompt, with all its responses in one batch or one by one. `ratio`: median over policies "
         "of the loop's time to ours, the two taken right after each other, with the smallest and the largest.",
-        columns=("way", "s a policy", "ratio", "smallest", "largest", "mean KL"),
+        columns=("way", "policies", "s a policy", "ratio", "smallest", "largest", "mean KL"),
         rows=[
             [
                 row["way"],
+                str(row["policies"]),
                 f"{row['seconds']:.2f}",
                 *(f"{row[key]:.1f}" for key in ("ratio", "smallest", "largest")),
                 f"{row['kl']:.3f}",
@@ -104,8 +107,9 @@ def evaluation_rows(setting: Setting) -> list[dict]:
         setting: the policies.
 
     Returns:
-        List of dicts: way, prompts, samples, seconds (mean a policy), ratio, smallest and largest (of the time of
-        each policy to that of ours), kl (mean over all responses; the ways sample different ones).
+        List of dicts: way, policies (how many it was tried on), prompts, samples, seconds (mean a policy), ratio,
+        smallest and largest (of the time of each policy to that of ours), kl (mean over all responses; the ways sample
+        different ones).
     """
     inputs, samples = load_inputs(setting.config), setting.config.evaluation.samples_per_prompt
     ours = _Ours(setting)
@@ -113,17 +117,21 @@ def evaluation_rows(setting: Setting) -> list[dict]:
     ours(setting.adapters[0])
     _looped(setting, setting.adapters[0], inputs.evaluation.take([0]), inputs.rewards, batch=samples)
     ways = {
-        "one base model": ours,
-        "loop, a prompt at a time": lambda adapter: _looped(
-            setting, adapter, inputs.evaluation, inputs.rewards, batch=samples
+        "one base model": (ours, len(setting.adapters)),
+        "loop, a prompt at a time": (
+            lambda adapter: _looped(setting, adapter, inputs.evaluation, inputs.rewards, batch=samples),
+            len(setting.adapters),
         ),
-        "loop, a response at a time": lambda adapter: _looped(
-            setting, adapter, inputs.evaluation, inputs.rewards, batch=1
+        "loop, a response at a time": (
+            lambda adapter: _looped(setting, adapter, inputs.evaluation, inputs.rewards, batch=1),
+            SLOW_POLICIES,
         ),
     }
     seconds, divergences = {way: [] for way in ways}, {way: [] for way in ways}
-    for adapter in setting.adapters:
-        for way, run in ways.items():
+    for number, adapter in enumerate(setting.adapters):
+        for way, (run, policies) in ways.items():
+            if number >= policies:
+                continue
             start = time.perf_counter()
             divergences[way].append(run(adapter))
             seconds[way].append(time.perf_counter() - start)
@@ -132,10 +140,11 @@ def evaluation_rows(setting: Setting) -> list[dict]:
     seconds["one base model"] = paid
     rows = []
     for way, taken in seconds.items():
-        ratios = np.array(taken) / paid
+        ratios = np.array(taken) / paid[: len(taken)]
         rows.append(
             {
                 "way": way,
+                "policies": len(taken),
                 "prompts": len(inputs.evaluation.texts),
                 "samples": samples,
                 "seconds": float(np.mean(taken)),
