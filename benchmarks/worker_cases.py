@@ -16,7 +16,7 @@ from palm.storage.digest import file_digest
 from palm.workers import WORKERS_VARIABLE, worker_pool
 
 POLICIES = 10
-BASE_STEPS, TRAINING_STEPS = 100, 5
+BASE_STEPS, TRAINING_STEPS, REFERENCE_SAMPLES = 100, 5, 4
 """Few: what is compared is all but the training."""
 
 TASK = """
@@ -65,6 +65,7 @@ def _quickstart(folder, steps):
     raw = json.loads(load_config(folder / "portfolio.yaml").to_json())
     raw["base_model"]["tiny"]["steps"] = BASE_STEPS
     raw["training"]["steps"] = steps
+    raw["reference"]["samples_per_prompt"] = REFERENCE_SAMPLES
     return parse_config(json.dumps(raw))
 
 
