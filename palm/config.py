@@ -177,7 +177,26 @@ class Evaluation(_Section):
     """How each policy is measured, on the same held-out prompts for all."""
 
     samples_per_prompt: int = Field(8, ge=1, description="Responses per held-out prompt.")
-    seed: int = Field(1, ge=0, lt=2**32, description="Seed of sampling, the same for all policies.")
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of sampling and resampling, the same for all policies.")
+    distinct_ngrams: int = Field(
+        42,
+        ge=2,
+        description="n-grams of each prompt's responses that distinct-n compares: a fixed number, so that long "
+        "responses do not look repetitive (42 tokens as in HD-D, McCarthy and Jarvis 2010).",
+    )
+    embedding_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Transformer that embeds responses for their diversity: a folder, a hub id (NAME@REVISION) or an "
+        "s3:// prefix, with safetensors weights; unset, responses are compared by their token n-grams.",
+    )
+
+    @field_validator("embedding_model")
+    @classmethod
+    def _names_a_revision(cls, source: str | None) -> str | None:
+        if source is not None and not re.match(r"s3://|[./]|[^@]+@[^@]+$", source):
+            raise ValueError("must be a folder (starting with . or /), a hub id as NAME@REVISION, or an s3:// prefix")
+        return source
 
 
 class SelectionSettings(_Section):

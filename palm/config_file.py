@@ -155,6 +155,9 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
         base = base.model_copy(update={"tiny": base.tiny.model_copy(update={"corpus": path(base.tiny.corpus)})})
     elif base.source.startswith((".", "/")) or (folder / base.source).is_dir():
         base = base.model_copy(update={"source": path(base.source)})
+    evaluation = config.evaluation
+    if (evaluation.embedding_model or "").startswith((".", "/")):
+        evaluation = evaluation.model_copy(update={"embedding_model": path(evaluation.embedding_model)})
     uri = config.registry.tracking_uri
     if uri.startswith("sqlite:///"):
         uri = "sqlite:///" + path(uri.removeprefix("sqlite:///"))
@@ -164,6 +167,7 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
             "prompts": Prompts(train=path(config.prompts.train), eval=path(config.prompts.eval)),
             "rewards": tuple(reward(entry) for entry in config.rewards),
             "metrics": tuple(reward(entry) for entry in config.metrics),
+            "evaluation": evaluation,
             "registry": config.registry.model_copy(update={"tracking_uri": uri}),
             "storage": Storage(root=path(config.storage.root)),
         }

@@ -31,7 +31,7 @@ def next_policies(summary: Path, *, target: float, batch: int) -> dict:
         policies = read_json(summary)["policies"]
         weights = np.array([policy["weights"] for policy in policies], dtype=np.float64)
         values = np.array([policy["value_vector"] for policy in policies], dtype=np.float64)
-        estimates = np.array([policy["objective_optimum"] for policy in policies], dtype=np.float64)
+        estimates = np.array([policy["objective_optimum"]["mean"] for policy in policies], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             str(summary), rule=f"is not the summary of a build ({error!r})", remedy="give a build's summary.json"

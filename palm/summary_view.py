@@ -22,7 +22,8 @@ def policy_table(summary: dict) -> Table:
         summary: content of summary.json.
 
     Returns:
-        A table: weights, rewards, metrics, KL, J, J_ref, J*, share of the possible gain; ● marks the portfolio.
+        A table: weights, rewards, metrics, KL, J, J − J_ref with its standard error, J*, share of the possible gain;
+        ● marks the portfolio.
     """
     names, metrics = summary["reward_names"], summary["metric_names"]
     table = Table(
@@ -30,7 +31,7 @@ def policy_table(summary: dict) -> Table:
     )
     for header in ("", "policy"):
         table.add_column(header, no_wrap=True)
-    for header in ("weights", *names, *metrics, "KL", "J", "± se", "J_ref", "J*", "gain"):
+    for header in ("weights", *names, *metrics, "KL", "J", "J − J_ref", "± se", "J*", "share"):
         table.add_column(header, justify="right", no_wrap=True)
     reference = summary["reference"]
     table.add_row(
@@ -44,7 +45,6 @@ def policy_table(summary: dict) -> Table:
         end_section=True,
     )
     for record in sorted(summary["policies"], key=lambda entry: entry["weights"], reverse=True):
-        gain = record["share_of_gain"]
         table.add_row(
             "●" if record["policy"] in summary["selection"]["portfolio"] else "",
             record["policy"],
@@ -53,12 +53,18 @@ def policy_table(summary: dict) -> Table:
             *_means(record["metrics"], metrics),
             f"{record['kl']['mean']:.3f}",
             f"{record['objective']['mean']:.3f}",
-            f"{record['objective']['standard_error']:.3f}",
-            f"{record['objective_reference']:.3f}",
-            f"{record['objective_optimum']:.3f}",
-            "" if gain is None else f"{gain:.0%}",
+            f"{record['gain']['mean']:+.3f}",
+            f"{record['gain']['standard_error']:.3f}",
+            f"{record['objective_optimum']['mean']:.3f}",
+            _share(record),
         )
     return table
+
+
+def _share(record: dict) -> str:
+    """The share of the possible gain; nothing where noise decides it."""
+    share, interval = record["share_of_gain"], record["share_interval"]
+    return "" if share is None or interval is None or interval["high"] - interval["low"] > 1 else f"{share:.0%}"
 
 
 def _means(entries: dict, names: list[str]) -> list[str]:
@@ -71,6 +77,9 @@ def _portfolio_text(summary: dict) -> str:
     weights = {record["policy"]: record["weights"] for record in summary["policies"]}
     worst = ", ".join(f"{name} {weight:.3f}" for name, weight in zip(names, selection["worst_weights"], strict=True))
     interval = selection["interval"]
+    effective, by_chance = (
+        selection["diversity"][key] for key in ("effective_policies", "effective_policies_by_chance")
+    )
     lines = [
         f"[bold]Portfolio[/] of {len(selection['portfolio'])} from {len(weights)} policies ({selection['method']}):",
         *(
@@ -84,6 +93,8 @@ def _portfolio_text(summary: dict) -> str:
         if interval is None
         else f"  {interval['confidence']:.0%} interval over prompts: {interval['low']:.4f} to {interval['high']:.4f}",
         f"  worst weights: {worst}",
+        f"[bold]Diversity[/] responses differ as much as those of {effective['mean']:.2f} policies with nothing in "
+        f"common ({by_chance['mean']:.2f} if all policies were the same)",
         f"[bold]Registered[/] {registration['model']} version {registration['version']}, "
         f"alias {' and '.join(registration['aliases'])}",
         f"  {'promoted' if promotion['promoted'] else 'not promoted'}: {promotion['reason']}",

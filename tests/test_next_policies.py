@@ -18,7 +18,7 @@ def summary_of(path, problem, weights):
         json.dumps(
             {
                 "policies": [
-                    {"weights": w, "value_vector": a, "objective_optimum": j}
+                    {"weights": w, "value_vector": a, "objective_optimum": {"mean": j}}
                     for w, a, j in zip(
                         np.asarray(weights).tolist(), values.tolist(), problem.optimum(weights).tolist(), strict=True
                     )

@@ -18,11 +18,11 @@ def evaluate_policy(
 
     Args:
         config: The validated configuration, as JSON text.
-        policy: PEFT adapter folder of train_policy.
+        policy: Folder of train_policy.
         base_model: Prepared base model.
         rollouts: Scored rollouts of the reference policy.
         evaluation: Folder with evaluation.json and samples.parquet.
-        metrics: What the Kubeflow UI shows: J, J_ref, KL and each reward.
+        metrics: What the Kubeflow UI shows: J, J_ref, J - J_ref, KL and each reward.
     """
     from pathlib import Path
 
@@ -37,9 +37,8 @@ def evaluate_policy(
         destination=Path(evaluation.path),
     )
     evaluation.metadata["policy"] = record["policy"]
-    values = {"J": record["objective"]["mean"], "J_ref": record["objective_reference"], "KL": record["kl"]["mean"]}
-    for name, value in {
-        **values,
-        **{f"reward_{name}": entry["mean"] for name, entry in record["rewards"].items()},
-    }.items():
-        metrics.log_metric(name, value)
+    shown = {"J": "objective", "J_ref": "objective_reference", "J_gain": "gain", "KL": "kl"}
+    values = {name: record[key] for name, key in shown.items()}
+    values |= {f"reward_{name}": entry for name, entry in record["rewards"].items()}
+    for name, value in values.items():
+        metrics.log_metric(name, value["mean"])

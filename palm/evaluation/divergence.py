@@ -2,6 +2,10 @@
 
 from palm.models.load import LoadedModel
 
+_BLOCK_NUMBERS = 2_000_000
+"""Log-probabilities are compared in blocks of about this many numbers: they stay in the cache of a CPU, and add little
+to the memory that the logits take."""
+
 
 def sequence_divergence(
     policy: LoadedModel, prompt_ids: list[list[int]], response_ids: list[list[int]], *, batch_size: int
@@ -12,7 +16,7 @@ def sequence_divergence(
     log-ratio, with less variance (docs/method.md, Statistics).
 
     Args:
-        policy: a model with an adapter active; the reference is the model without it.
+        policy: a policy, which knows its reference (`LoadedModel.reference`).
         prompt_ids: token ids, length n.
         response_ids: sampled token ids, end token included, length n.
         batch_size: sequences at once.
@@ -49,8 +53,31 @@ def _batch(policy: LoadedModel, prompts: list[list[int]], responses: list[list[i
     # Left padding shifts positions; models with absolute positions need them counted from the first real token.
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "logits_to_keep": width + 1}
-    ours = policy.model(**inputs).logits[:, :-1].float().log_softmax(-1)  # (B, C, V)
-    with policy.model.disable_adapter():
-        reference = policy.model(**inputs).logits[:, :-1].float().log_softmax(-1)
-    per_token = (ours.exp() * (ours - reference)).sum(-1)  # (B, C)
-    return (per_token * mask[:, -width:]).sum(-1)
+    ours = policy.model(**inputs).logits
+    with policy.reference() as reference:
+        theirs = reference(**inputs).logits
+    return _summed(ours, theirs, mask[:, -width:].bool())
+
+
+def _summed(ours, theirs, real):
+    """Sum the KL of every real token of each response.
+
+    Args:
+        ours: logits of the policy, shape (B, C + 1, V); the last position predicts nothing that is kept.
+        theirs: logits of the reference, likewise.
+        real: which tokens are not padding, shape (B, C).
+
+    Returns:
+        Shape (B,), float64.
+    """
+    import torch
+    from torch.nn.functional import kl_div
+
+    result = torch.zeros(real.shape, dtype=torch.float64, device=real.device)
+    places = real.nonzero()  # (T, 2)
+    for block in places.split(max(1, _BLOCK_NUMBERS // ours.shape[-1])):
+        row, column = block.unbind(1)
+        target, other = (logits[row, column].float().log_softmax(-1) for logits in (ours, theirs))
+        # Rounding can leave a divergence of 0 a little below it.
+        result[row, column] = kl_div(other, target, reduction="none", log_target=True).sum(-1).clamp(min=0).double()
+    return result.sum(-1)

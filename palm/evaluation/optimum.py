@@ -3,21 +3,31 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from palm.portfolio.predicted import predict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OptimumEstimate:
     """A rollout estimate of J*(w).
 
     Attributes:
-        objective: β E_x log mean_n exp(w·r / β); biased low for finite samples (Jensen).
+        by_prompt: β log mean_n exp(w·r / β) of each prompt, shape (p,); biased low for finite samples (Jensen).
+        bias: about how much the mean of ``by_prompt`` is too low; at least 0.
         effective_sample_size: mean over prompts of 1 / Σ q_n² for the importance weights q; from 1 to the samples.
+        smallest_effective_sample_size: the same on the worst prompt.
     """
 
-    objective: float
+    by_prompt: np.ndarray
+    bias: float
     effective_sample_size: float
+    smallest_effective_sample_size: float
+
+    @property
+    def objective(self) -> float:
+        """The estimate of J*(w): the mean over prompts."""
+        return float(self.by_prompt.mean())
 
 
 def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -> OptimumEstimate:
@@ -29,13 +39,18 @@ def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -
         beta: β > 0, reward units per nat.
 
     Returns:
-        The estimate and its effective sample size.
+        The estimate, its bias and its effective sample sizes.
 
     Raises:
         DataError: the rewards or β are malformed.
         WeightsError: the weights are not on the simplex.
 
-    Source: `palm.portfolio.predicted.predict`, for one row of weights.
+    Source: `palm.portfolio.predicted.predict`, prompt by prompt.
     """
     prediction = predict(rewards, np.asarray(weights)[None], beta=beta)
-    return OptimumEstimate(float(prediction.optimum[0]), float(prediction.effective_sample_size[0]))
+    return OptimumEstimate(
+        by_prompt=beta * (logsumexp(rewards @ weights / beta, axis=1) - np.log(rewards.shape[1])),
+        bias=float(prediction.optimum_bias[0]),
+        effective_sample_size=float(prediction.effective_sample_size[0]),
+        smallest_effective_sample_size=float(prediction.smallest_effective_sample_size[0]),
+    )

@@ -100,7 +100,10 @@ def sample_rollouts(
 def write_rollouts(
     path: Path, rollouts: Rollouts, reward_names: list[str], metric_names: list[str], **columns: np.ndarray
 ) -> None:
-    """Write rollouts as Parquet, one row a response.
+    """Write rollouts as Parquet, one row a response, the responses to one prompt in a row.
+
+    Columns: ``prompt_index`` and ``sample`` (from 0), ``prompt``, ``response``, ``token_ids`` (end token included),
+    ``truncated`` (cut at the token limit), ``reward_NAME`` and ``metric_NAME`` (normalised), and the further ones.
 
     Args:
         path: destination.

@@ -1,12 +1,19 @@
 """Sampling responses from a policy: temperature 1, nothing cut off the distribution."""
 
+import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from palm.errors import ModelError
 from palm.models.load import LoadedModel
 from palm.models.prompts import encode_prompts
+
+SAMPLER = "inverse-cdf"
+"""How random numbers become tokens: part of the definition of stored samples."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,13 @@ def generate(
 ) -> list[Response]:
     """Sample one response for every prompt, in batches of similar length.
 
+    Every response has random numbers of its own, made from the seed, the prompt's text and how often the prompt came
+    before. So batches and other prompts change nothing but rounding, and policies are compared on common random
+    numbers.
+
     Args:
         policy: the model; its active adapter answers.
-        prompts: texts, length p.
+        prompts: texts, length p; a prompt that is repeated gets several responses.
         max_new_tokens: limit of a response, in tokens.
         batch_size: prompts at once.
         seed: seed of sampling; the same seed, prompts and batch size give the same responses on one machine.
@@ -47,24 +58,73 @@ def generate(
 
     Returns:
         The responses in the order of the prompts, length p.
+
+    Raises:
+        ModelError: the temperature is out of range, or the model gives a probability that is not a number.
     """
     import torch
 
-    encoded = encode_prompts(policy.tokenizer, prompts)
-    order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+    unique = list(dict.fromkeys(prompts))
+    encoded = dict(zip(unique, encode_prompts(policy.tokenizer, unique), strict=True))
+    order = sorted(range(len(prompts)), key=lambda index: len(encoded[prompts[index]]))
+    streams = _streams(prompts, seed)
     responses: list[Response | None] = [None] * len(prompts)
     settings = _settings(policy, max_new_tokens, temperature)
-    with torch.random.fork_rng(), torch.inference_mode():
-        torch.manual_seed(seed)
+    with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            inputs = policy.tokenizer.pad({"input_ids": [encoded[index] for index in batch]}, return_tensors="pt")
-            inputs = inputs.to(policy.device)
-            output = policy.model.generate(**inputs, generation_config=settings)
-            for index, ids in zip(batch, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
-                responses[index] = _cut(policy, ids)
+            ids = [encoded[prompts[index]] for index in batch]
+            inputs = policy.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(policy.device)
+            width = inputs["input_ids"].shape[1]
+            numbers = np.stack([np.random.default_rng(streams[index]).random(max_new_tokens) for index in batch])
+            output = policy.model.generate(
+                **inputs,
+                generation_config=settings,
+                logits_processor=_sampler(torch.tensor(numbers, device=policy.device), width, temperature),
+            )
+            for index, tokens in zip(batch, output[:, width:].tolist(), strict=True):
+                responses[index] = _cut(policy, tokens)
             on_batch(min(start + batch_size, len(order)), len(order))
     return responses
+
+
+def _streams(prompts: list[str], seed: int) -> list[list[int]]:
+    """What the random numbers of each response are made from."""
+    seen: Counter = Counter()
+    streams = []
+    for text in prompts:
+        name = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+        streams.append([seed, name, seen[text]])
+        seen[text] += 1
+    return streams
+
+
+def _sampler(numbers, width: int, temperature: float) -> list:
+    """Logits processors that leave the drawn token as the only one; none where the likeliest token is wanted.
+
+    The inverse of the cumulative distribution needs one random number a response and token. `torch.multinomial` draws
+    one for every word of the vocabulary, which takes longer than the forward pass of a small model.
+    """
+    import torch
+    from transformers import LogitsProcessor
+
+    class InverseCdf(LogitsProcessor):
+        def __call__(self, input_ids, scores):
+            # In float64: sums over a large vocabulary would swallow rare tokens.
+            cumulative = (scores / temperature).softmax(-1).cumsum(-1, dtype=torch.float64)
+            total = cumulative[:, -1:]
+            if not total.isfinite().all():
+                raise ModelError(
+                    "the model",
+                    rule="gives probabilities that are not numbers",
+                    remedy="its weights are damaged, or training diverged: train it again",
+                )
+            point = numbers[:, input_ids.shape[1] - width, None] * total
+            # The product of a number below 1 and the total can round up to the total.
+            token = torch.searchsorted(cumulative, point, right=True).clamp(max=scores.shape[1] - 1)
+            return torch.full_like(scores, -math.inf).scatter_(1, token, 0.0)
+
+    return [InverseCdf()] if temperature > 0 else []
 
 
 def _settings(policy: LoadedModel, max_new_tokens: int, temperature: float):
@@ -76,12 +136,12 @@ def _settings(policy: LoadedModel, max_new_tokens: int, temperature: float):
             rule="must be finite and not negative",
             remedy="use 1 for the certified policy",
         )
-    sampling = {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+    # The sampler leaves one token: the likeliest one left is the drawn one.
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         eos_token_id=list(policy.end_ids),
         pad_token_id=policy.tokenizer.pad_token_id,
-        **(sampling if temperature > 0 else {"do_sample": False}),
+        do_sample=False,
     )
 
 

@@ -1,6 +1,8 @@
-"""Loading a causal LM with its tokenizer, and policies as adapters over it."""
+"""Loading a causal LM with its tokenizer."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,18 @@ class LoadedModel:
     def device(self):
         """Where the model's weights are."""
         return self.model.device
+
+    @contextmanager
+    def reference(self) -> Iterator:
+        """The model that a policy's divergence is measured from: itself without its adapter.
+
+        Yields:
+            A model to call, valid until the block ends.
+        """
+        from peft import PeftModel
+
+        with self.model.disable_adapter() if isinstance(self.model, PeftModel) else nullcontext():
+            yield self.model
 
 
 def load_tokenizer(folder: Path):
@@ -103,21 +117,10 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     Raises:
         ModelError: the folder holds no usable model.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, GenerationConfig
-    from transformers.utils import logging as transformers_logging
+    from transformers import GenerationConfig
 
-    transformers_logging.disable_progress_bar()
     tokenizer = load_tokenizer(folder)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **_SAFE)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"base_model={folder}",
-            rule=f"cannot be loaded ({error})",
-            remedy="give a folder with config.json and *.safetensors of a causal LM",
-        ) from error
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model = load_weights(folder, dtype, what=f"base_model={folder}")
     declared = model.generation_config.eos_token_id
     ends = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
     end_ids = list(dict.fromkeys([tokenizer.eos_token_id, *ends]))
@@ -127,37 +130,34 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     return LoadedModel(model, tokenizer, tuple(end_ids))
 
 
-def add_policy(base: LoadedModel, adapter: Path, name: str) -> LoadedModel:
-    """Put a policy's adapter over a base model and make it the active one.
+def load_weights(folder: Path, dtype: str, *, what: str):
+    """Load a causal LM without its tokenizer.
 
     Args:
-        base: a base model, or what an earlier call returned (adapters then share one base).
-        adapter: PEFT adapter folder with safetensors weights.
-        name: adapter name within the model.
+        folder: a Hugging Face model folder with safetensors weights.
+        dtype: ``float32`` or ``bfloat16``.
+        what: what the folder is, for the message of an error.
 
     Returns:
-        The model with the adapter active.
+        A `transformers.PreTrainedModel` in eval mode, on the GPU if there is one.
 
     Raises:
-        ModelError: the folder is not an adapter for this model.
+        ModelError: the folder holds no usable model.
     """
-    from peft import PeftModel
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
 
-    if not (adapter / "adapter_model.safetensors").exists():
-        raise ModelError(f"adapter={adapter}", rule="holds no adapter_model.safetensors", remedy="train it again")
+    transformers_logging.disable_progress_bar()
     try:
-        if isinstance(base.model, PeftModel):
-            base.model.load_adapter(str(adapter), adapter_name=name)
-            base.model.set_adapter(name)
-            return base
-        model = PeftModel.from_pretrained(base.model, str(adapter), adapter_name=name).eval()
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **_SAFE)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
-            f"adapter={adapter}",
-            rule=f"does not fit the base model ({error})",
-            remedy="use the base model that it was trained on",
+            what,
+            rule=f"cannot be loaded ({error})",
+            remedy="give a folder with config.json and *.safetensors of a causal LM",
         ) from error
-    return LoadedModel(model, base.tokenizer, base.end_ids)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def quiet_threads() -> None:

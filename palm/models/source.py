@@ -37,28 +37,42 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
                 scratch=Path(scratch),
                 on_step=lambda step, steps, loss: stage.advance(step, steps, f"loss {loss:.3f}"),
             )
-    elif spec.source.startswith("s3://"):
-        fetch_s3_folder(spec.source, destination)
-    elif Path(spec.source).is_absolute():
-        _copy_folder(Path(spec.source), destination)
     else:
-        _download(spec.source, destination)
+        fetch_model_files(spec.source, destination, option="base_model.source")
     check_model_folder(destination)
 
 
-def _copy_folder(source: Path, destination: Path) -> None:
+def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
+    """Copy or download the files of a transformer.
+
+    Args:
+        source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
+        destination: an existing folder to fill.
+        option: the configuration's key, for the message of an error.
+
+    Raises:
+        ModelError: it cannot be had.
+        StorageError: S3 cannot be read.
+    """
+    if source.startswith("s3://"):
+        fetch_s3_folder(source, destination)
+    elif Path(source).is_absolute():
+        _copy_folder(Path(source), destination, option)
+    else:
+        _download(source, destination, option)
+
+
+def _copy_folder(source: Path, destination: Path, option: str) -> None:
     if not source.is_dir():
         raise ModelError(
-            f"base_model.source={source}",
-            rule="is not a folder",
-            remedy="give a folder, a hub id, an s3:// prefix or `tiny`",
+            f"{option}={source}", rule="is not a folder", remedy="give a folder, a hub id or an s3:// prefix"
         )
     for pattern in _PATTERNS:
         for path in source.glob(pattern):
             shutil.copyfile(path, destination / path.name)
 
 
-def _download(source: str, destination: Path) -> None:
+def _download(source: str, destination: Path, option: str) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -69,7 +83,7 @@ def _download(source: str, destination: Path) -> None:
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"base_model.source={source!r}",
+            f"{option}={source!r}",
             rule=f"cannot be had from the model hub ({error})",
             remedy="check the id, the revision and the network, or give a folder",
         ) from error

@@ -105,22 +105,15 @@ def _log_policy(
     run = _find_or_create_run(client, experiment, record["policy"], tags)
     values = {f"reward/{name}": entry["mean"] for name, entry in record["rewards"].items()}
     values |= {f"metric/{name}": entry["mean"] for name, entry in record["metrics"].items()}
+    means = ("objective", "objective_reference", "objective_optimum", "gain", "kl", "response_tokens")
+    values |= {key: record[key]["mean"] for key in means}
+    values |= {f"{key}_standard_error": record[key]["standard_error"] for key in ("objective", "gain")}
     values |= {
-        "objective": record["objective"]["mean"],
-        "kl": record["kl"]["mean"],
-        **{
-            key: record[key]
-            for key in (
-                "objective_reference",
-                "objective_optimum",
-                "share_of_gain",
-                "effective_sample_size",
-                "response_tokens",
-                "truncation_rate",
-            )
-            if record[key] is not None
-        },
+        key: record[key]
+        for key in ("share_of_gain", "effective_sample_size", "smallest_effective_sample_size", "truncation_rate")
+        if record[key] is not None
     }
+    values["vendi_score"] = record["diversity"]["vendi_score"]["mean"]
     metrics = [Metric(key, float(value), 0, 0) for key, value in values.items()]
     for entry in log:
         metrics += [

@@ -1,9 +1,10 @@
-"""A portfolio folder that answers: routing table, adapters, base model.
+"""A portfolio folder that answers: routing table, policies, base model.
 
 The folder is what one version of the registered model holds:
 
     routing.json       objectives, policies with value vectors, sha256 of every file, where the base model is
-    adapters/<name>/   PEFT adapter of each policy
+    adapters/<name>/   PEFT adapter of each policy that is one
+    models/<name>/     the whole model of each fully fine-tuned policy
     base_model/        the base model, unless it is referenced by hub id or S3 prefix
 """
 
@@ -17,7 +18,8 @@ import numpy as np
 from palm.config import BaseModelSource
 from palm.errors import ModelError
 from palm.models.generate import generate
-from palm.models.load import LoadedModel, add_policy, load_model
+from palm.models.load import LoadedModel, load_model
+from palm.models.policies import PolicySet, is_adapter
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
 from palm.serving.router import Router
@@ -39,7 +41,7 @@ def write_portfolio(
     destination: Path,
     *,
     router: Router,
-    adapters: dict[str, Path],
+    policies: dict[str, Path],
     base_model: Path,
     base_source: BaseModelSource,
     base_digest: str,
@@ -50,7 +52,7 @@ def write_portfolio(
     Args:
         destination: folder to fill.
         router: the routing table.
-        adapters: policy name to adapter folder.
+        policies: policy name to its folder, of either kind (`palm.models.policies`).
         base_model: prepared base model.
         base_digest: digest of the base model's files (`folder_digest`).
         base_source: where the base model came from; hub ids and S3 prefixes are referenced, anything else is copied.
@@ -58,16 +60,20 @@ def write_portfolio(
 
     Returns:
         The content of routing.json.
+
+    Raises:
+        ModelError: a policy's folder holds neither an adapter nor a model.
     """
-    for name in router.policies:
-        shutil.copytree(adapters[name], destination / "adapters" / name)
+    places = {name: f"adapters/{name}" if is_adapter(policies[name]) else f"models/{name}" for name in router.policies}
+    for name, place in places.items():
+        shutil.copytree(policies[name], destination / place)
     embedded = base_source.tiny is not None or Path(base_source.source).is_absolute()
     if embedded:
         shutil.copytree(base_model, destination / "base_model")
     routing = {
         "reward_names": list(router.reward_names),
         "policies": [
-            {"policy": name, "value_vector": vector.tolist(), "adapter": f"adapters/{name}"}
+            {"policy": name, "value_vector": vector.tolist(), "folder": places[name]}
             for name, vector in zip(router.policies, router.value_vectors, strict=True)
         ],
         "base_model": {
@@ -102,7 +108,8 @@ class ServedPortfolio:
             tuple(entry["policy"] for entry in entries),
             np.array([entry["value_vector"] for entry in entries]),
         )
-        self._model: LoadedModel | None = None
+        self._places = {entry["policy"]: folder / entry["folder"] for entry in entries}
+        self._policies: PolicySet | None = None
 
     def answer(
         self,
@@ -130,19 +137,16 @@ class ServedPortfolio:
             ModelError: the base model cannot be had.
         """
         name = self.router.route(preference_weights)
-        model = self._loaded()
-        model.model.set_adapter(name)
+        model = self._policy(name)
         limit = self._routing["max_new_tokens"] if max_new_tokens is None else max_new_tokens
         response = generate(model, [prompt], max_new_tokens=limit, batch_size=1, seed=seed, temperature=temperature)[0]
         return Answer(name, response.text)
 
-    def _loaded(self) -> LoadedModel:
-        if self._model is None:
-            model = self._load_base()
-            for entry in self._routing["policies"]:
-                model = add_policy(model, self._folder / entry["adapter"], entry["policy"])
-            self._model = model
-        return self._model
+    def _policy(self, name: str) -> LoadedModel:
+        """The policy, loaded when it is first asked for: a fully fine-tuned one is as large as the base model."""
+        if self._policies is None:
+            self._policies = PolicySet(self._load_base())
+        return self._policies.use(name) if name in self._policies else self._policies.add(name, self._places[name])
 
     def _load_base(self) -> LoadedModel:
         spec = self._routing["base_model"]

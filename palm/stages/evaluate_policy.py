@@ -1,32 +1,32 @@
-"""Step: one policy measured on the held-out prompts."""
+"""Step: policies measured on the held-out prompts."""
 
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from palm.config import PortfolioConfig
-from palm.evaluation.rollouts import read_rollouts, sample_rollouts, write_rollouts
-from palm.evaluation.summary import summarise_policy
-from palm.models.load import add_policy, load_model, quiet_threads
-from palm.models.prompts import encode_prompts
+from palm.evaluation.evaluate import PolicyEvaluator, TrainedPolicy, write_evaluation
+from palm.evaluation.rollouts import read_rollouts
+from palm.models.embed import EmbeddingModel, fetched_embedding_model
+from palm.models.load import load_model, quiet_threads
 from palm.progress import Stage, stage
 from palm.stages.inputs import Inputs, load_inputs, scoring_definition
 from palm.stages.reuse import reuse_or_make
-from palm.storage.files import read_json, write_json
+from palm.storage.files import read_json
 from palm.storage.store import Store
 
 
 def evaluate_policy(
     config: PortfolioConfig, *, policy: Path, base_model: Path, rollouts: Path, destination: Path
 ) -> dict:
-    """Measure a policy: rewards, divergence, objective, value vector.
+    """Measure a policy: rewards, divergence, objective, value vector, diversity.
 
     Args:
         config: the configuration.
         policy: folder of the step train_policy.
         base_model: prepared base model.
         rollouts: folder of the step sample_reference.
-        destination: folder to make, with evaluation.json and samples.parquet.
+        destination: folder to make (`palm.evaluation.evaluate.write_evaluation`).
 
     Returns:
         The content of evaluation.json.
@@ -34,66 +34,94 @@ def evaluate_policy(
     Raises:
         PalmError: an input is unusable or a reward misbehaves.
     """
+    return evaluate_policies(
+        config, policies=[policy], base_model=base_model, rollouts=rollouts, destinations=[destination]
+    )[0]
+
+
+def evaluate_policies(
+    config: PortfolioConfig, *, policies: list[Path], base_model: Path, rollouts: Path, destinations: list[Path]
+) -> list[dict]:
+    """Measure policies in one process, those that the store does not have over one loaded base model.
+
+    Args:
+        config: the configuration.
+        policies: folders of the step train_policy.
+        base_model: prepared base model.
+        rollouts: folder of the step sample_reference.
+        destinations: folder to make for each.
+
+    Returns:
+        The content of each evaluation.json: the same as one policy at a time gives.
+
+    Raises:
+        PalmError: an input is unusable or a reward misbehaves.
+    """
     quiet_threads()
-    record = read_json(policy / "policy.json")
-    with stage("evaluate_policy", " ".join(f"{weight:.3f}" for weight in record["weights"])) as progress:
-        inputs = load_inputs(config)
-        definition = {
-            **scoring_definition(config, inputs, base_model),
-            "policy": record["policy"],
-            "evaluation": config.evaluation.model_dump(),
-            "reference": config.reference.model_dump(),
-        }
-        reuse_or_make(
-            Store(config.storage.root),
-            "evaluation",
-            definition,
-            destination,
-            lambda folder: _evaluate(config, record, inputs, policy, base_model, rollouts, folder, progress),
-        )
-    return read_json(destination / "evaluation.json")
+    with ExitStack() as stack:
+        # Once for all policies, within the first one's stage: a stage reports what fails in it.
+        inputs = cache(lambda: load_inputs(config))
+        embedding_model = cache(lambda: stack.enter_context(fetched_embedding_model(config.evaluation.embedding_model)))
+        evaluator = cache(lambda: _evaluator(config, inputs(), base_model, rollouts, embedding_model()))
+        for policy, destination in zip(policies, destinations, strict=True):
+            record = read_json(policy / "policy.json")
+            trained = TrainedPolicy(record["policy"], record["weights"], policy)
+            with stage("evaluate_policy", " ".join(f"{weight:.3f}" for weight in record["weights"])) as progress:
+                definition = _definition(config, inputs(), base_model, embedding_model(), trained)
+                reuse_or_make(
+                    Store(config.storage.root),
+                    "evaluation",
+                    definition,
+                    destination,
+                    lambda folder, trained=trained, progress=progress: _evaluate(
+                        config, evaluator(), trained, folder, progress
+                    ),
+                )
+    return [read_json(destination / "evaluation.json") for destination in destinations]
+
+
+def _definition(
+    config: PortfolioConfig,
+    inputs: Inputs,
+    base_model: Path,
+    embedding_model: EmbeddingModel | None,
+    policy: TrainedPolicy,
+) -> dict:
+    return {
+        **scoring_definition(config, inputs, base_model),
+        "policy": policy.name,
+        # Not where the embedding model is, but what it is.
+        "evaluation": config.evaluation.model_dump(exclude={"embedding_model"}),
+        "embedding_model": None if embedding_model is None else embedding_model.digest,
+        "reference": config.reference.model_dump(),
+    }
 
 
 def _evaluate(
+    config: PortfolioConfig, evaluator: PolicyEvaluator, policy: TrainedPolicy, folder: Path, progress: Stage
+) -> None:
+    evaluation = evaluator.evaluate(policy, on_batch=lambda done, total: progress.advance(done, total, "responses"))
+    write_evaluation(
+        folder,
+        evaluation,
+        reward_names=config.reward_names,
+        metric_names=[metric.name for metric in config.metrics],
+    )
+
+
+def _evaluator(
     config: PortfolioConfig,
-    record: dict,
     inputs: Inputs,
-    policy: Path,
     base_model: Path,
     rollouts: Path,
-    folder: Path,
-    progress: Stage,
-) -> None:
-    from palm.evaluation.divergence import sequence_divergence
-
-    model = add_policy(load_model(base_model, config.base_model.dtype), policy, record["policy"])
-    metric_names = [metric.name for metric in config.metrics]
-    ours = sample_rollouts(
-        model,
-        inputs.evaluation,
-        inputs.rewards,
-        inputs.metrics,
+    embedding_model: EmbeddingModel | None,
+) -> PolicyEvaluator:
+    return PolicyEvaluator(
+        load_model(base_model, config.base_model.dtype),
         config=config,
-        samples=config.evaluation.samples_per_prompt,
-        seed=config.evaluation.seed,
-        on_batch=lambda done, total: progress.advance(done, total, "responses"),
+        prompts=inputs.evaluation,
+        rewards=inputs.rewards,
+        metrics=inputs.metrics,
+        reference=read_rollouts(rollouts / "eval.parquet", config.reward_names),
+        embedding_model=embedding_model,
     )
-    samples = config.evaluation.samples_per_prompt
-    prompt_ids = [ids for ids in encode_prompts(model.tokenizer, inputs.evaluation.texts) for _ in range(samples)]
-    divergences = np.array(
-        sequence_divergence(
-            model, prompt_ids, [ids for row in ours.token_ids for ids in row], batch_size=config.generation.batch_size
-        )
-    ).reshape(-1, samples)
-    reference = read_rollouts(rollouts / "eval.parquet", config.reward_names)
-    summary = summarise_policy(
-        ours,
-        divergences,
-        reference,
-        np.array(record["weights"]),
-        beta=config.beta,
-        reward_names=config.reward_names,
-        metric_names=metric_names,
-    )
-    write_rollouts(folder / "samples.parquet", ours, config.reward_names, metric_names, kl=divergences)
-    write_json(folder / "evaluation.json", {"policy": record["policy"], "weights": record["weights"], **summary})

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from palm.config import PortfolioConfig
 from palm.errors import ConfigError, DataError
+from palm.models.embed import embed_texts
+from palm.models.generate import SAMPLER
 from palm.models.load import check_model_folder
 from palm.models.prompts import PromptSet, read_prompts, read_records
 from palm.rewards.scoring import score
@@ -98,6 +100,9 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
         read_records(Path(config.base_model.tiny.corpus), ("prompt", "response"))
     elif Path(config.base_model.source).is_absolute():
         check_model_folder(Path(config.base_model.source))
+    embedding_model = config.evaluation.embedding_model
+    if embedding_model is not None and Path(embedding_model).is_absolute():
+        embed_texts(Path(embedding_model), ["a probe"])
     return inputs
 
 
@@ -108,6 +113,7 @@ def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path
         "dtype": config.base_model.dtype,
         "eval_prompts": file_digest(Path(config.prompts.eval)),
         "generation": config.generation.model_dump(),
+        "sampler": SAMPLER,
         "rewards": [[source.spec.name, source.fingerprint] for source in inputs.rewards],
         "metrics": [[source.spec.name, source.fingerprint] for source in inputs.metrics],
     }

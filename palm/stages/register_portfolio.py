@@ -56,7 +56,7 @@ def register_portfolio(
         write_portfolio(
             portfolio,
             router=Router(table.reward_names, table.names, table.value_vectors),
-            adapters=folders,
+            policies=folders,
             base_model=base_model,
             base_digest=base_model_digest(base_model),
             base_source=config.base_model,

@@ -8,6 +8,8 @@ import numpy as np
 from palm.config import PortfolioConfig
 from palm.deadline import deadline
 from palm.errors import DataError, SelectionError
+from palm.evaluation.diversity import between_policies
+from palm.evaluation.evaluate import read_answers
 from palm.evaluation.rollouts import read_rollouts
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
 from palm.portfolio.statistics import worst_case_gap_interval
@@ -28,8 +30,9 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
 
     Returns:
         Its content: the selection as `palm select --json` prints it, with ``interval`` (paired
-        bootstrap over prompts; null where resampled prompts leave no ε), ``size_gap_curve`` and ``policies`` (every
-        evaluation, in the given order).
+        bootstrap over prompts; null where resampled prompts leave no ε), ``size_gap_curve``, ``diversity`` of the
+        portfolio (`palm.evaluation.diversity.between_policies`) and ``policies`` (every evaluation, in the given
+        order).
 
     Raises:
         DataError: evaluations are missing or of different prompts.
@@ -38,6 +41,7 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
     settings = config.selection
     with stage("select_portfolio", settings.method):
         records = unique_policies([read_json(folder / "evaluation.json") for folder in evaluations])
+        folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
         table = value_table(records, config.reward_names)
         selection = select(
             table.value_vectors,
@@ -51,11 +55,16 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
         )
         result = {
             **describe_selection(table, selection, settings.size),
-            "interval": _interval(config, records, evaluations, selection.indices),
+            "interval": _interval(config, records, folders, selection.indices),
             "size_gap_curve": [
                 {"size": point.size, "exact": point.exact, "bound": point.bound, "greedy": point.greedy}
                 for point in curve
             ],
+            "diversity": between_policies(
+                [read_answers(folders[records[index]["policy"]], config.reward_names) for index in selection.indices],
+                ngrams=config.evaluation.distinct_ngrams,
+                seed=config.evaluation.seed,
+            ),
             "policies": records,
         }
         write_json(destination, result)
@@ -104,10 +113,9 @@ def value_table(records: list[dict], reward_names: list[str]) -> ValueTable:
     )
 
 
-def _interval(config: PortfolioConfig, records: list[dict], evaluations: list[Path], portfolio: tuple[int, ...]):
+def _interval(config: PortfolioConfig, records: list[dict], folders: dict[str, Path], portfolio: tuple[int, ...]):
     import pandas as pd
 
-    folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
     rewards, costs = [], []
     for record in records:
         path = folders[record["policy"]] / "samples.parquet"

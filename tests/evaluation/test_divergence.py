@@ -37,8 +37,8 @@ def by_hand(policy, prompt, response):
 
 def test_batches_of_unequal_lengths_equal_one_at_a_time(policy):
     prompts = encode_prompts(policy.tokenizer, PROMPTS)
-    responses = [r.token_ids for r in generate(policy, PROMPTS, max_new_tokens=10, batch_size=3, seed=0)]
-    assert len({len(r) for r in responses}) > 1
+    sampled = generate(policy, PROMPTS, max_new_tokens=10, batch_size=3, seed=0)
+    responses = [r.token_ids[:length] for r, length in zip(sampled, (3, 10, 6), strict=True)]
     with torch.inference_mode():
         expected = [by_hand(policy, p, r) for p, r in zip(prompts, responses, strict=True)]
     assert min(expected) > 0.01
@@ -53,6 +53,20 @@ def test_an_untrained_adapter_diverges_by_nothing(base_model):
     policy = LoadedModel(new_adapter(base.model, Lora(), seed=0).eval(), base.tokenizer, base.end_ids)
     prompts = encode_prompts(policy.tokenizer, PROMPTS)
     assert sequence_divergence(policy, prompts, [[5, 6], [7], [8, 9, 1]], batch_size=2) == pytest.approx([0, 0, 0])
+
+
+def test_the_base_model_is_its_own_reference(base_model):
+    base = load_model(base_model)
+    prompts = encode_prompts(base.tokenizer, PROMPTS)
+    assert sequence_divergence(base, prompts, [[5, 6], [7], [8, 9, 1]], batch_size=2) == [0, 0, 0]
+
+
+def test_blocks_do_not_change_the_sum(policy, monkeypatch):
+    prompts = encode_prompts(policy.tokenizer, PROMPTS)
+    responses = [[5, 6, 20], [7], [8, 9, 1, 30, 40]]
+    whole = sequence_divergence(policy, prompts, responses, batch_size=3)
+    monkeypatch.setattr("palm.evaluation.divergence._BLOCK_NUMBERS", 1)
+    assert sequence_divergence(policy, prompts, responses, batch_size=3) == pytest.approx(whole)
 
 
 def test_mean_over_samples_is_the_kl_of_whole_responses(policy):

@@ -43,6 +43,33 @@ def test_seed_decides_and_global_randomness_is_left_alone(policy):
     assert generate(policy, PROMPTS, max_new_tokens=12, batch_size=2, seed=2) != first
 
 
+def test_batches_order_and_other_prompts_do_not_change_a_response(policy):
+    prompts = [*PROMPTS, "say tea", "oak", "say tea"]
+    together = generate(policy, prompts, max_new_tokens=12, batch_size=8, seed=1)
+    assert len({together[0].text, together[5].text, together[7].text}) > 1
+    for batch_size in (1, 3):
+        assert generate(policy, prompts, max_new_tokens=12, batch_size=batch_size, seed=1) == together
+    assert generate(policy, prompts[4::-1], max_new_tokens=12, batch_size=8, seed=1) == together[4::-1]
+    assert generate(policy, ["oak", "oak"], max_new_tokens=12, batch_size=8, seed=1) == [together[3], together[6]]
+
+
+def test_damaged_weights_are_told(base_model):
+    damaged = load_model(base_model)
+    next(damaged.model.parameters()).data[:] = float("nan")
+    with pytest.raises(ModelError, match="gives probabilities that are not numbers"):
+        generate(damaged, PROMPTS, max_new_tokens=2, batch_size=5, seed=0)
+
+
+def test_temperature_sharpens(policy):
+    """At a low temperature the likeliest token, at a high one every token about as often."""
+    options = {"max_new_tokens": 1, "batch_size": 500, "seed": 0}
+    likeliest = generate(policy, ["say tea"], **options, temperature=0)[0].token_ids
+    cold = generate(policy, ["say tea"] * 500, **options, temperature=0.01)
+    hot = generate(policy, ["say tea"] * 500, **options, temperature=1000.0)
+    assert sum(response.token_ids == likeliest for response in cold) > 490
+    assert len({response.token_ids[0] for response in hot}) > 150
+
+
 def test_samples_follow_the_policys_own_distribution(policy):
     """First tokens of many samples against the model's probabilities; a top-k or a temperature would show."""
     count = 4000

@@ -4,7 +4,8 @@ import pytest
 
 from palm.config import BaseModelSource
 from palm.errors import ModelError
-from palm.models.load import add_policy, load_model
+from palm.models.load import load_model
+from palm.models.policies import PolicySet
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
 
@@ -50,5 +51,5 @@ def test_missing_folder_and_broken_weights(base_model, tmp_path):
 
 
 def test_a_folder_that_is_no_adapter_is_refused(base_model, tmp_path):
-    with pytest.raises(ModelError, match="holds no adapter_model.safetensors"):
-        add_policy(load_model(base_model), tmp_path, "policy")
+    with pytest.raises(ModelError, match="holds neither an adapter"):
+        PolicySet(load_model(base_model)).add("policy", tmp_path)

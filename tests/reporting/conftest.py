@@ -85,6 +85,14 @@ def _selection(names, values, *, size, points):
         "additive_gap": additive,
         "size_gap_curve": curve,
         "interval": {"confidence": 0.95, "low": 0.8 * epsilon, "high": 1.3 * epsilon},
+        "diversity": {
+            "kernel": "token n-grams",
+            "samples_per_prompt": 8,
+            "single": {"vendi_score": {"mean": 5.2, "standard_error": 0.1}},
+            "mixture": {"vendi_score": {"mean": 6.9, "standard_error": 0.1}},
+            "effective_policies": {"mean": 2.4, "standard_error": 0.05},
+            "effective_policies_by_chance": {"mean": 1.3, "standard_error": 0.02},
+        },
     }
 
 
@@ -111,6 +119,7 @@ def _design(weights, *, epsilon, delta):
 def _policy(index, *, weights, expected, divergence, optimum, reference, beta, metrics, generator):
     objective = float(weights @ expected - beta * divergence)
     untrained = float(weights @ reference)
+    share = (objective - untrained) / (float(optimum) - untrained)
     return {
         "policy": f"policy-{generator.integers(16**12):012x}",
         "weights": weights.tolist(),
@@ -119,13 +128,18 @@ def _policy(index, *, weights, expected, divergence, optimum, reference, beta, m
         "kl": _measured(generator, divergence, 0.05),
         "regulariser": float(beta * divergence),
         "objective": _measured(generator, objective),
-        "objective_reference": untrained,
-        "objective_optimum": float(optimum),
-        "share_of_gain": (objective - untrained) / (float(optimum) - untrained),
+        "objective_reference": _measured(generator, untrained),
+        "gain": _measured(generator, objective - untrained),
+        "objective_optimum": _measured(generator, optimum),
+        "optimum_bias": float(generator.uniform(0.001, 0.01)),
+        "share_of_gain": share,
+        "share_interval": {"confidence": 0.95, "low": share - 0.06, "high": share + 0.06},
         "effective_sample_size": float(generator.uniform(4, 20)),
+        "smallest_effective_sample_size": float(generator.uniform(1, 4)),
         "value_vector": (expected - beta * divergence).tolist(),
-        "response_tokens": float(generator.uniform(18, 40)),
+        "response_tokens": _measured(generator, generator.uniform(18, 40)),
         "truncation_rate": float(generator.uniform(0, 0.04)),
+        "diversity": {"vendi_score": _measured(generator, generator.uniform(4, 8))},
         "backend": "rloo",
         "training_seconds": float(generator.uniform(40, 9000)),
         "reused": index % 3 == 0,
@@ -174,7 +188,7 @@ def _policies(weights, *, names, metric_names, beta, generator):
     return policies, {
         "rewards": {name: _measured(generator, mean) for name, mean in zip(names, reference, strict=True)},
         "metrics": {name: _measured(generator, 0.3) for name in metric_names},
-        "response_tokens": 31.2,
+        "response_tokens": _measured(generator, 31.2),
         "truncation_rate": 0.01,
     }
 

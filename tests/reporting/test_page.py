@@ -50,7 +50,10 @@ def test_the_numbers_on_the_page_are_those_of_the_build(build):
         assert policy["policy"] in text
         for reward in policy["rewards"].values():
             assert f"{reward['mean']:.3f} ± {reward['standard_error']:.3f}" in text
-        assert f"{policy['objective_optimum']:.3f}" in text
+        assert f"{policy['objective_optimum']['mean']:.3f}" in text
+        assert f"{policy['gain']['mean']:.3f} ± {policy['gain']['standard_error']:.3f}" in text
+        low, high = (f"{100 * policy['share_interval'][end]:.0f} %" for end in ("low", "high"))
+        assert f"({low} to {high})" in text
         assert f"{policy['kl']['mean']:.2f} ± {policy['kl']['standard_error']:.2f}" in text
     for share in build["selection"]["usage"].values():
         assert f"{100 * share:.1f} %" in text
@@ -122,9 +125,9 @@ def test_every_row_of_a_table_has_a_cell_for_every_heading(build):
 
 
 def test_what_could_not_be_measured_is_a_dash(build):
-    build["policies"][0] |= {"share_of_gain": None, "effective_sample_size": None, "objective_optimum": None}
     before = copy.deepcopy(build)
-    before["policies"][0] |= {"share_of_gain": 0.5, "effective_sample_size": 3.0, "objective_optimum": 0.5}
+    build["policies"][0] |= {"share_of_gain": None, "share_interval": None, "effective_sample_size": None}
+    build["policies"][0]["objective_optimum"]["mean"] = None
     assert Page(render_report(build)).text.count("–") == Page(render_report(before)).text.count("–") + 3
 
 

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from palm.config import BaseModelSource, Lora
 from palm.errors import ModelError
+from palm.models.generate import generate
 from palm.models.load import load_model
+from palm.models.policies import PolicySet
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
 from palm.serving.portfolio import ServedPortfolio, write_portfolio
@@ -18,7 +21,7 @@ def portfolio(folder, base_model, source: BaseModelSource, digest: str):
     (folder / "portfolio").mkdir()
     router = Router(("a", "b"), ("only",), np.array([[0.5, 0.5]]))
     write_portfolio(
-        folder / "portfolio", router=router, adapters={"only": folder / "adapter"}, base_model=base_model,
+        folder / "portfolio", router=router, policies={"only": folder / "adapter"}, base_model=base_model,
         base_source=source, base_digest=digest, max_new_tokens=8,
     )  # fmt: skip
     return ServedPortfolio(folder / "portfolio")
@@ -45,3 +48,37 @@ def test_a_moved_away_file_is_named(base_model, tmp_path):
     (tmp_path / "portfolio" / "adapters" / "only" / "adapter_config.json").unlink()
     with pytest.raises(ModelError, match=r"adapters/only/adapter_config\.json: sha256 is None"):
         ServedPortfolio(tmp_path / "portfolio")
+
+
+def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path):
+    """Each answers as it does by itself, whatever was asked before."""
+    for seed, name in enumerate(("adapter", "whole")):
+        model = new_adapter(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
+        for key, weight in model.named_parameters():
+            if "lora_B" in key:
+                torch.nn.init.normal_(weight, std=0.5)
+        if name == "adapter":
+            save_adapter(model, tmp_path / name)
+        else:
+            model.merge_and_unload().save_pretrained(tmp_path / name)
+    folders = {name: tmp_path / name for name in ("adapter", "whole")}
+    (tmp_path / "portfolio").mkdir()
+    routing = write_portfolio(
+        tmp_path / "portfolio",
+        router=Router(("a", "b"), ("adapter", "whole"), np.array([[0.9, 0.1], [0.1, 0.9]])),
+        policies=folders,
+        base_model=base_model,
+        base_source=BaseModelSource(source=str(base_model)),
+        base_digest=folder_digest(base_model),
+        max_new_tokens=8,
+    )
+    assert [entry["folder"] for entry in routing["policies"]] == ["adapters/adapter", "models/whole"]
+    served = ServedPortfolio(tmp_path / "portfolio")
+    questions = [("say tea", [1, 0]), ("say oak", [0, 1]), ("say tea", [0, 1]), ("say oak", [1, 0])]
+    answers = [served.answer(prompt, weights, seed=3) for prompt, weights in questions]
+    for (prompt, _), answer in zip(questions, answers, strict=True):
+        policy = PolicySet(load_model(base_model)).add("alone", folders[answer.policy])
+        alone = generate(policy, [prompt], max_new_tokens=8, batch_size=1, seed=3)[0]
+        assert answer.response == alone.text
+    assert [answer.policy for answer in answers] == ["adapter", "whole", "whole", "adapter"]
+    assert answers[0].response != answers[2].response

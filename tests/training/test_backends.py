@@ -10,7 +10,8 @@ from palm.config_file import load_config
 from palm.errors import TrainingError
 from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
-from palm.models.load import add_policy, load_model, load_tokenizer
+from palm.models.load import load_model, load_tokenizer
+from palm.models.policies import PolicySet
 from palm.models.prompts import encode_prompts
 from palm.stages.evaluate_policy import evaluate_policy
 from palm.stages.inputs import check_inputs
@@ -107,7 +108,7 @@ def test_the_saved_adapter_is_the_trained_one(built):
     train(built, "policy")
     names = {path.name for path in (built / "policy").iterdir()}
     assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
-    policy = add_policy(load_model(built / "base"), built / "policy", "policy")
+    policy = PolicySet(load_model(built / "base")).add("policy", built / "policy")
     prompts = encode_prompts(policy.tokenizer, ["say tea"])
     assert sequence_divergence(policy, prompts, [[10, 11, 12]], batch_size=1)[0] > 1e-6
 
@@ -134,7 +135,7 @@ def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
 
 def test_an_adapter_that_is_not_finite_is_not_saved(built, tmp_path):
     train(built, "policy")
-    policy = add_policy(load_model(built / "base"), built / "policy", "policy")
+    policy = PolicySet(load_model(built / "base")).add("policy", built / "policy")
     weight = next(weight for name, weight in policy.model.named_parameters() if "lora_B" in name)
     weight.data[0, 0] = float("nan")
     with pytest.raises(TrainingError, match="is not finite"):
@@ -165,7 +166,7 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
         destination=workspace / "evaluation",
     )
     assert measured["kl"]["mean"] > 0
-    policy = add_policy(load_model(workspace / "base"), workspace / "policy", "policy")
+    policy = PolicySet(load_model(workspace / "base")).add("policy", workspace / "policy")
     alone = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=0, temperature=0)[0]
     beside = generate(
         policy, ["say tea", "say a much longer thing"], max_new_tokens=8, batch_size=2, seed=0, temperature=0
