@@ -22,13 +22,16 @@ import pandas as pd
 import typer
 from results import RESULTS, Section, show, write
 from rich.console import Console
-from study_cases import RESAMPLES, Measured, compare, gains, judge
+from study_cases import RESAMPLES, Measured, compare, judge
+from study_diversity import spread_of
 from study_plan import Plan, candidates, make_plan
 from study_tables import policy_section, portfolio_section, versus_section
 
 from palm.config import PortfolioConfig
 from palm.config_file import load_config
 from palm.errors import PalmError
+from palm.evaluation.diversity import Answers
+from palm.evaluation.evaluate import read_answers
 from palm.evaluation.rollouts import read_rollouts
 from palm.example_files import copy_example
 from palm.stages.evaluate_policy import evaluate_policy
@@ -39,6 +42,7 @@ from palm.stages.train_policy import train_policy
 from palm.storage.files import read_json
 
 EXAMPLE = "gsm8k"
+EVALUATION = "evaluation"
 COMMAND = "python benchmarks/study.py --data FOLDER"
 
 
@@ -47,12 +51,14 @@ class Study:
     """What was measured.
 
     Attributes:
-        measured: the policies of the plan, in its order.
+        measured: the policies, in the order of their weights.
+        answers: their responses.
         records: their evaluations.
         reference: mean scores of the reference.
     """
 
     measured: Measured
+    answers: list[Answers]
     records: list[dict]
     reference: dict
 
@@ -83,42 +89,44 @@ def run_study(config: PortfolioConfig, weights: np.ndarray, *, executor: Executo
         make = partial(_make_policy, config, base, rollouts)
         for number, line in enumerate(executor.map(make, weights.tolist(), folders), start=1):
             console.print(f"policy {number} of {len(weights)}: {line}", highlight=False)
-        return _collect(config, weights, rollouts, folders)
+        return _collect(config, rollouts, [folder / EVALUATION for folder in folders])
 
 
 def _make_policy(config: PortfolioConfig, base: Path, rollouts: Path, weights: list[float], folder: Path) -> str:
     start = time.perf_counter()
     policy = folder / "policy"
     trained = train_policy(config, weights, base_model=base, rollouts=rollouts, destination=policy)
-    record = evaluate_policy(
-        config, policy=policy, base_model=base, rollouts=rollouts, destination=folder / "evaluation"
-    )
+    record = evaluate_policy(config, policy=policy, base_model=base, rollouts=rollouts, destination=folder / EVALUATION)
     return (
-        f"{_vector(weights)}  J {record['objective']['mean']:.3f}, J_ref {record['objective_reference']:.3f}, "
+        f"{_vector(weights)}  J {record['objective']['mean']:.3f}, J_ref {record['objective_reference']['mean']:.3f}, "
         f"{'from the store' if trained['reused'] else f'{time.perf_counter() - start:.0f} s'}"
     )
 
 
-def _collect(config: PortfolioConfig, weights: np.ndarray, rollouts: Path, folders: list[Path]) -> Study:
+def _collect(config: PortfolioConfig, rollouts: Path, folders: list[Path]) -> Study:
     rewards, costs = [], []
     for folder in folders:
-        path = folder / "evaluation" / "samples.parquet"
+        path = folder / "samples.parquet"
         samples = read_rollouts(path, config.reward_names)
         divergences = pd.read_parquet(path, columns=["kl"])["kl"].to_numpy().reshape(samples.truncated.shape)
         rewards.append(samples.rewards.mean(axis=1))
         costs.append(config.beta * divergences.mean(axis=1))
     reference = read_rollouts(rollouts / "eval.parquet", config.reward_names)
     return Study(
-        Measured(weights, np.stack(rewards), np.stack(costs), reference.rewards.mean(axis=1)),
-        [read_json(folder / "evaluation" / "evaluation.json") for folder in folders],
+        Measured(np.stack(rewards), np.stack(costs), reference.rewards.mean(axis=1)),
+        [read_answers(folder, config.reward_names) for folder in folders],
+        [read_json(folder / "evaluation.json") for folder in folders],
         read_json(rollouts / "reference.json"),
     )
 
 
-def sections(plan: Plan, study: Study, *, executor: Executor, resamples: int = RESAMPLES) -> list[Section]:
+def sections(
+    config: PortfolioConfig, plan: Plan, study: Study, *, executor: Executor, resamples: int = RESAMPLES
+) -> list[Section]:
     """Make the tables.
 
     Args:
+        config: the configuration.
         plan: the designs.
         study: the measurements.
         executor: what computes candidates side by side.
@@ -128,10 +136,13 @@ def sections(plan: Plan, study: Study, *, executor: Executor, resamples: int = R
         Policies, portfolios, differences.
     """
     choosing, judging = study.measured.halves()
-    judged = list(executor.map(partial(judge, judging, resamples=resamples), candidates(plan, choosing)))
+    found = candidates(plan, choosing)
+    judged = list(executor.map(partial(judge, judging, resamples=resamples), found))
+    diversity = {"ngrams": config.evaluation.distinct_ngrams, "seed": config.evaluation.seed}
+    spreads = list(executor.map(partial(spread_of, answers=study.answers, **diversity), found))
     return [
-        policy_section(plan.pools, plan.weights, study.records, study.reference, gains(study.measured)),
-        portfolio_section(judged, policies=len(plan.weights) + 1, prompts=len(judging.reference)),
+        policy_section(plan.pools, study.records, study.reference),
+        portfolio_section(judged, spreads, policies=len(plan.weights) + 1, prompts=len(judging.reference)),
         versus_section(compare(judging, judged, resamples=resamples)),
     ]
 
@@ -170,7 +181,7 @@ def main(
         plan = make_plan(config)
         with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_one_thread) as executor:
             study = run_study(config, plan.weights, executor=executor, console=console)
-            made = sections(plan, study, executor=executor)
+            made = sections(config, plan, study, executor=executor)
     except PalmError as error:
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error

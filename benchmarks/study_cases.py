@@ -1,4 +1,4 @@
-"""The numbers of the study, from policies that were measured on held-out prompts: gains, portfolios, gaps.
+"""The numbers of the study, from policies that were measured on held-out prompts: portfolios and their gaps.
 
 Portfolios are chosen on one half of the prompts and judged on the other: what is chosen for its values on some prompts
 looks better there than it is. Every gap is to the best of *all* policies of all designs, and the reference, so that
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm.evaluation.measure import Mean, mean_over_prompts
 from palm.portfolio.selection import select
 from palm.portfolio.statistics import ResampledGap, compare_portfolios, resample_gap
 from palm.portfolio.usage import diversity, usage
@@ -26,20 +25,18 @@ class Measured:
     """Policies and the reference on the same held-out prompts, averaged over the responses to each prompt.
 
     Attributes:
-        weights: preference weights that the policies were trained for, shape (n, d).
         rewards: mean rewards of each policy on each prompt, shape (n, p, d), in [0, 1].
         costs: β KL of each policy on each prompt, shape (n, p).
         reference: mean rewards of the reference on each prompt, shape (p, d).
     """
 
-    weights: np.ndarray
     rewards: np.ndarray
     costs: np.ndarray
     reference: np.ndarray
 
     def on(self, prompts: np.ndarray) -> "Measured":
         """The same policies on some of the prompts."""
-        return Measured(self.weights, self.rewards[:, prompts], self.costs[:, prompts], self.reference[prompts])
+        return Measured(self.rewards[:, prompts], self.costs[:, prompts], self.reference[prompts])
 
     def halves(self) -> tuple["Measured", "Measured"]:
         """Every other prompt, to choose on, and the rest, to judge on."""
@@ -58,37 +55,6 @@ class Measured:
             np.concatenate([self.rewards, self.reference[None]]),
             np.concatenate([self.costs, np.zeros((1, len(self.reference)))]),
         )
-
-
-@dataclass(frozen=True)
-class Gain:
-    """What training gave a policy at its own weights.
-
-    Attributes:
-        objective: J_w of the policy.
-        reference: J_w of the reference.
-        difference: paired, prompt by prompt, with its standard error.
-    """
-
-    objective: float
-    reference: float
-    difference: Mean
-
-
-def gains(measured: Measured) -> list[Gain]:
-    """Compare every policy with the reference at the policy's own weights.
-
-    Args:
-        measured: n policies.
-
-    Returns:
-        One a policy.
-    """
-    found = []
-    for weights, rewards, costs in zip(measured.weights, measured.rewards, measured.costs, strict=True):
-        ours, theirs = rewards @ weights - costs, measured.reference @ weights
-        found.append(Gain(float(ours.mean()), float(theirs.mean()), mean_over_prompts((ours - theirs)[:, None])))
-    return found
 
 
 @dataclass(frozen=True)

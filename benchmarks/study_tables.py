@@ -1,23 +1,24 @@
 """The tables of the study."""
 
-import numpy as np
+import math
+
 from results import Section
-from study_cases import CONFIDENCE, RESAMPLES, Difference, Gain, Judged, Versus
+from study_cases import CONFIDENCE, Difference, Judged, Versus
+from study_diversity import Spread
 
 from palm.portfolio.statistics import ResampledGap
 
+CLEAR = 2
+"""Standard errors above 0 from which on a gain is called clear."""
 
-def policy_section(
-    names: dict[str, tuple[int, ...]], weights: np.ndarray, records: list[dict], reference: dict, found: list[Gain]
-) -> Section:
+
+def policy_section(designs: dict[str, tuple[int, ...]], records: list[dict], reference: dict) -> Section:
     """Every policy against the reference at its own weights.
 
     Args:
-        names: design to the indices of its policies.
-        weights: shape (n, d).
-        records: evaluations, length n.
+        designs: to the indices of their policies.
+        records: evaluations.
         reference: mean scores of the reference.
-        found: gains, length n.
 
     Returns:
         The table.
@@ -28,46 +29,53 @@ def policy_section(
         return [f"{entry['mean']:.3f}" for entry in (record["rewards"] | record["metrics"]).values()]
 
     rows = [["reference", "", *scores(reference), "0", "", "", "", "", ""]]
-    for number, (record, gain) in enumerate(zip(records, found, strict=True)):
-        share = record["share_of_gain"]
+    for number, record in enumerate(records):
+        gain, share = record["gain"], record["share_of_gain"]
         rows.append(
             [
-                ", ".join(name for name, members in names.items() if number in members),
-                " ".join(f"{weight:.2f}" for weight in weights[number]),
+                ", ".join(name for name, members in designs.items() if number in members),
+                " ".join(f"{weight:.2f}" for weight in record["weights"]),
                 *scores(record),
                 f"{record['kl']['mean']:.3f}",
-                f"{gain.objective:.3f}",
-                f"{gain.reference:.3f}",
-                f"{gain.difference.mean:.4f} ± {gain.difference.standard_error:.4f}",
-                f"{gain.difference.mean / gain.difference.standard_error:.1f}",
+                f"{record['objective']['mean']:.3f}",
+                f"{record['objective_reference']['mean']:.3f}",
+                f"{gain['mean']:+.4f} ± {gain['standard_error']:.4f}",
+                f"{_in_errors(record):.1f}",
                 "" if share is None else f"{share:.0%}",
             ]
         )
     return Section(
         title="Policies against the reference",
-        note=f"{_gains_in_words(found)} `gain`: J - J_ref, paired over all held-out prompts, with its standard error; "
-        "`in se`: the gain in standard errors; `share`: of J* - J_ref, J* estimated from the reference's rollouts.",
+        note=f"{_gains_in_words(records)} `gain`: J - J_ref, paired over all held-out prompts, with its standard "
+        "error; `in se`: the gain in standard errors; `share`: of J* - J_ref, with J* estimated from the reference's "
+        "rollouts.",
         columns=("designs", "weights", *scored, "KL", "J", "J_ref", "gain", "in se", "share"),
         rows=rows,
     )
 
 
-def _gains_in_words(found: list[Gain]) -> str:
-    ratios = [gain.difference.mean / gain.difference.standard_error for gain in found]
-    better = sum(gain.difference.mean > 0 for gain in found)
-    clear = sum(ratio >= 2 for ratio in ratios)
+def _in_errors(record: dict) -> float:
+    gain = record["gain"]
+    return gain["mean"] / gain["standard_error"] if gain["standard_error"] else math.copysign(math.inf, gain["mean"])
+
+
+def _gains_in_words(records: list[dict]) -> str:
+    sure = [_in_errors(record) for record in records]
+    better = sum(record["gain"]["mean"] > 0 for record in records)
+    clear = sum(ratio >= CLEAR for ratio in sure)
     return (
-        f"J is above J_ref at its weights for {better} of {len(found)} policies, by at least two standard errors for "
-        f"{clear}; the least sure is {min(ratios):.1f} standard errors above."
+        f"J is above J_ref at its own weights for {better} of {len(records)} policies, by at least {CLEAR} standard "
+        f"errors for {clear}; the least sure is at {min(sure):.1f} standard errors."
     )
 
 
-def portfolio_section(judged: list[Judged], *, policies: int, prompts: int) -> Section:
+def portfolio_section(judged: list[Judged], spreads: list[Spread | None], *, policies: int, prompts: int) -> Section:
     """What each candidate is worth.
 
     Args:
         judged: the candidates.
-        policies: how many are in the yardstick, the reference included.
+        spreads: diversity of the responses of each; None where there is none.
+        policies: how many the yardstick has, the reference included.
         prompts: how many the candidates were judged on.
 
     Returns:
@@ -83,20 +91,33 @@ def portfolio_section(judged: list[Judged], *, policies: int, prompts: int) -> S
             _gap(one.additive),
             f"{one.effective_policies:.2f}",
             f"{one.unused:g}",
+            *(["", "", ""] if spread is None else _spread(spread)),
         ]
-        for one in judged
+        for one, spread in zip(judged, spreads, strict=True)
     ]
     return Section(
         title="Portfolios",
         note=f"Worst case over all preferences, against the best of all {policies} policies of all designs, reference "
         f"included (the paper compares with the trained optimum of each preference). Members were chosen on half of "
         f"the held-out prompts and judged on the other {prompts}. In brackets: {CONFIDENCE:.0%} intervals, paired "
-        f"bootstrap over prompts, {RESAMPLES} resamples. `trained`: policies that the portfolio was chosen from. "
-        "`whole`: the design is the portfolio; for random the mean over disjoint draws. `effective`: exp of the "
-        "entropy of the shares of preferences that members serve best; `unused`: members that serve none.",
-        columns=("design", "trained", "chosen", "K", "ε", "additive gap", "effective", "unused"),
+        f"bootstrap over prompts. `trained`: policies that the portfolio was chosen from. `whole`: the design is the "
+        "portfolio; for random the mean over disjoint draws. `used`: exp of the entropy of the shares of preferences "
+        "that members serve best, K where they share evenly; `unused`: members that serve none. Of the responses, "
+        "over all held-out prompts: `Vendi` score and `distinct-2` of a prompt's responses by random members, and "
+        "`kinds`, the effective number of different policies, with what equal policies would give by chance.",
+        columns=(
+            "design", "trained", "chosen", "K", "ε", "additive gap", "used", "unused", "Vendi", "distinct-2", "kinds",
+        ),
         rows=rows,
-    )
+    )  # fmt: skip
+
+
+def _spread(spread: Spread) -> list[str]:
+    return [
+        f"{spread.vendi_score:.2f}",
+        "" if spread.distinct is None else f"{spread.distinct:.3f}",
+        f"{spread.effective_policies:.2f} ({spread.by_chance:.2f})",
+    ]
 
 
 def versus_section(compared: dict[tuple[str, str], Versus]) -> Section:

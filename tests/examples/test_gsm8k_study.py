@@ -58,7 +58,7 @@ def test_from_raw_files_to_tables(config, tmp_path):
             shown = StringIO()
             study = run_study(config, plan.weights, executor=executor, console=Console(file=shown, width=200))
             runs.append((study, shown.getvalue()))
-        made = sections(plan, study, executor=executor, resamples=3)
+        made = sections(config, plan, study, executor=executor, resamples=3)
     (first, first_output), (second, second_output) = runs
     assert first_output.count("from the store") == 0
     assert second_output.count("from the store") == 3
