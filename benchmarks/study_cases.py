@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palm.errors import SelectionError
 from palm.portfolio.selection import select
 from palm.portfolio.statistics import ResampledGap, compare_portfolios, resample_gap
 from palm.portfolio.usage import diversity, usage
@@ -104,14 +105,15 @@ class Judged:
 
     Attributes:
         candidate: what was judged.
-        epsilon: worst-case multiplicative gap to the best of all policies.
+        epsilon: worst-case multiplicative gap to the best of all policies; None where, on all prompts or on some
+            resample, a preference has no ε up to 1 because the portfolio is worth less than nothing to it.
         additive: worst-case additive gap.
         effective_policies: exp of the entropy of the members' usage.
         unused: members that serve no preference best.
     """
 
     candidate: Candidate
-    epsilon: ResampledGap
+    epsilon: ResampledGap | None
     additive: ResampledGap
     effective_policies: float
     unused: float
@@ -140,9 +142,13 @@ def judge(measured: Measured, candidate: Candidate, *, resamples: int = RESAMPLE
             ]
         )
 
+    try:
+        epsilon = gap()
+    except SelectionError:
+        epsilon = None
     return Judged(
         candidate,
-        epsilon=gap(),
+        epsilon=epsilon,
         additive=gap(epsilon=0.0),
         effective_policies=float(np.mean([spread.effective_number for spread in spreads])),
         unused=float(np.mean([len(spread.unused) for spread in spreads])),
@@ -175,13 +181,14 @@ class Versus:
     """A candidate against another one, on the same prompts.
 
     Attributes:
-        epsilon: the other's multiplicative gap less this one's; positive where this one is better.
+        epsilon: the other's multiplicative gap less this one's; positive where this one is better; None where one of
+            them has none.
         additive: the same of the additive gap.
         change: mean over all preferences of this one's best value less the other's; None where a side has several
             portfolios.
     """
 
-    epsilon: Difference
+    epsilon: Difference | None
     additive: Difference
     change: Difference | None
 
@@ -199,7 +206,7 @@ def versus(measured: Measured, ours: Judged, other: Judged, *, resamples: int = 
         Differences with two-sided intervals.
     """
     return Versus(
-        epsilon=_difference(ours.epsilon, other.epsilon),
+        epsilon=None if None in (ours.epsilon, other.epsilon) else _difference(ours.epsilon, other.epsilon),
         additive=_difference(ours.additive, other.additive),
         change=_change(measured, ours.candidate.portfolios, other.candidate.portfolios, resamples),
     )

@@ -151,7 +151,9 @@ def versus_section(compared: dict[tuple[str, str], Versus]) -> Section:
     )
 
 
-def _gap(gap: ResampledGap) -> str:
+def _gap(gap: ResampledGap | None) -> str:
+    if gap is None:
+        return "none up to 1"
     interval = gap.interval(CONFIDENCE)
     return f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 

@@ -87,6 +87,17 @@ def test_the_reference_and_all_policies_are_the_two_ends(measured):
     assert nothing.effective_policies == 1
 
 
+def test_a_portfolio_worth_less_than_nothing_has_an_additive_gap_only():
+    rewards = np.stack([np.full((10, 2), 0.5), np.tile([0.0, 0.9], (10, 1))])
+    measured = Measured(rewards, np.full((2, 10), 0.1), np.full((10, 2), 0.3))
+    bad, good = (judge(measured, Candidate("", 1, "whole", 1, ((member,),)), resamples=3) for member in (1, 0))
+    assert bad.epsilon is None
+    assert bad.additive.estimate == pytest.approx(0.5, abs=1e-6)
+    found = versus(measured, good, bad, resamples=3)
+    assert found.epsilon is None
+    assert found.additive.estimate == pytest.approx(0.5 - 0.4, abs=1e-6)
+
+
 def test_several_draws_are_averaged(measured):
     draws = ((0, 1), (2, 3))
     both = judge(measured, Candidate("random", 2, "whole", 2, draws), resamples=4)
