@@ -13,6 +13,16 @@ class PalmError(Exception):
     def __init__(self, what: str, *, rule: str, remedy: str):
         super().__init__(" ".join(f"{what}: {rule}; {remedy}".split()))
 
+    def __reduce__(self):
+        """How it comes back from a worker process: with its message, which it is not made from."""
+        return _restored, (type(self), self.args)
+
+
+def _restored(kind: type[PalmError], arguments: tuple) -> PalmError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error
+
 
 class ConfigError(PalmError):
     """The configuration is missing, malformed or inconsistent."""

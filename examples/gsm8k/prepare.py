@@ -8,13 +8,17 @@ from pathlib import Path
 
 from palm.errors import DataError
 
+from .rewards import annotations, arithmetic_validity
+
 SEED = 7
 N_TRAIN_PROMPTS = 256
-N_EVAL_PROMPTS = 96
+N_EVAL_PROMPTS = 384
 MAX_QUESTION_CHARACTERS = 240
 MAX_SOLUTION_CHARACTERS = 240
 """About a third of GSM8K, and the easier third: a model that pretrains in minutes on a processor has no
 capacity for more, and rollouts of long solutions would be slow. So scores here are not GSM8K's."""
+CALCULATIONS_PER_RECORD = 6
+"""So many calculations are about as long as a solution."""
 
 _SOLUTION = re.compile(r".*^#### (-?[\d,]+(?:\.\d+)?)\s*", re.ASCII | re.DOTALL | re.MULTILINE)
 _REMEDY = "download train.jsonl and test.jsonl of GSM8K and pass their folder with --data"
@@ -39,7 +43,8 @@ def prepare(directory: Path, data: Path | None) -> None:
     """Write ``corpus.jsonl``, ``prompts_train.jsonl`` and ``prompts_eval.jsonl`` into a folder.
 
     Only short problems are used. The corpus and the training prompts are different train problems,
-    the evaluation prompts are test problems, so no question is in two of the files.
+    the evaluation prompts are test problems, so no question is in two of the files. The corpus also has the
+    calculations of all train problems but the training prompts, long ones too, each calculation once.
 
     Args:
         directory: where the files go; created if missing.
@@ -57,9 +62,10 @@ def prepare(directory: Path, data: Path | None) -> None:
     new = [problem for problem in test if problem.question not in known]
     eval_prompts = _choose(new, N_EVAL_PROMPTS, rng, place=data / "test.jsonl")
     reserved = {problem.question for problem in train_prompts}
-    corpus = [problem for problem in train if _is_short(problem) and problem.question not in reserved]
+    rest = [problem for problem in train if problem.question not in reserved]
+    corpus = [{"prompt": p.question, "response": p.solution} for p in rest if _is_short(p)]
     directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / "corpus.jsonl", [{"prompt": p.question, "response": p.solution} for p in corpus])
+    _write(directory / "corpus.jsonl", [*corpus, *_calculations(rest, rng)])
     _write(directory / "prompts_train.jsonl", [{"prompt": p.question, "answer": p.answer} for p in train_prompts])
     _write(directory / "prompts_eval.jsonl", [{"prompt": p.question, "answer": p.answer} for p in eval_prompts])
 
@@ -125,6 +131,23 @@ def _choose(problems: list[Problem], n: int, rng: random.Random, *, place: Path)
             remedy="use the complete file",
         )
     return rng.sample(short, n)
+
+
+def _calculations(problems: list[Problem], rng: random.Random) -> list[dict[str, str]]:
+    """The true calculations of some problems in GSM8K's notation, a few a record."""
+    found = dict.fromkeys(text for problem in problems for text in annotations(problem.solution))
+    true = [text for text in found if arithmetic_validity([""], [f"<<{text}>>"]) == [1.0]]
+    rng.shuffle(true)
+    records = []
+    for start in range(0, len(true), CALCULATIONS_PER_RECORD):
+        parts = [text.partition("=") for text in true[start : start + CALCULATIONS_PER_RECORD]]
+        records.append(
+            {
+                "prompt": f"Calculate {', '.join(left for left, _, _ in parts)}.",
+                "response": "\n".join(f"{left} = <<{left}={right}>>{right}" for left, _, right in parts),
+            }
+        )
+    return records
 
 
 def _write(path: Path, records: list[dict[str, str]]) -> None:

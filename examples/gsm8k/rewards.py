@@ -46,7 +46,7 @@ def arithmetic_validity(prompts: list[str], responses: list[str], **fields: list
         p numbers in [0, 1]: the share of ``<<expression=value>>`` that hold, 0 where there is none.
         ``<<5=5>>`` calculates nothing and does not count, else it would be the easy way to a full reward.
     """
-    return [_share_true(_ANNOTATION.findall(response)) for response in responses]
+    return [_share_true(annotations(response)) for response in responses]
 
 
 def answer_format(prompts: list[str], responses: list[str], **fields: list) -> list[float]:
@@ -108,6 +108,18 @@ def final_answer(response: str) -> Fraction | None:
     if not mark or "####" in head or not (head == "" or head.endswith("\n")):
         return None
     return _number(tail)
+
+
+def annotations(text: str) -> list[str]:
+    """What stands between each ``<<`` and ``>>`` of a text.
+
+    Args:
+        text: a solution.
+
+    Returns:
+        The annotations in their order.
+    """
+    return _ANNOTATION.findall(text)
 
 
 def is_true(annotation: str) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from palm.errors import DataError, SelectionError
-from palm.portfolio.certificate import certify, check_portfolio
+from palm.portfolio.certificate import check_portfolio
+from palm.portfolio.goal import goal_of
 from palm.portfolio.worst_case import worst_cases
 
 POINTS = 5_000
@@ -32,6 +33,81 @@ class GapInterval:
     upper: float
     confidence: float
     resamples: int
+
+
+@dataclass(frozen=True, eq=False)
+class ResampledGap:
+    """The worst-case gap of a portfolio on all prompts, and on prompts drawn with replacement.
+
+    Attributes:
+        estimate: the certified gap on all prompts.
+        resampled: the gap on each resample, shape (resamples,). The same seed draws the same prompts for every
+            portfolio, so that differences of two of these arrays are paired.
+    """
+
+    estimate: float
+    resampled: np.ndarray
+
+    def interval(self, confidence=0.95):
+        """Describe the gap with its sampling error.
+
+        Args:
+            confidence: in (0, 1).
+
+        Returns:
+            GapInterval.
+
+        Raises:
+            SelectionError: the confidence is out of range.
+        """
+        _check_confidence(confidence)
+        tail = (1 - confidence) / 2
+        low, high, upper = np.quantile(self.resampled, [tail, 1 - tail, confidence])
+        return GapInterval(
+            estimate=self.estimate,
+            low=float(low),
+            high=float(high),
+            upper=float(upper),
+            confidence=float(confidence),
+            resamples=len(self.resampled),
+        )
+
+
+def resample_gap(per_prompt_rewards, per_prompt_kl_cost, portfolio, *, epsilon=None, delta=0.0, resamples=200, seed):
+    """Compute the worst-case gap of a portfolio on resampled prompts.
+
+    Args:
+        per_prompt_rewards: mean reward of each policy on each prompt, shape (n, p, d), in [0, 1].
+        per_prompt_kl_cost: β · KL of each policy on each prompt, shape (n, p), at least 0.
+        portfolio: indices of the members.
+        epsilon: ε granted, in [0, 1], if the gap is the smallest δ (with 0 the additive gap); None if it is the
+            smallest ε.
+        delta: δ granted, at least 0, where the gap is the smallest ε.
+        resamples: number of bootstrap resamples, at least 1.
+        seed: an int or a ``numpy.random.Generator``.
+
+    Returns:
+        ResampledGap.
+
+    Raises:
+        DataError: a shape or a number is wrong.
+        SelectionError: an argument is out of range, or a resample has no gap.
+
+    Source:
+        Efron (1979); paired, as every policy is seen on the same resampled prompts.
+    """
+    values = _checked(per_prompt_rewards, per_prompt_kl_cost)
+    members = check_portfolio(portfolio, len(values))
+    goal = goal_of(epsilon, delta)
+    _check_resamples(resamples)
+
+    def gap(means):
+        return getattr(goal.certify(means, members), goal.minimised)
+
+    return ResampledGap(
+        estimate=gap(values.mean(axis=1)),
+        resampled=np.array([gap(means) for means in _resampled_means(values, resamples, seed)]),
+    )
 
 
 def worst_case_gap_interval(
@@ -61,21 +137,9 @@ def worst_case_gap_interval(
     Source:
         Efron (1979).
     """
-    values = _checked(per_prompt_rewards, per_prompt_kl_cost)
-    members = check_portfolio(portfolio, len(values))
-    _check_resampling(confidence, resamples)
-    means = _resampled_means(values, resamples, seed)
-    gaps = np.array([certify(mean, members, delta=delta).epsilon for mean in means])
-    tail = (1 - confidence) / 2
-    low, high, upper = np.quantile(gaps, [tail, 1 - tail, confidence])
-    return GapInterval(
-        estimate=certify(values.mean(axis=1), members, delta=delta).epsilon,
-        low=float(low),
-        high=float(high),
-        upper=float(upper),
-        confidence=float(confidence),
-        resamples=int(resamples),
-    )
+    _check_confidence(confidence)
+    gap = resample_gap(per_prompt_rewards, per_prompt_kl_cost, portfolio, delta=delta, resamples=resamples, seed=seed)
+    return gap.interval(confidence)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +191,8 @@ def compare_portfolios(per_prompt_rewards, per_prompt_kl_cost, before, after, *,
     """
     values = _checked(per_prompt_rewards, per_prompt_kl_cost)
     old, new = (list(check_portfolio(portfolio, len(values))) for portfolio in (before, after))
-    _check_resampling(confidence, resamples)
+    _check_confidence(confidence)
+    _check_resamples(resamples)
     points = np.random.default_rng(POINTS_SEED).dirichlet(np.ones(values.shape[2]), size=POINTS)
     found = largest_loss(values[old].mean(axis=1), values[new].mean(axis=1))
     means = _resampled_means(values, resamples, seed)
@@ -175,10 +240,12 @@ def _mean_change(before, after, points):
     return float(((points @ after.T).max(axis=1) - (points @ before.T).max(axis=1)).mean())
 
 
-def _check_resampling(confidence, resamples):
-    """Check the arguments of a bootstrap."""
+def _check_confidence(confidence):
     if not 0 < confidence < 1:
         raise SelectionError(f"confidence={confidence}", rule="must be in (0, 1)", remedy="use 0.95")
+
+
+def _check_resamples(resamples):
     if not isinstance(resamples, (int, np.integer)) or resamples < 1:
         raise SelectionError(f"resamples={resamples!r}", rule="must be an integer of at least 1", remedy="use 200")
 

@@ -42,7 +42,7 @@ def data(tmp_path) -> Path:
     folder.mkdir()
     long = {"question": "Why? " * 80, "answer": "1+1=<<1+1=2>>2\n#### 2"}
     train = [_problem(number) for number in range(900, 1300)]
-    test = [_problem(number) for number in range(1250, 1450)]
+    test = [_problem(number) for number in range(1250, 1700)]
     for name, problems in (("train", train), ("test", test)):
         (folder / f"{name}.jsonl").write_text("\n".join(json.dumps(p) for p in [*problems, long]), encoding="utf-8")
     return folder
@@ -283,7 +283,7 @@ def test_prepare_writes_the_same_disjoint_files_every_time(data, tmp_path):
     corpus, train, held_out = (
         _records(tmp_path / "a" / name) for name in ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
     )
-    assert (len(corpus), len(train), len(held_out)) == (400 - 256, 256, 96)
+    assert (len(corpus), len(train), len(held_out)) == (144 + 25, 256, 384)
     prompts = [record["prompt"] for record in corpus + train + held_out]
     assert len(set(prompts)) == len(prompts)
     assert {tuple(record) for record in corpus} == {("prompt", "response")}
@@ -293,11 +293,33 @@ def test_prepare_writes_the_same_disjoint_files_every_time(data, tmp_path):
 def test_prepare_keeps_solutions_as_they_are_and_answers_without_separators(data, tmp_path):
     preparation.prepare(tmp_path, data)
     originals = {record["question"]: record["answer"] for record in _records(data / "train.jsonl")}
-    for record in _records(tmp_path / "corpus.jsonl"):
+    for record in _records(tmp_path / "corpus.jsonl")[:144]:
         assert record["response"] == originals[record["prompt"]]
     for record in _records(tmp_path / "prompts_train.jsonl"):
         assert record["answer"].isdigit()
         assert _one(rewards.correct_answer, originals[record["prompt"]], answer=record["answer"]) == 1.0
+
+
+def test_the_corpus_has_every_other_true_calculation_once(data, tmp_path):
+    with (data / "train.jsonl").open("a", encoding="utf-8") as stream:
+        for question, steps in {
+            "Long? " * 80: "48/2=<<48/2=24>>24, 6*2=<<6*2=12>>12, again <<6*2=12>>12",
+            "Wrong? " * 80: "1+1=<<1+1=3>>3 and <<7=7>>7",
+        }.items():
+            stream.write("\n" + json.dumps({"question": question, "answer": f"{steps}\n#### 1"}))
+    preparation.prepare(tmp_path, data)
+    corpus, train = (_records(tmp_path / name) for name in ("corpus.jsonl", "prompts_train.jsonl"))
+    calculations = [record for record in corpus if record["prompt"].startswith("Calculate ")]
+    found = [text for record in calculations for text in rewards.annotations(record["response"])]
+    # Of the short problems those that are no training prompts; 1+1=2 is the fixture's long one's.
+    reserved = {int(record["answer"]) for record in train}
+    expected = {f"{number}+1={number + 1}" for number in range(900, 1300) if number + 1 not in reserved}
+    assert sorted(found) == sorted(expected | {"1+1=2", "48/2=24", "6*2=12"})
+    for record in calculations:
+        lines = record["response"].split("\n")
+        assert record["prompt"] == f"Calculate {', '.join(line.partition(' = ')[0] for line in lines)}."
+        assert len(lines) == 6 or record is calculations[-1]
+    assert lines[0].partition(" = ")[2].startswith("<<")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +357,7 @@ def test_missing_data_is_named(data, tmp_path):
 
 def test_too_few_short_problems_are_told(data, tmp_path):
     (data / "test.jsonl").write_text(json.dumps(_problem(5)), encoding="utf-8")
-    with pytest.raises(DataError, match=r"test\.jsonl: 1 problems.*at least 96"):
+    with pytest.raises(DataError, match=r"test\.jsonl: 1 problems.*at least 384"):
         preparation.prepare(tmp_path / "out", data)
 
 
@@ -367,7 +389,7 @@ def test_prepare_on_the_real_data(tmp_path):
     corpus, train, held_out = (
         _records(tmp_path / name) for name in ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
     )
-    assert (len(corpus), len(train), len(held_out)) == (2462, 256, 96)
+    assert (len(corpus), len(train), len(held_out)) == (2462 + 1791, 256, 384)
     test_questions = {record["question"] for record in _records(GSM8K / "test.jsonl")}
     assert {record["prompt"] for record in held_out} <= test_questions
     assert test_questions.isdisjoint(record["prompt"] for record in corpus + train)

@@ -5,7 +5,7 @@ import pytest
 
 from palm.errors import DataError, SelectionError
 from palm.portfolio.certificate import certify
-from palm.portfolio.statistics import compare_portfolios, largest_loss, worst_case_gap_interval
+from palm.portfolio.statistics import compare_portfolios, largest_loss, resample_gap, worst_case_gap_interval
 
 
 def measurements(prompts, noise, seed=0):
@@ -69,6 +69,30 @@ def test_the_seed_decides():
         for seed in (1, np.random.default_rng(1), 2)
     ]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_the_additive_gap_is_resampled_where_epsilon_is_granted():
+    """In two dimensions with one member the largest additive gap is at a corner."""
+    rewards, costs = measurements(40, 0.2)
+    gap = resample_gap(rewards, costs, [2], epsilon=0.0, resamples=25, seed=3)
+    values = rewards - costs[:, :, None]
+    rng = np.random.default_rng(3)
+    draws = [rng.multinomial(40, np.full(40, 1 / 40)) / 40 for _ in range(25)]
+    means = [values.mean(axis=1), *(np.einsum("p,npd->nd", draw, values) for draw in draws)]
+    expected = [(mean - mean[2]).max() for mean in means]
+    assert gap.estimate == pytest.approx(expected[0], abs=1e-7)
+    assert gap.resampled == pytest.approx(np.array(expected[1:]), abs=1e-7)
+    interval = gap.interval(0.9)
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(expected[1:], [0.05, 0.95])), abs=1e-7)
+
+
+def test_differences_of_gaps_are_paired():
+    """The members differ by a constant: so do their additive gaps, on every resample."""
+    rng = np.random.default_rng(0)
+    best = rng.uniform(0.5, 1.0, (50, 2))
+    rewards, costs = np.stack([best, best - 0.1, best - 0.3]), np.zeros((3, 50))
+    near, far = (resample_gap(rewards, costs, [member], epsilon=0.0, resamples=10, seed=0) for member in (1, 2))
+    assert far.resampled - near.resampled == pytest.approx(np.full(10, 0.2), abs=1e-7)
 
 
 @pytest.mark.parametrize(
