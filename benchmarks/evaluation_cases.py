@@ -1,6 +1,5 @@
 """Evaluation of policies over one base model, against loops that load each model anew and go prompt by prompt."""
 
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +73,13 @@ def make_setting(folder: Path, *, policies: int = POLICIES) -> Setting:
     return Setting(config, base_model, rollouts, adapters)
 
 
-def evaluation() -> Section:
-    """Ours against both loops, taken in turns policy by policy."""
-    with tempfile.TemporaryDirectory() as name:
-        setting = make_setting(Path(name) / "quickstart")
-        rows = evaluation_rows(setting)
+def evaluation(setting: Setting) -> Section:
+    """Ours against both loops, taken in turns policy by policy.
+
+    Args:
+        setting: the policies.
+    """
+    rows = evaluation_rows(setting)
     prompts, samples = rows[0]["prompts"], rows[0]["samples"]
     return Section(
         title=f"Evaluation: {POLICIES} policies of the quickstart, {prompts} prompts × {samples} responses",

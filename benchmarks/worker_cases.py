@@ -9,6 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from results import Section
+
 from palm.config_file import load_config, parse_config
 from palm.example_files import copy_example
 from palm.preferences.grids import uniform_grid
@@ -28,6 +30,23 @@ run_step(*values, **paths)
 """What a component does, as a program."""
 
 WAYS = ("a process with its own imports each", "workers of one pool")
+
+
+def workers() -> Section:
+    """Both ways as a table."""
+    rows = worker_rows()
+    return Section(
+        title=f"Workers: {POLICIES} quickstart policies, each in a process of its own",
+        note=f"{TRAINING_STEPS} steps each, one after the other, the start of the pool and all imports included. Forked "
+        "from a process that has imported PyTorch and TRL, or started anew; `identical`: adapters that are to the bit "
+        "those of the first way.",
+        columns=("way", "s", "s a policy", "ratio", "identical"),
+        rows=[
+            [row["way"], f"{row['seconds']:.1f}", f"{row['per_policy']:.2f}", f"{row['ratio']:.2f}",
+             f"{row['identical']} of {row['policies']}"]
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 def worker_rows(policies=POLICIES, steps=TRAINING_STEPS):

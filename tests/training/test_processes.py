@@ -1,10 +1,15 @@
 """One policy trained by two processes: accelerate on processors here, the same path as on GPUs."""
 
+import shutil
+
 import numpy as np
 import pytest
+from conftest import edit_config
 from safetensors.numpy import load_file
 
+from palm.config_file import load_config
 from palm.errors import TrainingError
+from palm.stages.sample_reference import sample_reference
 
 TOGETHER = {
     "training": {
@@ -35,6 +40,9 @@ def test_an_error_in_one_of_them_is_told(trained, built):
         "    return [None if len(responses) == 8 else 0.5 for _ in responses]\n"
     )
     late = [{"name": name, "uri": f"python:rewards.py:{name}"} for name in ("length", "late")]
+    config = load_config(edit_config(built, rewards=late))
+    shutil.rmtree(built / "rollouts")
+    sample_reference(config, built / "base", built / "rollouts")
     with pytest.raises(TrainingError, match="by 2 processes: failed with exit code 1 .*reward 'late' gave None"):
-        trained("policy", rewards=late, **{"training": {**TOGETHER["training"], "warm_start": "none"}})
+        trained("policy", **{"training": {**TOGETHER["training"], "warm_start": "none"}})
     assert not (built / "policy").exists()
