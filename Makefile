@@ -44,6 +44,7 @@ lint: $(INSTALLED_DEV)
 
 bench: $(INSTALLED_BENCH)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/geometry.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/training.py
 
 clean:
 	rm -rf $(VENV) quickstart build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

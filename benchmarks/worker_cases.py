@@ -37,7 +37,7 @@ def workers() -> Section:
     rows = worker_rows()
     return Section(
         title=f"Workers: {POLICIES} quickstart policies, each in a process of its own",
-        note=f"{TRAINING_STEPS} steps each, one after the other, the start of the pool and all imports included. Forked "
+        note=f"{TRAINING_STEPS} steps each, one after the other, start of the pool and imports included. Forked "
         "from a process that has imported PyTorch and TRL, or started anew; `identical`: adapters that are to the bit "
         "those of the first way.",
         columns=("way", "s", "s a policy", "ratio", "identical"),
