@@ -27,7 +27,13 @@ from palm.workers import FORWARDED, GRACE_SECONDS, KEY_BYTES, call_step
 
 _HANDLES = 4
 _LIFELINE = 0
-_OWN_SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
+_OWN_SIGNALS = {
+    signal.SIGCHLD: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+"""What the server handles, and what a worker does about it until its step decides otherwise."""
+
 _PR_SET_PDEATHSIG = 1
 
 _PRELOADED = {
@@ -70,6 +76,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._signals, self._waker = socket.socketpair()
         self._workers: dict[int, socket.socket] = {}
+        self._accepts = True
         self._deadline: float | None = None
 
     def serve(self) -> Job | None:
@@ -100,7 +107,9 @@ class Server:
         if source is self._listener:
             self._selector.register(self._listener.accept()[0], selectors.EVENT_READ)
         elif source is self._signals:
-            if signal.SIGTERM in self._signals.recv(4096):
+            received = self._signals.recv(4096)
+            self._accepts = self._accepts and signal.SIGINT not in received
+            if signal.SIGTERM in received:
                 self._end()
         elif source == _LIFELINE:
             self._end()
@@ -116,7 +125,7 @@ class Server:
             key, handles, *_ = socket.recv_fds(client, KEY_BYTES, _HANDLES)
         except OSError:
             key, handles = b"", []
-        if self._deadline is None and hmac.compare_digest(key, self._key) and len(handles) == _HANDLES:
+        if self._accepts and hmac.compare_digest(key, self._key) and len(handles) == _HANDLES:
             if self._fork(client):
                 return _job(*handles)
         else:
@@ -146,8 +155,8 @@ class Server:
     def _release(self) -> None:
         """Give up, in a worker, all that is the server's."""
         signal.set_wakeup_fd(-1)
-        for number in _OWN_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+        for number, action in _OWN_SIGNALS.items():
+            signal.signal(number, action)
         watched = [entry.fileobj for entry in self._selector.get_map().values() if entry.fileobj != _LIFELINE]
         for place in (self._selector, self._waker, *watched, *self._workers.values()):
             place.close()
@@ -179,6 +188,7 @@ class Server:
 
     def _end(self) -> None:
         if self._deadline is None:
+            self._accepts = False
             self._deadline = time.monotonic() + GRACE_SECONDS
             self._selector.unregister(self._listener)
             self._selector.unregister(_LIFELINE)

@@ -117,7 +117,8 @@ def worker_pool(log: Path) -> Iterator[str]:
         path = f"{folder}/socket"
         process = _start(path, key, log)
         try:
-            yield f"{key}@{path}"
+            with _told_of_interrupt(process):
+                yield f"{key}@{path}"
         finally:
             process.terminate()
             try:
@@ -126,6 +127,25 @@ def worker_pool(log: Path) -> Iterator[str]:
                 process.kill()
                 process.wait()
             process.stdin.close()
+
+
+@contextmanager
+def _told_of_interrupt(process: subprocess.Popen) -> Iterator[None]:
+    """On Ctrl-C let the pool refuse further steps: KFP would still start all that wait."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupted(number: int, frame) -> None:
+        process.send_signal(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start(path: str, key: str, log: Path) -> subprocess.Popen:

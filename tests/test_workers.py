@@ -29,8 +29,14 @@ from pathlib import Path
 from palm.workers import worker_pool
 with worker_pool(Path(sys.argv[1])) as address:
     print(address, flush=True)
-    time.sleep(600)
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.stdin.readline()
 """
+"""Keeps a pool; when interrupted it waits for what runs, as KFP does."""
+
 SHORT_SECONDS = 60
 
 
@@ -65,6 +71,11 @@ def on_training(config, workspace: Path) -> tuple[list, dict]:
 def start_task(*arguments: tuple[list, dict]) -> subprocess.Popen:
     command = [sys.executable, "-c", TASK, json.dumps(arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def hold_pool(folder: Path) -> subprocess.Popen:
+    command = [sys.executable, "-c", HOLDER, folder / "pool.log"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def wait_until(condition) -> None:
@@ -245,6 +256,34 @@ def test_a_pool_that_ends_leaves_nothing(config, workspace, tmp_path, monkeypatc
         run_step(*values, **paths)
 
 
+def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clean_up(
+    config, workspace, tmp_path, monkeypatch
+):
+    """KFP would start every waiting task of a loop after Ctrl-C."""
+    on_loading(
+        workspace,
+        f"Path({str(workspace / 'pid')!r}).write_text(str(os.getpid()))\n"
+        f"try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    Path({str(workspace / 'clean')!r}).touch()\n"
+        "    os._exit(7)",
+    )
+    holder = hold_pool(tmp_path)
+    address = holder.stdout.readline().strip()
+    monkeypatch.setenv(WORKERS_VARIABLE, address)
+    running = start_task(on_training(config, workspace))
+    worker = pid_in(workspace / "pid")
+    (workspace / "pid").unlink()
+    holder.send_signal(signal.SIGINT)
+    assert holder.stdout.readline() == "interrupted\n"
+    _, err = start_task(on_training(config, workspace)).communicate(timeout=SHORT_SECONDS)
+    assert "BuildError" in err and "refuses" in err and not (workspace / "pid").exists()
+    assert runs(worker)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=SHORT_SECONDS)
+    assert running.returncode == 7 and (workspace / "clean").exists()
+    holder.communicate("\n", timeout=SHORT_SECONDS)
+    assert holder.returncode == 0 and not servers(pool_folder(address)) and not pool_folder(address).exists()
+
+
 def test_a_pool_ends_with_its_starter_even_if_that_is_killed(config, workspace, tmp_path, monkeypatch):
     """Its workers too, by SIGTERM first."""
     on_loading(
@@ -252,7 +291,7 @@ def test_a_pool_ends_with_its_starter_even_if_that_is_killed(config, workspace, 
         "signal.signal(signal.SIGTERM, lambda *_: os._exit(9))\n"
         f"Path({str(workspace / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(600)",
     )
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path / "pool.log"], stdout=subprocess.PIPE, text=True)
+    holder = hold_pool(tmp_path)
     address = holder.stdout.readline().strip()
     monkeypatch.setenv(WORKERS_VARIABLE, address)
     task = start_task(on_training(config, workspace))
