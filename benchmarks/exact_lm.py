@@ -105,7 +105,7 @@ class ExactLM:
         return (self.objective(policy, weights, beta=beta) - start) / (best - start)
 
 
-def build_exact_lm(folder: Path, *, words: int, length: int, prompts: int, seed: int = 0) -> ExactLM:
+def build_exact_lm(folder: Path, *, words: int, length: int, prompts: int, layers: int = 1, seed: int = 0) -> ExactLM:
     """Make a random reference policy and list all of its responses.
 
     Args:
@@ -113,17 +113,19 @@ def build_exact_lm(folder: Path, *, words: int, length: int, prompts: int, seed:
         words: tokens besides the end token.
         length: longest response, in tokens.
         prompts: number of prompts, X, of one to three words each.
+        layers: of the model; responses of several tokens want two.
         seed: of the model and of the rewards.
 
     Returns:
         The model with its exact quantities.
     """
-    _save_model(folder, words, seed)
+    _save_model(folder, words, layers, seed)
     base = load_model(folder)
     rng = np.random.default_rng(seed)
     texts: list[str] = []
     while len(texts) < prompts:
-        text = " ".join(f"w{word}" for word in rng.integers(words, size=1 + len(texts) % 3))
+        # Prompts and responses share their words: the mark tells where the one ends.
+        text = " ".join([*(f"w{word}" for word in rng.integers(words, size=1 + len(texts) % 3)), _END])
         texts += [text] if text not in texts else []
     chosen = PromptSet(texts, {"draw": [seed] * prompts})
     rewards = [load_reward(Reward(name=name, uri=f"python:exact_lm:{name}")) for name in REWARDS]
@@ -208,7 +210,7 @@ def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, cop
     )
 
 
-def _save_model(folder: Path, words: int, seed: int) -> None:
+def _save_model(folder: Path, words: int, layers: int, seed: int) -> None:
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -224,7 +226,7 @@ def _save_model(folder: Path, words: int, seed: int) -> None:
             vocab_size=len(vocabulary),
             hidden_size=width,
             intermediate_size=2 * width,
-            num_hidden_layers=1,
+            num_hidden_layers=layers,
             num_attention_heads=2,
             max_position_embeddings=64,
             bos_token_id=None,

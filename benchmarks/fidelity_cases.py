@@ -12,17 +12,17 @@ from rich.console import Console
 from palm.evaluation.rollouts import sample_rollouts, write_rollouts
 from palm.models.load import load_model
 
-WORDS, LENGTH, PROMPTS = 5, 4, 2
+WORDS, LENGTH, PROMPTS = 4, 4, 2
 SEEDS = range(3)
 CASES = (((0.6, 0.3, 0.1), 0.05), ((0.2, 0.2, 0.6), 0.1), ((0.1, 0.8, 0.1), 0.2))
 """Preference weights and β."""
 
-STEPS, COPIES = 120, 8
-ONLINE = {"steps": STEPS, "responses_per_prompt": 8, "micro_batch_size": 128, "learning_rate": 0.007}
+STEPS, COPIES = 100, 8
+ONLINE = {"steps": STEPS, "responses_per_prompt": 8, "micro_batch_size": 128, "learning_rate": 0.003}
 ROLLOUTS = STEPS * COPIES * ONLINE["responses_per_prompt"]
 """Reference responses to each prompt for `rwr`: as many as an online backend samples."""
 
-OFFLINE = {"steps": 1, "rwr": {"learning_rate": 0.007, "batch_size": 128}}
+OFFLINE = {"steps": 1, "rwr": {"learning_rate": 0.003, "batch_size": 128}}
 
 
 def fidelity(seeds=SEEDS, cases=CASES) -> Section:
@@ -63,7 +63,7 @@ def fidelity_rows(seeds=SEEDS, cases=CASES) -> list[dict]:
     """
     rows = []
     with TemporaryDirectory() as folder:
-        lm = build_exact_lm(Path(folder) / "model", words=WORDS, length=LENGTH, prompts=PROMPTS)
+        lm = build_exact_lm(Path(folder) / "model", words=WORDS, length=LENGTH, prompts=PROMPTS, layers=2)
         _write_reference_rollouts(lm, Path(folder))
         for way, backend, altered in WAYS:
             shares = np.array([

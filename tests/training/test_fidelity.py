@@ -10,7 +10,7 @@ SHARE = 0.98
 """Share of the possible gain J* - J_ref that a faithful backend must reach."""
 
 SETTINGS = {"responses_per_prompt": 8, "micro_batch_size": 128, "learning_rate": 0.01}
-COPIES, STEPS = 8, {"rloo": 100, "grpo": 150}
+COPIES, STEPS = 8, {"rloo": 80, "grpo": 120}
 
 
 def draw_cases(count: int) -> list[tuple[np.ndarray, float]]:
