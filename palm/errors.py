@@ -15,7 +15,7 @@ class PalmError(Exception):
 
     def __reduce__(self):
         """How it comes back from a worker process: with its message, which it is not made from."""
-        return _restored, (type(self), self.args)
+        return _restored, (type(self), self.args), self.__dict__
 
 
 def _restored(kind: type[PalmError], arguments: tuple) -> PalmError:

@@ -116,7 +116,7 @@ def test_a_comparison_tells_better_from_equal(measured):
     better, worse = versus(measured, good, bad, resamples=40), versus(measured, bad, good, resamples=40)
     for name in ("epsilon", "additive", "change"):
         gain, loss = getattr(better, name), getattr(worse, name)
-        assert gain.significant and gain.low > 0
+        assert gain.significant and gain.low > 0 and loss.significant
         assert (loss.estimate, loss.low, loss.high) == pytest.approx((-gain.estimate, -gain.high, -gain.low))
     assert better.epsilon.estimate == pytest.approx(bad.epsilon.estimate - good.epsilon.estimate)
 
