@@ -24,7 +24,7 @@ def record(gain: float, error: float) -> dict:
 
 def test_gains_are_counted_and_the_least_sure_is_told():
     records = [record(0.1, 0.02), record(0.01, 0.01), record(-0.01, 0.02)]
-    section = policy_section({"one": (0, 1), "two": (1, 2)}, records, records[0])
+    section = policy_section(["one", "one, two", "two"], records, records[0])
     assert section.note.startswith(
         "J is above J_ref at its own weights for 2 of 3 policies, by at least 2 standard errors for 1; the least sure "
         "is at -0.5 standard errors."
@@ -49,8 +49,13 @@ def test_portfolios_without_a_ratio_or_responses_have_rows_too():
 
 def test_what_is_not_significant_is_said_to_be_so():
     found = Versus(Difference(0.1, 0.05, 0.2), Difference(-0.1, -0.3, 0.1), None)
-    section = versus_section({("ours", "theirs"): found})
-    assert section.rows == [["ours", "theirs", "+0.100 [+0.050, +0.200] *", "-0.100 [-0.300, +0.100]", ""]]
+    gap = ResampledGap(0.1, np.zeros(2))
+    ours, theirs = (
+        Judged(Candidate(design, 4, "exact", 2, ((0, 1),)), gap, gap, 2.0, 0.0) for design in ("palm", "random")
+    )
+    section = versus_section([(ours, theirs)], [found])
+    labels = ["palm 4, exact, K = 2", "random 4, exact, K = 2"]
+    assert section.rows == [[*labels, "+0.100 [+0.050, +0.200] *", "-0.100 [-0.300, +0.100]", ""]]
     assert "1 of 2 differences are significant; the others are not" in section.note
 
 
