@@ -22,7 +22,7 @@ import pandas as pd
 import typer
 from results import RESULTS, Section, show, write
 from rich.console import Console
-from study_cases import RESAMPLES, Measured, compare, judge
+from study_cases import RESAMPLES, Measured, judge, pairs, versus
 from study_diversity import spread_of
 from study_plan import Plan, candidates, make_plan
 from study_tables import policy_section, portfolio_section, versus_section
@@ -140,10 +140,13 @@ def sections(
     judged = list(executor.map(partial(judge, judging, resamples=resamples), found))
     diversity = {"ngrams": config.evaluation.distinct_ngrams, "seed": config.evaluation.seed}
     spreads = list(executor.map(partial(spread_of, answers=study.answers, **diversity), found))
+    compared = pairs(judged)
+    differences = list(executor.map(partial(versus, judging, resamples=resamples), compared))
+    origins = [plan.origin(policy) for policy in range(len(plan.weights))]
     return [
-        policy_section(plan.pools, study.records, study.reference),
+        policy_section(origins, study.records, study.reference),
         portfolio_section(judged, spreads, policies=len(plan.weights) + 1, prompts=len(judging.reference)),
-        versus_section(compare(judging, judged, resamples=resamples)),
+        versus_section(compared, differences),
     ]
 
 

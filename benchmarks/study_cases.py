@@ -193,18 +193,18 @@ class Versus:
     change: Difference | None
 
 
-def versus(measured: Measured, ours: Judged, other: Judged, *, resamples: int = RESAMPLES) -> Versus:
+def versus(measured: Measured, pair: tuple[Judged, Judged], *, resamples: int = RESAMPLES) -> Versus:
     """Compare two judged candidates, paired.
 
     Args:
         measured: the prompts they were judged on.
-        ours: one.
-        other: the other.
+        pair: one and the other.
         resamples: number of bootstrap resamples for the change; those of the gaps are the candidates' own.
 
     Returns:
         Differences with two-sided intervals.
     """
+    ours, other = pair
     return Versus(
         epsilon=None if None in (ours.epsilon, other.epsilon) else _difference(ours.epsilon, other.epsilon),
         additive=_difference(ours.additive, other.additive),
@@ -212,24 +212,15 @@ def versus(measured: Measured, ours: Judged, other: Judged, *, resamples: int = 
     )
 
 
-def compare(measured: Measured, judged: list[Judged], *, resamples: int = RESAMPLES) -> dict[tuple[str, str], Versus]:
-    """Compare palm's portfolio, exactly pruned, with every other one of its size.
-
-    Args:
-        measured: the prompts that were judged on.
-        judged: the candidates.
-        resamples: as for `versus`.
-
-    Returns:
-        Labels of both to their comparison.
-    """
-    return {
-        (ours.candidate.label, other.candidate.label): versus(measured, ours, other, resamples=resamples)
+def pairs(judged: list[Judged]) -> list[tuple[Judged, Judged]]:
+    """Pair palm's portfolio, exactly pruned, with every other one of its size."""
+    return [
+        (ours, other)
         for ours in judged
         if (ours.candidate.design, ours.candidate.method) == ("palm", "exact")
         for other in judged
         if other is not ours and other.candidate.size == ours.candidate.size
-    }
+    ]
 
 
 def _difference(ours: ResampledGap, other: ResampledGap) -> Difference:

@@ -28,6 +28,16 @@ class Plan:
     pools: dict[str, tuple[int, ...]]
     whole: dict[tuple[str, int], tuple[tuple[int, ...], ...]]
 
+    def origin(self, policy: int) -> str:
+        """Which designs have a policy: those to choose from or, where it is in none, those of exactly K."""
+        pools = [design for design, members in self.pools.items() if policy in members]
+        whole = [
+            f"{design} of {size}"
+            for (design, size), portfolios in self.whole.items()
+            if any(policy in members for members in portfolios)
+        ]
+        return ", ".join(pools or whole)
+
     @property
     def sizes(self) -> list[int]:
         """K of the portfolios, increasing."""

@@ -12,12 +12,12 @@ CLEAR = 2
 """Standard errors above 0 from which on a gain is called clear."""
 
 
-def policy_section(designs: dict[str, tuple[int, ...]], records: list[dict], reference: dict) -> Section:
+def policy_section(origins: list[str], records: list[dict], reference: dict) -> Section:
     """Every policy against the reference at its own weights.
 
     Args:
-        designs: to the indices of their policies.
-        records: evaluations.
+        origins: which designs have each policy.
+        records: its evaluation.
         reference: mean scores of the reference.
 
     Returns:
@@ -29,11 +29,11 @@ def policy_section(designs: dict[str, tuple[int, ...]], records: list[dict], ref
         return [f"{entry['mean']:.3f}" for entry in (record["rewards"] | record["metrics"]).values()]
 
     rows = [["reference", "", *scores(reference), "0", "", "", "", "", ""]]
-    for number, record in enumerate(records):
+    for origin, record in zip(origins, records, strict=True):
         gain, share = record["gain"], record["share_of_gain"]
         rows.append(
             [
-                ", ".join(name for name, members in designs.items() if number in members),
+                origin,
                 " ".join(f"{weight:.2f}" for weight in record["weights"]),
                 *scores(record),
                 f"{record['kl']['mean']:.3f}",
@@ -120,22 +120,23 @@ def _spread(spread: Spread) -> list[str]:
     ]
 
 
-def versus_section(compared: dict[tuple[str, str], Versus]) -> Section:
+def versus_section(compared: list[tuple[Judged, Judged]], differences: list[Versus]) -> Section:
     """Differences between candidates.
 
     Args:
-        compared: labels of the two candidates to their comparison.
+        compared: pairs of candidates.
+        differences: of each.
 
     Returns:
         The table.
     """
     rows = [
-        [ours, other, *(_change(change) for change in (found.epsilon, found.additive, found.change))]
-        for (ours, other), found in compared.items()
+        [ours.candidate.label, other.candidate.label, *map(_change, (found.epsilon, found.additive, found.change))]
+        for (ours, other), found in zip(compared, differences, strict=True)
     ]
     changes = [
         change
-        for found in compared.values()
+        for found in differences
         for change in (found.epsilon, found.additive, found.change)
         if change is not None
     ]

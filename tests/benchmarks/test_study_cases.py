@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from study_cases import Candidate, Measured, compare, judge, pruned, versus
+from study_cases import Candidate, Measured, judge, pairs, pruned, versus
 from study_plan import candidates, make_plan
 from testbed import draw_problem
 
@@ -93,7 +93,7 @@ def test_a_portfolio_worth_less_than_nothing_has_an_additive_gap_only():
     bad, good = (judge(measured, Candidate("", 1, "whole", 1, ((member,),)), resamples=3) for member in (1, 0))
     assert bad.epsilon is None
     assert bad.additive.estimate == pytest.approx(0.5, abs=1e-6)
-    found = versus(measured, good, bad, resamples=3)
+    found = versus(measured, (good, bad), resamples=3)
     assert found.epsilon is None
     assert found.additive.estimate == pytest.approx(0.5 - 0.4, abs=1e-6)
 
@@ -111,9 +111,9 @@ def test_a_comparison_tells_better_from_equal(measured):
         judge(measured, Candidate("some", 1, "whole", len(members), (members,)), resamples=40)
         for members in (tuple(range(8)), (int(np.argmax(WEIGHTS[:, 0])),))
     )
-    same = versus(measured, good, good, resamples=10)
+    same = versus(measured, (good, good), resamples=10)
     assert not any(change.significant for change in (same.epsilon, same.additive, same.change))
-    better, worse = versus(measured, good, bad, resamples=40), versus(measured, bad, good, resamples=40)
+    better, worse = versus(measured, (good, bad), resamples=40), versus(measured, (bad, good), resamples=40)
     for name in ("epsilon", "additive", "change"):
         gain, loss = getattr(better, name), getattr(worse, name)
         assert gain.significant and gain.low > 0 and loss.significant
@@ -139,6 +139,9 @@ def test_the_plan_trains_each_vector_once():
         assert len(draws) == 12 // size
         assert len(set().union(*draws)) == size * len(draws)
         assert set().union(*draws) <= set(plan.pools["random"])
+    origins = [plan.origin(policy) for policy in range(len(plan.weights))]
+    # Uniform 3 is among uniform 12; one vector of uniform 5 is not.
+    assert [origins.count(name) for name in ("palm", "uniform", "random", "uniform of 5")] == [12, 12, 12, 1]
 
 
 def test_every_way_is_judged_and_compared_with_palm(problem):
@@ -150,7 +153,7 @@ def test_every_way_is_judged_and_compared_with_palm(problem):
     pruned_ways = {(design, method) for design in designs for method in ("exact", "greedy")}
     assert ways == {("reference", "whole"), *pruned_ways, ("uniform", "whole"), ("random", "whole")}
     judged = [judge(judging, one, resamples=3) for one in found]
-    pairs = compare(judging, judged, resamples=3)
-    first = {ours for ours, _ in pairs}
+    compared = pairs(judged)
+    first = {ours.candidate.label for ours, _ in compared}
     assert first == {f"palm {len(plan.pools['palm'])}, exact, K = 2"}
-    assert len(pairs) == len(found) - 2
+    assert len(compared) == len(found) - 2
