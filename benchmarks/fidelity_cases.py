@@ -1,6 +1,5 @@
 """What each backend reaches of the possible gain, on a language model whose optimum is known exactly."""
 
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +21,7 @@ ONLINE = {"steps": STEPS, "responses_per_prompt": 8, "micro_batch_size": 128, "l
 ROLLOUTS = STEPS * COPIES * ONLINE["responses_per_prompt"]
 """Reference responses to each prompt for `rwr`: as many as an online backend samples."""
 
-OFFLINE = {"steps": 1, "rwr": {"learning_rate": 0.003, "batch_size": 128}}
+OFFLINE = {"steps": 1, "micro_batch_size": 16, "rwr": {"learning_rate": 0.003, "batch_size": 128}}
 
 
 def fidelity(seeds=SEEDS, cases=CASES) -> Section:
@@ -141,11 +140,7 @@ def _share(lm: ExactLM, weights: np.ndarray, beta: float, seed: int, folder: Pat
 
 
 def _write_reference_rollouts(lm: ExactLM, folder: Path) -> None:
-    given = problem(lm, np.ones(3) / 3, beta=1.0, scratch=folder, copies=1, backend="rwr", steps=1)
-    config = given.config.model_copy(
-        update={"generation": given.config.generation.model_copy(update={"batch_size": 1024})}
-    )
-    given = replace(given, config=config)
+    given = problem(lm, np.ones(3) / 3, beta=1.0, scratch=folder, copies=1, backend="rwr", **OFFLINE)
     rollouts = sample_rollouts(
         load_model(lm.folder), lm.prompts, lm.rewards, [], config=given.config, samples=ROLLOUTS, seed=0,
         on_batch=lambda done, total: None,
