@@ -19,8 +19,6 @@ from palm.stages.inputs import check_inputs
 from palm.storage.files import read_json, write_text
 from palm.workers import WORKERS_VARIABLE, worker_pool
 
-# KFP's local ParallelFor runs at most this many iterations at once.
-_LOCAL_WORKERS = 2
 _POLL_SECONDS = 0.2
 _LOG = "run.log"
 
@@ -80,10 +78,10 @@ def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dic
 
 
 def _settings(events: Path) -> dict[str, str]:
-    threads = str(max(1, (os.cpu_count() or 1) // _LOCAL_WORKERS))
     return {
         EVENTS_VARIABLE: str(events),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
+        # Small models compute fastest on one thread, and to the same bits whatever machine goes on with a training.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "TOKENIZERS_PARALLELISM": "false",
     }
 
