@@ -234,4 +234,4 @@ def _change(measured: Measured, ours: Sequence, other: Sequence, resamples: int)
     options = {"confidence": (1 + CONFIDENCE) / 2, "resamples": resamples, "seed": SEED}
     to_ours = compare_portfolios(*measured.yardstick, other[0], ours[0], **options)
     to_other = compare_portfolios(*measured.yardstick, ours[0], other[0], **options)
-    return Difference(to_ours.mean_change, to_ours.mean_change_lower, -to_other.mean_change_lower)
+    return Difference(to_ours.mean_change, to_ours.mean_change_lower, 0.0 - to_other.mean_change_lower)

@@ -100,11 +100,13 @@ def portfolio_section(judged: list[Judged], spreads: list[Spread | None], *, pol
         note=f"Worst case over all preferences, against the best of all {policies} policies of all designs, reference "
         f"included (the paper compares with the trained optimum of each preference). Members were chosen on half of "
         f"the held-out prompts and judged on the other {prompts}. In brackets: {CONFIDENCE:.0%} intervals, paired "
-        f"bootstrap over prompts. `trained`: policies that the portfolio was chosen from. `whole`: the design is the "
-        "portfolio; for random the mean over disjoint draws. `used`: exp of the entropy of the shares of preferences "
-        "that members serve best, K where they share evenly; `unused`: members that serve none. Of the responses, "
-        "over all held-out prompts: `Vendi` score and `distinct-2` of a prompt's responses by random members, and "
-        "`kinds`, the effective number of different policies, with what equal policies would give by chance.",
+        f"bootstrap over prompts; a worst case is a maximum, which resampling pushes up, so that intervals lie rather "
+        "high, and can lie above the estimate. `trained`: policies that the portfolio was chosen from. `whole`: the "
+        "design is the portfolio; for random the mean over disjoint draws. `used`: exp of the entropy of the shares "
+        "of preferences that members serve best, K where they share evenly; `unused`: members that serve none. Of the "
+        "responses, over all held-out prompts: `Vendi` score and `distinct-2` of a prompt's responses by random "
+        "members, and `kinds`, the effective number of different policies, with what equal policies would give by "
+        "chance.",
         columns=(
             "design", "trained", "chosen", "K", "ε", "additive gap", "used", "unused", "Vendi", "distinct-2", "kinds",
         ),
