@@ -44,7 +44,8 @@ def fidelity(seeds=SEEDS, cases=CASES) -> Section:
         note=f"A tiny Llama, {PROMPTS} prompts, responses of up to {LENGTH} tokens, all {responses} of them listed: J, "
         f"J* and J_ref are exact. {STEPS} steps of {PROMPTS} x {COPIES} groups of {ONLINE['responses_per_prompt']}, "
         f"started from the reference, the same for all; `rwr` has as many reference responses instead. Medians over "
-        f"{len(seeds)} seeds. `fixed point`: where grpo would end without noise, by backward induction.",
+        f"{len(seeds)} seeds. `fixed point`: where grpo would end without noise, by backward induction. A β too large "
+        "for the group can hide part of the divergence that grpo leaves out; how much is chance.",
         columns=("way", *(f"β = {beta:g}" for _, beta in cases), "median", "worst"),
         rows=rows,
     )

@@ -21,10 +21,23 @@ def check_environment(config: PortfolioConfig) -> None:
         ConfigError: a library, a GPU or a server is missing.
     """
     settings = config.training
+    if config.base_model.dtype == "bfloat16":
+        _check_bfloat16()
     if settings.vllm is not None and settings.backend in ("rloo", "grpo"):
         _check_vllm(settings.vllm)
     if settings.processes > 1:
         _check_processes(settings.processes)
+
+
+def _check_bfloat16() -> None:
+    import torch
+
+    if torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ConfigError(
+            "base_model.dtype=bfloat16",
+            rule=f"{torch.cuda.get_device_name()} does not compute in it",
+            remedy="use float32 or a newer GPU",
+        )
 
 
 def _check_vllm(vllm: Vllm) -> None:

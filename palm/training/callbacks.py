@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from palm.errors import PreemptedError, TrainingError
-from palm.training.guards import Guard, GuardFired, check_log, kl_limit
+from palm.training.guards import Guard, GuardFired, Watchdog, kl_limit
 from palm.training.objective import Problem
 
 
@@ -21,11 +21,11 @@ def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
     """
     from transformers import TrainerCallback
 
-    checkpoints, limit = problem.checkpoints.of(backend), kl_limit(problem.config)
+    checkpoints, watchdog = problem.checkpoints.of(backend), Watchdog(kl_limit(problem.config))
 
     class Watch(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **kwargs):
-            check_log(logs, step=state.global_step, limit=limit)
+            watchdog.check(logs, step=state.global_step)
             if note in logs:
                 problem.on_step(state.global_step, state.max_steps, f"{backend} {note} {logs[note]:.3f}")
 
@@ -42,7 +42,7 @@ def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
                     )
             _wait_for_all()
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            if state.is_world_process_zero:
+            if state.is_world_process_zero and not watchdog.in_doubt:
                 checkpoints.publish(folder, state.global_step)
             _wait_for_all()
             shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ import numpy as np
 from palm.config import PortfolioConfig
 from palm.evaluation.measure import mean_over_prompts
 
+_STEPS_ABOVE = 3
 _STANDARD_ERRORS = 2.0
 """How far J must lie below J_ref for the guard to fire: a policy that learned nothing is not marked by chance."""
 
@@ -54,24 +55,44 @@ def kl_limit(config: PortfolioConfig) -> float:
     return 1.0 / config.beta if config.training.max_kl is None else config.training.max_kl
 
 
-def check_log(entry: dict, *, step: int, limit: float) -> None:
-    """Check what a trainer logged about a step.
+class Watchdog:
+    """Watches what a trainer logs, step by step.
 
     Args:
-        entry: the logged values; ``kl`` is TRL's mean per token.
-        step: optimiser steps done.
         limit: largest KL of a whole response, in nats.
-
-    Raises:
-        GuardFired: the loss or its gradient is not finite, or the KL is above the limit.
     """
-    for name in ("loss", "grad_norm"):
-        if name in entry and not math.isfinite(entry[name]):
-            raise GuardFired(Guard("loss", f"{name} is {entry[name]} at step {step}", step))
-    if "kl" in entry:
-        kl = entry["kl"] * entry["completions/mean_length"]
-        if kl > limit:
-            raise GuardFired(Guard("kl", f"KL is {kl:.4g} nats at step {step}, the limit is {limit:.4g}", step))
+
+    def __init__(self, limit: float):
+        self._limit = limit
+        self._above = 0
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the KL was above the limit at the last step: not a state to go back to."""
+        return self._above > 0
+
+    def check(self, entry: dict, *, step: int) -> None:
+        """Look at what was logged about a step.
+
+        The KL must be above the limit a few steps in a row: it is estimated on the step's responses, and GRPO's
+        estimator k3 has a heavy tail, so that a single step can show many times the true value.
+
+        Args:
+            entry: the logged values; ``kl`` is TRL's mean per token.
+            step: optimiser steps done.
+
+        Raises:
+            GuardFired: the loss or its gradient is not finite, or the KL stays above the limit.
+        """
+        for name in ("loss", "grad_norm"):
+            if name in entry and not math.isfinite(entry[name]):
+                raise GuardFired(Guard("loss", f"{name} is {entry[name]} at step {step}", step))
+        if "kl" in entry:
+            kl = entry["kl"] * entry["completions/mean_length"]
+            self._above = self._above + 1 if kl > self._limit else 0
+            if self._above == _STEPS_ABOVE:
+                message = f"KL is {kl:.4g} nats at step {step}, the limit is {self._limit:.4g}"
+                raise GuardFired(Guard("kl", message, step))
 
 
 def check_objective(difference: np.ndarray, *, step: int) -> Guard | None:
