@@ -29,7 +29,8 @@ class Vllm(Section):
     """Generation of training responses by vLLM instead of transformers: much faster on a GPU (`pip install vllm`)."""
 
     mode: Literal["colocate", "server"] = Field(
-        description="colocate: on the training GPU; server: a running `trl vllm-serve` of the base model."
+        description="colocate: on the training GPU; server: a running `trl vllm-serve` of the base model, which "
+        "holds the weights of one policy, so that one policy may be trained at a time."
     )
     server_url: str | None = Field(None, description="Address of the server; only with mode server.")
     gpu_memory_share: float = Field(0.3, gt=0, lt=1, description="Share of the GPU's memory; only with mode colocate.")
@@ -117,6 +118,19 @@ class Training(Section):
         if "soup" in (self.backend, self.warm_start) and self.lora is None:
             raise ValueError("lora=null: soup interpolates adapters; give LoRA settings or choose another backend")
         return self
+
+    @property
+    def backends(self) -> set[str]:
+        """All backends that run: the backend, its start and, for a soup, what trains the corners and their start."""
+        found = {self.backend, self.start} - {"none"}
+        if "soup" in found:
+            found |= {self.soup.corners, "rwr"}
+        return found
+
+    @property
+    def samples(self) -> bool:
+        """Whether a backend runs that samples responses while it trains."""
+        return bool(self.backends & {"rloo", "grpo"})
 
     @property
     def start(self) -> str:

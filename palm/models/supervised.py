@@ -29,6 +29,7 @@ def fit(
     scratch: Path,
     micro_batch_size: int | None = None,
     processes: int = 1,
+    equal_tokens: bool = False,
     callbacks: list = (),
     resume: Path | None = None,
     **arguments,
@@ -46,6 +47,9 @@ def fit(
         scratch: folder the trainer may write to.
         micro_batch_size: pairs a backward pass; None for all of a process's share.
         processes: processes that share a step's pairs.
+        equal_tokens: give every token the same weight in the whole training, which makes it maximum likelihood. By
+            default a step's loss is the mean over its own tokens: steadier, but since pairs of similar length share a
+            step, tokens of short responses count more.
         callbacks: `transformers.TrainerCallback` of the caller.
         resume: folder of a checkpoint to go on from.
         arguments: further `transformers.TrainingArguments`: precision, checkpoints.
@@ -85,12 +89,35 @@ def fit(
     padding = copy.deepcopy(tokenizer)
     padding.padding_side = "right"
     collator = DataCollatorForSeq2Seq(padding, label_pad_token_id=-100)
-    trainer = Trainer(model=model, args=settings, train_dataset=rows, data_collator=collator, callbacks=list(callbacks))
+    loss = _equal_tokens_loss(pairs, batch_size, processes) if equal_tokens else None
+    trainer = Trainer(
+        model=model,
+        args=settings,
+        train_dataset=rows,
+        data_collator=collator,
+        callbacks=list(callbacks),
+        compute_loss_func=loss,
+    )
     # The plain Trainer prints every log as a dict; progress is reported through the callers' callbacks instead.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=resume and str(resume))
     model.eval()
     return trainer.state
+
+
+def _equal_tokens_loss(pairs: list[Pair], batch_size: int, processes: int):
+    """The negative log-likelihood of the responses' tokens over the tokens that a step has on average."""
+    from torch.nn.functional import cross_entropy
+
+    tokens_a_step = batch_size * np.mean([len(pair.response_ids) for pair in pairs])
+
+    def loss(outputs, labels, num_items_in_batch=None):
+        logits = outputs["logits"][:, :-1].float()  # (B, L - 1, V)
+        total = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100, reduction="sum")
+        # Gradients are averaged over the processes, each of which has its share of the step.
+        return total * processes / tokens_a_step
+
+    return loss
 
 
 def training_order(lengths: np.ndarray, *, batch_size: int, steps: int, seed: int) -> np.ndarray:

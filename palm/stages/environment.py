@@ -23,7 +23,7 @@ def check_environment(config: PortfolioConfig) -> None:
     settings = config.training
     if config.base_model.dtype == "bfloat16":
         _check_bfloat16()
-    if settings.vllm is not None and settings.backend in ("rloo", "grpo"):
+    if settings.vllm is not None and settings.samples:
         _check_vllm(settings.vllm)
     if settings.processes > 1:
         _check_processes(settings.processes)

@@ -89,7 +89,7 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
     Store(config.storage.root).check_writable()
     inputs = load_inputs(config)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
-    if config.training.backend in ("rloo", "grpo") and wanted > given:
+    if config.training.samples and wanted > given:
         raise ConfigError(
             f"training.prompts_per_step={wanted}",
             rule=f"must be at most the {given} training prompts",

@@ -11,11 +11,12 @@ import numpy as np
 
 from palm import __version__
 from palm.config import PortfolioConfig
+from palm.errors import TrainingError
 from palm.models.load import quiet_threads
 from palm.progress import Stage, stage
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
 from palm.stages.reuse import reuse_or_make
-from palm.stages.train_processes import fit_policy_in_processes
+from palm.stages.train_processes import fit_policy_in_processes, needs_processes
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
 from palm.storage.store import Store
@@ -83,15 +84,23 @@ class _Task:
                 _train(self._problem(spec, checkpoints, Path(scratch)), spec, folder)
 
         reused = reuse_or_make(store, "policy", spec.definition, destination, make)
-        if not reused:
-            checkpoints.discard()
+        # Also of a policy that was there already: a process may have been killed between publishing and this.
+        checkpoints.discard()
         return reused
 
     def _problem(self, spec: PolicySpec, checkpoints: Checkpoints, scratch: Path) -> Problem:
         def corner(index: int) -> Path:
             unit = np.eye(len(spec.preference_weights))[index].tolist()
-            replace(self, config=corner_config(self.config)).reuse_or_train(unit, scratch / f"corner-{index}")
-            return scratch / f"corner-{index}"
+            place = scratch / f"corner-{index}"
+            replace(self, config=corner_config(self.config)).reuse_or_train(unit, place)
+            corner = read_json(place / "policy.json")
+            if corner["guard"] is not None:
+                raise TrainingError(
+                    f"corner policy {corner['policy']} of a soup",
+                    rule=f"is marked by a guard: {corner['guard']['message']}",
+                    remedy=f"lower the learning rate of {self.config.training.soup.corners}",
+                )
+            return place
 
         return Problem(
             config=self.config,
@@ -112,7 +121,7 @@ def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
     from palm.training.run import check_policy, fit_policy
 
     config, start = problem.config, time.perf_counter()
-    fit = fit_policy_in_processes if config.training.processes > 1 else fit_policy
+    fit = fit_policy_in_processes if needs_processes(config) else fit_policy
     fitted = fit(problem, folder)
     checked = check_policy(problem, folder, step=fitted["steps"])
     write_json(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.config import PortfolioConfig
 from palm.config_file import parse_config
 from palm.errors import PreemptedError, TrainingError
 from palm.progress import stage
@@ -23,6 +24,19 @@ from palm.training.preemption import preemption
 
 _POLL_SECONDS = 0.5
 _LINES_OF_ERROR = 5
+_SECONDS_TO_END = 40.0
+"""The launcher itself waits 30 s for its processes."""
+
+
+def needs_processes(config: PortfolioConfig) -> bool:
+    """Whether a training needs a launcher: several processes, or one that must not take all GPUs it sees.
+
+    Args:
+        config: the configuration.
+    """
+    import torch
+
+    return config.training.processes > 1 or torch.cuda.device_count() > 1
 
 
 def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
@@ -63,7 +77,10 @@ def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
     environment = os.environ if _has_gpus() else {**os.environ, "ACCELERATE_USE_CPU": "true"}
     with log.open("w") as stream:
         process = subprocess.Popen([*launcher, "-m", __name__, str(request)], stderr=stream, env=environment)
-        _wait(process, problem)
+        try:
+            _wait(process, problem)
+        finally:
+            _end(process)
     if not outcome.exists():
         raise _failure(problem, log, process.returncode)
     return read_json(outcome)
@@ -87,11 +104,22 @@ def _wait(process: subprocess.Popen, problem: Problem) -> None:
                 told = True
 
 
+def _end(process: subprocess.Popen) -> None:
+    """Leave no process behind, whatever ended the wait."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 def _failure(problem: Problem, log: Path, code: int) -> Exception:
     what = f"training of {problem.checkpoints.policy} by {problem.config.training.processes} processes"
     if problem.preempted():
         return PreemptedError(
-            what, rule="was told to stop by SIGTERM", remedy="a checkpoint is kept; run it again to go on from there"
+            what, rule="was told to stop by SIGTERM", remedy="run it again to go on from the last checkpoint"
         )
     text = log.read_text(errors="replace")
     sys.stderr.write(text)

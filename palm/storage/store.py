@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -112,10 +113,8 @@ class Store:
                 keys = sorted(s3_keys(f"{self.root}/{prefix}"), key=lambda key: not key.endswith(f"/{MANIFEST}"))
                 for key in keys:
                     s3_client().delete_object(Bucket=bucket, Key=key)
-            elif (place := Path(self.root) / prefix).exists():
-                for manifest in place.rglob(MANIFEST):
-                    manifest.unlink()
-                shutil.rmtree(place)
+            else:
+                _remove_locally(Path(self.root) / prefix)
 
     def publish(self, key: str, folder: Path) -> bool:
         """Make a folder's files an entry. If the entry exists already, it stays as it is.
@@ -134,7 +133,7 @@ class Store:
         with told(f"{self.root}/{key}"):
             if self.root.startswith("s3://"):
                 return _publish_to_s3(self.root, key, folder, manifest)
-            return _publish_locally(Path(self.root) / key, folder, manifest)
+            return _publish_locally(Path(self.root), key, folder, manifest)
 
     def _read_manifest(self, key: str) -> str | None:
         if self.root.startswith("s3://"):
@@ -160,18 +159,32 @@ class Store:
                 )
 
 
+def _remove_locally(place: Path) -> None:
+    """Remove a folder at once for others; several may do it at the same time."""
+    hidden = place.with_name(f".{place.name}.removed-{os.getpid()}-{threading.get_ident()}")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(place, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
 def _parse_manifest(text: str, place: str) -> dict[str, str]:
     try:
-        return dict(json.loads(text))
+        manifest = dict(json.loads(text))
+        outside = [name for name in manifest if Path(name).is_absolute() or ".." in Path(name).parts]
+        if outside:
+            raise ValueError(f"{outside[0]} leads out of the entry")
+        return manifest
     except (ValueError, TypeError) as error:
         raise DamagedError(
             f"{place}/{MANIFEST}", rule=f"is not a manifest ({error})", remedy="delete this entry and run again"
         ) from error
 
 
-def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> bool:
+def _publish_locally(root: Path, key: str, folder: Path, manifest: dict[str, str]) -> bool:
+    place = root / key
     place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    # Not beside the entry: whoever removes a whole prefix meanwhile must not take it away.
+    temporary = Path(tempfile.mkdtemp(dir=root, prefix=f".{place.name}."))
     try:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2))
@@ -179,9 +192,12 @@ def _publish_locally(place: Path, folder: Path, manifest: dict[str, str]) -> boo
         try:
             os.rename(temporary, place)
         except OSError:
-            if not (place / MANIFEST).exists():
-                raise
-            return False
+            if (place / MANIFEST).exists():
+                return False
+            # What a process that was killed in the middle of removing an entry has left.
+            _remove_locally(place)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(temporary, place)
         return True
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -37,9 +37,8 @@ def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
             # A step that broke the weights shows in the loss only at the next one.
             for name, weight in model.named_parameters():
                 if weight.requires_grad and not weight.isfinite().all():
-                    raise GuardFired(
-                        Guard("loss", f"{name} is not finite after step {state.global_step}", state.global_step)
-                    )
+                    step = state.global_step
+                    raise GuardFired(Guard("loss", f"{name} is not finite after step {step}", step, step - 1))
             _wait_for_all()
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             if state.is_world_process_zero and not watchdog.in_doubt:

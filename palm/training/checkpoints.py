@@ -36,11 +36,12 @@ class Checkpoints:
         """The checkpoints of one part of the training."""
         return replace(self, backend=backend)
 
-    def latest(self, folder: Path) -> Path | None:
+    def latest(self, folder: Path, *, up_to: int | None = None) -> Path | None:
         """Fetch the newest checkpoint that is whole.
 
         Args:
             folder: scratch folder.
+            up_to: last step whose checkpoint will do; None for any.
 
         Returns:
             A folder that a Hugging Face trainer resumes from, or None if there is no checkpoint.
@@ -49,9 +50,12 @@ class Checkpoints:
             StorageError: the store cannot be read.
         """
         for name in reversed(self.store.entries(self._place)):
+            if up_to is not None and int(name.removeprefix("step-")) > up_to:
+                continue
             target = folder / f"resume-{self.backend}-{name}"
             try:
-                self.store.fetch(f"{self._place}/{name}", target)
+                if not self.store.fetch(f"{self._place}/{name}", target):
+                    continue  # another process has just removed it
             except DamagedError as error:
                 log.warning("%s: a damaged checkpoint, the one before it is used", error)
                 self.store.remove(f"{self._place}/{name}")

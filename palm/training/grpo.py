@@ -14,6 +14,8 @@ FAITHFUL = {
     "loss_type": "dr_grpo",
     "use_bias_correction_kl": True,
     "mask_truncated_completions": False,
+    # It would weight the rewards' part of the gradient but not the KL's.
+    "vllm_importance_sampling_correction": False,
 }
 
 

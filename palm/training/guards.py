@@ -22,11 +22,14 @@ class Guard:
         kind: ``loss`` (not finite), ``kl`` (above the limit) or ``objective`` (J below J_ref after training).
         message: what was seen, in words.
         step: optimiser steps done.
+        good_step: the last step whose policy was seen to be good. What is logged of a step was measured before its
+            update, so the policy of the step before the first bad one is bad already.
     """
 
     kind: Literal["loss", "kl", "objective"]
     message: str
     step: int
+    good_step: int
 
     def to_dict(self) -> dict:
         """For policy.json."""
@@ -86,13 +89,13 @@ class Watchdog:
         """
         for name in ("loss", "grad_norm"):
             if name in entry and not math.isfinite(entry[name]):
-                raise GuardFired(Guard("loss", f"{name} is {entry[name]} at step {step}", step))
+                raise GuardFired(Guard("loss", f"{name} is {entry[name]} at step {step}", step, step - 2 - self._above))
         if "kl" in entry:
             kl = entry["kl"] * entry["completions/mean_length"]
             self._above = self._above + 1 if kl > self._limit else 0
             if self._above == _STEPS_ABOVE:
                 message = f"KL is {kl:.4g} nats at step {step}, the limit is {self._limit:.4g}"
-                raise GuardFired(Guard("kl", message, step))
+                raise GuardFired(Guard("kl", message, step, step - 1 - self._above))
 
 
 def check_objective(difference: np.ndarray, *, step: int) -> Guard | None:
@@ -112,4 +115,5 @@ def check_objective(difference: np.ndarray, *, step: int) -> Guard | None:
         "objective",
         f"J is {-measured.mean:.4f} ± {measured.standard_error:.4f} below J_ref on {len(difference)} training prompts",
         step,
+        0,
     )

@@ -60,7 +60,9 @@ class Trained:
     Attributes:
         model: the PEFT model with the trained adapter; with full fine-tuning the model itself.
         log: the trainer's log, one dict a logged step.
+        steps: optimiser steps done.
     """
 
     model: object
     log: list[dict]
+    steps: int

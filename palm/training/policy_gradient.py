@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from palm.models.load import load_model
-from palm.models.prompts import trl_prompt
+from palm.models.prompts import encode_prompts, trl_prompt
 from palm.rewards.scoring import score_one
 from palm.rewards.source import RewardSource
 from palm.training.adapters import load_policy_state, lora_config
 from palm.training.callbacks import check_finished, checkpoint_arguments, trainer_callbacks
+from palm.training.guards import Guard, GuardFired
 from palm.training.objective import Problem, Trained
-from palm.training_config import Vllm
 
 
 def run(problem: Problem, trainer_class: type, config_class: type, faithful: dict) -> Trained:
@@ -45,7 +45,7 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
     # The base with a `peft_config`, not a PEFT model: TRL would take that as its reference.
     trainer = trainer_class(
         model=base.model,
-        args=config_class(**{**_common_arguments(problem), **faithful}),
+        args=config_class(**{**_common_arguments(problem, base.tokenizer), **faithful}),
         reward_funcs=[_reward_function(source, problem, base.tokenizer) for source in problem.rewards],
         train_dataset=Dataset.from_list(rows),
         processing_class=base.tokenizer,
@@ -55,9 +55,17 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
     trainer.remove_callback(PrinterCallback)
     if settings.lora is not None and problem.initial is not None:
         load_policy_state(trainer.model, problem.initial)
-    trainer.train(resume_from_checkpoint=problem.resume and str(problem.resume))
+    try:
+        trainer.train(resume_from_checkpoint=problem.resume and str(problem.resume))
+    except RuntimeError as error:
+        # Weights can be finite and so large that logits are not: then sampling fails before anything is logged.
+        if "probability tensor" not in str(error):
+            raise
+        step = trainer.state.global_step
+        raise GuardFired(Guard("loss", f"no response can be sampled after step {step}", step, step - 1)) from error
     check_finished(problem, trainer.state, steps=settings.steps, remedy="give more training prompts")
-    return Trained(trainer.model.eval(), [entry for entry in trainer.state.log_history if "loss" in entry])
+    log = [entry for entry in trainer.state.log_history if "loss" in entry]
+    return Trained(trainer.model.eval(), log, trainer.state.global_step)
 
 
 def prompt_schedule(prompts: int, *, steps: int, prompts_per_step: int, seed: int) -> np.ndarray:
@@ -80,7 +88,7 @@ def prompt_schedule(prompts: int, *, steps: int, prompts_per_step: int, seed: in
     return np.concatenate(passes)[: steps * prompts_per_step]
 
 
-def _common_arguments(problem: Problem) -> dict:
+def _common_arguments(problem: Problem, tokenizer) -> dict:
     settings = problem.config.training
     responses = settings.prompts_per_step * settings.responses_per_prompt
     return {
@@ -91,6 +99,9 @@ def _common_arguments(problem: Problem) -> dict:
         "num_generations": settings.responses_per_prompt,
         "max_completion_length": problem.config.generation.max_new_tokens,
         "shuffle_dataset": False,
+        "num_iterations": 1,
+        # A mixture-of-experts model's own loss would be added to J.
+        "router_aux_loss_coef": 0.0,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "linear",
         "warmup_steps": settings.warmup_steps,
@@ -108,19 +119,24 @@ def _common_arguments(problem: Problem) -> dict:
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
         **checkpoint_arguments(problem),
-        **_vllm_arguments(settings.vllm),
+        **_vllm_arguments(problem, tokenizer),
     }
 
 
-def _vllm_arguments(vllm: Vllm | None) -> dict:
+def _vllm_arguments(problem: Problem, tokenizer) -> dict:
+    vllm = problem.config.training.vllm
     if vllm is None:
         return {}
-    place = (
-        {"vllm_gpu_memory_utilization": vllm.gpu_memory_share}
-        if vllm.mode == "colocate"
-        else {"vllm_server_base_url": vllm.server_url}
-    )
-    return {"use_vllm": True, "vllm_mode": vllm.mode, **place}
+    if vllm.mode == "server":
+        return {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": vllm.server_url}
+    longest = max(map(len, encode_prompts(tokenizer, problem.prompts.texts)))
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_gpu_memory_utilization": vllm.gpu_memory_share,
+        # Else vLLM sets memory aside for the model's whole context.
+        "vllm_max_model_length": longest + problem.config.generation.max_new_tokens,
+    }
 
 
 def _reward_function(source: RewardSource, problem: Problem, tokenizer) -> Callable:

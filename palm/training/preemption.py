@@ -15,12 +15,13 @@ def preemption() -> Iterator[Callable[[], bool]]:
     Yields:
         A function that tells whether the signal has come.
     """
-    received = threading.Event()
+    # A plain flag: a lock, such as an Event has, could be taken when a second signal comes.
+    received = []
     if threading.current_thread() is not threading.main_thread():
-        yield received.is_set
+        yield lambda: False
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: received.set())
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     try:
-        yield received.is_set
+        yield lambda: bool(received)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -47,12 +47,14 @@ def fit_policy(problem: Problem, folder: Path) -> dict:
     """
     backend, checkpoints = problem.config.training.backend, problem.checkpoints
     resume = checkpoints.of(backend).latest(_private(problem))
+    started = _warm_started(replace(problem, resume=resume))
     try:
-        trained = _module(backend).train(_warm_started(replace(problem, resume=resume)))
+        trained = _module(backend).train(started)
     except GuardFired as fired:
-        return _keep_last_good(problem, fired.guard, folder)
+        return {**_keep_last_good(problem, fired.guard, folder), "resumed_from_step": _step(resume)}
     save_policy(trained.model, folder)
-    return {**_logged(trained.log, folder), "resumed_from_step": _step(resume), "guard": None}
+    logged = _logged(trained.log, folder)
+    return {"steps": trained.steps, "metrics": logged, "guard": None, "resumed_from_step": _step(resume)}
 
 
 def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
@@ -117,17 +119,30 @@ def _warm_started(problem: Problem) -> Problem:
     before = settings.model_copy(update={"backend": settings.start, "warm_start": "none"})
     earlier = replace(problem, config=problem.config.model_copy(update={"training": before}))
     resume = problem.checkpoints.of(settings.start).latest(_private(problem))
-    model = _module(settings.start).train(replace(earlier, resume=resume)).model
+    try:
+        model = _module(settings.start).train(replace(earlier, resume=resume)).model
+    except GuardFired as fired:
+        raise TrainingError(
+            f"training of {problem.checkpoints.policy}",
+            rule=f"{fired.guard.message}, in its warm start by {settings.start}",
+            remedy=f"lower the learning rate of {settings.start}, or set training.warm_start to none",
+        ) from fired
     state = starting_state(model, settings.lora) if settings.start == "soup" else policy_state(model)
-    return replace(problem, initial={name: weight.detach().cpu().clone() for name, weight in state.items()})
+    initial = {name: weight.detach().cpu().clone() for name, weight in state.items()}
+    # Else two models are in memory while the next one trains.
+    del model, state
+    gc.collect()
+    return replace(problem, initial=initial)
 
 
 def _keep_last_good(problem: Problem, guard: Guard, folder: Path) -> dict:
-    checkpoint = problem.checkpoints.of(problem.config.training.backend).latest(_private(problem) / "last-good")
+    checkpoint = problem.checkpoints.of(problem.config.training.backend).latest(
+        _private(problem) / "last-good", up_to=guard.good_step
+    )
     if checkpoint is None:
         raise TrainingError(
             f"training of {problem.checkpoints.policy}",
-            rule=f"{guard.message}, before there was a checkpoint",
+            rule=f"{guard.message}, before there was a good checkpoint",
             remedy="lower training.learning_rate, or training.checkpoint_steps to keep what was good before",
         )
     log.warning("%s: %s; the policy is the checkpoint of step %d", problem.checkpoints.policy, guard.message,
@@ -135,14 +150,14 @@ def _keep_last_good(problem: Problem, guard: Guard, folder: Path) -> dict:
     copy_policy(checkpoint, folder)
     history = read_json(checkpoint / "trainer_state.json")["log_history"]
     logged = _logged([entry for entry in history if "loss" in entry], folder)
-    return {**logged, "resumed_from_step": 0, "guard": guard.to_dict()}
+    return {"steps": _step(checkpoint), "metrics": logged, "guard": guard.to_dict()}
 
 
 def _logged(entries: list[dict], folder: Path) -> dict:
+    """Write the log and give what its last step says."""
     write_json(folder / LOG, {"steps": entries})
     last = entries[-1] if entries else {}
-    metrics = {key: last[key] for key in ("loss", "reward", "kl") if key in last}
-    return {"steps": last.get("step", 0), "metrics": metrics}
+    return {key: last[key] for key in ("step", "loss", "reward", "kl") if key in last}
 
 
 def _step(checkpoint: Path | None) -> int:

@@ -34,6 +34,8 @@ def train(problem: Problem) -> Trained:
 
     Source: reward-weighted regression (Peters and Schaal 2007) with the tilt of arXiv 2604.04144.
     """
+    from trl.trainer.utils import disable_dropout_in_model
+
     settings, rwr = problem.config.training, problem.config.training.rwr
     base = load_model(problem.base_model, problem.config.training_dtype)
     rollouts = read_rollouts(problem.rollouts / "train.parquet", problem.config.reward_names)
@@ -45,6 +47,7 @@ def train(problem: Problem) -> Trained:
         for prompt, samples in enumerate(chosen)
         for sample in samples
     ]
+    disable_dropout_in_model(base.model)
     model = new_policy(base.model, settings.lora, seed=settings.seed)
     if problem.initial is not None:
         load_policy_state(model, problem.initial)
@@ -60,6 +63,7 @@ def train(problem: Problem) -> Trained:
         scratch=problem.scratch / BACKEND,
         micro_batch_size=rwr.micro_batch_size,
         processes=settings.processes,
+        equal_tokens=True,
         callbacks=trainer_callbacks(problem, BACKEND, note="loss"),
         resume=problem.resume,
         bf16=problem.bfloat16,
@@ -67,7 +71,7 @@ def train(problem: Problem) -> Trained:
         **checkpoint_arguments(problem),
     )
     check_finished(problem, state, steps=steps, remedy="run it again")
-    return Trained(model, [entry for entry in state.log_history if "loss" in entry])
+    return Trained(model, [entry for entry in state.log_history if "loss" in entry], state.global_step)
 
 
 def resample(rewards: np.ndarray, weights: np.ndarray, *, beta: float, rng: np.random.Generator) -> np.ndarray:

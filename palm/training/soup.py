@@ -27,7 +27,8 @@ def train(problem: Problem) -> Trained:
 
     weights = {i: float(weight) for i, weight in enumerate(problem.preference_weights) if weight > 0}
     folders = {f"corner-{i}": problem.corner(i) for i in weights}
-    base = load_model(problem.base_model, problem.config.training_dtype)
+    # In float32, as adapters are trained: PEFT gives a combined adapter the number format of its base model.
+    base = load_model(problem.base_model, "float32")
     (first, folder), *others = folders.items()
     model = PeftModel.from_pretrained(base.model, str(folder), adapter_name=first)
     for name, other in others:
@@ -36,7 +37,7 @@ def train(problem: Problem) -> Trained:
     for name in folders:
         model.delete_adapter(name)
     model.set_adapter(_NAME)
-    return Trained(model.eval(), [])
+    return Trained(model.eval(), [], 0)
 
 
 def starting_state(model, settings: Lora) -> dict:

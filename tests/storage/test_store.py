@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from palm.errors import StorageError
+from palm.errors import DamagedError, StorageError
 from palm.stages.reuse import reuse_or_make
 from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
@@ -126,3 +126,39 @@ def test_an_object_that_leads_out_of_its_folder_is_not_fetched(s3, tmp_path):
     with pytest.raises(StorageError, match=r"judge/\.\./\.\./b\.json: leads out of the folder"):
         fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side")
     assert not (tmp_path / "b.json").exists()
+
+
+def test_what_a_killed_removal_has_left_does_not_stop_publishing(work, tmp_path):
+    """The folder is there, its manifest is not."""
+    store = Store(str(tmp_path / "store"))
+    assert store.publish("some/entry", work)
+    (tmp_path / "store" / "some" / "entry" / "manifest.json").unlink()
+    assert store.entries("some") == []
+    assert store.publish("some/entry", work)
+    assert store.entries("some") == ["entry"]
+    assert store.fetch("some/entry", tmp_path / "out")
+
+
+def test_removing_and_publishing_at_once_loses_no_error(root, work):
+    """Several workers of the same policy keep, prune and discard checkpoints of the same names."""
+    store = Store(root)
+
+    def worker(number: int) -> None:
+        for step in range(4):
+            store.publish(f"checkpoints/p/{step}", work)
+            store.remove(f"checkpoints/p/{step - 1}")
+        store.remove("checkpoints/p")
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(worker, range(4)))
+    store.remove("checkpoints/p")
+    assert store.entries("checkpoints/p") == []
+
+
+def test_a_manifest_that_leads_out_of_its_entry_is_refused(work, tmp_path):
+    store = Store(str(tmp_path / "store"))
+    store.publish("entry", work)
+    path = tmp_path / "store" / "entry" / "manifest.json"
+    path.write_text(path.read_text().replace("a.txt", "../a.txt"))
+    with pytest.raises(DamagedError, match="leads out of the entry"):
+        store.fetch("entry", tmp_path / "out")

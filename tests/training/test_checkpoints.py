@@ -20,7 +20,7 @@ def publish(checkpoints, folder, step: int) -> None:
     checkpoints.publish(folder, step)
 
 
-def test_the_newest_two_are_kept_without_pickles_and_the_newest_is_read(checkpoints, tmp_path):
+def test_the_newest_two_are_kept_without_what_nobody_reads_and_the_newest_is_read(checkpoints, tmp_path):
     assert checkpoints.latest(tmp_path) is None
     for step in (5, 10, 15):
         publish(checkpoints, tmp_path / "made", step)
@@ -29,6 +29,9 @@ def test_the_newest_two_are_kept_without_pickles_and_the_newest_is_read(checkpoi
     latest = checkpoints.latest(tmp_path / "read")
     assert {path.name for path in latest.iterdir()} == {"adapter_model.safetensors", "trainer_state.json"}
     assert (latest / "trainer_state.json").read_text() == "trainer_state.json of step 15"
+    earlier = checkpoints.latest(tmp_path / "earlier", up_to=14)
+    assert (earlier / "trainer_state.json").read_text() == "trainer_state.json of step 10"
+    assert checkpoints.latest(tmp_path / "none", up_to=9) is None
 
 
 def test_parts_of_a_training_are_apart_and_end_together(checkpoints, tmp_path):

@@ -7,7 +7,13 @@ from safetensors.numpy import load_file
 from palm.errors import TrainingError
 from palm.training.guards import GuardFired, Watchdog, check_objective, kl_limit
 
-HOT = {"training__warm_start": "none", "training__learning_rate": 3.0, "training__warmup_steps": 0}
+HOT = {
+    "training__warm_start": "none",
+    "training__learning_rate": 0.05,
+    "training__warmup_steps": 10,
+    "training__max_kl": 0.2,
+    "training__steps": 30,
+}
 
 
 def logged(kl: float) -> dict:
@@ -60,21 +66,51 @@ def test_the_objective_guard_asks_for_significance():
 
 
 def test_a_training_that_runs_away_is_stopped_and_leaves_the_last_good_checkpoint(trained):
-    record, folder = trained("hot", **HOT, training__steps=30, training__checkpoint_steps=1)
+    record, folder = trained("hot", **HOT, training__checkpoint_steps=1)
     guard = record["guard"]
     assert guard["kind"] == "kl" and guard["step"] < 30
-    assert record["steps"] == guard["step"] - 3, "a checkpoint was kept while the KL was above the limit"
+    # Three steps in a row were above the limit, and what a step logs is of the policy before it.
+    assert 0 < record["steps"] <= guard["good_step"] == guard["step"] - 4
+    kls = {entry["step"]: entry["kl"] * entry["completions/mean_length"] for entry in log_of(folder)}
+    assert max(kls) == record["steps"] and max(kls.values()) < 0.3
     assert json.loads((folder / "policy.json").read_text())["guard"] == guard
     assert all(np.isfinite(weight).all() for weight in load_file(folder / "adapter_model.safetensors").values())
 
 
+def log_of(folder) -> list[dict]:
+    return json.loads((folder / "training_log.json").read_text())["steps"]
+
+
+def test_weights_that_nothing_can_be_sampled_from_are_a_guards_business(trained):
+    """The first step's learning rate is 0, the second one's is beyond all measure."""
+    record, _ = trained("broken", **HOT | {"training__learning_rate": 1e21}, training__checkpoint_steps=1)
+    assert record["guard"]["kind"] == "loss" and record["steps"] == 1
+
+
+def test_a_guard_in_the_warm_start_names_it(trained):
+    with pytest.raises(TrainingError, match="in its warm start by grpo; lower the learning rate of grpo"):
+        trained("hot", **HOT | {"training__warm_start": "grpo"})
+
+
+def test_a_soup_of_a_marked_corner_is_refused(trained):
+    settings = {**HOT, "training__backend": "soup", "training__warm_start": None, "training__soup": {"corners": "grpo"}}
+    with pytest.raises(TrainingError, match=r"corner policy policy-.* is marked by a guard: KL"):
+        trained("soup", [0.5, 0.5], **settings, training__checkpoint_steps=1)
+
+
 def test_without_a_checkpoint_there_is_nothing_to_keep(trained):
-    with pytest.raises(TrainingError, match=r"training of policy-.*KL is .* before there was a checkpoint"):
-        trained("hot", **HOT, training__steps=30)
+    with pytest.raises(TrainingError, match=r"training of policy-.*KL is .* before there was a good checkpoint"):
+        trained("hot", **HOT)
 
 
 def test_a_policy_below_the_reference_is_marked(trained):
-    record, _ = trained("worse", **HOT | {"training__learning_rate": 0.3}, training__steps=8, training__max_kl=1e6)
+    hotter = {
+        "training__learning_rate": 0.3,
+        "training__warmup_steps": 0,
+        "training__steps": 8,
+        "training__max_kl": 1e6,
+    }
+    record, _ = trained("worse", **HOT | hotter)
     assert record["guard"]["kind"] == "objective"
     gain = record["objective_gain"]
     assert gain["mean"] < -2 * gain["standard_error"]

@@ -150,14 +150,14 @@ def half_done(server, undisturbed):
     return server.folder / "half-done"
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "manifest"])
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "manifest", "unlisted"])
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(server, undisturbed, half_done, damage):
     store = server.folder / f"damaged-{damage}"
     shutil.copytree(half_done, store)
     before, newest = sorted(store.glob("checkpoints/*/rloo/step-*"))
-    victim = newest / ("manifest.json" if damage == "manifest" else "optimizer.pt")
+    victim = newest / ("manifest.json" if damage in ("manifest", "unlisted") else "optimizer.pt")
     content = victim.read_bytes()
-    if damage == "missing":
+    if damage in ("missing", "unlisted"):
         victim.unlink()
     elif damage == "flipped":
         victim.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
