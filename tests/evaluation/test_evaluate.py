@@ -39,7 +39,9 @@ def built(workspace, base_model):
             model.merge_and_unload().save_pretrained(workspace / name)
         else:
             save_policy(model, workspace / name)
-        (workspace / name / "policy.json").write_text(json.dumps({"policy": f"policy-{name}", "weights": weights}))
+        (workspace / name / "policy.json").write_text(
+            json.dumps({"policy": f"policy-{name}", "weights": weights, "guard": None})
+        )
     return workspace
 
 
