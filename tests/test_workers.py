@@ -40,6 +40,14 @@ with worker_pool(Path(sys.argv[1])) as address:
 SHORT_SECONDS = 60
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interrupts():
+    """A shell that starts tests in the background has them ignore SIGINT, and so would all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
     with worker_pool(tmp_path_factory.mktemp("pool") / "pool.log") as address:
