@@ -15,9 +15,10 @@ from statistics import NormalDist
 import numpy as np
 from testbed import Tabular
 
-from palm.config import PortfolioConfig, Reward
+from palm.config import PortfolioConfig
 from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import PromptSet, encode_prompts
+from palm.reward_config import PythonReward
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
 from palm.storage.store import Store
@@ -128,7 +129,7 @@ def build_exact_lm(folder: Path, *, words: int, length: int, prompts: int, layer
         text = " ".join([*(f"w{word}" for word in rng.integers(words, size=1 + len(texts) % 3)), _END])
         texts += [text] if text not in texts else []
     chosen = PromptSet(texts, {"draw": [seed] * prompts})
-    rewards = [load_reward(Reward(name=name, uri=f"python:exact_lm:{name}")) for name in REWARDS]
+    rewards = [load_reward(PythonReward(name=name, uri=f"python:exact_lm:{name}")) for name in REWARDS]
     response_ids = _all_responses(base, length)
     answers = base.tokenizer.batch_decode(response_ids, skip_special_tokens=True)
     values = score(rewards, chosen.repeat(len(answers)), answers * prompts).reshape(prompts, len(answers), -1)

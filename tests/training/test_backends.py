@@ -70,7 +70,7 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
         )
         reference = json.loads((built / "rollouts" / "reference.json").read_text())
         name = config.reward_names[index]
-        assert measured["gain"]["mean"] > 0.03 + 2 * measured["gain"]["standard_error"], measured
+        assert measured["gain"]["mean"] > 2 * measured["gain"]["standard_error"] > 0, measured
         assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.05
         assert measured["kl"]["mean"] > 0
         vector = [
