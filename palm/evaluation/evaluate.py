@@ -8,14 +8,19 @@ import numpy as np
 
 from palm.config import PortfolioConfig
 from palm.errors import DataError
-from palm.evaluation.divergence import sequence_divergence
 from palm.evaluation.diversity import Answers, within_policy
-from palm.evaluation.rollouts import Rollouts, read_rollouts, sample_rollouts, write_rollouts
+from palm.evaluation.rollouts import (
+    Rollouts,
+    read_rollouts,
+    rollout_divergences,
+    sample_rollouts,
+    write_rollouts,
+)
 from palm.evaluation.summary import summarise_policy
 from palm.models.embed import EmbeddingModel, embed_texts
 from palm.models.load import LoadedModel
 from palm.models.policies import PolicySet
-from palm.models.prompts import PromptSet, encode_prompts
+from palm.models.prompts import PromptSet
 from palm.rewards.source import RewardSource
 from palm.storage.files import write_json
 
@@ -91,8 +96,6 @@ class PolicyEvaluator:
         self._prompts, self._rewards, self._metrics = prompts, rewards, metrics
         self._reference = reference
         self._embedding_model = embedding_model
-        samples = config.evaluation.samples_per_prompt
-        self._prompt_ids = [ids for ids in encode_prompts(base.tokenizer, prompts.texts) for _ in range(samples)]
 
     def evaluate(
         self, policy: TrainedPolicy, *, on_batch: Callable[[int, int], None] = lambda done, total: None
@@ -123,15 +126,10 @@ class PolicyEvaluator:
                 seed=self._config.evaluation.seed,
                 on_batch=on_batch,
             )
-            divergences = sequence_divergence(
-                model,
-                self._prompt_ids,
-                [ids for row in rollouts.token_ids for ids in row],
-                batch_size=self._config.generation.batch_size,
-            )
+            divergences = rollout_divergences(model, rollouts, batch_size=self._config.generation.batch_size)
         finally:
             self._policies.remove(policy.name)
-        return self._measured(policy, rollouts, np.array(divergences).reshape(rollouts.truncated.shape))
+        return self._measured(policy, rollouts, divergences)
 
     def _measured(self, policy: TrainedPolicy, rollouts: Rollouts, divergences: np.ndarray) -> Evaluation:
         config = self._config

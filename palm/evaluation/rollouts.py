@@ -9,9 +9,10 @@ import pandas as pd
 
 from palm.config import PortfolioConfig
 from palm.errors import DataError
+from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import Response, generate
 from palm.models.load import LoadedModel
-from palm.models.prompts import PromptSet
+from palm.models.prompts import PromptSet, encode_prompts
 from palm.rewards.scoring import normalised_scores, raw_scores
 from palm.rewards.source import RewardSource
 
@@ -141,6 +142,27 @@ def scored(
         metrics=values[:, :, len(rewards) :],
         raw={source.spec.name: raw[:, index].reshape(shape) for index, source in enumerate(sources)},
     )
+
+
+def rollout_divergences(policy: LoadedModel, rollouts: Rollouts, *, batch_size: int) -> np.ndarray:
+    """Sequence KL of the responses that a policy gave (`sequence_divergence`).
+
+    Args:
+        policy: the policy that was sampled.
+        rollouts: its responses, n to each of p prompts.
+        batch_size: sequences at once.
+
+    Returns:
+        In nats, shape (p, n).
+    """
+    prompt_ids = encode_prompts(policy.tokenizer, rollouts.prompts)
+    divergences = sequence_divergence(
+        policy,
+        [ids for ids, row in zip(prompt_ids, rollouts.token_ids, strict=True) for _ in row],
+        [ids for row in rollouts.token_ids for ids in row],
+        batch_size=batch_size,
+    )
+    return np.array(divergences).reshape(rollouts.truncated.shape)
 
 
 def write_rollouts(

@@ -11,8 +11,8 @@ from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.s3 import fetch_s3_folder
 
-# What a causal LM needs; leaves out other formats, pickled weights above all.
-_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+"""What a transformer needs; leaves out code and other formats, pickled weights above all."""
 
 
 def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> None:
@@ -67,7 +67,7 @@ def _copy_folder(source: Path, destination: Path, option: str) -> None:
         raise ModelError(
             f"{option}={source}", rule="is not a folder", remedy="give a folder, a hub id or an s3:// prefix"
         )
-    for pattern in _PATTERNS:
+    for pattern in MODEL_FILES:
         for path in source.glob(pattern):
             shutil.copyfile(path, destination / path.name)
 
@@ -79,7 +79,7 @@ def _download(source: str, destination: Path, option: str) -> None:
     name, _, revision = source.partition("@")
     try:
         snapshot_download(
-            name, revision=revision or None, local_dir=destination, allow_patterns=_PATTERNS, ignore_patterns=["*/*"]
+            name, revision=revision or None, local_dir=destination, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(

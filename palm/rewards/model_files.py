@@ -5,13 +5,11 @@ import logging
 from pathlib import Path
 
 from palm.errors import RewardError, StorageError
+from palm.models.source import MODEL_FILES
 from palm.reward_config import Classifier
 from palm.storage.cache import cached_folder
 from palm.storage.digest import file_digest
 from palm.storage.s3 import fetch_s3_folder, list_s3_folder
-
-# What a classifier needs; leaves out code and other formats, pickled weights above all.
-_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
 def fetch_model_files(spec: Classifier) -> Path:
@@ -42,7 +40,7 @@ def model_digests(folder: Path) -> dict[str, str]:
 
 
 def _is_wanted(name: str) -> bool:
-    return "/" not in name and any(fnmatch.fnmatch(name, pattern) for pattern in _PATTERNS)
+    return "/" not in name and any(fnmatch.fnmatch(name, pattern) for pattern in MODEL_FILES)
 
 
 def _folder(spec: Classifier, folder: Path) -> Path:
@@ -67,7 +65,7 @@ def _from_hub(spec: Classifier, source: str) -> Path:
     # The hub client logs every attempt; what matters is in its error.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_PATTERNS, ignore_patterns=["*/*"]))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise RewardError(
             _what(spec),

@@ -64,7 +64,7 @@ def corner_weights(config: PortfolioConfig) -> list[list[float]]:
     Returns:
         The unit vectors of the rewards, d lists of length d, if policies are or start from soups; else none.
     """
-    if "soup" not in (config.training.backend, config.training.start):
+    if "soup" not in config.training.backends:
         return []
     return np.eye(len(config.rewards)).tolist()
 

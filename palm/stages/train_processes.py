@@ -54,7 +54,7 @@ def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
         TrainingError: a process failed.
     """
     settings = problem.config.training
-    soup = "soup" in (settings.backend, settings.start)
+    soup = "soup" in settings.backends
     needed = [i for i, weight in enumerate(problem.preference_weights) if soup and weight > 0]
     request, outcome = problem.scratch / "request.json", problem.scratch / "outcome.json"
     write_json(

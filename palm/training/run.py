@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from palm.errors import TrainingError
-from palm.evaluation.divergence import sequence_divergence
 from palm.evaluation.measure import mean_over_prompts
-from palm.evaluation.rollouts import read_rollouts, sample_rollouts
+from palm.evaluation.rollouts import read_rollouts, rollout_divergences, sample_rollouts
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
-from palm.models.prompts import encode_prompts
 from palm.storage.files import read_json, write_json
 from palm.training.adapters import copy_policy, policy_state, save_policy
 from palm.training.guards import Guard, GuardFired, check_objective
@@ -89,14 +87,9 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
         seed=config.training.seed,
         on_batch=lambda done, total: problem.on_step(done, total, "responses of the check"),
     )
-    divergences = sequence_divergence(
-        policy,
-        [ids for ids in encode_prompts(policy.tokenizer, prompts.texts) for _ in range(_CHECKED_RESPONSES)],
-        [ids for row in ours.token_ids for ids in row],
-        batch_size=config.generation.batch_size,
-    )
+    divergences = rollout_divergences(policy, ours, batch_size=config.generation.batch_size)
     reference = read_rollouts(problem.rollouts / "train.parquet", config.reward_names).rewards[chosen]
-    objective = ours.rewards @ weights - config.beta * np.array(divergences).reshape(len(chosen), -1)
+    objective = ours.rewards @ weights - config.beta * divergences
     difference = objective - (reference @ weights).mean(axis=1, keepdims=True)
     guard = check_objective(difference, step=step)
     return {"objective_gain": mean_over_prompts(difference).to_dict(), "guard": guard and guard.to_dict()}
