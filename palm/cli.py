@@ -48,6 +48,13 @@ class Example(StrEnum):
     gsm8k = "gsm8k"
 
 
+class Pipeline(StrEnum):
+    """The pipelines that `palm compile` knows."""
+
+    build_portfolio = "build_portfolio"
+    rebuild_on_change = "rebuild_on_change"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"palm {__version__}")
@@ -106,17 +113,26 @@ def schema() -> None:
 def run(
     config: ConfigPath,
     output: Annotated[Path | None, typer.Option(help="Folder of builds; unset: `builds` beside CONFIG.")] = None,
+    if_changed: Annotated[bool, typer.Option("--if-changed", help="Only if an input has changed.")] = False,
 ) -> None:
     """Build, certify, register and promote a portfolio on this machine."""
     from palm.config_file import load_config
-    from palm.local_run import run_build
+    from palm.local_run import OUTCOME, run_build
     from palm.summary_view import show_summary
 
     # Bound to today's stdout: while the pipeline runs, sys.stdout is its log file.
     console = Console(file=sys.stdout)
-    summary = run_build(load_config(config), (output or config.parent / "builds").resolve(), console)
+    folder, summary = run_build(
+        load_config(config),
+        (output or config.parent / "builds").resolve(),
+        console,
+        only_if_changed=if_changed,
+    )
+    if summary is None:
+        typer.echo((folder / OUTCOME).read_text(encoding="utf-8").strip())
+        return
     # Off a terminal rich assumes 80 columns, which would cut the table.
-    show_summary(summary, console if console.is_terminal else Console(width=max(140, console.width)))
+    show_summary(summary, folder, console if console.is_terminal else Console(width=max(140, console.width)))
 
 
 @app.command()
@@ -145,13 +161,24 @@ def generate(
 
 @app.command()
 def compile(
-    output: Annotated[Path, typer.Option(help="YAML file to write.")] = Path("build_portfolio.yaml"),
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
+    output: Annotated[Path | None, typer.Option(help="YAML file to write; unset: PIPELINE.yaml here.")] = None,
+    manifest: Annotated[bool, typer.Option(help="Write Kubernetes objects for `kubectl apply`.")] = False,
+    parallel: Annotated[int, typer.Option(help="Policies trained at once: bounds the GPU pods of a run.")] = 4,
+    image: Annotated[str | None, typer.Option(help="Image of tasks without a GPU.")] = None,
+    gpu_image: Annotated[str | None, typer.Option(help="Image of tasks that sample, train and evaluate.")] = None,
+    retries: Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")] = 3,
+    hours: Annotated[int, typer.Option(help="Time limit of a task that samples, trains or evaluates.")] = 24,
 ) -> None:
-    """Compile the pipeline to the YAML that Kubeflow Pipelines takes."""
-    from pipelines.compile import compile_pipeline
+    """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
+    from pipelines.compile import compile_manifest, compile_pipeline
+    from pipelines.settings import CompileSettings
 
-    compile_pipeline(output)
-    typer.echo(f"wrote {output}")
+    images = {key: value for key, value in (("image", image), ("gpu_image", gpu_image)) if value}
+    settings = CompileSettings(parallel=parallel, retries=retries, hours=hours, **images)
+    destination = output or Path(f"{pipeline.value}.yaml")
+    (compile_manifest if manifest else compile_pipeline)(pipeline.value, destination, settings)
+    typer.echo(f"wrote {destination}")
 
 
 def main() -> None:

@@ -33,13 +33,29 @@ def load_config(path: Path) -> PortfolioConfig:
             rule=f"cannot be read ({error})",
             remedy="give the path of a YAML file, or make one with `palm init`",
         ) from error
+    return _anchor(_validate(parse_yaml(text, origin=f"config={path}"), origin=str(path)), path.resolve().parent)
+
+
+def parse_yaml(text: str, *, origin: str) -> dict:
+    """Parse YAML in which no key is given twice.
+
+    Args:
+        text: a YAML mapping.
+        origin: what the text is, for the message of an error.
+
+    Returns:
+        Its keys and values.
+
+    Raises:
+        ConfigError: it is something else.
+    """
     try:
         raw = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(f"config={path}", rule=f"is not valid YAML ({error})", remedy="mend the syntax") from error
+        raise ConfigError(origin, rule=f"is not valid YAML ({error})", remedy="mend the syntax") from error
     if not isinstance(raw, dict):
-        raise ConfigError(f"config={path}", rule="must be a YAML mapping", remedy="start from `palm init`")
-    return _anchor(_validate(raw, origin=str(path)), path.resolve().parent)
+        raise ConfigError(origin, rule="must be a YAML mapping", remedy="start from `palm init`")
+    return raw
 
 
 def parse_config(text: str) -> PortfolioConfig:

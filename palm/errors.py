@@ -10,6 +10,9 @@ class PalmError(Exception):
         remedy: what the user can do about it.
     """
 
+    retry_may_help = True
+    """Whether the same call may succeed later though nobody changed anything."""
+
     def __init__(self, what: str, *, rule: str, remedy: str):
         super().__init__(" ".join(f"{what}: {rule}; {remedy}".split()))
 
@@ -27,13 +30,19 @@ def _restored(kind: type[PalmError], arguments: tuple) -> PalmError:
 class ConfigError(PalmError):
     """The configuration is missing, malformed or inconsistent."""
 
+    retry_may_help = False
+
 
 class DataError(PalmError):
     """A file of prompts, values or results is missing or malformed."""
 
+    retry_may_help = False
+
 
 class WeightsError(PalmError):
     """Preference weights, ε or δ are outside their domain."""
+
+    retry_may_help = False
 
 
 class RewardError(PalmError):
@@ -47,6 +56,8 @@ class ModelError(PalmError):
 class TrainingError(PalmError):
     """Training a policy went wrong."""
 
+    retry_may_help = False
+
 
 class PreemptedError(PalmError):
     """Training was told to stop (SIGTERM) and left a checkpoint; running it again goes on from there."""
@@ -57,6 +68,8 @@ class PreemptedError(PalmError):
 
 class SelectionError(PalmError):
     """No portfolio meets the request."""
+
+    retry_may_help = False
 
 
 class RegistryError(PalmError):
@@ -69,6 +82,8 @@ class StorageError(PalmError):
 
 class DamagedError(StorageError):
     """A stored entry is not what its manifest says."""
+
+    retry_may_help = False
 
 
 class BuildError(PalmError):

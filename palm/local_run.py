@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from palm.build_record import BUILD_VARIABLE
 from palm.config import PortfolioConfig
 from palm.errors import BuildError
 from palm.event_view import EventView
@@ -20,20 +21,30 @@ from palm.storage.files import read_json, write_text
 from palm.workers import WORKERS_VARIABLE, worker_pool
 
 _POLL_SECONDS = 0.2
-_LOG = "run.log"
+_LOG, _EVENTS = "run.log", "events.jsonl"
+OUTCOME = "outcome.md"
+_SHOWN = {
+    ("report", "page"): "report.html",
+    ("report", "summary"): "summary.json",
+    ("record-outcome", "outcome"): OUTCOME,
+}
+"""Outputs of tasks that a person looks at, and their names in the build's folder."""
 
 
-def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
-    """Run the pipeline `build_portfolio` here.
+def run_build(
+    config: PortfolioConfig, output: Path, console: Console, *, only_if_changed: bool = False
+) -> tuple[Path, dict | None]:
+    """Run the pipeline `build_portfolio` here, or `rebuild_on_change`.
 
     Args:
         config: the configuration.
         output: folder of builds; the build gets a new folder in it with the report, its data, the configuration,
             the log and every step's files.
         console: where progress is shown.
+        only_if_changed: whether to build only if an input is not that of the last build.
 
     Returns:
-        The summary of the build (see `palm.stages.report`), and ``folder``.
+        The build's folder, and its summary (see `palm.stages.report`); None if nothing had to be built.
 
     Raises:
         PalmError: an input is unusable; nothing was started.
@@ -44,30 +55,37 @@ def run_build(config: PortfolioConfig, output: Path, console: Console) -> dict:
     folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     write_text(folder / "config.yaml", config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
-    events = folder / "events.jsonl"
     with (
-        _environment(_settings(events)),
+        _environment(_settings(folder)),
         worker_pool(folder / _LOG) as address,
         _environment({WORKERS_VARIABLE: address}),
-        EventView(events, console) as view,
+        EventView(folder / _EVENTS, console) as view,
         _polling(view),
     ):
-        outputs = _run_pipeline(config, folder, view)
-    for name, target in (("page", "report.html"), ("summary", "summary.json")):
-        shutil.copyfile(outputs[name].path, folder / target)
-    return {**read_json(folder / "summary.json"), "folder": str(folder)}
+        try:
+            _run_pipeline(config, folder, view, only_if_changed)
+        finally:
+            for (task, name), target in _SHOWN.items():
+                if (path := _output(folder, task, name)) is not None:
+                    shutil.copyfile(path, folder / target)
+    summary = folder / _SHOWN["report", "summary"]
+    return folder, read_json(summary) if summary.exists() else None
 
 
-def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dict:
+def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView, only_if_changed: bool) -> None:
     from kfp import local
 
-    from pipelines.build_portfolio.pipeline import build_portfolio
+    from pipelines.compile import PIPELINES
+    from pipelines.settings import CompileSettings
+
+    # No retries: nobody preempts a process here, and what fails would fail again, a minute later.
+    pipeline = PIPELINES["rebuild_on_change" if only_if_changed else "build_portfolio"](CompileSettings(retries=0))
 
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
     log = folder / _LOG
     with log.open("a", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
         try:
-            return build_portfolio(config=config.to_json()).outputs
+            pipeline(config=config.to_json())
         except Exception as error:
             view.poll()
             # A step's own error names what is wrong; KFP's only says which task it was.
@@ -77,9 +95,15 @@ def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView) -> dic
             ) from error
 
 
-def _settings(events: Path) -> dict[str, str]:
+def _output(folder: Path, task: str, name: str) -> Path | None:
+    """An output of a task, if it came that far: a pipeline with an exit handler has no outputs of its own."""
+    return next(folder.glob(f"steps/*/{task}/{name}"), None)
+
+
+def _settings(folder: Path) -> dict[str, str]:
     return {
-        EVENTS_VARIABLE: str(events),
+        EVENTS_VARIABLE: str(folder / _EVENTS),
+        BUILD_VARIABLE: folder.name,
         # Small models compute fastest on one thread, and to the same bits whatever machine goes on with a training.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "TOKENIZERS_PARALLELISM": "false",

@@ -1,18 +1,21 @@
 """The result of a build as text: the policy table, the portfolio, the registered version."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
 
-def show_summary(summary: dict, console: Console) -> None:
+def show_summary(summary: dict, folder: Path, console: Console) -> None:
     """Print a build's summary.
 
     Args:
-        summary: content of summary.json (`palm.stages.report`), with ``folder``.
+        summary: content of summary.json (`palm.stages.report`).
+        folder: the build's folder.
         console: where to print.
     """
     console.print(policy_table(summary))
-    console.print(_portfolio_text(summary), highlight=False, soft_wrap=True)
+    console.print(_portfolio_text(summary, folder), highlight=False, soft_wrap=True)
 
 
 def policy_table(summary: dict) -> Table:
@@ -71,7 +74,7 @@ def _means(entries: dict, names: list[str]) -> list[str]:
     return [f"{entries[name]['mean']:.3f}" for name in names]
 
 
-def _portfolio_text(summary: dict) -> str:
+def _portfolio_text(summary: dict, folder: Path) -> str:
     selection, promotion, registration = summary["selection"], summary["promotion"], summary["registration"]
     names = summary["reward_names"]
     weights = {record["policy"]: record["weights"] for record in summary["policies"]}
@@ -100,6 +103,6 @@ def _portfolio_text(summary: dict) -> str:
         f"[bold]Registered[/] {registration['model']} version {registration['version']}, "
         f"alias {' and '.join(registration['aliases'])}",
         f"  {'promoted' if promotion['promoted'] else 'not promoted'}: {promotion['reason']}",
-        f"[bold]Report[/] {summary['folder']}/report.html",
+        f"[bold]Report[/] {folder}/report.html",
     ]
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 
 import palm.errors
+from palm.build_record import recorded
 from palm.errors import BuildError, PalmError, PreemptedError, StorageError
 from palm.progress import stage
 
@@ -37,31 +38,50 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM)
 """Signals to a task that mean its worker."""
 
 
-def run_step(name: str, config: str, *values, **paths: str):
-    """Do a step: in a worker where there is a pool, else here.
+def run_step(
+    name: str,
+    config: str,
+    *values,
+    label: str = "",
+    snapshot: str = "",
+    result: tuple[str, ...] = (),
+    **paths: str | list[str],
+):
+    """Do a step, in a worker where there is a pool, else here, and keep the record of the task in its build.
 
     Args:
         name: module in `palm.stages` and function in it, e.g. ``train_policy``.
         config: the configuration, JSON text.
         values: JSON-able arguments that follow the configuration.
-        paths: keyword arguments that are paths.
+        label: what the step works on, where a build has several tasks of it.
+        snapshot: what the build is made from (`palm.stages.snapshot.check_snapshot`); empty outside of a build.
+        result: keys of what the step returns that the record shall hold.
+        paths: keyword arguments that are paths, or lists of paths.
 
     Returns:
         What the step returns, JSON-able.
 
     Raises:
-        PalmError: the step raised it, or its worker was killed.
+        PalmError: the step raised it, its worker was killed, or a retry is hopeless (`palm.build_record.recorded`).
         SystemExit: the step was preempted (its exit code says: try again), or the worker ended with another exit
             status than 0; its traceback is on stderr.
     """
+    from palm.config_file import parse_config
+    from palm.stages.snapshot import check_snapshot
+
+    parsed = parse_config(config)
     try:
-        return _run_step(name, config, values, paths)
+        with recorded(parsed.storage.root, name, label) as record:
+            check_snapshot(parsed, snapshot)
+            answer = _run_step(name, config, values, paths)
+            record.update({key: answer[key] for key in result})
+        return answer
     except PreemptedError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
 
 
-def _run_step(name: str, config: str, values: tuple, paths: dict[str, str]):
+def _run_step(name: str, config: str, values: tuple, paths: dict[str, str | list[str]]):
     address = os.environ.get(WORKERS_VARIABLE)
     if not address:
         return call_step(name, config, values, paths)
@@ -86,12 +106,15 @@ def _run_step(name: str, config: str, values: tuple, paths: dict[str, str]):
     return answer["result"]
 
 
-def call_step(name: str, config: str, values: list, paths: dict[str, str]):
+def call_step(name: str, config: str, values: list, paths: dict[str, str | list[str]]):
     """Do a step in this process; arguments as for `run_step`."""
     from palm.config_file import parse_config
 
     step = getattr(import_module(f"palm.stages.{name}"), name)
-    return step(parse_config(config), *values, **{key: Path(path) for key, path in paths.items()})
+    given = {
+        key: [Path(path) for path in value] if isinstance(value, list) else Path(value) for key, value in paths.items()
+    }
+    return step(parse_config(config), *values, **given)
 
 
 @contextmanager

@@ -1,22 +1,62 @@
-"""Compiling the pipeline to KFP's intermediate representation."""
+"""Compiling the pipelines: to KFP's intermediate representation, and to objects for `kubectl apply`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kfp import compiler
+from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
+from palm import __version__
+from palm.storage.digest import file_digest
 from palm.storage.files import write_text
-from pipelines.build_portfolio.pipeline import build_portfolio
+from pipelines.build_portfolio.pipeline import make_build_portfolio
+from pipelines.rebuild_on_change.pipeline import make_rebuild_on_change
+from pipelines.settings import CompileSettings
+
+PIPELINES: dict[str, Callable[[CompileSettings], Callable]] = {
+    "build_portfolio": make_build_portfolio,
+    "rebuild_on_change": make_rebuild_on_change,
+}
+"""Makers of the pipelines, by name."""
 
 
-def compile_pipeline(destination: Path) -> None:
-    """Write the compiled pipeline, whole or not at all.
+def compile_pipeline(name: str, destination: Path, settings: CompileSettings | None = None) -> None:
+    """Write a compiled pipeline, whole or not at all.
 
     Args:
+        name: a key of `PIPELINES`.
         destination: YAML file.
+        settings: what is decided at compile time; unset: the defaults.
     """
-    from tempfile import TemporaryDirectory
+    _compile(name, destination, settings or CompileSettings(), manifest=False)
 
+
+def compile_manifest(name: str, destination: Path, settings: CompileSettings | None = None) -> None:
+    """Write a compiled pipeline as objects `Pipeline` and `PipelineVersion` of Kubernetes, whole or not at all.
+
+    Args:
+        name: a key of `PIPELINES`.
+        destination: YAML file.
+        settings: what is decided at compile time; unset: the defaults.
+    """
+    _compile(name, destination, settings or CompileSettings(), manifest=True)
+
+
+def _compile(name: str, destination: Path, settings: CompileSettings, *, manifest: bool) -> None:
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "pipeline.yaml"
-        compiler.Compiler().compile(build_portfolio, str(path))
+        pipeline = PIPELINES[name](settings)
+        compiler.Compiler().compile(pipeline, str(path))
+        if manifest:
+            title = name.replace("_", "-")
+            options = KubernetesManifestOptions(
+                pipeline_name=title,
+                # A version object never changes, so other content needs another name.
+                pipeline_version_name=f"{title}-{__version__}-{file_digest(path)[:8]}",
+                include_pipeline_manifest=True,
+            )
+            compiler.Compiler().compile(
+                pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
+            )
         write_text(destination, path.read_text(encoding="utf-8"))

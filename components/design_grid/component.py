@@ -22,11 +22,10 @@ def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Outpu
         weights: The preference weights, one list a policy.
         corners: Those of the policies that must be there before the others are trained; none unless they are soups.
     """
-    from pathlib import Path
-
     from palm.config_file import parse_config
     from palm.stages.design_grid import corner_weights
-    from palm.stages.design_grid import design_grid as step
+    from palm.workers import run_step
 
-    parsed = parse_config(config)
-    return step(parsed, Path(rollouts.path), Path(design.path)), corner_weights(parsed)
+    weights = run_step("design_grid", config, rollouts=rollouts.path, destination=design.path)
+    design.metadata["policies"] = len(weights)
+    return weights, corner_weights(parse_config(config))

@@ -24,11 +24,15 @@ def evaluate_policy(
         evaluation: Folder with evaluation.json and samples.parquet.
         metrics: What the Kubeflow UI shows: J, J_ref, J - J_ref, KL and each reward.
     """
+    import json
+    from pathlib import Path
+
     from palm.workers import run_step
 
     record = run_step(
         "evaluate_policy",
         config,
+        label=json.loads((Path(policy.path) / "policy.json").read_text())["policy"],
         policy=policy.path,
         base_model=base_model.path,
         rollouts=rollouts.path,

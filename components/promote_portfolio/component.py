@@ -11,6 +11,7 @@ def promote_portfolio(
     registration: dsl.Input[dsl.Artifact],
     selection: dsl.Input[dsl.Artifact],
     verdict: dsl.Output[dsl.Artifact],
+    gate: dsl.Output[dsl.Markdown],
 ):
     """Promote the registered portfolio if its certified worst-case gap passes the gate.
 
@@ -19,16 +20,17 @@ def promote_portfolio(
         registration: JSON file of register_portfolio.
         selection: JSON file of select_portfolio.
         verdict: JSON file with the decision and its reason.
+        gate: What the Kubeflow UI shows: the decision, its reason and its figures.
     """
-    from pathlib import Path
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.promote_portfolio import promote_portfolio as step
-
-    result = step(
-        parse_config(config),
-        registration=Path(registration.path),
-        selection=Path(selection.path),
-        destination=Path(verdict.path),
+    judged = run_step(
+        "promote_portfolio",
+        config,
+        result=("promoted", "reason", "version"),
+        registration=registration.path,
+        selection=selection.path,
+        destination=verdict.path,
+        page=gate.path,
     )
-    verdict.metadata.update(promoted=result["promoted"], reason=result["reason"])
+    verdict.metadata.update(promoted=judged["promoted"], reason=judged["reason"])

@@ -10,7 +10,7 @@ from components import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def register_portfolio(
     config: str,
-    build_id: str,
+    snapshot: str,
     policies: dsl.Input[List[dsl.Model]],
     base_model: dsl.Input[dsl.Model],
     design: dsl.Input[dsl.Artifact],
@@ -19,27 +19,30 @@ def register_portfolio(
 ):
     """Record the build in MLflow and register its portfolio under the alias challenger.
 
+    The environment variable PALM_BUILD_ID names the build: a retry with the same one registers nothing twice.
+
     Args:
         config: The validated configuration, as JSON text.
-        build_id: Names the build; a retry with the same one registers nothing twice.
+        snapshot: What the build is made from (detect_change), kept with it; empty: not recorded, and detect_change
+            will take the next build for a new one.
         policies: Folders of train_policy.
         base_model: Prepared base model.
         design: JSON file of design_grid.
         selection: JSON file of select_portfolio.
         registration: JSON file with model, version, run and aliases.
     """
-    from pathlib import Path
+    from palm.build_record import current_build
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.register_portfolio import register_portfolio as step
-
-    result = step(
-        parse_config(config),
-        build_id=build_id,
-        policies=[Path(item.path) for item in policies],
-        base_model=Path(base_model.path),
-        design=Path(design.path),
-        selection=Path(selection.path),
-        destination=Path(registration.path),
+    registered = run_step(
+        "register_portfolio",
+        config,
+        current_build(),
+        snapshot,
+        policies=[item.path for item in policies],
+        base_model=base_model.path,
+        design=design.path,
+        selection=selection.path,
+        destination=registration.path,
     )
-    registration.metadata.update(model=result["model"], version=result["version"])
+    registration.metadata.update(model=registered["model"], version=registered["version"])

@@ -10,7 +10,6 @@ from components import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def report(
     config: str,
-    build_id: str,
     design: dsl.Input[dsl.Artifact],
     rollouts: dsl.Input[dsl.Dataset],
     policies: dsl.Input[List[dsl.Model]],
@@ -23,9 +22,10 @@ def report(
 ):
     """Write the page that the Kubeflow UI shows, and its data.
 
+    The environment variable PALM_BUILD_ID names the build.
+
     Args:
         config: The validated configuration, as JSON text.
-        build_id: Names the build.
         design: JSON file of design_grid.
         rollouts: Folder of sample_reference.
         policies: Folders of train_policy.
@@ -36,21 +36,20 @@ def report(
         page: Self-contained HTML page.
         summary: JSON file with everything that the page shows.
     """
-    from pathlib import Path
+    from palm.build_record import current_build
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.report import report as step
-
-    step(
-        parse_config(config),
-        build_id=build_id,
-        design=Path(design.path),
-        rollouts=Path(rollouts.path),
-        policies=[Path(item.path) for item in policies],
-        evaluations=[Path(item.path) for item in evaluations],
-        selection=Path(selection.path),
-        registration=Path(registration.path),
-        verdict=Path(verdict.path),
-        page=Path(page.path),
-        summary=Path(summary.path),
+    run_step(
+        "report",
+        config,
+        current_build(),
+        design=design.path,
+        rollouts=rollouts.path,
+        policies=[item.path for item in policies],
+        evaluations=[item.path for item in evaluations],
+        selection=selection.path,
+        registration=registration.path,
+        verdict=verdict.path,
+        page=page.path,
+        summary=summary.path,
     )

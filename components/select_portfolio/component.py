@@ -20,13 +20,17 @@ def select_portfolio(
         config: The validated configuration, as JSON text.
         evaluations: Folders of evaluate_policy.
         selection: JSON file with the portfolio, its certificate and the size-gap curve.
-        metrics: What the Kubeflow UI shows: the certified gap and its proven lower bound.
+        metrics: What the Kubeflow UI shows: the certified gap, its proven lower bound, and how many policies there are.
     """
-    from pathlib import Path
+    from palm.workers import run_step
 
-    from palm.config_file import parse_config
-    from palm.stages.select_portfolio import select_portfolio as step
-
-    result = step(parse_config(config), [Path(item.path) for item in evaluations], Path(selection.path))
+    chosen = run_step(
+        "select_portfolio",
+        config,
+        evaluations=[item.path for item in evaluations],
+        destination=selection.path,
+    )
     for name in ("epsilon", "epsilon_bound", "additive_gap"):
-        metrics.log_metric(name, result[name])
+        metrics.log_metric(name, chosen[name])
+    metrics.log_metric("portfolio_size", len(chosen["portfolio"]))
+    metrics.log_metric("policies", len(chosen["policies"]))

@@ -12,6 +12,7 @@ def train_policy(
     base_model: dsl.Input[dsl.Model],
     rollouts: dsl.Input[dsl.Dataset],
     policy: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
 ):
     """Train the policy of some preference weights, unless the store has it already.
 
@@ -21,6 +22,7 @@ def train_policy(
         base_model: Prepared base model.
         rollouts: Scored rollouts of the reference policy.
         policy: PEFT adapter folder with policy.json.
+        metrics: What the Kubeflow UI shows: seconds of training, steps, and whether the policy was there already.
     """
     from palm.workers import run_step
 
@@ -28,9 +30,13 @@ def train_policy(
         "train_policy",
         config,
         preference_weights,
+        label=" ".join(f"{weight:.3f}" for weight in preference_weights),
+        result=("policy", "reused", "training_seconds", "guard"),
         base_model=base_model.path,
         rollouts=rollouts.path,
         destination=policy.path,
     )
     shown = ("policy", "weights", "backend", "reused", "training_seconds", "guard")
     policy.metadata.update({key: record[key] for key in shown})
+    for name in ("training_seconds", "steps", "reused"):
+        metrics.log_metric(name, float(record[name]))

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 from palm.config import BaseModelSource
@@ -13,6 +14,11 @@ from palm.storage.s3 import fetch_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What a transformer needs; leaves out code and other formats, pickled weights above all."""
+
+
+def is_model_file(name: str) -> bool:
+    """Whether a file, by its name relative to the model's folder, is part of a transformer."""
+    return "/" not in name and any(fnmatch(name, pattern) for pattern in MODEL_FILES)
 
 
 def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> None:

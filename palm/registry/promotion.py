@@ -4,6 +4,9 @@ from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
 from palm.registry.register import CHAMPION
 
+VERDICT = "palm.verdict"
+"""Tag of a version that the gate has judged: ``promoted`` or ``refused``."""
+
 
 def promote(config: PortfolioConfig, *, version: str, epsilon: float, guards: dict[str, str]) -> dict:
     """Give a version the alias `champion` if its certified worst-case gap is small enough and no guard fired.
@@ -26,6 +29,8 @@ def promote(config: PortfolioConfig, *, version: str, epsilon: float, guards: di
         refusal = _refusal(epsilon, limit, guards)
         if refusal is None:
             client.set_registered_model_alias(config.registry.model, CHAMPION, version)
+        verdict = "promoted" if refusal is None else "refused"
+        client.set_model_version_tag(config.registry.model, version, VERDICT, verdict)
     kept = f"version {previous} stays champion" if previous else "there is no champion yet"
     return {
         "promoted": refusal is None,

@@ -8,6 +8,8 @@ from palm.mlflow_connection import connected
 from palm.registry.tracking import ensure_experiment
 
 CHALLENGER, CHAMPION = "challenger", "champion"
+SNAPSHOT_FILE = "snapshot.json"
+"""Artifact of a build's run: what the build was made from."""
 _BUILD, _POLICY = "palm.build_id", "palm.policy"
 
 
@@ -38,7 +40,7 @@ def register(
     """
     with connected(config.registry) as client:
         experiment = ensure_experiment(client, config.registry)
-        parent = _find_or_create_run(client, experiment, f"{config.name} {build_id}", {_BUILD: build_id})
+        parent = find_or_create_build_run(client, experiment, config.name, build_id)
         _log_build(client, parent, config, selection, artifacts)
         for record in selection["policies"]:
             _log_policy(
@@ -56,6 +58,21 @@ def register(
         client.set_registered_model_alias(config.registry.model, CHALLENGER, number)
         client.set_terminated(parent)
     return {"model": config.registry.model, "version": str(number), "run_id": parent, "aliases": [CHALLENGER]}
+
+
+def find_or_create_build_run(client, experiment: str, name: str, build_id: str) -> str:
+    """The run of a build, which the runs of its policies have as their parent.
+
+    Args:
+        client: an `MlflowClient`.
+        experiment: id of the experiment.
+        name: name of the portfolio.
+        build_id: names the build.
+
+    Returns:
+        The run's id.
+    """
+    return _find_or_create_run(client, experiment, f"{name} {build_id}", {_BUILD: build_id})
 
 
 def _find_or_create_run(client, experiment: str, name: str, tags: dict[str, str]) -> str:

@@ -2,6 +2,8 @@
 
 import functools
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -43,41 +45,80 @@ def load_mlflow_model(spec: MlflowModel, registry: Registry | None) -> Loaded:
     return Loaded(loaded.function, {**loaded.identity, "model": name, "version": version})
 
 
-def _download(spec: MlflowModel, registry: Registry | None) -> tuple[str, str, Path]:
-    import mlflow
+def find_version(spec: MlflowModel, registry: Registry | None):
+    """Look up the registered version that a reward's uri leads to now.
+
+    Args:
+        spec: its configuration.
+        registry: where MLflow is.
+
+    Returns:
+        MLflow's record of the version.
+
+    Raises:
+        RewardError: there is none, or MLflow cannot be asked.
+    """
     from mlflow.exceptions import MlflowException
 
     if registry is None:
         raise RewardError(_what(spec), rule="needs a registry", remedy="give the section registry")
     name, _, alias = spec.uri.removeprefix("mlflow:models:/").partition("@")
     name, _, number = name.partition("/")
+    with _told(spec), connected(registry) as client:
+        try:
+            return client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise RewardError(
+                _what(spec),
+                rule="does not exist in the registry",
+                remedy=f"check name and {'alias' if alias else 'version'} at {registry.tracking_uri}",
+            ) from error
+
+
+def version_identity(found) -> dict:
+    """What tells a registered version from every other one of its registry.
+
+    Args:
+        found: MLflow's record of the version.
+
+    Returns:
+        JSON-able.
+    """
+    # The number alone is not enough: it starts anew when a model is deleted and made again.
+    return {
+        "model": found.name,
+        "version": str(found.version),
+        "created": found.creation_timestamp,
+        "source": found.source,
+    }
+
+
+@contextmanager
+def _told(spec: MlflowModel) -> Iterator[None]:
+    """Tell of whose reward it was that MLflow failed."""
     try:
-        with connected(registry) as client:
-            try:
-                found = (
-                    client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
-                )
-            except MlflowException as error:
-                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    raise
-                raise RewardError(
-                    _what(spec),
-                    rule="does not exist in the registry",
-                    remedy=f"check name and {'alias' if alias else 'version'} at {registry.tracking_uri}",
-                ) from error
-
-            def fill(folder: Path) -> None:
-                mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=str(folder))
-                _refuse_pickles(spec, folder)
-
-            # A version's number alone is not enough: it starts anew when a model is deleted and made again.
-            made = [registry.tracking_uri, name, str(found.version), found.creation_timestamp, found.source]
-            folder = cached_folder({"mlflow": made}, fill)
+        yield
     except RegistryError as error:
         raise RewardError(
             _what(spec), rule=f"cannot be had from MLflow ({error})", remedy="check registry.tracking_uri"
         ) from error
-    return name, str(found.version), folder
+
+
+def _download(spec: MlflowModel, registry: Registry | None) -> tuple[str, str, Path]:
+    import mlflow
+
+    found = find_version(spec, registry)
+
+    def fill(folder: Path) -> None:
+        mlflow.artifacts.download_artifacts(f"models:/{found.name}/{found.version}", dst_path=str(folder))
+        _refuse_pickles(spec, folder)
+
+    with _told(spec), connected(registry):
+        made = {"registry": registry.tracking_uri, **version_identity(found)}
+        folder = cached_folder({"mlflow": made}, fill)
+    return found.name, str(found.version), folder
 
 
 def _refuse_pickles(spec: MlflowModel, folder: Path) -> None:

@@ -1,11 +1,10 @@
 """The files of a classifier, wherever they come from: a folder, the model hub or S3."""
 
-import fnmatch
 import logging
 from pathlib import Path
 
 from palm.errors import RewardError, StorageError
-from palm.models.source import MODEL_FILES
+from palm.models.source import MODEL_FILES, is_model_file
 from palm.reward_config import Classifier
 from palm.storage.cache import cached_folder
 from palm.storage.digest import file_digest
@@ -35,12 +34,8 @@ def fetch_model_files(spec: Classifier) -> Path:
 def model_digests(folder: Path) -> dict[str, str]:
     """sha256 of every file in a folder that can decide what a model gives, by name."""
     return {
-        path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file() and _is_wanted(path.name)
+        path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file() and is_model_file(path.name)
     }
-
-
-def _is_wanted(name: str) -> bool:
-    return "/" not in name and any(fnmatch.fnmatch(name, pattern) for pattern in MODEL_FILES)
 
 
 def _folder(spec: Classifier, folder: Path) -> Path:
@@ -76,7 +71,7 @@ def _from_hub(spec: Classifier, source: str) -> Path:
 
 def _from_s3(spec: Classifier) -> Path:
     try:
-        objects = {name: tag for name, tag in list_s3_folder(spec.uri).items() if _is_wanted(name)}
+        objects = {name: tag for name, tag in list_s3_folder(spec.uri).items() if is_model_file(name)}
         return cached_folder(
             {"uri": spec.uri, "objects": objects}, lambda folder: fetch_s3_folder(spec.uri, folder, objects)
         )

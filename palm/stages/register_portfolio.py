@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from palm.config import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
-from palm.registry.register import register
+from palm.registry.register import SNAPSHOT_FILE, register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.stages.inputs import base_model_digest
@@ -16,8 +16,9 @@ from palm.storage.files import read_json, write_json, write_text
 
 def register_portfolio(
     config: PortfolioConfig,
-    *,
     build_id: str,
+    snapshot: str = "",
+    *,
     policies: list[Path],
     base_model: Path,
     design: Path,
@@ -29,6 +30,7 @@ def register_portfolio(
     Args:
         config: the configuration.
         build_id: names the build.
+        snapshot: what the build was made from (`palm.stages.snapshot`), JSON text; empty: not recorded.
         policies: folders of the step train_policy.
         base_model: prepared base model.
         design: JSON file of the step design_grid.
@@ -66,6 +68,7 @@ def register_portfolio(
             "config.yaml": config.to_yaml(),
             "design.json": design.read_text(),
             "portfolio.json": selection.read_text(),
+            **({SNAPSHOT_FILE: snapshot} if snapshot else {}),
         }
         for name, text in files.items():
             write_text(Path(scratch) / name, text)

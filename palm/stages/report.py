@@ -18,8 +18,8 @@ _SAMPLE_PROMPTS = 6
 
 def report(
     config: PortfolioConfig,
-    *,
     build_id: str,
+    *,
     design: Path,
     rollouts: Path,
     policies: list[Path],

@@ -1,0 +1,1 @@
+"""Component: one page about the build."""

@@ -1,0 +1,115 @@
+"""What became of every task of a build, kept in the storage while the build runs.
+
+In a cluster each task is a pod of its own, and when one fails those that would have reported on it never start. So
+every task writes down its start and its end; the task that runs last, whatever happened, reads them.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from palm.errors import BuildError, PalmError
+from palm.storage.digest import value_digest
+from palm.storage.records import Records
+
+BUILD_VARIABLE = "PALM_BUILD_ID"
+"""Environment variable that names the build: the run's id in a cluster, the build's folder on one machine."""
+
+RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
+
+
+def current_build() -> str:
+    """The name of the build that this process works for.
+
+    Returns:
+        The name.
+
+    Raises:
+        BuildError: there is none.
+    """
+    build = os.environ.get(BUILD_VARIABLE, "")
+    if not build:
+        raise BuildError(
+            BUILD_VARIABLE,
+            rule="is not set",
+            remedy="set it in all tasks of a build to the same name, e.g. the run's id",
+        )
+    return build
+
+
+def task_records(root: str, build: str) -> list[dict]:
+    """The records of a build's tasks.
+
+    Args:
+        root: ``storage.root``.
+        build: name of the build.
+
+    Returns:
+        One record a task that has started: ``step``, ``label``, ``state``, ``attempt``, ``started`` and ``ended``
+        (seconds since 1970), ``error``, ``retry_may_help``, ``result``.
+
+    Raises:
+        StorageError: they cannot be read.
+    """
+    return sorted(Records(root).read_all(f"builds/{build}/tasks"), key=lambda record: record["started"])
+
+
+@contextmanager
+def recorded(root: str, step: str, label: str = "") -> Iterator[dict]:
+    """Keep the record of a task while it runs, if it is part of a build.
+
+    Args:
+        root: ``storage.root``.
+        step: name of the step.
+        label: what it works on: with the step it names the task, and a retry of it.
+
+    Yields:
+        A dict to fill with what the record shall hold as ``result``, JSON-able.
+
+    Raises:
+        BuildError: an earlier attempt in this build failed with an error that no retry mends.
+        StorageError: the record cannot be written.
+    """
+    build, result = os.environ.get(BUILD_VARIABLE, ""), {}
+    if not build:
+        yield result
+        return
+    records, name = Records(root), f"builds/{build}/tasks/{step}-{value_digest(label)[:12]}"
+    before = records.read(name)
+    _refuse_hopeless(before)
+    record = {
+        "step": step,
+        "label": label,
+        "state": RUNNING,
+        "attempt": 1 + (before or {}).get("attempt", 0),
+        "started": time.time(),
+    }
+    records.write(name, record)
+    try:
+        yield result
+    except BaseException as error:
+        records.write(name, {**record, **_failure(error), "ended": time.time()})
+        raise
+    records.write(name, {**record, "state": SUCCEEDED, "ended": time.time(), "result": result})
+
+
+def _refuse_hopeless(before: dict | None) -> None:
+    """End a retry at once where it would only spend what the first attempt has spent already."""
+    if before is None or before["state"] != FAILED or before["retry_may_help"]:
+        return
+    raise BuildError(
+        f"{before['step']} {before['label']}".strip(),
+        rule=f"has failed in this build already: {before['error']}",
+        remedy="no retry mends this; start a new build once it is mended",
+    )
+
+
+def _failure(error: BaseException) -> dict:
+    known = isinstance(error, PalmError)
+    message = " ".join(str(error).split())
+    return {
+        "state": FAILED,
+        "error": message if known else f"{type(error).__name__}: {message}",
+        "retry_may_help": error.retry_may_help if known else True,
+    }

@@ -1,0 +1,132 @@
+"""Step that runs last whatever happened: what became of the build, and why."""
+
+import time
+from pathlib import Path
+
+from palm.build_record import FAILED, RUNNING, SUCCEEDED, task_records
+from palm.config import PortfolioConfig
+from palm.progress import stage
+from palm.registry.failed_build import record_failed_build
+from palm.storage.files import write_text
+from palm.storage.records import Records
+
+_NO_WORD = "ended without a word: killed (out of memory?), evicted, or past its time limit"
+
+
+def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *, succeeded: bool) -> dict:
+    """Tell what became of a build: in a Markdown file, in the storage and, if it failed, in MLflow.
+
+    Args:
+        config: the configuration.
+        build_id: names the build.
+        destination: Markdown file to write.
+        succeeded: what the pipeline says of the tasks before this one.
+
+    Returns:
+        ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
+        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, ``reused``, ``failed``: lists
+        of preference weights), ``training_seconds``; the same is the record ``builds/<build_id>/outcome``.
+
+    Raises:
+        StorageError: the records cannot be read or written.
+        RegistryError: the build failed, and MLflow could not be told; the file and the record are there.
+    """
+    with stage("record_outcome", config.name):
+        records = task_records(config.storage.root, build_id)
+        outcome = describe_outcome(config.name, build_id, records, succeeded=succeeded)
+        text = outcome_markdown(outcome)
+        write_text(destination, text)
+        Records(config.storage.root).write(f"builds/{build_id}/outcome", {**outcome, "ended": time.time()})
+        if outcome["state"] == "failed":
+            record_failed_build(config, build_id=build_id, note=text)
+    return outcome
+
+
+def describe_outcome(name: str, build: str, records: list[dict], *, succeeded: bool) -> dict:
+    """Draw the outcome from the records of a build's tasks.
+
+    Args:
+        name: name of the portfolio.
+        build: name of the build.
+        records: as `palm.build_record.task_records` gives them.
+        succeeded: what the pipeline says of the tasks.
+
+    Returns:
+        As `record_outcome`.
+    """
+    done = {record["step"]: record["result"] for record in records if record["state"] == SUCCEEDED}
+    # A pipeline that succeeded had no task that failed; a record may say otherwise if its last write was lost.
+    failures = [] if succeeded else [_failure(record) for record in records if record["state"] in (FAILED, RUNNING)]
+    trainings = [record for record in records if record["step"] == "train_policy"]
+    finished = [record for record in trainings if record["state"] == SUCCEEDED]
+    state, headline = _headline(done, failures, succeeded)
+    return {
+        "build": build,
+        "state": state,
+        "headline": f"{name}: {headline}",
+        "changes": done.get("detect_change", {}).get("lines", []),
+        "failures": failures,
+        "policies": {
+            "trained": [record["label"] for record in finished if not record["result"]["reused"]],
+            "reused": [record["label"] for record in finished if record["result"]["reused"]],
+            "failed": [failure["label"] for failure in failures if failure["step"] == "train_policy"],
+        },
+        "training_seconds": sum(
+            record["result"]["training_seconds"] for record in finished if not record["result"]["reused"]
+        ),
+    }
+
+
+def _failure(record: dict) -> dict:
+    error = record["error"] if record["state"] == FAILED else _NO_WORD
+    return {"step": record["step"], "label": record["label"], "attempt": record["attempt"], "error": error}
+
+
+def _headline(done: dict[str, dict], failures: list[dict], succeeded: bool) -> tuple[str, str]:
+    if not succeeded:
+        first = failures[0] if failures else None
+        what = f"{first['step']} {first['label']}".strip() if first else "a task that never started"
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        return "failed", f"the build failed at {what}{more}"
+    judged = done.get("promote_portfolio")
+    if judged is None:
+        return "unchanged", "nothing has changed, nothing was built"
+    if judged["promoted"]:
+        return "promoted", f"version {judged['version']} is champion: {judged['reason']}"
+    return "refused", f"version {judged['version']} was not promoted: {judged['reason']}"
+
+
+def outcome_markdown(outcome: dict) -> str:
+    """Write an outcome for people.
+
+    Args:
+        outcome: as `describe_outcome` gives it.
+
+    Returns:
+        Markdown.
+    """
+    policies = outcome["policies"]
+    parts = [f"# {outcome['headline']}"]
+    if outcome["changes"]:
+        parts.append("What had changed:\n\n" + "\n".join(f"- {line}" for line in outcome["changes"]))
+    if outcome["failures"]:
+        rows = [
+            f"| {failure['step']} | {failure['label']} | {failure['attempt']} | {_cell(failure['error'])} |"
+            for failure in outcome["failures"]
+        ]
+        parts.append("\n".join(["| step | of | attempts | why |", "|---|---|---|---|", *rows]))
+    if any(policies.values()):
+        counts = [
+            f"{len(policies[key])} {word}"
+            for key, word in (("trained", "trained"), ("reused", "reused"), ("failed", "failed"))
+        ]
+        seconds = f"{outcome['training_seconds']:.0f} s of training"
+        parts.append(f"Policies: {', '.join(counts)}; {seconds}.")
+    if outcome["state"] == "failed":
+        parts.append("What is finished is kept in the storage: the next run reuses it and does only the rest.")
+    parts.append(f"Build `{outcome['build']}`.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

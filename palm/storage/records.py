@@ -1,0 +1,107 @@
+"""Small JSON records that are written over: what happens in a build, while it happens."""
+
+import json
+from pathlib import Path
+
+from palm.errors import DamagedError
+from palm.storage.files import json_text, write_text
+from palm.storage.s3 import s3_client, s3_keys, split_s3, told
+
+
+class Records:
+    """Records below one root.
+
+    Args:
+        root: a folder path or ``s3://bucket/prefix``, e.g. ``storage.root``.
+    """
+
+    def __init__(self, root: str):
+        self.root = root.rstrip("/")
+
+    def write(self, name: str, record: dict) -> None:
+        """Write a record, in place of the one that has this name.
+
+        Args:
+            name: relative path, e.g. ``builds/1/outcome``.
+            record: JSON-able.
+
+        Raises:
+            StorageError: the root cannot be written.
+        """
+        place = f"{self.root}/{name}.json"
+        text = json_text(record) + "\n"
+        with told(place):
+            if self.root.startswith("s3://"):
+                bucket, key = split_s3(place)
+                s3_client().put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
+            else:
+                write_text(Path(place), text)
+
+    def read(self, name: str) -> dict | None:
+        """Read a record.
+
+        Args:
+            name: as in `write`.
+
+        Returns:
+            The record; None if there is none.
+
+        Raises:
+            DamagedError: it is not JSON.
+            StorageError: the root cannot be read.
+        """
+        place = f"{self.root}/{name}.json"
+        with told(place):
+            text = _read_s3(place) if self.root.startswith("s3://") else _read_file(Path(place))
+        return None if text is None else _parse(text, place)
+
+    def read_all(self, folder: str) -> list[dict]:
+        """Read all records directly in a folder.
+
+        Args:
+            folder: relative path.
+
+        Returns:
+            The records, in the order of their names.
+
+        Raises:
+            DamagedError: one is not JSON.
+            StorageError: the root cannot be read.
+        """
+        return [record for name in self._names(folder) if (record := self.read(f"{folder}/{name}")) is not None]
+
+    def _names(self, folder: str) -> list[str]:
+        place = f"{self.root}/{folder}"
+        with told(place):
+            if self.root.startswith("s3://"):
+                _, prefix = split_s3(place)
+                names = [key.removeprefix(f"{prefix}/") for key in s3_keys(place)]
+            else:
+                names = [path.name for path in Path(place).glob("[!.]*.json")]
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json") and "/" not in name)
+
+
+def _read_file(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _read_s3(place: str) -> str | None:
+    from botocore.exceptions import ClientError
+
+    bucket, key = split_s3(place)
+    try:
+        return s3_client().get_object(Bucket=bucket, Key=key)["Body"].read().decode(errors="replace")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return None
+        raise
+
+
+def _parse(text: str, place: str) -> dict:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise DamagedError(place, rule=f"is not a JSON object ({error})", remedy="delete it and run again") from error

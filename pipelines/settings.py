@@ -1,0 +1,47 @@
+"""What is decided when a pipeline is compiled; all else are inputs of its runs."""
+
+from dataclasses import dataclass
+
+from components import GPU_IMAGE, IMAGE
+from palm.errors import ConfigError
+
+SECRET_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "HF_TOKEN",
+)
+"""Keys of the Secret that a run names, and the environment variables of the same names that tasks get; all optional."""
+
+
+@dataclass(frozen=True)
+class CompileSettings:
+    """What KFP takes only at compile time.
+
+    Attributes:
+        parallel: how many policies are trained at once, at least 1: an upper bound on the GPU pods of a run.
+        image: image of the tasks that need no GPU.
+        gpu_image: image of the tasks that sample, train and evaluate.
+        retries: how often a failed or preempted task is tried again, at least 0.
+        hours: time limit of a task that trains, samples or evaluates, in hours, at least 1.
+
+    Raises:
+        ConfigError: a number is out of its range.
+    """
+
+    parallel: int = 4
+    image: str = IMAGE
+    gpu_image: str = GPU_IMAGE
+    retries: int = 3
+    hours: int = 24
+
+    def __post_init__(self):
+        """Check the ranges."""
+        for name, least in (("parallel", 1), ("retries", 0), ("hours", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}={getattr(self, name)}", rule=f"must be >= {least}", remedy="raise it")

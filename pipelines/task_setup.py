@@ -1,0 +1,86 @@
+"""What every task is given: image, resources, secrets, retries and a time limit."""
+
+from kfp import dsl, kubernetes
+
+from palm.build_record import BUILD_VARIABLE
+from pipelines.settings import SECRET_KEYS, CompileSettings
+
+_BACKOFF = {"backoff_duration": "60s", "backoff_factor": 2.0, "backoff_max_duration": "3600s"}
+_SECONDS_AN_HOUR = 3600
+# Of tasks without a GPU, which read and write files and talk to MLflow.
+_SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
+
+
+def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, cached: bool) -> dsl.PipelineTask:
+    """Set up a task that needs no GPU.
+
+    Args:
+        task: the task.
+        name: what the Kubeflow UI calls it.
+        settings: what is decided at compile time.
+        secret: name of the Secret with credentials; a value or an input of the pipeline.
+        cached: whether KFP may take the outputs of an earlier task with the same inputs.
+
+    Returns:
+        The task.
+    """
+    task.set_container_image(settings.image)
+    task.set_cpu_request("500m").set_cpu_limit(_SMALL_CPU)
+    task.set_memory_request("2Gi").set_memory_limit(_SMALL_MEMORY)
+    return _common(task, name, settings, secret=secret, hours=_SMALL_HOURS, cached=cached)
+
+
+def on_gpu(
+    task: dsl.PipelineTask,
+    name: str,
+    settings: CompileSettings,
+    *,
+    accelerator,
+    accelerator_count,
+    cpu,
+    memory,
+    node_selector,
+    tolerations,
+    secret,
+) -> dsl.PipelineTask:
+    """Set up a task that samples, trains or evaluates; its arguments are values or inputs of the pipeline.
+
+    Args:
+        task: the task.
+        name: what the Kubeflow UI calls it.
+        settings: what is decided at compile time.
+        accelerator: resource name of the GPU type.
+        accelerator_count: GPUs of the task.
+        cpu: cores of the task.
+        memory: memory of the task.
+        node_selector: labels of the nodes it may run on.
+        tolerations: taints of nodes that it accepts.
+        secret: name of the Secret with credentials.
+
+    Returns:
+        The task.
+    """
+    task.set_container_image(settings.gpu_image)
+    task.set_accelerator_type(accelerator).set_accelerator_limit(accelerator_count)
+    task.set_cpu_request(cpu).set_cpu_limit(cpu).set_memory_request(memory).set_memory_limit(memory)
+    kubernetes.add_node_selector_json(task, node_selector)
+    kubernetes.add_toleration_json(task, tolerations)
+    # Processes of one pod exchange tensors there; a container's own default is 64 MiB.
+    kubernetes.empty_dir_mount(task, volume_name="shared-memory", mount_path="/dev/shm", medium="Memory")
+    return _common(task, name, settings, secret=secret, hours=settings.hours, cached=True)
+
+
+def _common(
+    task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, hours: int, cached: bool
+) -> dsl.PipelineTask:
+    task.set_display_name(name)
+    task.set_caching_options(cached)
+    if settings.retries:
+        task.set_retry(settings.retries, **_BACKOFF)
+    kubernetes.set_timeout(task, hours * _SECONDS_AN_HOUR)
+    kubernetes.use_secret_as_env(
+        task, secret_name=secret, secret_key_to_env={key: key for key in SECRET_KEYS}, optional=True
+    )
+    # Not an input: KFP would put the run's id into the key of its cache and never find anything there.
+    kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
+    return task
