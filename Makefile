@@ -8,7 +8,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV)/.installed-bench
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint compile bench clean
 
 install: $(INSTALLED)
 
@@ -36,6 +36,13 @@ demo: $(INSTALLED)
 
 test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+# The compiled pipelines are committed; a test tells when they are not those of the code.
+compile: $(INSTALLED)
+	@for name in build_portfolio rebuild_on_change; do \
+		$(BIN)/palm compile --pipeline $$name --output pipelines/$$name/pipeline.yaml && \
+		$(BIN)/palm compile --pipeline $$name --manifest --output pipelines/$$name/manifest.yaml || exit 1; \
+	done
 
 lint: $(INSTALLED_DEV)
 	@$(BIN)/ruff check .

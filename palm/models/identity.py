@@ -35,13 +35,14 @@ def model_identity(source: str, *, option: str) -> dict:
 
 
 def _hub_commit(source: str, option: str) -> str:
+    from httpx2 import HTTPError
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     name, _, revision = source.partition("@")
     try:
         return HfApi().model_info(name, revision=revision or None).sha
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         raise ModelError(
             f"{option}={source!r}",
             rule=f"cannot be looked up at the model hub ({error})",

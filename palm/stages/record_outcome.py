@@ -11,16 +11,17 @@ from palm.storage.files import write_text
 from palm.storage.records import Records
 
 _NO_WORD = "ended without a word: killed (out of memory?), evicted, or past its time limit"
+_NEVER_STARTED = "no node had room, the image could not be pulled, or the run was ended by hand"
 
 
-def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *, succeeded: bool) -> dict:
+def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *, only_if_changed: bool) -> dict:
     """Tell what became of a build: in a Markdown file, in the storage and, if it failed, in MLflow.
 
     Args:
         config: the configuration.
         build_id: names the build.
         destination: Markdown file to write.
-        succeeded: what the pipeline says of the tasks before this one.
+        only_if_changed: whether the pipeline builds only if an input has changed.
 
     Returns:
         ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
@@ -33,7 +34,7 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
     """
     with stage("record_outcome", config.name):
         records = task_records(config.storage.root, build_id)
-        outcome = describe_outcome(config.name, build_id, records, succeeded=succeeded)
+        outcome = describe_outcome(config.name, build_id, records, only_if_changed=only_if_changed)
         text = outcome_markdown(outcome)
         write_text(destination, text)
         Records(config.storage.root).write(f"builds/{build_id}/outcome", {**outcome, "ended": time.time()})
@@ -42,24 +43,26 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
     return outcome
 
 
-def describe_outcome(name: str, build: str, records: list[dict], *, succeeded: bool) -> dict:
+def describe_outcome(name: str, build: str, records: list[dict], *, only_if_changed: bool) -> dict:
     """Draw the outcome from the records of a build's tasks.
 
     Args:
         name: name of the portfolio.
         build: name of the build.
         records: as `palm.build_record.task_records` gives them.
-        succeeded: what the pipeline says of the tasks.
+        only_if_changed: whether the pipeline builds only if an input has changed.
 
     Returns:
         As `record_outcome`.
     """
     done = {record["step"]: record["result"] for record in records if record["state"] == SUCCEEDED}
-    # A pipeline that succeeded had no task that failed; a record may say otherwise if its last write was lost.
-    failures = [] if succeeded else [_failure(record) for record in records if record["state"] in (FAILED, RUNNING)]
+    failures = [_failure(record) for record in records if record["state"] in (FAILED, RUNNING)]
+    unchanged = only_if_changed and not done.get("detect_change", {}).get("changed", True)
+    if not failures and not unchanged and "report" not in done:
+        failures = [{"step": "a task", "label": "that never started", "attempt": 0, "error": _NEVER_STARTED}]
     trainings = [record for record in records if record["step"] == "train_policy"]
     finished = [record for record in trainings if record["state"] == SUCCEEDED]
-    state, headline = _headline(done, failures, succeeded)
+    state, headline = _headline(done, failures)
     return {
         "build": build,
         "state": state,
@@ -82,15 +85,14 @@ def _failure(record: dict) -> dict:
     return {"step": record["step"], "label": record["label"], "attempt": record["attempt"], "error": error}
 
 
-def _headline(done: dict[str, dict], failures: list[dict], succeeded: bool) -> tuple[str, str]:
-    if not succeeded:
-        first = failures[0] if failures else None
-        what = f"{first['step']} {first['label']}".strip() if first else "a task that never started"
+def _headline(done: dict[str, dict], failures: list[dict]) -> tuple[str, str]:
+    if failures:
+        what = f"{failures[0]['step']} {failures[0]['label']}".strip()
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         return "failed", f"the build failed at {what}{more}"
-    judged = done.get("promote_portfolio")
-    if judged is None:
+    if "report" not in done:
         return "unchanged", "nothing has changed, nothing was built"
+    judged = done["promote_portfolio"]
     if judged["promoted"]:
         return "promoted", f"version {judged['version']} is champion: {judged['reason']}"
     return "refused", f"version {judged['version']} was not promoted: {judged['reason']}"

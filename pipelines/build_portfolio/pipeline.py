@@ -50,7 +50,7 @@ def make_build_portfolio(settings: CompileSettings) -> Callable:
             secret: Name of the Secret whose keys become environment variables of all tasks; it need not exist.
         """
         source = {"config": config, "storage_root": storage_root, "tracking_uri": tracking_uri}
-        outcome = record_outcome(**source)
+        outcome = record_outcome(**source, only_if_changed=False)
         small(outcome, "Record outcome", settings, secret=secret, cached=False)
         with dsl.ExitHandler(outcome, name="portfolio"):
             found = detect_change(**source)

@@ -78,7 +78,7 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
             secret: Name of the Secret whose keys become environment variables of all tasks; it need not exist.
         """
         source = {"config": config, "storage_root": storage_root, "tracking_uri": tracking_uri}
-        outcome = record_outcome(**source)
+        outcome = record_outcome(**source, only_if_changed=True)
         small(outcome, "Record outcome", settings, secret=secret, cached=False)
         with dsl.ExitHandler(outcome, name="portfolio"):
             found = detect_change(**source)

@@ -2,97 +2,137 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
-import yaml
-from conftest import edit_config
-
-from pipelines.compile import compile_pipeline
-
-COMPILED = Path(__file__).parents[2] / "pipelines" / "build_portfolio" / "pipeline.yaml"
+import pytest
+from conftest import edit_config, make_workspace
 
 
-def run(path):
-    """In a process of its own: MLflow and KFP set up logging for the process that they are in."""
-    return subprocess.run([Path(sys.executable).with_name("palm"), "run", path], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, palm):
+    """A workspace in which a portfolio has been built, and what the command printed."""
+    workspace = make_workspace(tmp_path_factory.mktemp("built"))
+    result = palm("run", workspace / "portfolio.yaml")
+    assert result.returncode == 0, result.stderr
+    return workspace, result.stdout
 
 
-def test_committed_yaml_is_what_the_code_compiles_to(tmp_path):
-    compile_pipeline(tmp_path / "pipeline.yaml")
-    assert (tmp_path / "pipeline.yaml").read_text() == COMPILED.read_text(), (
-        "run: palm compile --output pipelines/build_portfolio/pipeline.yaml"
-    )
+@pytest.fixture
+def copy(built, tmp_path):
+    """A copy of the workspace with the first build's store and registry; the configuration's paths are relative."""
+    shutil.copytree(built[0], tmp_path / "copy", ignore=shutil.ignore_patterns("builds", "mlartifacts", "mlflow.db"))
+    return tmp_path / "copy"
 
 
-def test_every_task_runs_the_projects_image_without_installing_anything():
-    specification = next(yaml.safe_load_all(COMPILED.read_text()))
-    containers = [executor["container"] for executor in specification["deploymentSpec"]["executors"].values()]
-    assert len(containers) == 10
-    for container in containers:
-        assert container["image"] == "localhost/palm-python:0.1.0"
-        assert "pip install" not in " ".join(container["command"])
+def newest(workspace):
+    return max((workspace / "builds").iterdir())
 
 
-def test_from_yaml_to_a_promoted_portfolio_and_again_without_training(workspace):
-    first = run(workspace / "portfolio.yaml")
-    assert first.returncode == 0, first.stderr
-    folder = next((workspace / "builds").iterdir())
-    summary = json.loads((folder / "summary.json").read_text())
-    assert [entry["weights"] for entry in summary["policies"]] == summary["design"]["weights"]
-    assert summary["promotion"]["promoted"] and summary["registration"]["aliases"] == ["challenger", "champion"]
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_from_yaml_to_a_promoted_portfolio(built):
+    workspace, stdout = built
+    folder = newest(workspace)
+    found = summary(folder)
+    assert [entry["weights"] for entry in found["policies"]] == found["design"]["weights"]
+    assert found["promotion"]["promoted"] and found["registration"]["aliases"] == ["challenger", "champion"]
     for text in [
-        *summary["selection"]["portfolio"],
+        *found["selection"]["portfolio"],
         "worst weights",
         "small version 1",
         "challenger and champion",
-        f"{summary['selection']['epsilon']:.4f}",
+        f"{found['selection']['epsilon']:.4f}",
         f"{folder}/report.html",
         "train_policy 0.500 0.500",
     ]:
-        assert text in first.stdout
+        assert text in stdout
     assert "<html" in (folder / "report.html").read_text()
     log = (folder / "run.log").read_text()
     for step in ("prepare_base_model tiny", "sample_reference ", "train_policy 0.500 0.500", "evaluate_policy 1.000"):
         assert re.search(rf"\[palm .*INFO\]: {step}.* start", log), "not done by a worker of the pool"
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     trained = {event["process"] for event in events if event["stage"] == "train_policy"}
-    assert len(trained) == len(summary["policies"]), "a process a policy"
-    second = run(workspace / "portfolio.yaml")
-    assert second.returncode == 0, second.stderr
-    newer = max((workspace / "builds").iterdir())
-    again = json.loads((newer / "summary.json").read_text())
-    assert newer != folder and again["registration"]["version"] == "2"
-    assert again["build_id"] != summary["build_id"]
-    assert not any(entry["reused"] for entry in summary["policies"])
-    assert again["policies"] == [{**entry, "reused": True} for entry in summary["policies"]]
+    assert len(trained) == len(found["policies"]), "a process a policy"
+    assert not any(entry["reused"] for entry in found["policies"])
+    assert found["build_id"] == folder.name
+    outcome = (folder / "outcome.md").read_text()
+    assert outcome.startswith("# small: version 1 is champion") and "3 trained, 0 reused, 0 failed" in outcome
 
 
-def test_a_failing_step_is_told_in_one_line_and_its_log_is_kept(workspace):
+def test_the_schedules_pipeline_does_one_task_and_its_record_until_something_changes(built, palm):
+    workspace, _ = built
+    same = palm("run", workspace / "portfolio.yaml", "--if-changed")
+    assert same.returncode == 0, same.stderr
+    done = re.findall(r"✓ (\w+)", same.stdout)
+    assert done == ["detect_change", "record_outcome"] and "nothing has changed, nothing was built" in same.stdout
+    log = (newest(workspace) / "run.log").read_text()
+    assert (
+        "Nothing has changed since version 1"
+        in next(newest(workspace).glob("steps/*/detect-change/changes")).read_text()
+    )
+    assert "prepare-base-model" not in log
+    other = palm("run", edit_config(workspace, selection__size=3), "--if-changed")
+    assert other.returncode == 0, other.stderr
+    again = summary(newest(workspace))
+    assert again["registration"]["version"] == "2" and again["promotion"]["promoted"]
+    assert all(entry["reused"] for entry in again["policies"])
+    assert "- selection.size: 2 → 3" in (newest(workspace) / "outcome.md").read_text()
+
+
+def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(copy, palm):
+    config = edit_config(copy, storage__root="fresh")
+    broken = next(path for path in (copy / "store").glob("policy-*") if '"weights": [0.5, 0.5]' in _record(path))
+    for kept in copy.glob("store/base-model-*"):
+        shutil.copytree(kept, copy / "fresh" / kept.name)
+    shutil.copytree(broken, copy / "fresh" / broken.name)
+    adapter = copy / "fresh" / broken.name / "adapter_model.safetensors"
+    adapter.write_bytes(adapter.read_bytes()[:-1] + b"x")
+    failed = palm("run", config)
+    assert failed.returncode == 1
+    (line,) = failed.stderr.strip().splitlines()
+    assert line.startswith("error: train_policy 0.500 0.500: ") and "sha256" in line
+    folder = newest(copy)
+    assert not (folder / "summary.json").exists()
+    outcome = (folder / "outcome.md").read_text()
+    assert outcome.startswith("# small: the build failed at train_policy 0.500 0.500")
+    assert f"| train_policy | 0.500 0.500 | 1 | {copy}/fresh/{broken.name}/adapter_model.safetensors: sha256" in outcome
+    assert "2 trained, 0 reused, 1 failed" in outcome
+    shutil.rmtree(copy / "fresh" / broken.name)
+    mended = palm("run", config)
+    assert mended.returncode == 0, mended.stderr
+    assert [entry["reused"] for entry in summary(newest(copy))["policies"]] == [True, False, True]
+
+
+def _record(policy):
+    return (policy / "policy.json").read_text()
+
+
+def test_a_failing_step_is_told_in_one_line_and_its_log_is_kept(workspace, palm):
     rewards = workspace / "rewards.py"
     rewards.write_text(
         rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
         "    return [0.5 if len(responses) < 3 else 2.0 for _ in responses]\n"
     )
-    result = run(edit_config(workspace, rewards__1={"name": "late", "uri": "python:rewards.py:late"}))
+    result = palm("run", edit_config(workspace, rewards__1={"name": "late", "uri": "python:rewards.py:late"}))
     assert result.returncode == 1
     line = result.stderr.strip().splitlines()
     assert len(line) == 1
     assert line[0].startswith("error: sample_reference") and "reward 'late' gave 2.0" in line[0]
-    log = next((workspace / "builds").iterdir()) / "run.log"
+    log = newest(workspace) / "run.log"
     assert str(log) in line[0] and "RewardError" in log.read_text()
     assert not list((workspace / "store").glob("rollouts-*"))
+    assert "| sample_reference |  | 1 | reward 'late' gave 2.0" in (newest(workspace) / "outcome.md").read_text()
 
 
-def test_soups_share_corner_policies_that_are_trained_before_them(workspace):
+def test_soups_share_corner_policies_that_are_trained_before_them(workspace, palm):
     path = edit_config(workspace, training={"backend": "soup", "steps": 1, "rwr": {"learning_rate": 0.003}})
-    result = run(path)
+    result = palm("run", path)
     assert result.returncode == 0, result.stderr
-    folder = next((workspace / "builds").iterdir())
-    summary = json.loads((folder / "summary.json").read_text())
-    assert [entry["weights"] for entry in summary["policies"]] == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
-    records = [json.loads((place / "policy.json").read_text()) for place in (workspace / "store").glob("policy-*")]
+    folder = newest(workspace)
+    assert [entry["weights"] for entry in summary(folder)["policies"]] == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    records = [json.loads(_record(place)) for place in (workspace / "store").glob("policy-*")]
     assert sorted(record["backend"] for record in records) == ["rwr"] * 2 + ["soup"] * 3
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     trainings = [event for event in events if event["stage"] == "train_policy" and event["event"] in ("start", "done")]

@@ -1,0 +1,194 @@
+"""The compiled pipelines: what is committed, and what the local runner would never notice."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from palm.errors import ConfigError
+from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
+from pipelines.settings import SECRET_KEYS, CompileSettings
+
+FOLDER = Path(__file__).parents[2] / "pipelines"
+ON_GPU = {"sample-reference", "train-policy", "evaluate-policy"}
+UNCACHED = {"detect-change", "record-outcome", "register-portfolio", "promote-portfolio", "report"}
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Name to (pipeline specification, Kubernetes part), compiled by settings that differ from every default."""
+    settings = CompileSettings(parallel=8, image="registry/palm:cpu", gpu_image="registry/palm:gpu", retries=5, hours=2)
+    found = {}
+    for name in PIPELINES:
+        path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
+        compile_pipeline(name, path, settings)
+        found[name] = list(yaml.safe_load_all(path.read_text()))
+    return found
+
+
+def tasks(specification):
+    """Every task of a component in any nested pipeline: component's name to the task's specification."""
+    dags = [
+        specification["root"]["dag"],
+        *(part["dag"] for part in specification["components"].values() if "dag" in part),
+    ]
+    found = {}
+    for dag in dags:
+        for task in dag["tasks"].values():
+            name = task["componentRef"]["name"].removeprefix("comp-")
+            if "executorLabel" in specification["components"][f"comp-{name}"]:
+                found[name] = task
+    return found
+
+
+def executors(compiled, name):
+    """Component's name to its container and its Kubernetes settings."""
+    specification, platform = compiled[name]
+    containers = specification["deploymentSpec"]["executors"]
+    kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert containers.keys() == kubernetes.keys()
+    return {
+        part: (containers[entry["executorLabel"]]["container"], kubernetes[entry["executorLabel"]])
+        for part, entry in specification["components"].items()
+        if "executorLabel" in entry
+    }
+
+
+def base(name):
+    """The component's name without the number that KFP gives to a second use."""
+    return name.removeprefix("comp-").rstrip("0123456789").rstrip("-")
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize(("make", "file"), [(compile_pipeline, "pipeline.yaml"), (compile_manifest, "manifest.yaml")])
+def test_what_is_committed_is_what_the_code_compiles_to(tmp_path, name, make, file):
+    make(name, tmp_path / file)
+    assert (tmp_path / file).read_text() == (FOLDER / name / file).read_text(), "run: make compile"
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_compiling_twice_gives_the_same_bytes(tmp_path, name):
+    for file in ("a.yaml", "b.yaml"):
+        compile_pipeline(name, tmp_path / file)
+    assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_task_runs_its_image_without_installing_anything(compiled, name):
+    found = executors(compiled, name)
+    assert {base(part) for part in found} >= ON_GPU | UNCACHED
+    for part, (container, _) in found.items():
+        assert container["image"] == f"registry/palm:{'gpu' if base(part) in ON_GPU else 'cpu'}"
+        assert "pip install" not in " ".join(container["command"])
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled, name):
+    for part, (container, kubernetes) in executors(compiled, name).items():
+        resources = container["resources"]
+        if base(part) not in ON_GPU:
+            assert "accelerator" not in resources and not kubernetes.keys() & {"nodeSelector", "tolerations"}
+            assert (resources["resourceCpuLimit"], resources["resourceMemoryLimit"]) == ("2", "8Gi")
+            continue
+        for key, given in (
+            (resources["accelerator"]["resourceType"], "accelerator"),
+            (resources["accelerator"]["resourceCount"], "accelerator_count"),
+            (resources["resourceCpuLimit"], "cpu"),
+            (resources["resourceCpuRequest"], "cpu"),
+            (resources["resourceMemoryLimit"], "memory"),
+            (resources["resourceMemoryRequest"], "memory"),
+        ):
+            assert key in (
+                f"{{{{$.inputs.parameters['{given}']}}}}",
+                f"{{{{$.inputs.parameters['pipelinechannel--{given}']}}}}",
+            )
+        selector = kubernetes["nodeSelector"]["nodeSelectorJson"]["componentInputParameter"]
+        assert selector.removeprefix("pipelinechannel--") == "node_selector"
+        (toleration,) = kubernetes["tolerations"]
+        assert (
+            toleration["tolerationJson"]["componentInputParameter"].removeprefix("pipelinechannel--") == "tolerations"
+        )
+        assert kubernetes["emptyDirMounts"] == [
+            {"medium": "Memory", "mountPath": "/dev/shm", "volumeName": "shared-memory"}
+        ]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compiled, name):
+    for part, (_, kubernetes) in executors(compiled, name).items():
+        (secret,) = kubernetes["secretAsEnv"]
+        assert secret["secretNameParameter"]["componentInputParameter"].removeprefix("pipelinechannel--") == "secret"
+        assert secret["optional"] and [entry["envVar"] for entry in secret["keyToEnv"]] == list(SECRET_KEYS)
+        assert kubernetes["fieldPathAsEnv"] == [
+            {"fieldPath": "metadata.labels['pipeline/runid']", "name": "PALM_BUILD_ID"}
+        ]
+        assert kubernetes["activeDeadlineSeconds"] == str(2 * 3600 if base(part) in ON_GPU else 4 * 3600)
+    for task in tasks(compiled[name][0]).values():
+        assert task["retryPolicy"] == {
+            "maxRetryCount": 5,
+            "backoffDuration": "60s",
+            "backoffFactor": 2.0,
+            "backoffMaxDuration": "3600s",
+        }
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_only_what_looks_at_the_world_outside_is_never_cached(compiled, name):
+    cached = {
+        base(part): task["cachingOptions"].get("enableCache", False) for part, task in tasks(compiled[name][0]).items()
+    }
+    assert {part for part, hit in cached.items() if not hit} == UNCACHED
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_no_input_of_a_cached_task_is_another_one_in_every_run(compiled, name):
+    assert "{{$.pipeline_job" not in yaml.safe_dump(compiled[name][0])
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_policies_are_trained_so_many_at_once(compiled, name):
+    parts = compiled[name][0]["components"].values()
+    loops = [
+        task for part in parts for task in part.get("dag", {}).get("tasks", {}).values() if "parameterIterator" in task
+    ]
+    assert [loop["iteratorPolicy"]["parallelismLimit"] for loop in loops] == [8, 8]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_task_has_a_name_for_people(compiled, name):
+    for part, task in tasks(compiled[name][0]).items():
+        assert task["taskInfo"]["name"] != part and task["taskInfo"]["name"][0].isupper()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_outcome_is_recorded_last_whatever_happened(compiled, name):
+    root = compiled[name][0]["root"]["dag"]["tasks"]
+    assert root["record-outcome"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+    only = root["record-outcome"]["inputs"]["parameters"]["only_if_changed"]["runtimeValue"]["constant"]
+    assert only is (name == "rebuild_on_change")
+
+
+def test_the_build_waits_for_the_change(compiled):
+    conditions = [
+        task["triggerPolicy"]["condition"]
+        for part in compiled["rebuild_on_change"][0]["components"].values()
+        for task in part.get("dag", {}).get("tasks", {}).values()
+        if "condition" in task.get("triggerPolicy", {})
+    ]
+    assert conditions == ["inputs.parameter_values['pipelinechannel--changed'] == true"]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_objects_for_kubectl_hold_the_same_pipeline(name):
+    pipeline, version = yaml.safe_load_all((FOLDER / name / "manifest.yaml").read_text())
+    specification, platform = yaml.safe_load_all((FOLDER / name / "pipeline.yaml").read_text())
+    assert (pipeline["kind"], version["kind"]) == ("Pipeline", "PipelineVersion")
+    assert version["spec"]["pipelineName"] == pipeline["metadata"]["name"] == name.replace("_", "-")
+    assert version["spec"]["pipelineSpec"] == specification and version["spec"]["platformSpec"] == platform
+
+
+@pytest.mark.parametrize("wrong", [{"parallel": 0}, {"retries": -1}, {"hours": 0}])
+def test_settings_out_of_range_are_refused(wrong):
+    ((key, value),) = wrong.items()
+    with pytest.raises(ConfigError, match=f"{key}={value}: must be >= "):
+        CompileSettings(**wrong)

@@ -1,0 +1,88 @@
+"""The outcome of a build, drawn from the records of its tasks."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from palm.build_record import BUILD_VARIABLE, recorded
+from palm.errors import PreemptedError, TrainingError
+from palm.stages.record_outcome import describe_outcome, record_outcome
+from palm.storage.records import Records
+
+TRAINED = {"policy": "policy-1", "reused": False, "training_seconds": 30.0, "guard": None}
+
+
+def task(step, label="", state="succeeded", started=0.0, **more):
+    return {"step": step, "label": label, "state": state, "attempt": 1, "started": started, "result": {}, **more}
+
+
+def whole_build(promoted=True):
+    return [
+        task("detect_change", result={"changed": True, "lines": ["beta: 0.1 → 0.2"]}),
+        task("train_policy", "1 0", result=TRAINED),
+        task("train_policy", "0 1", result={**TRAINED, "reused": True}),
+        task("promote_portfolio", result={"promoted": promoted, "reason": "gap 0.1", "version": "3"}),
+        task("report"),
+    ]
+
+
+@pytest.mark.parametrize(("promoted", "state"), [(True, "promoted"), (False, "refused")])
+def test_a_build_that_came_to_its_end(promoted, state):
+    outcome = describe_outcome("small", "run-1", whole_build(promoted), only_if_changed=True)
+    assert outcome["state"] == state and "version 3" in outcome["headline"] and "gap 0.1" in outcome["headline"]
+    assert outcome["changes"] == ["beta: 0.1 → 0.2"] and outcome["failures"] == []
+    assert outcome["policies"] == {"trained": ["1 0"], "reused": ["0 1"], "failed": []}
+    assert outcome["training_seconds"] == 30.0
+
+
+def test_nothing_changed_is_an_outcome_only_where_it_may_be():
+    records = [task("detect_change", result={"changed": False, "lines": []})]
+    assert describe_outcome("small", "run-1", records, only_if_changed=True)["state"] == "unchanged"
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["state"] == "failed" and "never started" in outcome["headline"]
+
+
+def test_a_failed_task_and_one_that_vanished_are_named_with_their_reasons():
+    records = [
+        *whole_build()[:2],
+        task("train_policy", "0 1", "failed", error="loss is not a number", retry_may_help=False),
+        task("train_policy", "0.5 0.5", "running"),
+    ]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["state"] == "failed" and outcome["headline"].endswith("train_policy 0 1 (and 1 more)")
+    assert [failure["label"] for failure in outcome["failures"]] == ["0 1", "0.5 0.5"]
+    assert outcome["failures"][0]["error"] == "loss is not a number"
+    assert "without a word" in outcome["failures"][1]["error"]
+    assert outcome["policies"] == {"trained": ["1 0"], "reused": [], "failed": ["0 1", "0.5 0.5"]}
+
+
+def test_a_run_without_any_record_has_failed():
+    assert describe_outcome("small", "run-1", [], only_if_changed=True)["state"] == "failed"
+
+
+@pytest.mark.parametrize("home", ["folder", "s3"])
+def test_a_failure_is_told_in_the_file_the_storage_and_mlflow(config, tmp_path, monkeypatch, request, home):
+    if home == "s3":
+        request.getfixturevalue("s3")
+        config = config.model_copy(update={"storage": config.storage.model_copy(update={"root": "s3://palm/store"})})
+    monkeypatch.setenv(BUILD_VARIABLE, "run-1")
+    root = config.storage.root
+    with recorded(root, "train_policy", "1 0") as result:
+        result.update(TRAINED)
+    for attempt in range(2):
+        with pytest.raises(PreemptedError), recorded(root, "train_policy", "0.5 0.5"):
+            raise PreemptedError("policy-2", rule=f"was stopped | time {attempt}", remedy="run again")
+    with pytest.raises(TrainingError), recorded(root, "train_policy", "0 1"):
+        raise TrainingError("policy-3", rule="loss is not a number", remedy="lower training.learning_rate")
+    outcome = record_outcome(config, "run-1", tmp_path / "outcome.md", only_if_changed=False)
+    text = (tmp_path / "outcome.md").read_text()
+    assert "| train_policy | 0 1 | 1 | policy-3: loss is not a number; lower training.learning_rate |" in text
+    assert "| train_policy | 0.5 0.5 | 2 | policy-2: was stopped \\| time 1; run again |" in text
+    assert "1 trained, 0 reused, 2 failed" in text and "the next run reuses it" in text
+    kept = Records(root).read("builds/run-1/outcome")
+    assert kept.pop("ended") > 0 and kept == outcome
+    mlflow.set_tracking_uri(config.registry.tracking_uri)
+    (run,) = mlflow.search_runs(experiment_names=["small"], output_format="list")
+    assert run.info.status == "FAILED" and run.data.tags["mlflow.note.content"] == text
+    assert Path(tmp_path / "outcome.md").exists()

@@ -1,0 +1,38 @@
+"""Records: written over, listed, read back the same from a folder and from S3."""
+
+import pytest
+
+from palm.errors import DamagedError, StorageError
+from palm.storage.records import Records
+
+
+@pytest.fixture(params=["folder", "s3"])
+def records(request, tmp_path):
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        return Records("s3://palm/records")
+    return Records(str(tmp_path / "records"))
+
+
+def test_what_is_read_is_what_was_written_last(records):
+    assert records.read("builds/1/outcome") is None and records.read_all("builds/1") == []
+    records.write("builds/1/outcome", {"state": "running"})
+    records.write("builds/1/outcome", {"state": "failed", "weights": [0.5, 0.5]})
+    assert records.read("builds/1/outcome") == {"state": "failed", "weights": [0.5, 0.5]}
+
+
+def test_a_folder_lists_its_own_records_only_in_order(records):
+    for name in ("b/2", "b/10", "b/deeper/1", "bb/1"):
+        records.write(name, {"name": name})
+    assert [record["name"] for record in records.read_all("b")] == ["b/10", "b/2"]
+
+
+def test_a_damaged_record_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "x.json").write_text("[1")
+    with pytest.raises(DamagedError, match=rf"{tmp_path}/x.json: is not a JSON object"):
+        Records(str(tmp_path)).read("x")
+
+
+def test_a_bucket_that_is_not_there_is_an_error_and_not_an_absent_record(s3):
+    with pytest.raises(StorageError, match="s3://elsewhere/x.json: cannot be read or written"):
+        Records("s3://elsewhere").read("x")

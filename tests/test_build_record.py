@@ -1,0 +1,82 @@
+"""The records that tasks keep of themselves, and what a retry makes of them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from palm.build_record import BUILD_VARIABLE, current_build, recorded, task_records
+from palm.errors import BuildError, PreemptedError, StorageError, TrainingError
+
+
+@pytest.fixture
+def build(monkeypatch):
+    monkeypatch.setenv(BUILD_VARIABLE, "run-1")
+    return "run-1"
+
+
+def test_outside_of_a_build_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.delenv(BUILD_VARIABLE, raising=False)
+    with recorded(str(tmp_path), "train_policy", "1 0"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(BuildError, match="PALM_BUILD_ID: is not set"):
+        current_build()
+
+
+def test_start_end_and_result_are_kept_a_task_each(tmp_path, build):
+    with recorded(str(tmp_path), "train_policy", "1 0") as result:
+        assert [record["state"] for record in task_records(str(tmp_path), build)] == ["running"]
+        result["reused"] = True
+    with recorded(str(tmp_path), "train_policy", "0 1"):
+        pass
+    first, second = task_records(str(tmp_path), build)
+    assert (first["label"], second["label"]) == ("1 0", "0 1")
+    assert first["state"] == "succeeded" and first["result"] == {"reused": True}
+    assert first["ended"] >= first["started"]
+    assert task_records(str(tmp_path), "run-2") == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PreemptedError("policy", rule="stopped", remedy="again"),
+        StorageError("s3://x", rule="is down", remedy="wait"),
+        MemoryError("CUDA"),
+        SystemExit(137),
+        KeyboardInterrupt(),
+    ],
+)
+def test_what_a_retry_may_mend_is_tried_again(tmp_path, build, error):
+    with pytest.raises(type(error)), recorded(str(tmp_path), "train_policy", "1 0"):
+        raise error
+    assert task_records(str(tmp_path), build)[0]["state"] == "failed"
+    with recorded(str(tmp_path), "train_policy", "1 0"):
+        pass
+    record = task_records(str(tmp_path), build)[0]
+    assert record["state"] == "succeeded" and record["attempt"] == 2 and "error" not in record
+
+
+def test_what_no_retry_mends_is_not_paid_for_again_in_this_build(tmp_path, build, monkeypatch):
+    with pytest.raises(TrainingError), recorded(str(tmp_path), "train_policy", "1 0"):
+        raise TrainingError("loss", rule="is not a number", remedy="lower the learning rate")
+    work = []
+    told = "train_policy 1 0: has failed in this build already: loss: is not a number"
+    with pytest.raises(BuildError, match=told), recorded(str(tmp_path), "train_policy", "1 0"):
+        work.append(1)
+    assert work == [] and task_records(str(tmp_path), build)[0]["attempt"] == 1
+    with recorded(str(tmp_path), "train_policy", "0 1"):
+        work.append("another task")
+    monkeypatch.setenv(BUILD_VARIABLE, "run-2")
+    with recorded(str(tmp_path), "train_policy", "1 0"):
+        work.append("another build")
+    assert len(work) == 2
+
+
+def test_a_process_that_is_killed_leaves_the_record_of_its_start(tmp_path, build):
+    script = (
+        "import os, signal\nfrom palm.build_record import recorded\n"
+        f"with recorded({str(tmp_path)!r}, 'train_policy', '1 0'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == -9
+    assert task_records(str(tmp_path), build)[0]["state"] == "running"
