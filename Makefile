@@ -8,7 +8,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV)/.installed-bench
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: install demo test lint compile bench clean
+.PHONY: install demo test lint compile docs bench clean
 
 install: $(INSTALLED)
 
@@ -43,6 +43,10 @@ compile: $(INSTALLED)
 		$(BIN)/palm compile --pipeline $$name --output pipelines/$$name/pipeline.yaml && \
 		$(BIN)/palm compile --pipeline $$name --manifest --output pipelines/$$name/manifest.yaml || exit 1; \
 	done
+
+# README.md of every component and pipeline, from its signature, docstring and metadata.yaml.
+docs: $(INSTALLED)
+	@$(BIN)/python -m pipelines.documentation
 
 lint: $(INSTALLED_DEV)
 	@$(BIN)/ruff check .

@@ -1,0 +1,180 @@
+"""README.md of every component, made from its compiled interface and its metadata."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from kfp import dsl
+from kfp.dsl.base_component import BaseComponent
+from kfp.dsl.types.type_utils import IN_MEMORY_SPEC_TYPE_TO_IR_TYPE, IR_TYPE_TO_COMMENT_TYPE_STRING
+
+from components.metadata import read_metadata
+from palm.errors import DataError
+
+FOLDER = Path(__file__).parent
+PAGE = "README.md"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An input or output.
+
+    Attributes:
+        name: of the parameter or artifact.
+        type: as it is written in Python.
+        artifact: whether it is a file or folder, not a value.
+        required: whether a caller must give it.
+        filled: whether KFP gives it: how the tasks ended that an exit handler follows.
+        default: as it is written in Python; None without one.
+        description: what the docstring says of it.
+    """
+
+    name: str
+    type: str
+    artifact: bool
+    required: bool
+    filled: bool
+    default: str | None
+    description: str
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a caller sees of a component or pipeline.
+
+    Attributes:
+        description: its summary.
+        inputs: in the order of the signature, required ones first.
+        outputs: in the order of the signature.
+    """
+
+    description: str
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+
+
+def component_names() -> list[str]:
+    """The components: every folder with a file component.py, sorted."""
+    return sorted(path.parent.name for path in FOLDER.glob("*/component.py"))
+
+
+def load_component(name: str) -> BaseComponent:
+    """Import a component.
+
+    Args:
+        name: folder and function.
+
+    Returns:
+        The component.
+
+    Raises:
+        DataError: the folder's component.py defines no component of its name.
+    """
+    component = getattr(import_module(f"components.{name}.component"), name, None)
+    if not isinstance(component, BaseComponent):
+        raise DataError(
+            f"components/{name}/component.py", rule=f"defines no component {name}", remedy="name the function so"
+        )
+    return component
+
+
+def interface(component: BaseComponent) -> Interface:
+    """Read the interface of a component or pipeline from what KFP compiled it to.
+
+    Args:
+        component: a component, a pipeline, or either loaded from its YAML file.
+
+    Returns:
+        Its interface.
+
+    Raises:
+        DataError: a part of it has no description.
+    """
+    spec = component.component_spec
+    if not spec.description:
+        raise DataError(component.name, rule="has no description", remedy="give its function a docstring")
+    inputs = [_argument(component.name, name, entry) for name, entry in (spec.inputs or {}).items()]
+    outputs = [_argument(component.name, name, entry) for name, entry in (spec.outputs or {}).items()]
+    return Interface(
+        spec.description, tuple(sorted(inputs, key=lambda argument: not argument.required)), tuple(outputs)
+    )
+
+
+def component_pages() -> dict[Path, str]:
+    """The pages of all components.
+
+    Returns:
+        Content by path: a page in each component's folder, and the table of all.
+
+    Raises:
+        DataError: a component lacks a description, or its metadata are malformed.
+    """
+    entries = [_entry(name) for name in component_names()]
+    pages = {FOLDER / entry["name"] / PAGE: render("component.md.j2", **entry) for entry in entries}
+    return {**pages, FOLDER / PAGE: render("components.md.j2", components=entries)}
+
+
+def render(template: str, *, package: str = "components", **values) -> str:
+    """Fill a template.
+
+    Args:
+        template: file name.
+        package: where it is; it may include the templates of this package too.
+        values: what it shows.
+
+    Returns:
+        Markdown.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("components", ".")]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # Markdown, not HTML.
+        autoescape=False,
+    )
+    environment.filters["cell"] = _cell
+    return environment.get_template(template).render(values)
+
+
+def _entry(name: str) -> dict:
+    component = load_component(name)
+    return {
+        "name": name,
+        "interface": interface(component),
+        "images": [component.component_spec.implementation.container.image],
+        "metadata": read_metadata(FOLDER / name),
+    }
+
+
+def _argument(owner: str, name: str, spec) -> Argument:
+    if not spec.description:
+        raise DataError(
+            f"{owner}: {name}",
+            rule="has no description",
+            remedy="describe inputs under `Args:` and all outputs, artifacts too, under `Returns:`",
+        )
+    optional = getattr(spec, "optional", False)
+    return Argument(
+        name=name,
+        type=_type(spec),
+        artifact=spec.type not in IN_MEMORY_SPEC_TYPE_TO_IR_TYPE,
+        required=not optional,
+        filled=spec.type == dsl.PipelineTaskFinalStatus.__name__,
+        default=repr(spec.default) if optional else None,
+        description=spec.description,
+    )
+
+
+def _type(spec) -> str:
+    if spec.type in IN_MEMORY_SPEC_TYPE_TO_IR_TYPE:
+        return IR_TYPE_TO_COMMENT_TYPE_STRING[IN_MEMORY_SPEC_TYPE_TO_IR_TYPE[spec.type]]
+    artifact = f"dsl.{spec.type.partition('@')[0].removeprefix('system.')}"
+    return f"List[{artifact}]" if spec.is_artifact_list else artifact
+
+
+def _cell(text: str) -> str:
+    """Text for a cell of a table: on one line, no column's end in it."""
+    return " ".join(text.split()).replace("|", "\\|")

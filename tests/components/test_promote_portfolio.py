@@ -1,0 +1,42 @@
+"""The component promote_portfolio in a pipeline of its own, against a real MLflow."""
+
+from pathlib import Path
+
+from kfp import dsl
+from mini_pipeline import content, given, run_locally
+
+from components.promote_portfolio.component import promote_portfolio
+from palm.config_file import parse_config
+from palm.stages.select_portfolio import select_portfolio
+from palm.storage.files import read_json
+
+
+def judged(build, config: str, selection: Path, folder: Path):
+    @dsl.pipeline
+    def alone() -> dsl.Artifact:
+        task = promote_portfolio(
+            config=config,
+            registration=given(dsl.Artifact, build.registration),
+            selection=given(dsl.Artifact, selection),
+        )
+        return task.outputs["verdict"]
+
+    return run_locally(alone, folder)["Output"]
+
+
+def test_promotes_what_the_library_promotes(build, config, tmp_path):
+    made, library = judged(build, config, build.selection, tmp_path), read_json(build.verdict)
+    # The library's own promotion made this version the champion.
+    assert content(made) == {**library, "previous_version": library["version"]}
+    assert (made.metadata["promoted"], made.metadata["reason"]) == (True, library["reason"])
+
+
+def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path):
+    parsed = parse_config(config)
+    alone = parsed.model_copy(update={"selection": parsed.selection.model_copy(update={"size": 1})})
+    epsilon = select_portfolio(alone, build.evaluations, tmp_path / "selection")["epsilon"]
+    assert epsilon > 0
+    strict = parsed.model_copy(update={"promotion": parsed.promotion.model_copy(update={"max_epsilon": 0.0})})
+    made = judged(build, strict.to_json(), tmp_path / "selection", tmp_path)
+    assert made.metadata["promoted"] is content(made)["promoted"] is False
+    assert f"worst-case gap {epsilon:.4f} exceeds promotion.max_epsilon=0.0" in made.metadata["reason"]

@@ -1,0 +1,35 @@
+"""The component register_portfolio in a pipeline of its own, against a real MLflow."""
+
+from kfp import dsl
+from mini_pipeline import content, given, given_all, run_locally
+
+from components.register_portfolio.component import register_portfolio
+from palm.mlflow_connection import connected
+from palm.storage.files import read_json
+
+
+def test_registers_once_however_often_it_is_tried(build, config, tmp_path):
+    @dsl.pipeline
+    def alone() -> dsl.Artifact:
+        task = register_portfolio(
+            config=config,
+            build_id="component",
+            policies=given_all(dsl.Model, build.policies),
+            base_model=given(dsl.Model, build.base_model),
+            design=given(dsl.Artifact, build.design),
+            selection=given(dsl.Artifact, build.selection),
+        )
+        return task.outputs["registration"]
+
+    made = run_locally(alone, tmp_path / "first")["Output"]
+    record, library = content(made), read_json(build.registration)
+    assert record["model"] == library["model"] == made.metadata["model"]
+    assert record["version"] == made.metadata["version"] != library["version"]
+    assert record["run_id"] != library["run_id"]
+    with connected(build.config.registry) as client:
+        versions = [
+            client.get_model_version(record["model"], entry["version"]).tags["palm.epsilon"]
+            for entry in (record, library)
+        ]
+        assert versions[0] == versions[1]
+    assert content(run_locally(alone, tmp_path / "again")["Output"]) == record

@@ -1,0 +1,40 @@
+"""The component report in a pipeline of its own."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from kfp import dsl
+from mini_pipeline import content, given, given_all, run_locally
+
+from components.report.component import report
+from palm.storage.files import read_json
+
+Report = NamedTuple("Report", page=dsl.HTML, summary=dsl.Artifact)
+
+
+def test_reports_what_the_library_reports(build, config, tmp_path):
+    @dsl.pipeline
+    def alone() -> Report:
+        task = report(
+            config=config,
+            build_id="component",
+            design=given(dsl.Artifact, build.design),
+            rollouts=given(dsl.Dataset, build.rollouts),
+            policies=given_all(dsl.Model, build.policies),
+            evaluations=given_all(dsl.Dataset, build.evaluations),
+            selection=given(dsl.Artifact, build.selection),
+            registration=given(dsl.Artifact, build.registration),
+            verdict=given(dsl.Artifact, build.verdict),
+        )
+        return Report(task.outputs["page"], task.outputs["summary"])
+
+    made = run_locally(alone, tmp_path)
+    summary, library = content(made["summary"]), read_json(build.summary)
+    assert summary == {
+        **library,
+        "build_id": "component",
+        "created": summary["created"],
+        "config_yaml": library["config_yaml"].replace(build.config.storage.root, str(tmp_path / "store")),
+    }
+    page = Path(made["page"].path).read_text(encoding="utf-8")
+    assert "<html" in page and all(name in page for name in library["selection"]["portfolio"])

@@ -1,0 +1,39 @@
+"""The component train_policy in a pipeline of its own."""
+
+from pathlib import Path
+
+from kfp import dsl
+from mini_pipeline import given, run_locally
+
+from components.train_policy.component import train_policy
+from palm.storage.files import read_json
+
+ADAPTER = "adapter_model.safetensors"
+
+
+def test_trains_the_policy_that_the_library_trains(build, config, tmp_path):
+    @dsl.pipeline
+    def alone(preference_weights: list) -> dsl.Model:
+        task = train_policy(
+            config=config,
+            preference_weights=preference_weights,
+            base_model=given(dsl.Model, build.base_model),
+            rollouts=given(dsl.Dataset, build.rollouts),
+        )
+        return task.outputs["policy"]
+
+    made = run_locally(alone, tmp_path / "first", preference_weights=build.weights[1])["Output"]
+    expected = read_json(build.policies[1] / "policy.json")
+    record = read_json(Path(made.path) / "policy.json")
+    assert record == {**expected, "training_seconds": record["training_seconds"]}
+    assert (Path(made.path) / ADAPTER).read_bytes() == (build.policies[1] / ADAPTER).read_bytes()
+    assert made.metadata == {
+        "policy": expected["policy"],
+        "weights": [0.5, 0.5],
+        "backend": "rwr",
+        "reused": False,
+        "training_seconds": record["training_seconds"],
+        "guard": expected["guard"],
+    }
+    again = run_locally(alone, tmp_path / "again", preference_weights=build.weights[1])["Output"]
+    assert again.metadata == {**made.metadata, "reused": True}

@@ -1,0 +1,48 @@
+"""The example of PALM's components in a pipeline of one's own, run as its README says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+from conftest import edit_config
+from safetensors.numpy import load_file
+
+from palm.config_file import load_config
+from palm.stages.evaluate_policy import evaluate_policies
+from palm.stages.select_portfolio import select_portfolio
+from palm.storage.files import read_json
+
+RUN = Path(__file__).parents[2] / "examples" / "own_pipeline" / "run.py"
+
+
+def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace):
+    config = edit_config(workspace, evaluation={"samples_per_prompt": 4})
+    result = subprocess.run([sys.executable, RUN, config, workspace / "run"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    run = next((workspace / "run").iterdir())
+    policies = [run / f"for-loop-1-iteration-{index}" / "best-of-n" / "policy" for index in range(3)]
+    measured = [run / f"for-loop-1-iteration-{index}" / "evaluate-policy" / "evaluation" for index in range(3)]
+    # What the library makes of the same adapters, with nothing there to be reused.
+    direct = load_config(edit_config(workspace, storage__root="another-store"))
+    evaluations = [workspace / f"evaluation{index}" for index in range(3)]
+    evaluate_policies(
+        direct,
+        policies=policies,
+        base_model=run / "prepare-base-model" / "base_model",
+        rollouts=run / "sample-reference" / "rollouts",
+        destinations=evaluations,
+    )
+    for ours, theirs in zip(evaluations, measured, strict=True):
+        assert json.loads((ours / "evaluation.json").read_text()) == json.loads(
+            (theirs / "evaluation.json").read_text()
+        )
+        pd.testing.assert_frame_equal(*(pd.read_parquet(folder / "samples.parquet") for folder in (ours, theirs)))
+    selection = select_portfolio(direct, evaluations, workspace / "selection.json")
+    assert selection == read_json(run / "select-portfolio" / "selection")
+    assert f"worst-case gap is at most {selection['epsilon']:.4f}" in result.stdout
+    assert [record["weights"] for record in selection["policies"]] == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    for folder, record in zip(policies, selection["policies"], strict=True):
+        assert record["policy"].startswith("best-of-n-") and record["policy"] in result.stdout
+        adapter = load_file(folder / "adapter_model.safetensors")
+        assert all(values.any() for name, values in adapter.items() if "lora_B" in name), "the adapter learned nothing"
