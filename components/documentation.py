@@ -5,10 +5,10 @@ from importlib import import_module
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types.type_utils import IN_MEMORY_SPEC_TYPE_TO_IR_TYPE, IR_TYPE_TO_COMMENT_TYPE_STRING
 
+from components import GPU_IMAGE, IMAGE
 from components.metadata import read_metadata
 from palm.errors import DataError
 
@@ -25,7 +25,6 @@ class Argument:
         type: as it is written in Python.
         artifact: whether it is a file or folder, not a value.
         required: whether a caller must give it.
-        filled: whether KFP gives it: how the tasks ended that an exit handler follows.
         default: as it is written in Python; None without one.
         description: what the docstring says of it.
     """
@@ -34,7 +33,6 @@ class Argument:
     type: str
     artifact: bool
     required: bool
-    filled: bool
     default: str | None
     description: str
 
@@ -140,12 +138,12 @@ def render(template: str, *, package: str = "components", **values) -> str:
 
 
 def _entry(name: str) -> dict:
-    component = load_component(name)
+    metadata = read_metadata(FOLDER / name)
     return {
         "name": name,
-        "interface": interface(component),
-        "images": [component.component_spec.implementation.container.image],
-        "metadata": read_metadata(FOLDER / name),
+        "interface": interface(load_component(name)),
+        "images": [IMAGE, GPU_IMAGE] if metadata.resources == "gpu" else [IMAGE],
+        "metadata": metadata,
     }
 
 
@@ -162,7 +160,6 @@ def _argument(owner: str, name: str, spec) -> Argument:
         type=_type(spec),
         artifact=spec.type not in IN_MEMORY_SPEC_TYPE_TO_IR_TYPE,
         required=not optional,
-        filled=spec.type == dsl.PipelineTaskFinalStatus.__name__,
         default=repr(spec.default) if optional else None,
         description=spec.description,
     )

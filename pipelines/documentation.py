@@ -1,7 +1,6 @@
 """README.md of every component and pipeline: `python -m pipelines.documentation` writes them all."""
 
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
@@ -11,25 +10,10 @@ from components.documentation import PAGE, component_names, component_pages, int
 from components.metadata import read_metadata
 from palm.errors import PalmError
 from palm.storage.files import write_text
+from pipelines.compile import PIPELINES
+from pipelines.settings import CompileSettings
 
 FOLDER = Path(__file__).parent
-
-
-def pipeline_names() -> list[str]:
-    """The pipelines: every folder with a file pipeline.py, sorted."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/pipeline.py"))
-
-
-def load_pipeline(name: str) -> BaseComponent:
-    """Import a pipeline.
-
-    Args:
-        name: folder and function.
-
-    Returns:
-        The pipeline.
-    """
-    return getattr(import_module(f"pipelines.{name}.pipeline"), name)
 
 
 def pipeline_pages() -> dict[Path, str]:
@@ -41,7 +25,7 @@ def pipeline_pages() -> dict[Path, str]:
     Raises:
         DataError: an input or output lacks a description, or the metadata are malformed.
     """
-    entries = [_entry(name) for name in pipeline_names()]
+    entries = [_entry(name) for name in sorted(PIPELINES)]
     pages = {FOLDER / entry["name"] / PAGE: _page("pipeline.md.j2", **entry) for entry in entries}
     return {**pages, FOLDER / PAGE: _page("pipelines.md.j2", pipelines=entries)}
 
@@ -51,7 +35,7 @@ def _page(template: str, **values) -> str:
 
 
 def _entry(name: str) -> dict:
-    pipeline = load_pipeline(name)
+    pipeline = PIPELINES[name](CompileSettings())
     containers = _containers(pipeline)
     return {
         "name": name,
@@ -68,7 +52,7 @@ def _containers(pipeline: BaseComponent) -> list[dict]:
 
 
 def main() -> None:
-    """Write all pages, or none."""
+    """Write all pages, or none if one of them cannot be made."""
     try:
         pages = {**component_pages(), **pipeline_pages()}
         for path, text in pages.items():

@@ -16,9 +16,9 @@ def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Outpu
     Args:
         config: The validated configuration, as JSON text.
         rollouts: Scored rollouts of the reference policy; strategy `predicted` chooses from them.
-        design: JSON file with the weights and the coverage certificate.
 
     Returns:
+        design: JSON file with the weights and the coverage certificate.
         weights: The preference weights, one list a policy.
         corners: Those of the policies that must be there before the others are trained; none unless they are soups.
     """

@@ -19,9 +19,9 @@ def detect_change(config: str, storage_root: str, tracking_uri: str, changes: ds
         config: The configuration: JSON or YAML text, or the s3:// address of such a file.
         storage_root: Takes the place of the configuration's storage.root unless empty.
         tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
-        changes: What has changed, in words.
 
     Returns:
+        changes: What has changed, in words.
         changed: Whether a build would give anything new.
         config: The validated configuration, as JSON text, for all other components.
         snapshot: What a build would be made from now, as JSON text.

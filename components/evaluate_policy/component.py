@@ -21,6 +21,8 @@ def evaluate_policy(
         policy: Folder of train_policy.
         base_model: Prepared base model.
         rollouts: Scored rollouts of the reference policy.
+
+    Returns:
         evaluation: Folder with evaluation.json and samples.parquet.
         metrics: What the Kubeflow UI shows: J, J_ref, J - J_ref, KL and each reward.
     """

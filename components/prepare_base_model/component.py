@@ -13,6 +13,8 @@ def prepare_base_model(config: str, snapshot: str, base_model: dsl.Output[dsl.Mo
         config: The validated configuration, as JSON text.
         snapshot: What the build is made from (detect_change); empty outside of a build. It is an error if an input is
             another one by now.
+
+    Returns:
         base_model: Hugging Face model folder with its digest.
     """
     from palm.workers import run_step

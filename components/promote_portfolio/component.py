@@ -19,6 +19,8 @@ def promote_portfolio(
         config: The validated configuration, as JSON text.
         registration: JSON file of register_portfolio.
         selection: JSON file of select_portfolio.
+
+    Returns:
         verdict: JSON file with the decision and its reason.
         gate: What the Kubeflow UI shows: the decision, its reason and its figures.
     """

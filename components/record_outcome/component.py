@@ -24,6 +24,8 @@ def record_outcome(
         storage_root: Takes the place of the configuration's storage.root unless empty.
         tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
         only_if_changed: Whether the pipeline builds only if an input has changed.
+
+    Returns:
         outcome: The outcome, in words.
     """
     from pathlib import Path

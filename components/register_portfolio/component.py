@@ -29,6 +29,8 @@ def register_portfolio(
         base_model: Prepared base model.
         design: JSON file of design_grid.
         selection: JSON file of select_portfolio.
+
+    Returns:
         registration: JSON file with model, version, run and aliases.
     """
     from palm.build_record import current_build

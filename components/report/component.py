@@ -33,6 +33,8 @@ def report(
         selection: JSON file of select_portfolio.
         registration: JSON file of register_portfolio.
         verdict: JSON file of promote_portfolio.
+
+    Returns:
         page: Self-contained HTML page.
         summary: JSON file with everything that the page shows.
     """

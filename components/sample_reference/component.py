@@ -14,6 +14,8 @@ def sample_reference(config: str, snapshot: str, base_model: dsl.Input[dsl.Model
         snapshot: What the build is made from (detect_change); empty outside of a build. It is an error if an input is
             another one by now.
         base_model: Prepared base model.
+
+    Returns:
         rollouts: Folder with train.parquet, eval.parquet, reference.json and calibration.json.
     """
     from palm.workers import run_step

@@ -19,6 +19,8 @@ def select_portfolio(
     Args:
         config: The validated configuration, as JSON text.
         evaluations: Folders of evaluate_policy.
+
+    Returns:
         selection: JSON file with the portfolio, its certificate and the size-gap curve.
         metrics: What the Kubeflow UI shows: the certified gap, its proven lower bound, and how many policies there are.
     """

@@ -21,6 +21,8 @@ def train_policy(
         preference_weights: Non-negative numbers that sum to 1, one a reward.
         base_model: Prepared base model.
         rollouts: Scored rollouts of the reference policy.
+
+    Returns:
         policy: PEFT adapter folder with policy.json.
         metrics: What the Kubeflow UI shows: seconds of training, steps, and whether the policy was there already.
     """

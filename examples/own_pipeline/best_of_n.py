@@ -12,8 +12,8 @@ def best_of_n(
     base_model: dsl.Input[dsl.Model],
     rollouts: dsl.Input[dsl.Dataset],
     policy: dsl.Output[dsl.Model],
-    keep: int = 4,
-    epochs: int = 3,
+    keep: int = 2,
+    epochs: int = 2,
     learning_rate: float = 1e-3,
 ):
     """Fine-tune the base model on those of its own responses that the preference weights like best.

@@ -1,5 +1,6 @@
 """A build made by the library, which the components are compared with."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from palm.stages.register_portfolio import register_portfolio
 from palm.stages.report import report
 from palm.stages.sample_reference import sample_reference
 from palm.stages.select_portfolio import select_portfolio
+from palm.stages.snapshot import take_snapshot
 from palm.stages.train_policy import train_policy
 
 
@@ -51,7 +53,8 @@ def build(tmp_path_factory) -> Build:
     select_portfolio(config, evaluations, folder / "selection")
     register_portfolio(
         config,
-        build_id="library",
+        "library",
+        json.dumps(take_snapshot(config)),
         policies=policies,
         base_model=folder / "base_model",
         design=folder / "design",
@@ -59,10 +62,10 @@ def build(tmp_path_factory) -> Build:
         destination=folder / "registration",
     )
     judged = {"registration": folder / "registration", "selection": folder / "selection"}
-    promote_portfolio(config, destination=folder / "verdict", **judged)
+    promote_portfolio(config, destination=folder / "verdict", page=folder / "gate", **judged)
     report(
         config,
-        build_id="library",
+        "library",
         design=folder / "design",
         rollouts=folder / "rollouts",
         policies=policies,

@@ -25,7 +25,7 @@ def test_designs_the_grid_that_the_library_designs(build, config, tmp_path):
     made = designed(build, config, tmp_path)
     assert content(made["design"]) == read_json(build.design)
     assert made["weights"] == build.weights == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
-    assert made["corners"] == []
+    assert made["corners"] == [] and made["design"].metadata["policies"] == 3
 
 
 def test_soups_ask_for_their_corners(build, config, tmp_path):

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from google.protobuf.json_format import MessageToDict
 from kfp import dsl
 
+from components import GPU_IMAGE
 from components.documentation import (
     component_names,
     component_pages,
@@ -22,12 +24,14 @@ from components.documentation import (
 )
 from components.metadata import read_metadata
 from palm.errors import DataError
-from pipelines.documentation import pipeline_names, pipeline_pages
+from pipelines.compile import PIPELINES
+from pipelines.documentation import pipeline_pages
+from pipelines.settings import CompileSettings
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [
     *(ROOT / "components" / name for name in component_names()),
-    *(ROOT / "pipelines" / name for name in pipeline_names()),
+    *(ROOT / "pipelines" / name for name in PIPELINES),
 ]
 
 
@@ -89,13 +93,12 @@ def undescribed(config: str, page: dsl.Output[dsl.HTML]):
 
 
 @dsl.component(base_image="image")
-def told_of_the_end(status: dsl.PipelineTaskFinalStatus, limit: int = 3, word: str = "a|b"):
-    """Tell how it ended.
+def optional(limit: int = 3, word: str = "a|b"):
+    """Do something else.
 
     Args:
-        status: The pipeline
-            fills it.
-        limit: How often | how much.
+        limit: How often
+            | how much.
         word: Any.
     """
 
@@ -105,20 +108,22 @@ def test_an_output_without_a_description_is_refused():
         interface(undescribed)
 
 
-def test_defaults_types_and_line_breaks_in_a_table():
+def test_defaults_and_line_breaks_in_a_table():
     metadata = read_metadata(ROOT / "components" / "report")
     page = render(
-        "component.md.j2",
-        name="told_of_the_end",
-        interface=interface(told_of_the_end),
-        images=["image"],
-        metadata=metadata,
+        "component.md.j2", name="optional", interface=interface(optional), images=["image"], metadata=metadata
     )
-    assert "| `status` | `PipelineTaskFinalStatus` | filled by KFP | The pipeline fills it. |" in page
     assert "| `limit` | `int` | `3` | How often \\| how much. |" in page
     assert "| `word` | `str` | `'a\\|b'` | Any. |" in page
-    assert "with dsl.ExitHandler(task):" in page
     assert "## Outputs" not in page and "List" not in page
+
+
+def test_resources_are_those_that_the_pipelines_ask_for():
+    spec = MessageToDict(PIPELINES["build_portfolio"](CompileSettings()).pipeline_spec)
+    executors = [executor["container"] for executor in spec["deploymentSpec"]["executors"].values()]
+    assert {executor["args"][-1]: executor["image"] == GPU_IMAGE for executor in executors} == {
+        name: read_metadata(ROOT / "components" / name).resources == "gpu" for name in component_names()
+    }
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)

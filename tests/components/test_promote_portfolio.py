@@ -1,6 +1,7 @@
 """The component promote_portfolio in a pipeline of its own, against a real MLflow."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from kfp import dsl
 from mini_pipeline import content, given, run_locally
@@ -10,25 +11,34 @@ from palm.config_file import parse_config
 from palm.stages.select_portfolio import select_portfolio
 from palm.storage.files import read_json
 
+Judged = NamedTuple("Judged", verdict=dsl.Artifact, gate=dsl.Markdown)
 
-def judged(build, config: str, selection: Path, folder: Path):
+
+def judged(build, config: str, selection: Path, folder: Path) -> tuple[dsl.Artifact, str]:
+    """The verdict, and what a person reads of it."""
+
     @dsl.pipeline
-    def alone() -> dsl.Artifact:
+    def alone() -> Judged:
         task = promote_portfolio(
             config=config,
             registration=given(dsl.Artifact, build.registration),
             selection=given(dsl.Artifact, selection),
         )
-        return task.outputs["verdict"]
+        return Judged(task.outputs["verdict"], task.outputs["gate"])
 
-    return run_locally(alone, folder)["Output"]
+    outputs = run_locally(alone, folder)
+    return outputs["verdict"], Path(outputs["gate"].path).read_text(encoding="utf-8")
 
 
 def test_promotes_what_the_library_promotes(build, config, tmp_path):
-    made, library = judged(build, config, build.selection, tmp_path), read_json(build.verdict)
+    made, gate = judged(build, config, build.selection, tmp_path)
+    library = read_json(build.verdict)
     # The library's own promotion made this version the champion.
     assert content(made) == {**library, "previous_version": library["version"]}
     assert (made.metadata["promoted"], made.metadata["reason"]) == (True, library["reason"])
+    said = build.gate.read_text(encoding="utf-8")
+    now = f"Champion before: version {library['version']}."
+    assert gate == said.replace("There was no champion before.", now) != said
 
 
 def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path):
@@ -37,6 +47,7 @@ def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path):
     epsilon = select_portfolio(alone, build.evaluations, tmp_path / "selection")["epsilon"]
     assert epsilon > 0
     strict = parsed.model_copy(update={"promotion": parsed.promotion.model_copy(update={"max_epsilon": 0.0})})
-    made = judged(build, strict.to_json(), tmp_path / "selection", tmp_path)
+    made, gate = judged(build, strict.to_json(), tmp_path / "selection", tmp_path)
     assert made.metadata["promoted"] is content(made)["promoted"] is False
     assert f"worst-case gap {epsilon:.4f} exceeds promotion.max_epsilon=0.0" in made.metadata["reason"]
+    assert made.metadata["reason"] in gate and "was not promoted" in gate

@@ -4,16 +4,19 @@ from kfp import dsl
 from mini_pipeline import content, given, given_all, run_locally
 
 from components.register_portfolio.component import register_portfolio
+from palm.build_record import BUILD_VARIABLE
 from palm.mlflow_connection import connected
 from palm.storage.files import read_json
 
 
-def test_registers_once_however_often_it_is_tried(build, config, tmp_path):
+def test_registers_once_however_often_it_is_tried(build, config, tmp_path, monkeypatch):
+    monkeypatch.setenv(BUILD_VARIABLE, "component")
+
     @dsl.pipeline
     def alone() -> dsl.Artifact:
         task = register_portfolio(
             config=config,
-            build_id="component",
+            snapshot="",
             policies=given_all(dsl.Model, build.policies),
             base_model=given(dsl.Model, build.base_model),
             design=given(dsl.Artifact, build.design),

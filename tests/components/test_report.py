@@ -7,17 +7,19 @@ from kfp import dsl
 from mini_pipeline import content, given, given_all, run_locally
 
 from components.report.component import report
+from palm.build_record import BUILD_VARIABLE
 from palm.storage.files import read_json
 
 Report = NamedTuple("Report", page=dsl.HTML, summary=dsl.Artifact)
 
 
-def test_reports_what_the_library_reports(build, config, tmp_path):
+def test_reports_what_the_library_reports(build, config, tmp_path, monkeypatch):
+    monkeypatch.setenv(BUILD_VARIABLE, "component")
+
     @dsl.pipeline
     def alone() -> Report:
         task = report(
             config=config,
-            build_id="component",
             design=given(dsl.Artifact, build.design),
             rollouts=given(dsl.Dataset, build.rollouts),
             policies=given_all(dsl.Model, build.policies),

@@ -1,6 +1,7 @@
 """The component train_policy in a pipeline of its own."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from kfp import dsl
 from mini_pipeline import given, run_locally
@@ -8,21 +9,23 @@ from mini_pipeline import given, run_locally
 from components.train_policy.component import train_policy
 from palm.storage.files import read_json
 
+Trained = NamedTuple("Trained", policy=dsl.Model, metrics=dsl.Metrics)
 ADAPTER = "adapter_model.safetensors"
 
 
 def test_trains_the_policy_that_the_library_trains(build, config, tmp_path):
     @dsl.pipeline
-    def alone(preference_weights: list) -> dsl.Model:
+    def alone(preference_weights: list) -> Trained:
         task = train_policy(
             config=config,
             preference_weights=preference_weights,
             base_model=given(dsl.Model, build.base_model),
             rollouts=given(dsl.Dataset, build.rollouts),
         )
-        return task.outputs["policy"]
+        return Trained(task.outputs["policy"], task.outputs["metrics"])
 
-    made = run_locally(alone, tmp_path / "first", preference_weights=build.weights[1])["Output"]
+    first = run_locally(alone, tmp_path / "first", preference_weights=build.weights[1])
+    made = first["policy"]
     expected = read_json(build.policies[1] / "policy.json")
     record = read_json(Path(made.path) / "policy.json")
     assert record == {**expected, "training_seconds": record["training_seconds"]}
@@ -35,5 +38,8 @@ def test_trains_the_policy_that_the_library_trains(build, config, tmp_path):
         "training_seconds": record["training_seconds"],
         "guard": expected["guard"],
     }
-    again = run_locally(alone, tmp_path / "again", preference_weights=build.weights[1])["Output"]
-    assert again.metadata == {**made.metadata, "reused": True}
+    shown = {"training_seconds": record["training_seconds"], "steps": expected["steps"]}
+    assert first["metrics"].metadata == {**shown, "reused": 0.0}
+    again = run_locally(alone, tmp_path / "again", preference_weights=build.weights[1])
+    assert again["policy"].metadata == {**made.metadata, "reused": True}
+    assert again["metrics"].metadata == {**shown, "reused": 1.0}

@@ -34,9 +34,7 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
         destinations=evaluations,
     )
     for ours, theirs in zip(evaluations, measured, strict=True):
-        assert json.loads((ours / "evaluation.json").read_text()) == json.loads(
-            (theirs / "evaluation.json").read_text()
-        )
+        assert read_json(ours / "evaluation.json") == read_json(theirs / "evaluation.json")
         pd.testing.assert_frame_equal(*(pd.read_parquet(folder / "samples.parquet") for folder in (ours, theirs)))
     selection = select_portfolio(direct, evaluations, workspace / "selection.json")
     assert selection == read_json(run / "select-portfolio" / "selection")
