@@ -42,12 +42,14 @@ class Interface:
     """What a caller sees of a component or pipeline.
 
     Attributes:
-        description: its summary.
+        summary: the first line of its description.
+        details: the rest of it, often empty.
         inputs: in the order of the signature, required ones first.
         outputs: in the order of the signature.
     """
 
-    description: str
+    summary: str
+    details: str
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
 
@@ -94,8 +96,9 @@ def interface(component: BaseComponent) -> Interface:
         raise DataError(component.name, rule="has no description", remedy="give its function a docstring")
     inputs = [_argument(component.name, name, entry) for name, entry in (spec.inputs or {}).items()]
     outputs = [_argument(component.name, name, entry) for name, entry in (spec.outputs or {}).items()]
+    summary, _, details = spec.description.partition("\n")
     return Interface(
-        spec.description, tuple(sorted(inputs, key=lambda argument: not argument.required)), tuple(outputs)
+        summary, details, tuple(sorted(inputs, key=lambda argument: not argument.required)), tuple(outputs)
     )
 
 

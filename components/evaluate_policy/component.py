@@ -18,7 +18,7 @@ def evaluate_policy(
 
     Args:
         config: The validated configuration, as JSON text.
-        policy: Folder of train_policy.
+        policy: PEFT adapter or model folder with policy.json, of train_policy or of a trainer of your own.
         base_model: Prepared base model.
         rollouts: Scored rollouts of the reference policy.
 

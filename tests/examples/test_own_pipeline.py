@@ -1,10 +1,13 @@
 """The example of PALM's components in a pipeline of one's own, run as its README says."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from conftest import edit_config
 from safetensors.numpy import load_file
 
@@ -13,12 +16,14 @@ from palm.stages.evaluate_policy import evaluate_policies
 from palm.stages.select_portfolio import select_portfolio
 from palm.storage.files import read_json
 
-RUN = Path(__file__).parents[2] / "examples" / "own_pipeline" / "run.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "own_pipeline"
 
 
 def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace):
     config = edit_config(workspace, evaluation={"samples_per_prompt": 4})
-    result = subprocess.run([sys.executable, RUN, config, workspace / "run"], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, EXAMPLE / "run.py", config, workspace / "run"], capture_output=True, text=True
+    )
     assert result.returncode == 0, result.stderr
     run = next((workspace / "run").iterdir())
     policies = [run / f"for-loop-1-iteration-{index}" / "best-of-n" / "policy" for index in range(3)]
@@ -44,3 +49,23 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
         assert record["policy"].startswith("best-of-n-") and record["policy"] in result.stdout
         adapter = load_file(folder / "adapter_model.safetensors")
         assert all(values.any() for name, values in adapter.items() if "lora_B" in name), "the adapter learned nothing"
+
+
+def test_it_compiles_for_a_cluster_as_the_readme_says(tmp_path):
+    command = re.search(r"`(kfp dsl compile [^`]*)`", (EXAMPLE / "README.md").read_text())[1].split()
+    command[0] = Path(sys.executable).with_name("kfp")
+    command[command.index("--output") + 1] = tmp_path / "own_trainer.yaml"
+    path = os.pathsep.join(map(str, (EXAMPLE.parents[1], EXAMPLE)))
+    subprocess.run(command, cwd=EXAMPLE.parents[1], env={**os.environ, "PYTHONPATH": path}, check=True)
+    executors = yaml.safe_load((tmp_path / "own_trainer.yaml").read_text())["deploymentSpec"]["executors"]
+    assert set(executors) == {
+        f"exec-{name}"
+        for name in (
+            "prepare-base-model",
+            "sample-reference",
+            "design-grid",
+            "best-of-n",
+            "evaluate-policy",
+            "select-portfolio",
+        )
+    }
