@@ -40,7 +40,9 @@ class Build:
 def build(tmp_path_factory) -> Build:
     """Two rewards, three policies, registered and promoted; MLflow's database is there for others to use."""
     folder = make_workspace(tmp_path_factory.mktemp("build"))
-    config = load_config(edit_config(folder, training__backend="rwr", training__rwr={"learning_rate": 0.003}))
+    # One policy of three, so that its worst-case gap is not 0.
+    changes = {"training__backend": "rwr", "training__rwr": {"learning_rate": 0.003}, "selection__size": 1}
+    config = load_config(edit_config(folder, **changes))
     prepare_base_model(config, folder / "base_model")
     sample_reference(config, folder / "base_model", folder / "rollouts")
     weights = design_grid(config, folder / "rollouts", folder / "design")

@@ -8,13 +8,12 @@ from mini_pipeline import content, given, run_locally
 
 from components.promote_portfolio.component import promote_portfolio
 from palm.config_file import parse_config
-from palm.stages.select_portfolio import select_portfolio
 from palm.storage.files import read_json
 
 Judged = NamedTuple("Judged", verdict=dsl.Artifact, gate=dsl.Markdown)
 
 
-def judged(build, config: str, selection: Path, folder: Path) -> tuple[dsl.Artifact, str]:
+def judged(build, config: str, folder: Path) -> tuple[dsl.Artifact, str]:
     """The verdict, and what a person reads of it."""
 
     @dsl.pipeline
@@ -22,7 +21,7 @@ def judged(build, config: str, selection: Path, folder: Path) -> tuple[dsl.Artif
         task = promote_portfolio(
             config=config,
             registration=given(dsl.Artifact, build.registration),
-            selection=given(dsl.Artifact, selection),
+            selection=given(dsl.Artifact, build.selection),
         )
         return Judged(task.outputs["verdict"], task.outputs["gate"])
 
@@ -31,7 +30,7 @@ def judged(build, config: str, selection: Path, folder: Path) -> tuple[dsl.Artif
 
 
 def test_promotes_what_the_library_promotes(build, config, tmp_path):
-    made, gate = judged(build, config, build.selection, tmp_path)
+    made, gate = judged(build, config, tmp_path)
     library = read_json(build.verdict)
     # The library's own promotion made this version the champion.
     assert content(made) == {**library, "previous_version": library["version"]}
@@ -43,11 +42,10 @@ def test_promotes_what_the_library_promotes(build, config, tmp_path):
 
 def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path):
     parsed = parse_config(config)
-    alone = parsed.model_copy(update={"selection": parsed.selection.model_copy(update={"size": 1})})
-    epsilon = select_portfolio(alone, build.evaluations, tmp_path / "selection")["epsilon"]
-    assert epsilon > 0
+    epsilon = read_json(build.selection)["epsilon"]
     strict = parsed.model_copy(update={"promotion": parsed.promotion.model_copy(update={"max_epsilon": 0.0})})
-    made, gate = judged(build, strict.to_json(), tmp_path / "selection", tmp_path)
+    made, gate = judged(build, strict.to_json(), tmp_path)
+    assert epsilon > 0
     assert made.metadata["promoted"] is content(made)["promoted"] is False
     assert f"worst-case gap {epsilon:.4f} exceeds promotion.max_epsilon=0.0" in made.metadata["reason"]
     assert made.metadata["reason"] in gate and "was not promoted" in gate

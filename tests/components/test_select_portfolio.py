@@ -19,9 +19,10 @@ def test_selects_what_the_library_selects(build, config, tmp_path):
 
     made, expected = run_locally(alone, tmp_path), read_json(build.selection)
     assert content(made["selection"]) == expected
-    assert len(expected["portfolio"]) == 2 and len(expected["policies"]) == 3
+    assert len(expected["portfolio"]) == 1 and len(expected["policies"]) == 3
+    assert 0 < expected["epsilon"] != expected["additive_gap"]
     assert made["metrics"].metadata == {
         **{name: expected[name] for name in ("epsilon", "epsilon_bound", "additive_gap")},
-        "portfolio_size": 2,
+        "portfolio_size": 1,
         "policies": 3,
     }
