@@ -83,7 +83,7 @@ def interface(component: BaseComponent) -> Interface:
     """Read the interface of a component or pipeline from what KFP compiled it to.
 
     Args:
-        component: a component, a pipeline, or either loaded from its YAML file.
+        component: a component or pipeline itself: KFP leaves descriptions of a pipeline's inputs out of its YAML.
 
     Returns:
         Its interface.
