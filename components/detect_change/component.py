@@ -8,9 +8,9 @@ from components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def detect_change(config: str, storage_root: str, tracking_uri: str, changes: dsl.Output[dsl.Markdown]) -> NamedTuple(
-    "Change", changed=bool, config=str, snapshot=str
-):
+def detect_change(
+    config: str, changes: dsl.Output[dsl.Markdown], storage_root: str = "", tracking_uri: str = ""
+) -> NamedTuple("Change", changed=bool, config=str, snapshot=str):
     """Compare rewards, base model, prompts and settings with those of the last build.
 
     Neither PyTorch nor a model is loaded.

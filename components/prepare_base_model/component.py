@@ -6,7 +6,7 @@ from components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def prepare_base_model(config: str, snapshot: str, base_model: dsl.Output[dsl.Model]):
+def prepare_base_model(config: str, base_model: dsl.Output[dsl.Model], snapshot: str = ""):
     """Fetch or, for a tiny model, train the reference policy.
 
     Args:

@@ -12,10 +12,10 @@ from components import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def record_outcome(
     config: str,
-    storage_root: str,
-    tracking_uri: str,
     only_if_changed: bool,
     outcome: dsl.Output[dsl.Markdown],
+    storage_root: str = "",
+    tracking_uri: str = "",
 ):
     """Tell which tasks failed and why, or what was promoted; for the exit handler of a pipeline.
 

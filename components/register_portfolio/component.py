@@ -10,12 +10,12 @@ from components import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def register_portfolio(
     config: str,
-    snapshot: str,
     policies: dsl.Input[List[dsl.Model]],
     base_model: dsl.Input[dsl.Model],
     design: dsl.Input[dsl.Artifact],
     selection: dsl.Input[dsl.Artifact],
     registration: dsl.Output[dsl.Artifact],
+    snapshot: str = "",
 ):
     """Record the build in MLflow and register its portfolio under the alias challenger.
 

@@ -6,7 +6,9 @@ from components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def sample_reference(config: str, snapshot: str, base_model: dsl.Input[dsl.Model], rollouts: dsl.Output[dsl.Dataset]):
+def sample_reference(
+    config: str, base_model: dsl.Input[dsl.Model], rollouts: dsl.Output[dsl.Dataset], snapshot: str = ""
+):
     """Sample and score the reference policy on all prompts.
 
     Args:

@@ -46,8 +46,8 @@ def own_trainer(config: str) -> Certified:
         selection: The portfolio and its certificate.
         metrics: The certified gap.
     """
-    base_model = prepare_base_model(config=config, snapshot="").outputs["base_model"]
-    rollouts = sample_reference(config=config, snapshot="", base_model=base_model).outputs["rollouts"]
+    base_model = prepare_base_model(config=config).outputs["base_model"]
+    rollouts = sample_reference(config=config, base_model=base_model).outputs["rollouts"]
     grid = design_grid(config=config, rollouts=rollouts)
     # A pipeline of its own: within the loop, KFP's local runner would take the grid's output for the loop's item.
     evaluations = train_and_measure(

@@ -12,7 +12,7 @@ from palm.storage.digest import folder_digests
 def test_makes_the_model_that_the_library_makes(build, config, tmp_path):
     @dsl.pipeline
     def alone() -> dsl.Model:
-        return prepare_base_model(config=config, snapshot="").outputs["base_model"]
+        return prepare_base_model(config=config).outputs["base_model"]
 
     made = run_locally(alone, tmp_path)["Output"]
     assert folder_digests(Path(made.path)) == folder_digests(build.base_model)

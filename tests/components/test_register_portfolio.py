@@ -16,7 +16,6 @@ def test_registers_once_however_often_it_is_tried(build, config, tmp_path, monke
     def alone() -> dsl.Artifact:
         task = register_portfolio(
             config=config,
-            snapshot="",
             policies=given_all(dsl.Model, build.policies),
             base_model=given(dsl.Model, build.base_model),
             design=given(dsl.Artifact, build.design),

@@ -13,7 +13,7 @@ from palm.storage.files import read_json
 def test_samples_and_scores_what_the_library_does(build, config, tmp_path):
     @dsl.pipeline
     def alone() -> dsl.Dataset:
-        task = sample_reference(config=config, snapshot="", base_model=given(dsl.Model, build.base_model))
+        task = sample_reference(config=config, base_model=given(dsl.Model, build.base_model))
         return task.outputs["rollouts"]
 
     made = Path(run_locally(alone, tmp_path)["Output"].path)

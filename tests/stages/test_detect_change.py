@@ -92,7 +92,7 @@ def test_neither_torch_nor_transformers_is_imported(config, workspace):
 import json, sys, types
 from components.detect_change.component import detect_change
 changes = types.SimpleNamespace(path=sys.argv[2])
-found = detect_change.python_func(open(sys.argv[1]).read(), "", "", changes)
+found = detect_change.python_func(open(sys.argv[1]).read(), changes)
 print(json.dumps([found[0], sorted({"torch", "transformers", "trl"} & set(sys.modules))]))
 """
     (workspace / "config.json").write_text(config.to_json())
