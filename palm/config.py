@@ -14,7 +14,9 @@ from palm.training_config import Training
 class TinyModel(Section):
     """A small Llama trained from scratch on the spot: the base model of demos, tests and CI."""
 
-    corpus: str = Field(description="JSONL file of {prompt, response} pairs that it is trained on.")
+    corpus: str = Field(
+        description="JSONL file of {prompt, response} pairs that it is trained on, or its s3:// address."
+    )
     hidden_size: int = Field(96, ge=8, description="Width of the residual stream, in units.")
     layers: int = Field(2, ge=1, description="Number of transformer layers.")
     heads: int = Field(4, ge=1, description="Number of attention heads; must divide hidden_size.")
@@ -53,8 +55,10 @@ class BaseModelSource(Section):
 class Prompts(Section):
     """Where the prompts are: JSONL, each line an object with `prompt` and any further fields for the rewards."""
 
-    train: str = Field(description="JSONL file of prompts that policies are trained on.")
-    eval: str = Field(description="JSONL file of held-out prompts that every policy is evaluated on.")
+    train: str = Field(description="JSONL file of prompts that policies are trained on, or its s3:// address.")
+    eval: str = Field(
+        description="JSONL file of held-out prompts that every policy is evaluated on, or its s3:// address."
+    )
 
 
 class Design(Section):

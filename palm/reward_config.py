@@ -11,6 +11,7 @@ from palm.normalisation_config import Identity, Normalisation
 _FORMS = (
     "python:module:function",
     "python:file.py:function",
+    "python:s3://BUCKET/file.py:function",
     "hf:NAME@REVISION",
     "hf:FOLDER",
     "s3://BUCKET/PREFIX",
@@ -50,7 +51,10 @@ class _Reward(Section):
 class PythonReward(_Reward):
     """A Python function ``f(prompts, responses, **fields)`` that returns one number per response."""
 
-    uri: _uri(r"^python:.+:[^:]+$", "python:package.module:function or python:path/to/file.py:function.")
+    uri: _uri(
+        r"^python:.+:[^:]+$",
+        "python:package.module:function or python:path/to/file.py:function; the file may be s3://BUCKET/….py.",
+    )
 
 
 class _Classifying(_Reward):

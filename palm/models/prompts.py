@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.errors import DataError
+from palm.storage.local_file import local_file
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class PromptSet:
         )
 
 
-def read_records(path: Path, required: tuple[str, ...]) -> list[dict]:
+def read_records(address: str | Path, required: tuple[str, ...]) -> list[dict]:
     """Read a JSONL file of objects that all have the same keys.
 
     Args:
-        path: the file; empty lines are ignored.
+        address: the file, or its s3:// address; empty lines are ignored.
         required: keys whose values must be non-empty strings.
 
     Returns:
@@ -43,18 +44,22 @@ def read_records(path: Path, required: tuple[str, ...]) -> list[dict]:
 
     Raises:
         DataError: the file is missing, a line is not such an object, or there are none.
+        StorageError: it cannot be had from S3.
     """
+    path = local_file(str(address))
     try:
         # Not splitlines(): JSON may hold other line separators inside a string.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(str(path), rule=f"cannot be read ({error})", remedy="give the path of a JSONL file") from error
+        raise DataError(
+            str(address), rule=f"cannot be read ({error})", remedy="give the path of a JSONL file"
+        ) from error
     records = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            records.append(_record(line, f"{path} line {number}", required, records[0] if records else None))
+            records.append(_record(line, f"{address} line {number}", required, records[0] if records else None))
     if not records:
-        raise DataError(str(path), rule="holds no records", remedy="give at least one line of JSON")
+        raise DataError(str(address), rule="holds no records", remedy="give at least one line of JSON")
     return records
 
 
@@ -85,24 +90,25 @@ def _record(line: str, place: str, required: tuple[str, ...], first: dict | None
     return record
 
 
-def read_prompts(path: Path) -> PromptSet:
+def read_prompts(address: str | Path) -> PromptSet:
     """Read prompts and their fields.
 
     Args:
-        path: JSONL file; every line has `prompt` and the same further fields.
+        address: JSONL file, or its s3:// address; every line has `prompt` and the same further fields.
 
     Returns:
         The prompts.
 
     Raises:
         DataError: as in `read_records`.
+        StorageError: as in `read_records`.
     """
-    records = read_records(path, ("prompt",))
+    records = read_records(address, ("prompt",))
     names = [name for name in records[0] if name != "prompt"]
     for name in names:
         if name in ("prompts", "responses") or not name.isidentifier():
             raise DataError(
-                f"{path}: field {name!r}",
+                f"{address}: field {name!r}",
                 rule="must be a name that a reward can take as an argument, other than prompts and responses",
                 remedy="rename it",
             )

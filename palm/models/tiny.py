@@ -36,7 +36,7 @@ def build_tiny_model(
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-    records = read_records(Path(settings.corpus), ("prompt", "response"))
+    records = read_records(settings.corpus, ("prompt", "response"))
     tokenizer = _train_tokenizer(records, settings.vocabulary_size)
     prompts = encode_prompts(tokenizer, [record["prompt"] for record in records])
     responses = tokenizer([record["response"] + _END for record in records])["input_ids"]

@@ -12,6 +12,7 @@ from palm.errors import RewardError
 from palm.reward_config import PythonReward
 from palm.rewards.loaded import Loaded, RawReward
 from palm.storage.digest import file_digest, value_digest
+from palm.storage.local_file import local_file
 
 
 def load_function(spec: PythonReward) -> Loaded:
@@ -29,7 +30,7 @@ def load_function(spec: PythonReward) -> Loaded:
     what = f"reward {spec.name!r}: uri={spec.uri!r}"
     target, _, name = spec.uri.removeprefix("python:").rpartition(":")
     try:
-        module = _module_from_file(Path(target)) if target.endswith(".py") else importlib.import_module(target)
+        module = _module_from_file(local_file(target)) if target.endswith(".py") else importlib.import_module(target)
     except (Exception, SystemExit) as error:  # User code: whatever importing it raises is the user's news.
         raise RewardError(
             what,

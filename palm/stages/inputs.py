@@ -16,6 +16,7 @@ from palm.stages.design_grid import check_design
 from palm.stages.environment import check_environment
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json
+from palm.storage.local_file import local_file
 from palm.storage.store import Store
 
 BASE_MODEL_RECORD = "palm_base_model.json"
@@ -52,7 +53,7 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
         DataError: a prompt file is missing or malformed, a prompt is in both, or the rollouts are of other rewards.
         RewardError: a reward cannot be loaded.
     """
-    train, evaluation = read_prompts(Path(config.prompts.train)), read_prompts(Path(config.prompts.eval))
+    train, evaluation = read_prompts(config.prompts.train), read_prompts(config.prompts.eval)
     shared = set(train.texts) & set(evaluation.texts)
     if shared:
         raise DataError(
@@ -104,7 +105,7 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
         known = [index for index, source in enumerate(sources) if source.spec.normalisation.is_fitted]
         normalised_scores([sources[index] for index in known], raw[:, known], responses)
     if config.base_model.tiny is not None:
-        read_records(Path(config.base_model.tiny.corpus), ("prompt", "response"))
+        read_records(config.base_model.tiny.corpus, ("prompt", "response"))
     elif Path(config.base_model.source).is_absolute():
         check_model_folder(Path(config.base_model.source))
     embedding_model = config.evaluation.embedding_model
@@ -118,7 +119,7 @@ def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path
     return {
         "base_model": base_model_digest(base_model),
         "dtype": config.base_model.dtype,
-        "eval_prompts": file_digest(Path(config.prompts.eval)),
+        "eval_prompts": file_digest(local_file(config.prompts.eval)),
         "generation": config.generation.model_dump(),
         "sampler": SAMPLER,
         "rewards": [[source.spec.name, source.fingerprint] for source in inputs.rewards],

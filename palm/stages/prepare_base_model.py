@@ -9,6 +9,7 @@ from palm.stages.inputs import BASE_MODEL_RECORD
 from palm.stages.reuse import reuse_or_make
 from palm.storage.digest import file_digest, folder_digest
 from palm.storage.files import new_folder, write_json
+from palm.storage.local_file import local_file
 from palm.storage.store import Store
 
 
@@ -36,5 +37,5 @@ def prepare_base_model(config: PortfolioConfig, destination: Path) -> None:
         else:
             # Only a model trained here is worth storing; the others have a home already.
             settings = spec.tiny.model_dump(exclude={"corpus"})
-            definition = {"tiny": settings, "corpus": file_digest(Path(spec.tiny.corpus))}
+            definition = {"tiny": settings, "corpus": file_digest(local_file(spec.tiny.corpus))}
             reuse_or_make(Store(config.storage.root), "base-model", definition, destination, make)

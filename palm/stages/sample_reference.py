@@ -13,6 +13,7 @@ from palm.stages.inputs import Inputs, load_inputs, scoring_definition
 from palm.stages.reuse import reuse_or_make
 from palm.storage.digest import file_digest
 from palm.storage.files import write_json
+from palm.storage.local_file import local_file
 from palm.storage.store import Store
 
 
@@ -32,7 +33,7 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
         definition = {
             **scoring_definition(config, inputs, base_model),
             "reference": config.reference.model_dump(),
-            "train_prompts": file_digest(Path(config.prompts.train)),
+            "train_prompts": file_digest(local_file(config.prompts.train)),
         }
         reuse_or_make(
             Store(config.storage.root),

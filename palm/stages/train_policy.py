@@ -19,6 +19,7 @@ from palm.stages.reuse import reuse_or_make
 from palm.stages.train_processes import fit_policy_in_processes, needs_processes
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
+from palm.storage.local_file import local_file
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
 from palm.training.objective import Problem
@@ -73,7 +74,7 @@ class _Task:
             self.config,
             weights,
             base_model=base_model_digest(self.base_model),
-            prompts=file_digest(Path(self.config.prompts.train)),
+            prompts=file_digest(local_file(self.config.prompts.train)),
             rewards=[source.fingerprint for source in self.inputs.rewards],
         )
         store = Store(self.config.storage.root)
