@@ -90,5 +90,9 @@ class BuildError(PalmError):
     """A step of a build failed; finished work is in the store and will be reused."""
 
 
+class ClusterError(PalmError):
+    """Kubeflow Pipelines or Kubernetes cannot be reached, refuses, or lacks what a run needs."""
+
+
 class VerificationError(PalmError):
     """A certificate does not prove what it claims."""

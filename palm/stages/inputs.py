@@ -88,6 +88,21 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
     check_design(config)
     check_environment(config)
     Store(config.storage.root).check_writable()
+    return check_data(config)
+
+
+def check_data(config: PortfolioConfig) -> Inputs:
+    """Check that prompts, rewards and base model are usable: every reward is tried.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        PalmError: one of them is not.
+    """
     inputs = load_inputs(config)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
     if config.training.samples and wanted > given:

@@ -1,0 +1,130 @@
+"""Files and folders that a configuration names, moved to where pods can read them: S3, named by content."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from palm.config import PortfolioConfig
+from palm.errors import ClusterError, DataError
+from palm.models.source import MODEL_FILES
+from palm.reward_config import Reward
+from palm.storage.digest import file_digest, value_digest
+from palm.storage.s3 import s3_client, split_s3, told
+
+
+def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
+    """Upload what a configuration names on this machine.
+
+    Args:
+        config: the configuration, its paths absolute.
+
+    Returns:
+        The same configuration with addresses ``{storage.root}/inputs/SHA256/NAME`` instead of paths; of one content,
+        the address is always the same.
+
+    Raises:
+        ClusterError: it names paths, or keeps its results in a place, that pods cannot see.
+        DataError: a file or folder is missing.
+        StorageError: S3 cannot be written.
+    """
+    _check_places(config)
+    root = config.storage.root.rstrip("/")
+    base = config.base_model
+    if base.tiny is not None:
+        base = base.model_copy(
+            update={"tiny": base.tiny.model_copy(update={"corpus": _published(base.tiny.corpus, root)})}
+        )
+    else:
+        base = base.model_copy(update={"source": _published_folder(base.source, root)})
+    prompts = {"train": _published(config.prompts.train, root), "eval": _published(config.prompts.eval, root)}
+    embedding_model = config.evaluation.embedding_model
+    if embedding_model is not None:
+        embedding_model = _published_folder(embedding_model, root)
+    return config.model_copy(
+        update={
+            "base_model": base,
+            "prompts": config.prompts.model_copy(update=prompts),
+            "rewards": tuple(_published_reward(reward, root) for reward in config.rewards),
+            "metrics": tuple(_published_reward(metric, root) for metric in config.metrics),
+            "evaluation": config.evaluation.model_copy(update={"embedding_model": embedding_model}),
+        }
+    )
+
+
+def _check_places(config: PortfolioConfig) -> None:
+    if not config.storage.root.startswith("s3://"):
+        named = next(_local_paths(config), None)
+        raise ClusterError(
+            f"storage.root={config.storage.root}",
+            rule="is a folder of this machine, which pods cannot see"
+            + ("" if named is None else f"; nor can they see {named}, which would be published there"),
+            remedy="give an s3:// prefix, or --storage-root s3://BUCKET/PREFIX",
+        )
+    if config.registry.tracking_uri.startswith("sqlite://"):
+        raise ClusterError(
+            f"registry.tracking_uri={config.registry.tracking_uri}",
+            rule="is a file of this machine, which pods cannot see",
+            remedy="give the address of an MLflow server, or --tracking-uri http://…",
+        )
+
+
+def _local_paths(config: PortfolioConfig) -> Iterator[str]:
+    base = config.base_model
+    named = [config.prompts.train, config.prompts.eval, base.tiny.corpus if base.tiny else base.source]
+    yield from (path for path in named if Path(path).is_absolute())
+
+
+def _published_reward(reward: Reward, root: str) -> Reward:
+    scheme, _, rest = reward.uri.partition(":")
+    if scheme == "hf" and Path(rest).is_absolute():
+        return reward.model_copy(update={"uri": _published_folder(rest, root)})
+    target, _, function = rest.rpartition(":")
+    if scheme == "python" and target.endswith(".py"):
+        return reward.model_copy(update={"uri": f"python:{_published(target, root)}:{function}"})
+    return reward
+
+
+def _published(path: str, root: str) -> str:
+    """Address of a file; one that is an address already stays as it is."""
+    if not Path(path).is_absolute():
+        return path
+    if not Path(path).is_file():
+        raise DataError(path, rule="is not a file", remedy="give the path of a file")
+    address = f"{root}/inputs/{file_digest(Path(path))}/{_plain(Path(path).name)}"
+    _upload(Path(path), address)
+    return address
+
+
+def _published_folder(source: str, root: str) -> str:
+    """Address of a model's folder, of which only what a model needs is uploaded; hub ids stay as they are."""
+    if not Path(source).is_absolute():
+        return source
+    folder = Path(source)
+    files = sorted({path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.is_file()})
+    if not files:
+        raise DataError(source, rule="holds no files of a model", remedy="give the folder of a model")
+    address = f"{root}/inputs/{value_digest({path.name: file_digest(path) for path in files})}/{_plain(folder.name)}"
+    for path in files:
+        _upload(path, f"{address}/{path.name}")
+    return address
+
+
+def _plain(name: str) -> str:
+    """A name without characters that mean something in an address."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
+
+
+def _upload(path: Path, address: str) -> None:
+    """Upload a file unless it is there, whole: its address holds the digest of its content."""
+    from botocore.exceptions import ClientError
+
+    bucket, key = split_s3(address)
+    client = s3_client()
+    with told(address):
+        try:
+            if client.head_object(Bucket=bucket, Key=key)["ContentLength"] == path.stat().st_size:
+                return
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+                raise
+        client.upload_file(str(path), bucket, key)

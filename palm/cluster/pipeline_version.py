@@ -1,0 +1,79 @@
+"""Compiled pipelines in Kubeflow Pipelines, named by content: the same YAML is never uploaded twice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from palm.cluster.connection import Connection, named
+from palm.storage.digest import file_digest
+from pipelines.compile import compile_pipeline
+from pipelines.settings import CompileSettings
+
+BUILD, REBUILD = "build_portfolio", "rebuild_on_change"
+
+
+@dataclass(frozen=True)
+class PipelineVersion:
+    """A version of a pipeline in Kubeflow Pipelines.
+
+    Attributes:
+        pipeline_id: of the pipeline.
+        version_id: of the version.
+        name: of the version.
+        uploaded: whether it was not there before.
+    """
+
+    pipeline_id: str
+    version_id: str
+    name: str
+    uploaded: bool
+
+
+def publish_pipeline(connection: Connection, name: str, settings: CompileSettings) -> PipelineVersion:
+    """Compile a pipeline and upload it, unless the same YAML is there already.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        name: ``build_portfolio`` or ``rebuild_on_change``.
+        settings: what the compiled pipeline depends on.
+
+    Returns:
+        The version.
+
+    Raises:
+        ClusterError: a request fails.
+    """
+    title = name.replace("_", "-")
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{title}.yaml"
+        compile_pipeline(name, path, settings)
+        # With the pipeline's name, as some servers keep the versions of all pipelines side by side.
+        version_name = f"{title}-{file_digest(path)[:12]}"
+        pipeline_id = _ensure_pipeline(connection, title)
+        version = _find_version(connection, pipeline_id, version_name)
+        if version is not None:
+            return PipelineVersion(pipeline_id, version.pipeline_version_id, version_name, uploaded=False)
+        with connection.asking() as client:
+            version = client.upload_pipeline_version(str(path), version_name, pipeline_id=pipeline_id)
+    return PipelineVersion(pipeline_id, version.pipeline_version_id, version_name, uploaded=True)
+
+
+def _ensure_pipeline(connection: Connection, title: str) -> str:
+    client = connection.client
+    found = connection.listed(client.list_pipelines, "pipelines", namespace=connection.namespace, filter=named(title))
+    pipeline = next(found, None)
+    if pipeline is not None:
+        return pipeline.pipeline_id
+    with connection.asking():
+        # kfp's own upload_pipeline would give the first version the pipeline's name.
+        body = client.api_models.V2beta1Pipeline(
+            name=title, display_name=title, namespace=connection.namespace, description="Made by palm."
+        )
+        return client.pipelines.pipeline_service_create_pipeline(pipeline=body).pipeline_id
+
+
+def _find_version(connection: Connection, pipeline_id: str, name: str):
+    found = connection.listed(
+        connection.client.list_pipeline_versions, "pipeline_versions", pipeline_id=pipeline_id, filter=named(name)
+    )
+    return next(found, None)

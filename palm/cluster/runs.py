@@ -1,0 +1,147 @@
+"""Recent runs, as a person asks for them: what, how it goes, how long, why it failed."""
+
+import itertools
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from palm.cluster.connection import Connection
+from palm.cluster.experiment import find_experiment
+
+_WORDS = {
+    "PENDING": "waiting",
+    "RUNNING": "running",
+    "SUCCEEDED": "succeeded",
+    "SKIPPED": "skipped",
+    "FAILED": "failed",
+    "CANCELING": "being cancelled",
+    "CANCELED": "cancelled",
+    "PAUSED": "paused",
+}
+_STYLES = {"succeeded": "green", "failed": "red", "running": "cyan"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in Kubeflow Pipelines.
+
+    Attributes:
+        run_id: its id.
+        name: its name.
+        state: in words.
+        started: when it was made.
+        duration_seconds: until it ended, or until now.
+        scheduled: whether a schedule started it.
+        error: why it failed; None if it did not, or the server does not say.
+        link: its page.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    started: datetime
+    duration_seconds: float
+    scheduled: bool
+    error: str | None
+    link: str
+
+    def to_dict(self) -> dict:
+        """As JSON, the time in ISO 8601."""
+        return {**asdict(self), "started": self.started.isoformat()}
+
+
+def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run]:
+    """The newest runs of an experiment.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        limit: how many, ≥ 1.
+        experiment: name of the experiment.
+
+    Returns:
+        The runs, the newest first; none if there is no such experiment.
+
+    Raises:
+        ClusterError: a request fails.
+    """
+    experiment_id = find_experiment(connection, experiment)
+    if experiment_id is None:
+        return []
+    found = connection.listed(
+        connection.client.list_runs, "runs", experiment_id=experiment_id, sort_by="created_at desc"
+    )
+    return [_described(run, connection) for run in itertools.islice(found, limit)]
+
+
+def state_in_words(state: str | None) -> str:
+    """A run's state for people."""
+    return _WORDS.get(state, "unknown")
+
+
+def run_error(run) -> str | None:
+    """Why a run failed, in one line.
+
+    Args:
+        run: as the API gives it.
+
+    Returns:
+        The run's own message, or that of its first failed task; None if there is none.
+    """
+    if run.error is not None and run.error.message:
+        return _one_line(run.error.message)
+    tasks = (run.run_details.task_details if run.run_details else None) or ()
+    for task in tasks:
+        if task.error is not None and task.error.message:
+            return _one_line(f"{task.display_name}: {task.error.message}")
+    return None
+
+
+def runs_table(runs: list[Run]) -> Table:
+    """Runs for a terminal.
+
+    Args:
+        runs: the newest first.
+
+    Returns:
+        A table; below a run that failed, why.
+    """
+    table = Table()
+    for header in ("name", "state", "started", "duration", "started by", "run"):
+        table.add_column(header, no_wrap=True, justify="right" if header == "duration" else "left")
+    for run in runs:
+        table.add_row(
+            run.name,
+            run.state,
+            f"{run.started.astimezone():%Y-%m-%d %H:%M}",
+            _duration(run.duration_seconds),
+            "schedule" if run.scheduled else "hand",
+            run.run_id,
+            style=_STYLES.get(run.state),
+        )
+    return table
+
+
+def _described(run, connection: Connection) -> Run:
+    # A run that has not ended has the year 1970 there.
+    ended = run.finished_at if run.finished_at and run.finished_at.year > 1970 else datetime.now(UTC)
+    return Run(
+        run_id=run.run_id,
+        name=run.display_name,
+        state=state_in_words(run.state),
+        started=run.created_at,
+        duration_seconds=round(max(0.0, (ended - run.created_at).total_seconds()), 3),
+        scheduled=bool(run.recurring_run_id),
+        error=run_error(run) if run.state == "FAILED" else None,
+        link=connection.run_link(run.run_id),
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]

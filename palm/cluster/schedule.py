@@ -1,0 +1,194 @@
+"""The recurring run of a portfolio: exactly one, whatever happened to the calls before.
+
+Kubeflow Pipelines cannot change a recurring run, so a new one is made before the old one is removed. A call that is cut
+off in between leaves two; the next call removes what is not wanted. Between them the schedule is never missing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from palm.cluster.connection import Connection, named
+from palm.cluster.cron import next_times
+from palm.cluster.experiment import ensure_experiment, find_experiment
+from palm.cluster.pipeline_version import PipelineVersion
+from palm.errors import ClusterError
+
+_MARK = "Kept by `palm schedule`."
+"""First words of the description of the recurring runs that may be removed here."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a recurring run is to be.
+
+    Attributes:
+        name: of the recurring run.
+        cron: six fields, seconds first.
+        version: what it runs.
+        parameters: of its runs.
+        enabled: whether it starts runs.
+        service_account: that its pods run as; None: the server's choice.
+    """
+
+    name: str
+    cron: str
+    version: PipelineVersion
+    parameters: dict
+    enabled: bool = True
+    service_account: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a schedule.
+
+    Attributes:
+        recurring_run_id: of the one recurring run that there is now.
+        change: ``created``, ``replaced`` or ``unchanged``.
+        removed: ids of those that were removed.
+        next_times: when it fires next, UTC.
+    """
+
+    recurring_run_id: str
+    change: str
+    removed: list[str]
+    next_times: list[datetime]
+
+
+def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str, must_exist: bool = False) -> Outcome:
+    """Make a schedule what it is to be: made if missing, replaced if its settings differ, else left alone.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        schedule: as wanted.
+        experiment: name of the experiment of its runs; made if missing.
+        must_exist: refuse to make the first one.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ClusterError: the cron is wrong, a request fails, there is none although it must exist, or a recurring run of
+            that name was not made here.
+    """
+    times = next_times(schedule.cron)
+    experiment_id = ensure_experiment(connection, experiment)
+    before = _existing(connection, experiment_id, schedule.name)
+    if must_exist and not before:
+        raise ClusterError(
+            f"recurring run {schedule.name!r}", rule="does not exist", remedy="leave out --update, or check --name"
+        )
+    kept = _newest(before)
+    change = "unchanged" if kept is not None and len(before) == 1 else "replaced"
+    if kept is None or not _is(kept, schedule):
+        change = "replaced" if before else "created"
+        kept = _create(connection, experiment_id, schedule)
+    removed = _remove_others(connection, experiment_id, schedule.name, kept, before)
+    return Outcome(kept.recurring_run_id, change, removed, times)
+
+
+def remove_schedule(connection: Connection, name: str, *, experiment: str) -> list[str]:
+    """Remove a schedule; runs that it started go on.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        name: of the recurring run.
+        experiment: name of the experiment.
+
+    Returns:
+        Ids of what was removed; empty if there was none.
+
+    Raises:
+        ClusterError: a request fails, or a recurring run of that name was not made here.
+    """
+    experiment_id = find_experiment(connection, experiment)
+    found = [] if experiment_id is None else _existing(connection, experiment_id, name)
+    for run in found:
+        _delete(connection, run.recurring_run_id)
+    return [run.recurring_run_id for run in found]
+
+
+def _existing(connection: Connection, experiment_id: str, name: str) -> list:
+    """The recurring runs of a name, all of which must have been made here."""
+    found = list(
+        connection.listed(
+            connection.client.list_recurring_runs, "recurring_runs", experiment_id=experiment_id, filter=named(name)
+        )
+    )
+    for run in found:
+        if not (run.description or "").startswith(_MARK):
+            raise ClusterError(
+                f"recurring run {name!r} ({run.recurring_run_id})",
+                rule="was not made by `palm schedule`, which therefore does not replace it",
+                remedy="remove it in Kubeflow Pipelines, or give another --name",
+            )
+    return found
+
+
+def _newest(runs: list):
+    """The one that was made last; None if there is none, or others were made in the same second."""
+    newest = max(runs, key=lambda run: run.created_at, default=None)
+    rivals = [run for run in runs if run is not newest and run.created_at >= newest.created_at]
+    return None if rivals else newest
+
+
+def _is(run, schedule: Schedule) -> bool:
+    """Whether a recurring run has the settings that are wanted."""
+    reference, config = run.pipeline_version_reference, run.runtime_config
+    return (
+        run.trigger is not None
+        and run.trigger.cron_schedule is not None
+        and run.trigger.cron_schedule.cron == schedule.cron
+        and reference is not None
+        and reference.pipeline_id == schedule.version.pipeline_id
+        and reference.pipeline_version_id == schedule.version.version_id
+        and config is not None
+        and config.parameters == schedule.parameters
+        and int(run.max_concurrency) == 1
+        and bool(run.no_catchup)
+        and (run.status == "ENABLED") == schedule.enabled
+        # The server fills in its own choice where none was made.
+        and schedule.service_account in (None, run.service_account)
+    )
+
+
+def _create(connection: Connection, experiment_id: str, schedule: Schedule):
+    with connection.asking() as client:
+        return client.create_recurring_run(
+            experiment_id,
+            schedule.name,
+            description=f"{_MARK} Its settings are changed by calling that again.",
+            cron_expression=schedule.cron,
+            max_concurrency=1,
+            no_catchup=True,
+            params=schedule.parameters,
+            pipeline_id=schedule.version.pipeline_id,
+            version_id=schedule.version.version_id,
+            enabled=schedule.enabled,
+            service_account=schedule.service_account,
+        )
+
+
+def _remove_others(connection: Connection, experiment_id: str, name: str, kept, before: list) -> list[str]:
+    """Remove what was there before and what others made meanwhile, but not what is newer: two calls at once would
+    otherwise remove each other's."""
+    known = {run.recurring_run_id for run in before}
+    removed = []
+    for run in _existing(connection, experiment_id, name):
+        identity = run.recurring_run_id
+        if identity != kept.recurring_run_id and (identity in known or run.created_at < kept.created_at):
+            _delete(connection, identity)
+            removed.append(identity)
+    return removed
+
+
+def _delete(connection: Connection, recurring_run_id: str) -> None:
+    import kfp_server_api
+
+    with connection.asking() as client:
+        try:
+            client.delete_recurring_run(recurring_run_id)
+        except kfp_server_api.ApiException as error:
+            # Another call, or this one before its answer was lost, has removed it.
+            if error.status != 404:
+                raise

@@ -1,0 +1,136 @@
+"""Submitting a run, and following it."""
+
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from palm.cluster.connection import Connection
+from palm.cluster.experiment import EXPERIMENT, ensure_experiment
+from palm.cluster.input_files import publish_inputs
+from palm.cluster.parameters import Resources, run_parameters
+from palm.cluster.pipeline_version import PipelineVersion, publish_pipeline
+from palm.cluster.runs import run_error, state_in_words
+from palm.config import PortfolioConfig
+from palm.errors import ClusterError
+from palm.stages.design_grid import check_design
+from palm.stages.inputs import check_data
+from pipelines.settings import CompileSettings
+
+_ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A run that was started.
+
+    Attributes:
+        run_id: its id.
+        name: its name.
+        link: its page.
+        version: what it runs.
+    """
+
+    run_id: str
+    name: str
+    link: str
+    version: PipelineVersion
+
+
+def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
+    """Check what would make a run fail late.
+
+    Args:
+        config: the configuration.
+        try_inputs: read the prompts and try the rewards on this machine.
+
+    Raises:
+        ClusterError: rewards are to be tried, but the libraries that they need are not installed.
+        PalmError: the design or an input is unusable.
+    """
+    check_design(config)
+    if not try_inputs:
+        return
+    if importlib.util.find_spec("torch") is None:
+        raise ClusterError(
+            "prompts and rewards",
+            rule="cannot be tried here (palm's extra `train` is not installed)",
+            remedy="pip install 'palm[train]', or submit with --no-validate",
+        )
+    check_data(config)
+
+
+def submit(
+    connection: Connection,
+    config: PortfolioConfig,
+    *,
+    pipeline: str,
+    resources: Resources,
+    settings: CompileSettings,
+    experiment: str = EXPERIMENT,
+    service_account: str | None = None,
+) -> Submission:
+    """Start a run of a pipeline, with all that it needs uploaded.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        config: the configuration, its paths absolute.
+        pipeline: ``build_portfolio`` or ``rebuild_on_change``.
+        resources: of its tasks.
+        settings: what the compiled pipeline depends on.
+        experiment: name of the experiment in Kubeflow Pipelines; made if missing.
+        service_account: that its pods run as; None: the server's choice.
+
+    Returns:
+        The run.
+
+    Raises:
+        PalmError: a file, S3 or a request fails.
+    """
+    parameters = run_parameters(publish_inputs(config), resources)
+    version = publish_pipeline(connection, pipeline, settings)
+    name = f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    experiment_id = ensure_experiment(connection, experiment)
+    with connection.asking() as client:
+        run = client.run_pipeline(
+            experiment_id,
+            name,
+            params=parameters,
+            pipeline_id=version.pipeline_id,
+            version_id=version.version_id,
+            service_account=service_account,
+        )
+    return Submission(run.run_id, name, connection.run_link(run.run_id), version)
+
+
+def follow(
+    connection: Connection, run_id: str, *, on_state: Callable[[str], None], seconds_between: float = 10.0
+) -> None:
+    """Wait until a run has ended.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        run_id: of the run.
+        on_state: called with every new state, in words.
+        seconds_between: requests, in seconds, > 0.
+
+    Raises:
+        ClusterError: the run did not succeed, or a request fails.
+    """
+    state = None
+    while state not in _ENDED:
+        # kfp's own wait_for_run_completion never returns from a run that was cancelled.
+        with connection.asking() as client:
+            run = client.get_run(run_id)
+        if run.state != state:
+            state = run.state
+            on_state(state_in_words(state))
+        if state not in _ENDED:
+            time.sleep(seconds_between)
+    if state not in ("SUCCEEDED", "SKIPPED"):
+        raise ClusterError(
+            f"run {run_id}",
+            rule=f"{state_in_words(state)} ({run_error(run) or 'the server does not say why'})",
+            remedy=f"see {connection.run_link(run_id)}; finished work is kept and reused by the next run",
+        )
