@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from palm import __version__
+from palm.cluster_commands import commands as cluster
 from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
@@ -38,6 +39,7 @@ app = typer.Typer(
     help="Portfolios of aligned language models: train a few policies, serve every preference.",
 )
 app.add_typer(geometry)
+app.add_typer(cluster)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 

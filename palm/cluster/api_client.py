@@ -42,7 +42,7 @@ class ApiClient(kfp.Client):
     def version(self) -> str | None:
         """Version of the API server; None if it does not tell. Only the older health check does."""
         try:
-            response, *_ = self._healthz_api.api_client.call_api(
+            response = self._healthz_api.api_client.call_api(
                 "/apis/v1beta1/healthz",
                 "GET",
                 auth_settings=["Bearer"],

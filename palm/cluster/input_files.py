@@ -27,7 +27,7 @@ def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
         DataError: a file or folder is missing.
         StorageError: S3 cannot be written.
     """
-    _check_places(config)
+    check_places(config)
     root = config.storage.root.rstrip("/")
     base = config.base_model
     if base.tiny is not None:
@@ -51,7 +51,15 @@ def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
     )
 
 
-def _check_places(config: PortfolioConfig) -> None:
+def check_places(config: PortfolioConfig) -> None:
+    """Check that results and records go where pods can write them.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        ClusterError: they go to this machine.
+    """
     if not config.storage.root.startswith("s3://"):
         named = next(_local_paths(config), None)
         raise ClusterError(

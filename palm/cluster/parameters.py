@@ -29,33 +29,56 @@ class Resources:
     tolerations: list = field(default_factory=list)
     secret: str = "palm-credentials"
 
-    @staticmethod
-    def read_json(option: str, text: str, kind: type):
-        """Read the value of an option that is JSON.
+    @classmethod
+    def from_text(cls, *, node_selector: str, tolerations: str, **others) -> "Resources":
+        """Read what a command line can hold only as JSON.
 
         Args:
-            option: its name, for the message.
-            text: the value.
-            kind: dict or list.
+            node_selector: JSON object.
+            tolerations: JSON list.
+            **others: the other attributes.
 
         Returns:
-            The object or list.
+            The resources.
 
         Raises:
-            ClusterError: it is not one.
+            ClusterError: a text is not what it must be.
         """
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, kind):
-            example = '{"pool": "gpu"}' if kind is dict else '[{"key": "nvidia.com/gpu", "operator": "Exists"}]'
-            raise ClusterError(
-                f"{option}={text}",
-                rule=f"must be a JSON {'object' if kind is dict else 'list'}",
-                remedy=f"write e.g. {example}",
-            )
-        return value
+        return cls(
+            node_selector=read_json("--node-selector", node_selector, dict),
+            tolerations=read_json("--tolerations", tolerations, list),
+            **others,
+        )
+
+
+_EXAMPLES = {dict: '{"pool": "gpu"}', list: '[{"key": "nvidia.com/gpu", "operator": "Exists"}]'}
+
+
+def read_json(option: str, text: str, kind: type):
+    """Read the value of an option that is JSON.
+
+    Args:
+        option: its name, for the message.
+        text: the value.
+        kind: dict or list.
+
+    Returns:
+        The object or list.
+
+    Raises:
+        ClusterError: it is not one.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise ClusterError(
+            f"{option}={text}",
+            rule=f"must be a JSON {'object' if kind is dict else 'list'}",
+            remedy=f"write e.g. {_EXAMPLES[kind]}",
+        )
+    return value
 
 
 def run_parameters(config: PortfolioConfig, resources: Resources) -> dict:

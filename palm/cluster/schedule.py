@@ -9,9 +9,13 @@ from datetime import datetime
 
 from palm.cluster.connection import Connection, named
 from palm.cluster.cron import next_times
-from palm.cluster.experiment import ensure_experiment, find_experiment
-from palm.cluster.pipeline_version import PipelineVersion
+from palm.cluster.experiment import EXPERIMENT, ensure_experiment
+from palm.cluster.input_files import publish_inputs
+from palm.cluster.parameters import Resources, run_parameters
+from palm.cluster.pipeline_version import REBUILD, PipelineVersion, publish_pipeline
+from palm.config import PortfolioConfig
 from palm.errors import ClusterError
+from pipelines.settings import CompileSettings
 
 _MARK = "Kept by `palm schedule`."
 """First words of the description of the recurring runs that may be removed here."""
@@ -55,6 +59,51 @@ class Outcome:
     next_times: list[datetime]
 
 
+def schedule_rebuilds(
+    connection: Connection,
+    config: PortfolioConfig,
+    cron: str,
+    *,
+    name: str,
+    resources: Resources,
+    settings: CompileSettings,
+    enabled: bool = True,
+    experiment: str = EXPERIMENT,
+    service_account: str | None = None,
+    must_exist: bool = False,
+) -> Outcome:
+    """Rebuild a portfolio at the times of a schedule, if its inputs have changed; one rebuild at a time.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        config: the configuration, its paths absolute.
+        cron: six fields, seconds first.
+        name: of the recurring run.
+        resources: of its tasks.
+        settings: what the compiled pipeline depends on.
+        enabled: whether it starts runs.
+        experiment: name of the experiment of its runs; made if missing.
+        service_account: that its pods run as; None: the server's choice.
+        must_exist: refuse to make the first one.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PalmError: as in `keep_schedule`, or a file or S3 fails.
+    """
+    next_times(cron)
+    wanted = Schedule(
+        name=name,
+        cron=cron,
+        parameters=run_parameters(publish_inputs(config), resources),
+        version=publish_pipeline(connection, REBUILD, settings),
+        enabled=enabled,
+        service_account=service_account,
+    )
+    return keep_schedule(connection, wanted, experiment=experiment, must_exist=must_exist)
+
+
 def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str, must_exist: bool = False) -> Outcome:
     """Make a schedule what it is to be: made if missing, replaced if its settings differ, else left alone.
 
@@ -73,27 +122,26 @@ def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str
     """
     times = next_times(schedule.cron)
     experiment_id = ensure_experiment(connection, experiment)
-    before = _existing(connection, experiment_id, schedule.name)
+    before = _existing(connection, schedule.name)
     if must_exist and not before:
         raise ClusterError(
             f"recurring run {schedule.name!r}", rule="does not exist", remedy="leave out --update, or check --name"
         )
     kept = _newest(before)
     change = "unchanged" if kept is not None and len(before) == 1 else "replaced"
-    if kept is None or not _is(kept, schedule):
+    if kept is None or kept.experiment_id != experiment_id or not _is(kept, schedule):
         change = "replaced" if before else "created"
         kept = _create(connection, experiment_id, schedule)
-    removed = _remove_others(connection, experiment_id, schedule.name, kept, before)
+    removed = _remove_others(connection, schedule.name, kept, before)
     return Outcome(kept.recurring_run_id, change, removed, times)
 
 
-def remove_schedule(connection: Connection, name: str, *, experiment: str) -> list[str]:
+def remove_schedule(connection: Connection, name: str) -> list[str]:
     """Remove a schedule; runs that it started go on.
 
     Args:
         connection: Kubeflow Pipelines.
         name: of the recurring run.
-        experiment: name of the experiment.
 
     Returns:
         Ids of what was removed; empty if there was none.
@@ -101,20 +149,16 @@ def remove_schedule(connection: Connection, name: str, *, experiment: str) -> li
     Raises:
         ClusterError: a request fails, or a recurring run of that name was not made here.
     """
-    experiment_id = find_experiment(connection, experiment)
-    found = [] if experiment_id is None else _existing(connection, experiment_id, name)
+    found = _existing(connection, name)
     for run in found:
         _delete(connection, run.recurring_run_id)
     return [run.recurring_run_id for run in found]
 
 
-def _existing(connection: Connection, experiment_id: str, name: str) -> list:
-    """The recurring runs of a name, all of which must have been made here."""
-    found = list(
-        connection.listed(
-            connection.client.list_recurring_runs, "recurring_runs", experiment_id=experiment_id, filter=named(name)
-        )
-    )
+def _existing(connection: Connection, name: str) -> list:
+    """The recurring runs of a name in all experiments, all of which must have been made here."""
+    request = connection.client.list_recurring_runs
+    found = list(connection.listed(request, "recurring_runs", namespace=connection.namespace, filter=named(name)))
     for run in found:
         if not (run.description or "").startswith(_MARK):
             raise ClusterError(
@@ -159,7 +203,7 @@ def _create(connection: Connection, experiment_id: str, schedule: Schedule):
             schedule.name,
             description=f"{_MARK} Its settings are changed by calling that again.",
             cron_expression=schedule.cron,
-            max_concurrency=1,
+            max_concurrency="1",  # JSON has no int64: the API wants a string.
             no_catchup=True,
             params=schedule.parameters,
             pipeline_id=schedule.version.pipeline_id,
@@ -169,12 +213,12 @@ def _create(connection: Connection, experiment_id: str, schedule: Schedule):
         )
 
 
-def _remove_others(connection: Connection, experiment_id: str, name: str, kept, before: list) -> list[str]:
+def _remove_others(connection: Connection, name: str, kept, before: list) -> list[str]:
     """Remove what was there before and what others made meanwhile, but not what is newer: two calls at once would
     otherwise remove each other's."""
     known = {run.recurring_run_id for run in before}
     removed = []
-    for run in _existing(connection, experiment_id, name):
+    for run in _existing(connection, name):
         identity = run.recurring_run_id
         if identity != kept.recurring_run_id and (identity in known or run.created_at < kept.created_at):
             _delete(connection, identity)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from palm.cluster.connection import Connection
 from palm.cluster.experiment import EXPERIMENT, ensure_experiment
-from palm.cluster.input_files import publish_inputs
+from palm.cluster.input_files import check_places, publish_inputs
 from palm.cluster.parameters import Resources, run_parameters
 from palm.cluster.pipeline_version import PipelineVersion, publish_pipeline
 from palm.cluster.runs import run_error, state_in_words
@@ -46,9 +46,10 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
         try_inputs: read the prompts and try the rewards on this machine.
 
     Raises:
-        ClusterError: rewards are to be tried, but the libraries that they need are not installed.
+        ClusterError: results would go to this machine, or what rewards need is not installed here.
         PalmError: the design or an input is unusable.
     """
+    check_places(config)
     check_design(config)
     if not try_inputs:
         return

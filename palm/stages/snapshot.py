@@ -1,7 +1,6 @@
 """What a build is made from at one moment, and in words how two such moments differ."""
 
 import json
-from pathlib import Path
 
 from palm import __version__
 from palm.config import PortfolioConfig
@@ -10,6 +9,7 @@ from palm.models.identity import model_identity
 from palm.reward_config import Reward
 from palm.rewards.identity import reward_identity
 from palm.storage.digest import file_digest
+from palm.storage.local_file import local_file
 
 _DIGEST_DIGITS = 64
 _SHOWN_DIGITS = 12
@@ -41,7 +41,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
     return {
         "palm": __version__,
         "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},
-        "prompts": {name: file_digest(Path(place)) for name, place in config.prompts},
+        "prompts": {name: file_digest(local_file(place)) for name, place in config.prompts},
         "rewards": identities(config.rewards),
         "reward_order": config.reward_names,
         "metrics": identities(config.metrics),
@@ -98,7 +98,7 @@ def _base_model(config: PortfolioConfig) -> dict:
     spec = config.base_model
     if spec.tiny is None:
         return model_identity(spec.source, option="base_model.source")
-    return {"tiny": spec.tiny.model_dump(exclude={"corpus"}), "corpus": file_digest(Path(spec.tiny.corpus))}
+    return {"tiny": spec.tiny.model_dump(exclude={"corpus"}), "corpus": file_digest(local_file(spec.tiny.corpus))}
 
 
 def _flat(value, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:

@@ -1,0 +1,112 @@
+"""Whether an image is in its registry, asked by the registry's HTTP API (distribution specification)."""
+
+from dataclasses import dataclass
+
+from palm.errors import ClusterError
+
+_SECONDS = 15
+_MANIFESTS = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where an image is.
+
+    Attributes:
+        registry: host and port.
+        name: of the repository.
+        version: tag or digest.
+    """
+
+    registry: str
+    name: str
+    version: str
+
+    @classmethod
+    def parse(cls, image: str) -> "Reference":
+        """Read an image's reference as Docker does: without a registry, Docker's own is meant."""
+        name, _, digest = image.partition("@")
+        first, slash, rest = name.partition("/")
+        has_registry = slash and ("." in first or ":" in first or first == "localhost")
+        registry, path = (first, rest) if has_registry else ("registry-1.docker.io", name)
+        if not has_registry and "/" not in path:
+            path = f"library/{path}"
+        path, _, tag = path.partition(":")
+        return cls(registry, path, digest or tag or "latest")
+
+    @property
+    def manifest(self) -> str:
+        """URL of its manifest; a registry of this machine has no certificate."""
+        scheme = "http" if self.registry.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+        return f"{scheme}://{self.registry}/v2/{self.name}/manifests/{self.version}"
+
+
+def find_image(image: str, *, elsewhere: str) -> str:
+    """Ask an image's registry for it, without credentials.
+
+    Args:
+        image: its reference.
+        elsewhere: what is known of other places, for the message of an error.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ClusterError: it is not there, or that cannot be told from here.
+    """
+    import requests
+
+    reference = Reference.parse(image)
+    if reference.registry == "localhost":
+        raise ClusterError(
+            f"image {image}",
+            rule=f"localhost is no registry that nodes can pull from, and {elsewhere}",
+            remedy="push the image to a registry and name it with --image and --gpu-image, or load it into the nodes",
+        )
+    try:
+        answer = _head(reference)
+    except requests.RequestException as error:
+        raise ClusterError(
+            f"image {image}",
+            rule=f"{reference.registry} cannot be reached from here ({type(error).__name__}), and {elsewhere}",
+            remedy="check the name; what nodes can pull may differ from what this machine can",
+        ) from error
+    if answer.status_code in (401, 403):
+        raise ClusterError(
+            f"image {image}",
+            rule=f"{reference.registry} shows it to nobody without credentials, and {elsewhere}",
+            remedy="check that it exists, and that the pods' service account has its image pull secret",
+        )
+    if answer.status_code != 200:
+        raise ClusterError(
+            f"image {image}",
+            rule=f"is not in {reference.registry} ({answer.status_code}), and {elsewhere}",
+            remedy="push it, or name another with --image and --gpu-image",
+        )
+    return f"{image} is in {reference.registry}"
+
+
+def _head(reference: Reference):
+    """Ask for the manifest, with a token for everybody where the registry wants one."""
+    import requests
+    from requests.utils import parse_dict_header
+
+    headers = {"Accept": _MANIFESTS}
+    answer = requests.head(reference.manifest, headers=headers, timeout=_SECONDS, allow_redirects=True)
+    kind, _, challenge = answer.headers.get("WWW-Authenticate", "").partition(" ")
+    if answer.status_code != 401 or kind.lower() != "bearer":
+        return answer
+    wanted = parse_dict_header(challenge)
+    realm = wanted.pop("realm", "")
+    issued = requests.get(realm, params=wanted, timeout=_SECONDS)
+    if issued.status_code != 200:
+        return answer
+    token = issued.json().get("token") or issued.json().get("access_token")
+    return requests.head(reference.manifest, headers={**headers, "Authorization": f"Bearer {token}"}, timeout=_SECONDS)

@@ -1,0 +1,175 @@
+"""What Kubernetes says of a cluster: secrets, nodes, pods."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from palm.errors import ClusterError
+
+_TIMEOUT = (5, 20)
+"""Seconds to connect and to answer."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node with accelerators.
+
+    Attributes:
+        name: of the node.
+        allocatable: accelerators that pods can have there.
+        free: those that no pod has; None if pods cannot be listed.
+    """
+
+    name: str
+    allocatable: int
+    free: int | None
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """A cluster, answering.
+
+    Attributes:
+        core: a `kubernetes.client.CoreV1Api`.
+        host: its address.
+        version: of the cluster.
+    """
+
+    core: object
+    host: str
+    version: str
+
+    def secret_keys(self, namespace: str, name: str) -> set[str]:
+        """Names of a Secret's keys; its values are not kept.
+
+        Args:
+            namespace: of the Secret.
+            name: of the Secret.
+
+        Returns:
+            The names.
+
+        Raises:
+            ClusterError: there is no such Secret, or reading it is not allowed.
+        """
+        missing = (
+            f"kubectl create secret generic {name} --namespace {namespace} --from-literal=AWS_ACCESS_KEY_ID=… …; "
+            "not needed where the pods' service account has all rights"
+        )
+        with _told(f"secret {name} in {namespace}", missing):
+            return set(self.core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT).data or {})
+
+    def accelerators(self, accelerator: str, node_selector: dict) -> list[Node]:
+        """The nodes that have an accelerator and take pods.
+
+        Args:
+            accelerator: its resource name.
+            node_selector: labels that a node must have.
+
+        Returns:
+            The nodes.
+
+        Raises:
+            ClusterError: listing nodes is not allowed.
+        """
+        from kubernetes.utils import parse_quantity
+
+        used = self._used(accelerator)
+        nodes = []
+        for node in self._nodes():
+            labels = node.metadata.labels or {}
+            amount = int(parse_quantity((node.status.allocatable or {}).get(accelerator, "0")))
+            if amount and not node.spec.unschedulable and node_selector.items() <= labels.items():
+                name = node.metadata.name
+                nodes.append(Node(name, amount, None if used is None else amount - used.get(name, 0)))
+        return nodes
+
+    def nodes_with_image(self, image: str) -> int:
+        """How many nodes say that they hold an image; each names at most fifty.
+
+        Args:
+            image: its full reference.
+
+        Returns:
+            The number of nodes.
+
+        Raises:
+            ClusterError: listing nodes is not allowed.
+        """
+        return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
+
+    def _nodes(self) -> list:
+        with _told("nodes of the cluster", "check the cluster"):
+            return self.core.list_node(_request_timeout=_TIMEOUT).items
+
+    def _used(self, accelerator: str) -> dict[str, int] | None:
+        """Accelerators that pods have, by node; None where listing pods is not allowed."""
+        from kubernetes.client import ApiException
+        from kubernetes.utils import parse_quantity
+
+        running = "status.phase!=Succeeded,status.phase!=Failed"
+        try:
+            with _told("pods of the cluster", "check the cluster"):
+                pods = self.core.list_pod_for_all_namespaces(field_selector=running, _request_timeout=_TIMEOUT).items
+        except ClusterError as error:
+            if isinstance(error.__cause__, ApiException) and error.__cause__.status == 403:
+                return None
+            raise
+        used: dict[str, int] = {}
+        for pod in pods:
+            for container in pod.spec.containers:
+                requests = (container.resources and container.resources.requests) or {}
+                amount = int(parse_quantity(requests.get(accelerator, "0")))
+                used[pod.spec.node_name] = used.get(pod.spec.node_name, 0) + amount
+        return used
+
+
+def connect_kubernetes() -> Kubernetes:
+    """Reach the cluster of this pod, or the one that kubectl reaches.
+
+    Returns:
+        The cluster.
+
+    Raises:
+        ClusterError: there is none, or it does not answer.
+    """
+    from kubernetes import client, config
+
+    try:
+        config.load_config()
+    except (config.ConfigException, OSError, ValueError) as error:
+        raise ClusterError(
+            "Kubernetes",
+            rule=f"is not configured here ({error})",
+            remedy="set KUBECONFIG, or run `palm doctor` where kubectl works or in a pod",
+        ) from error
+    with _told("Kubernetes", "check KUBECONFIG"):
+        version = client.VersionApi().get_code(_request_timeout=_TIMEOUT).git_version
+        core = client.CoreV1Api()
+        return Kubernetes(core, core.api_client.configuration.host, version)
+
+
+@contextlib.contextmanager
+def _told(what: str, missing: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a request into a `ClusterError`."""
+    import urllib3
+    from kubernetes.client import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        if error.status == 404:
+            raise ClusterError(what, rule="does not exist", remedy=missing) from error
+        message = error.reason
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            message = json.loads(error.body).get("message") or message
+        remedy = {
+            401: "sign in again: the credentials of KUBECONFIG have expired",
+            403: "ask for this right, or have somebody look who has it",
+        }.get(error.status, "see what it says")
+        raise ClusterError(what, rule=f"cannot be read ({error.status} {message})", remedy=remedy) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise ClusterError(
+            what, rule=f"cannot be reached ({error})", remedy="check KUBECONFIG and the network"
+        ) from error

@@ -1,0 +1,281 @@
+"""The commands of `palm` for Kubeflow Pipelines in a cluster: submit, schedule, list runs, find out what is missing."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from palm.cluster_options import (
+    Accelerator,
+    AcceleratorCount,
+    CaFile,
+    ConfigPath,
+    Cpu,
+    Experiment,
+    GpuImage,
+    Host,
+    Hours,
+    Image,
+    Memory,
+    Namespace,
+    NodeSelector,
+    Parallel,
+    Retries,
+    Secret,
+    ServiceAccount,
+    StorageRoot,
+    TokenFile,
+    Tolerations,
+    TrackingUri,
+    Validate,
+    checked_config,
+    placed_config,
+    settings,
+)
+from palm.geometry_commands import Json
+
+commands = typer.Typer()
+
+
+class Pipeline(StrEnum):
+    """The pipelines that can be submitted."""
+
+    build_portfolio = "build_portfolio"
+    rebuild_on_change = "rebuild_on_change"
+
+
+@commands.command()
+def submit(
+    config: ConfigPath,
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run; exits with 1 if it fails.")] = False,
+    validate: Validate = True,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    experiment: Experiment = "palm",
+    storage_root: StorageRoot = None,
+    tracking_uri: TrackingUri = None,
+    accelerator: Accelerator = "nvidia.com/gpu",
+    accelerator_count: AcceleratorCount = 1,
+    cpu: Cpu = "4",
+    memory: Memory = "32Gi",
+    node_selector: NodeSelector = "{}",
+    tolerations: Tolerations = "[]",
+    secret: Secret = "palm-credentials",
+    service_account: ServiceAccount = None,
+    parallel: Parallel = 4,
+    retries: Retries = 3,
+    hours: Hours = 24,
+    image: Image = None,
+    gpu_image: GpuImage = None,
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline in a cluster, with the files that the configuration names uploaded to its s3:// storage."""
+    from palm.cluster.connection import Address, connect
+    from palm.cluster.parameters import Resources
+    from palm.cluster.submission import follow
+    from palm.cluster.submission import submit as submit_run
+
+    resources = Resources.from_text(
+        accelerator=accelerator,
+        accelerator_count=accelerator_count,
+        cpu=cpu,
+        memory=memory,
+        node_selector=node_selector,
+        tolerations=tolerations,
+        secret=secret,
+    )
+    loaded = checked_config(config, storage_root, tracking_uri, validate)
+    connection = connect(Address(host, namespace, token_file, ca_file))
+    run = submit_run(
+        connection,
+        loaded,
+        pipeline=pipeline.value,
+        resources=resources,
+        settings=settings(parallel, retries, hours, image, gpu_image),
+        experiment=experiment,
+        service_account=service_account,
+    )
+    if as_json:
+        version = {"pipeline_version": run.version.name, "uploaded": run.version.uploaded}
+        typer.echo(json.dumps({"run_id": run.run_id, "name": run.name, "link": run.link, **version}))
+    else:
+        typer.echo(f"{run.version.name} {'uploaded' if run.version.uploaded else 'was there already'}")
+        typer.echo(f"run {run.run_id} ({run.name})")
+        typer.echo(run.link)
+    if wait:
+        follow(connection, run.run_id, on_state=lambda state: typer.echo(state, err=as_json))
+
+
+@commands.command()
+def schedule(
+    config: ConfigPath,
+    cron: Annotated[
+        str | None,
+        typer.Option(help='Six fields, seconds first, UTC: "0 0 2 * * *" is every day at 02:00.'),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the recurring run; unset: the portfolio's.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Refuse to make a schedule that is not there yet.")] = False,
+    disable: Annotated[bool, typer.Option("--disable", help="Keep it, but let it start no runs.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it; needs no --cron.")] = False,
+    validate: Validate = True,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    experiment: Experiment = "palm",
+    storage_root: StorageRoot = None,
+    tracking_uri: TrackingUri = None,
+    accelerator: Accelerator = "nvidia.com/gpu",
+    accelerator_count: AcceleratorCount = 1,
+    cpu: Cpu = "4",
+    memory: Memory = "32Gi",
+    node_selector: NodeSelector = "{}",
+    tolerations: Tolerations = "[]",
+    secret: Secret = "palm-credentials",
+    service_account: ServiceAccount = None,
+    parallel: Parallel = 4,
+    retries: Retries = 3,
+    hours: Hours = 24,
+    image: Image = None,
+    gpu_image: GpuImage = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild a portfolio at the times of a cron, if its inputs have changed; a second call updates the schedule."""
+    from palm.cluster.connection import Address, connect
+    from palm.cluster.cron import next_times
+    from palm.cluster.parameters import Resources
+    from palm.cluster.schedule import remove_schedule, schedule_rebuilds
+    from palm.config_file import load_config
+    from palm.errors import ClusterError
+
+    address = Address(host, namespace, token_file, ca_file)
+    if delete:
+        wanted = name or load_config(config).name
+        removed = remove_schedule(connect(address), wanted)
+        result = {"change": "removed" if removed else "unchanged", "removed": removed}
+        typer.echo(json.dumps(result) if as_json else f"{wanted}: {len(removed)} removed")
+        return
+    if cron is None:
+        raise ClusterError("--cron is not given", rule="a schedule needs its times", remedy='e.g. --cron "0 0 2 * * *"')
+    next_times(cron)  # Before anything is uploaded.
+    resources = Resources.from_text(
+        accelerator=accelerator,
+        accelerator_count=accelerator_count,
+        cpu=cpu,
+        memory=memory,
+        node_selector=node_selector,
+        tolerations=tolerations,
+        secret=secret,
+    )
+    loaded = checked_config(config, storage_root, tracking_uri, validate)
+    outcome = schedule_rebuilds(
+        connect(address),
+        loaded,
+        cron,
+        name=name or loaded.name,
+        resources=resources,
+        settings=settings(parallel, retries, hours, image, gpu_image),
+        enabled=not disable,
+        experiment=experiment,
+        service_account=service_account,
+        must_exist=update,
+    )
+    times = [f"{time:%Y-%m-%d %H:%M:%S}" for time in outcome.next_times]
+    if as_json:
+        result = {"recurring_run_id": outcome.recurring_run_id, "change": outcome.change, "removed": outcome.removed}
+        typer.echo(json.dumps({**result, "enabled": not disable, "next_times": times}))
+        return
+    removed = f", {len(outcome.removed)} removed" if outcome.removed else ""
+    typer.echo(f"{name or loaded.name}: {outcome.change}{removed}, recurring run {outcome.recurring_run_id}")
+    typer.echo("disabled: starts no runs" if disable else f"next (UTC): {', '.join(times)}")
+
+
+@commands.command()
+def runs(
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    experiment: Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines.")] = "palm",
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    as_json: Json = False,
+) -> None:
+    """List recent runs in a cluster, the newest first: state, duration, and why one failed."""
+    from palm.cluster.connection import Address, connect
+    from palm.cluster.runs import recent_runs, runs_table
+
+    found = recent_runs(connect(Address(host, namespace, token_file, ca_file)), limit, experiment)
+    if as_json:
+        typer.echo(json.dumps([run.to_dict() for run in found]))
+        return
+    if not found:
+        typer.echo(f"no runs in experiment {experiment}")
+        return
+    console = Console()
+    # Off a terminal rich assumes 80 columns, which would cut the ids.
+    wide = console if console.is_terminal else Console(width=max(160, console.width))
+    wide.print(runs_table(found))
+    for run in found:
+        if run.error:
+            wide.print(f"{run.name}: {run.error}", highlight=False, markup=False, soft_wrap=True)
+
+
+@commands.command()
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="Configuration whose storage and MLflow are looked at.")
+    ] = None,
+    mlflow_address: Annotated[
+        str | None,
+        typer.Option(help="Where MLflow is reached from here, if not at registry.tracking_uri: http://localhost:5000."),
+    ] = None,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    storage_root: StorageRoot = None,
+    tracking_uri: TrackingUri = None,
+    accelerator: Accelerator = "nvidia.com/gpu",
+    accelerator_count: AcceleratorCount = 1,
+    node_selector: NodeSelector = "{}",
+    secret: Secret = "palm-credentials",
+    image: Image = None,
+    gpu_image: GpuImage = None,
+    as_json: Json = False,
+) -> None:
+    """Find out what a run in the cluster would lack; exits with 1 if anything is."""
+    from palm.cluster.connection import Address
+    from palm.cluster.doctor import Needs, examine
+    from palm.cluster.parameters import read_json
+    from pipelines.settings import CompileSettings
+
+    default = CompileSettings()
+    if config is not None:
+        placed = placed_config(config, storage_root, tracking_uri)
+        storage_root, tracking_uri = placed.storage.root, placed.registry.tracking_uri
+    findings = examine(
+        Address(host, namespace, token_file, ca_file),
+        Needs(
+            images=(image or default.image, gpu_image or default.gpu_image),
+            accelerator=accelerator,
+            accelerator_count=accelerator_count,
+            secret=secret,
+            node_selector=read_json("--node-selector", node_selector, dict),
+            storage_root=storage_root,
+            tracking_uri=tracking_uri,
+            mlflow_address=mlflow_address,
+        ),
+    )
+    if as_json:
+        typer.echo(json.dumps([vars(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.name:<12} {'ok: ' if finding.ok else ''}{finding.detail}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)

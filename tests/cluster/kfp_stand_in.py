@@ -1,0 +1,314 @@
+"""A stand-in for the API server of Kubeflow Pipelines, which cannot be installed here.
+
+It keeps experiments, pipelines, versions, runs and recurring runs in memory and speaks HTTP. Every request and every
+answer is checked against the real API's document (Swagger 2.0); what the document does not hold is written from the
+server's source (release 2.17): names are unique, runs are checked against their pipeline's inputs, pages, filters.
+"""
+
+import copy
+import json
+import logging
+import socket
+import threading
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from bravado_core.request import IncomingRequest, unmarshal_request
+from bravado_core.response import get_response_spec
+from bravado_core.spec import Spec
+from bravado_core.validate import validate_schema_object
+from flask import Flask, Response, request
+from jsonschema import ValidationError
+from werkzeug.serving import make_server
+
+_TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+_NEVER = "1970-01-01T00:00:00Z"
+
+
+class Refused(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, code: int, message: str):
+        super().__init__(message)
+        self.status, self.body = status, {"code": code, "message": message, "details": []}
+
+
+class KfpStandIn:
+    """The server; `with` starts it on a free port.
+
+    Attributes:
+        requests: method and path of every request that was handled.
+        violations: how requests and answers broke the document.
+        token: bearer token that is accepted; None: every request is.
+        multi_user: whether it serves several namespaces.
+        dies_at: number of the request, from 0, at which the server is gone; None: never.
+        loses_answer: whether that request is handled before the server is gone.
+        on_request: called with the number of every request that was handled, before it is answered.
+    """
+
+    def __init__(self, document: Path):
+        self.requests: list[str] = []
+        self.violations: list[str] = []
+        self.token: str | None = None
+        self.multi_user = False
+        self.page_to_sign_in = False
+        self.dies_at: int | None = None
+        self.loses_answer = False
+        self.on_request = lambda number: None
+        self.experiments: dict[str, dict] = {}
+        self.pipelines: dict[str, dict] = {}
+        self.versions: dict[str, dict] = {}
+        self.runs: dict[str, dict] = {}
+        self.recurring_runs: dict[str, dict] = {}
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._spec = Spec.from_dict(_strict(json.loads(document.read_text())), config={"use_models": False})
+        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def revive(self) -> None:
+        """Be there again after `dies_at`."""
+        self.dies_at, self._seen, self.requests = None, 0, []
+
+    def end_run(self, run_id: str, state: str, message: str = "", *, seconds: float = 1.0) -> None:
+        """What the cluster would do."""
+        run = self.runs[run_id]
+        ended = datetime.fromisoformat(run["created_at"]).timestamp() + seconds
+        run |= {"state": state, "finished_at": _time(datetime.fromtimestamp(ended, UTC))}
+        if message:
+            run["error"] = {"code": 13, "message": message, "details": []}
+
+    # What follows answers requests; the names are those of the document's operations.
+
+    def HealthzService_GetHealthz(self, given):
+        return {"multi_user": self.multi_user, "pipeline_store": "database"}
+
+    def ExperimentService_ListExperiments(self, given):
+        return _page(self._visible(self.experiments, given), given, "experiments")
+
+    def ExperimentService_CreateExperiment(self, given):
+        return _add(self.experiments, "experiment_id", given["experiment"], {"storage_state": "AVAILABLE"})
+
+    def PipelineService_ListPipelines(self, given):
+        return _page(self._visible(self.pipelines, given), given, "pipelines")
+
+    def PipelineService_CreatePipeline(self, given):
+        return _add(self.pipelines, "pipeline_id", given["pipeline"], {})
+
+    def PipelineService_ListPipelineVersions(self, given):
+        versions = [entry for entry in self.versions.values() if entry["pipeline_id"] == given["pipeline_id"]]
+        return _page(versions, given, "pipeline_versions")
+
+    def UploadPipelineVersion(self, given):
+        _need(self.pipelines, given["pipelineid"], "Pipeline")
+        name = given["name"]
+        same = [entry for entry in self.versions.values() if entry["pipeline_id"] == given["pipelineid"]]
+        if name in [entry["name"] for entry in same]:
+            raise Refused(409, 6, f"Pipeline version {name} already exists")
+        spec, *_ = yaml.safe_load_all(given["uploadfile"])
+        version = {"pipeline_id": given["pipelineid"], "name": name, "display_name": name, "pipeline_spec": spec}
+        return _add(self.versions, "pipeline_version_id", version, {}, unique=False)
+
+    def RunService_CreateRun(self, given):
+        run = given["run"]
+        self._check_runnable(run)
+        made = {"state": "PENDING", "storage_state": "AVAILABLE", "finished_at": _NEVER, "scheduled_at": _now()}
+        return _add(self.runs, "run_id", run, made, unique=False)
+
+    def RunService_GetRun(self, given):
+        return _need(self.runs, given["run_id"], "Run")
+
+    def RunService_ListRuns(self, given):
+        return _page(self._visible(self.runs, given), given, "runs")
+
+    def RecurringRunService_CreateRecurringRun(self, given):
+        run = given["recurring_run"]
+        self._check_runnable(run)
+        if not 1 <= int(run.get("max_concurrency", 0)) <= 10:
+            raise Refused(400, 3, "The max concurrency of the recurring run is out of range. Support 1-10.")
+        status = "ENABLED" if run["mode"] == "ENABLE" else "DISABLED"
+        return _add(self.recurring_runs, "recurring_run_id", run, {"status": status}, unique=False)
+
+    def RecurringRunService_ListRecurringRuns(self, given):
+        return _page(self._visible(self.recurring_runs, given), given, "recurringRuns")
+
+    def RecurringRunService_DeleteRecurringRun(self, given):
+        _need(self.recurring_runs, given["recurring_run_id"], "Recurring run")
+        del self.recurring_runs[given["recurring_run_id"]]
+        return {}
+
+    def _visible(self, entries: dict[str, dict], given: dict) -> list[dict]:
+        """Those of an experiment or of a namespace, which must be named where there are several."""
+        found = list(entries.values())
+        if given.get("experiment_id"):
+            return [entry for entry in found if entry["experiment_id"] == given["experiment_id"]]
+        if not self.multi_user:
+            return found
+        if not given.get("namespace"):
+            raise Refused(400, 3, "Namespace is empty")
+        return [entry for entry in found if self._namespace(entry) == given["namespace"]]
+
+    def _namespace(self, entry: dict) -> str | None:
+        return entry.get("namespace") or self.experiments.get(entry.get("experiment_id"), {}).get("namespace")
+
+    def _check_runnable(self, run: dict) -> None:
+        """A run's version must exist, and its parameters be the inputs of that."""
+        if not run.get("display_name"):
+            raise Refused(400, 3, "The name is empty")
+        _need(self.experiments, run["experiment_id"], "Experiment")
+        version = _need(self.versions, run["pipeline_version_reference"]["pipeline_version_id"], "Pipeline version")
+        inputs = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+        parameters = run["runtime_config"].get("parameters", {})
+        for name, value in parameters.items():
+            if name not in inputs:
+                raise Refused(400, 3, f"parameter {name} is not found in the pipeline")
+            kind = inputs[name]["parameterType"]
+            if not isinstance(value, _TYPES[kind]):
+                raise Refused(400, 3, f"input parameter {name} requires type {kind}, but the value is {value!r}")
+        for name, described in inputs.items():
+            if name not in parameters and not described.get("isOptional") and "defaultValue" not in described:
+                raise Refused(400, 3, f"parameter {name} is not optional, yet has neither default value nor a value")
+
+    def _app(self) -> Flask:
+        app = Flask(__name__)
+        app.before_request(self._gate)
+        app.add_url_rule("/apis/v1beta1/healthz", "version", lambda: self._answered({"tag_name": "2.17.0"}))
+        for resource in self._spec.resources.values():
+            for operation in resource.operations.values():
+                handler = getattr(self, operation.operation_id, None)
+                if handler is not None:
+                    rule = operation.path_name.replace("{", "<").replace("}", ">")
+                    app.add_url_rule(
+                        rule,
+                        operation.operation_id,
+                        self._view(operation, handler),
+                        methods=[operation.http_method.upper()],
+                    )
+        return app
+
+    def _gate(self):
+        """Before any request: the server may be gone, or ask who is there."""
+        with self._lock:
+            number, self._seen = self._seen, self._seen + 1
+        if self.dies_at is not None and (number > self.dies_at or (number == self.dies_at and not self.loses_answer)):
+            return _hang_up()
+        if self.page_to_sign_in:
+            return Response("<html>Sign in</html>", content_type="text/html; charset=utf-8")
+        request.number = number
+        if self.token is not None and request.headers.get("authorization") != f"Bearer {self.token}":
+            refused = Refused(401, 16, "Request header error: the token is expired")
+            return self._answered(refused.body, refused.status)
+        return None
+
+    def _view(self, operation, handler):
+        def view(**path):
+            with self._lock:
+                try:
+                    given = self._checked_request(operation, path)
+                    status, body = 200, handler(given)
+                except Refused as refused:
+                    status, body = refused.status, refused.body
+                except (ValidationError, AssertionError) as error:
+                    self.violations.append(f"request {operation.operation_id}: {error}")
+                    status, body = 400, {"code": 3, "message": str(error)[:200], "details": []}
+                self.requests.append(f"{request.method} {request.path}")
+                described = get_response_spec(status, operation)
+                try:
+                    validate_schema_object(self._spec, self._spec.deref(described["schema"]), body)
+                except ValidationError as error:
+                    self.violations.append(f"answer {operation.operation_id}: {error}")
+            return self._answered(body, status)
+
+        return view
+
+    def _answered(self, body: dict, status: int = 200):
+        self.on_request(request.number)
+        if request.number == self.dies_at:
+            return _hang_up()
+        return Response(json.dumps(body), status, content_type="application/json")
+
+    def _checked_request(self, operation, path: dict) -> dict:
+        known = {name for name, parameter in operation.params.items() if parameter.location == "query"}
+        unknown = set(request.args) - known
+        assert not unknown, f"query parameters {unknown} are not in the document"
+        given = unmarshal_request(_Incoming(path), operation)
+        body = {name for name, parameter in operation.params.items() if parameter.location == "body"}
+        return {
+            name: request.get_json() if name in body else value for name, value in given.items() if value is not None
+        }
+
+
+class _Incoming(IncomingRequest):
+    """A Flask request as bravado-core reads one."""
+
+    def __init__(self, path: dict):
+        self.path, self.query, self.headers = path, request.args.to_dict(), request.headers
+        self.form = request.form.to_dict()
+        self.files = {name: file.read().decode() for name, file in request.files.items()}
+
+    def json(self, **options):
+        return request.get_json(force=True)
+
+
+def _strict(document: dict) -> dict:
+    """The document, with every field refused that it does not name; who may ask is the stand-in's own business."""
+    document = copy.deepcopy(document)
+    document.pop("security")
+    for definition in document["definitions"].values():
+        if "properties" in definition:
+            definition.setdefault("additionalProperties", False)
+    return document
+
+
+def _page(entries: list[dict], given: dict, name: str) -> dict:
+    """A page of what matches the filter, in the wanted order."""
+    for predicate in json.loads(given["filter"])["predicates"] if given.get("filter") else ():
+        if predicate["operation"] not in ("EQUALS", 1) or predicate["key"] != "display_name":
+            raise Refused(400, 3, f"the stand-in knows no such predicate: {predicate}")
+        entries = [entry for entry in entries if entry["display_name"] == predicate["stringValue"]]
+    key, _, order = (given.get("sort_by") or "created_at").partition(" ")
+    entries = sorted(entries, key=lambda entry: entry[key], reverse=order == "desc")
+    start = int(given.get("page_token") or 0)
+    end = start + (given.get("page_size") or 20)
+    page = {name: entries[start:end], "total_size": len(entries)}
+    return page | ({"next_page_token": str(end)} if end < len(entries) else {})
+
+
+def _add(entries: dict, key: str, wanted: dict, made: dict, *, unique: bool = True) -> dict:
+    name = wanted.get("display_name") or wanted.get("name")
+    if unique and name in [entry["display_name"] for entry in entries.values()]:
+        raise Refused(409, 6, f"{name} already exists")
+    entry = {**wanted, "display_name": name, key: str(uuid.uuid4()), "created_at": _now(), **made}
+    entries[entry[key]] = entry
+    return entry
+
+
+def _need(entries: dict, identity: str, kind: str) -> dict:
+    if identity not in entries:
+        raise Refused(404, 5, f"{kind} {identity} not found")
+    return entries[identity]
+
+
+def _hang_up() -> Response:
+    """End the connection without an answer, as a server does that is killed."""
+    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    return Response(status=500)
+
+
+def _now() -> str:
+    return _time(datetime.now(UTC))
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
