@@ -1,0 +1,227 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from palm.cli import app
+from palm.cluster.connection import Address, connect
+from palm.cluster.experiment import ensure_experiment
+from palm.cluster.pipeline_version import REBUILD, publish_pipeline
+from palm.cluster.schedule import Schedule, keep_schedule, remove_schedule
+from palm.errors import ClusterError
+from pipelines.settings import CompileSettings
+
+NIGHTLY, WEEKLY = "0 0 2 * * *", "0 0 2 * * MON"
+
+
+@pytest.fixture
+def connection(kfp):
+    return connect(Address(kfp.url))
+
+
+@pytest.fixture
+def wanted(connection):
+    version = publish_pipeline(connection, REBUILD, CompileSettings())
+    return Schedule("small", NIGHTLY, version, {"config": "{}", "node_selector": {"pool": "gpu"}, "tolerations": []})
+
+
+def keep(connection, wanted, **settings):
+    return keep_schedule(connection, dataclasses.replace(wanted, **settings), experiment="palm")
+
+
+def only(kfp) -> dict:
+    (run,) = kfp.recurring_runs.values()
+    return run
+
+
+def palm(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_the_first_call_makes_it_and_the_same_call_changes_nothing(kfp, connection, wanted):
+    first = keep(connection, wanted)
+    assert first.change == "created" and first.removed == []
+    made = only(kfp)
+    assert made["trigger"] == {"cron_schedule": {"cron": NIGHTLY}}
+    assert made["max_concurrency"] == "1" and made["no_catchup"] is True and made["status"] == "ENABLED"
+    assert made["runtime_config"]["parameters"] == wanted.parameters
+    kfp.requests.clear()
+    second = keep(connection, wanted)
+    assert second.change == "unchanged" and second.recurring_run_id == first.recurring_run_id
+    assert {request.split()[0] for request in kfp.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cron": WEEKLY}, {"parameters": {"config": "[]"}}, {"enabled": False}, {"service_account": "builder"}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_a_call_with_other_settings_replaces_it(kfp, connection, wanted, settings):
+    first = keep(connection, wanted)
+    seen = []
+    kfp.on_request = lambda number: seen.append(len(kfp.recurring_runs))
+    second = keep(connection, wanted, **settings)
+    assert second.change == "replaced" and second.removed == [first.recurring_run_id]
+    assert only(kfp)["recurring_run_id"] == second.recurring_run_id
+    assert min(seen) == 1, "there was a moment without a schedule"
+    assert keep(connection, wanted, **settings).change == "unchanged"
+
+
+def test_another_pipeline_or_experiment_replaces_it(kfp, connection, wanted):
+    keep(connection, wanted)
+    other = publish_pipeline(connection, REBUILD, CompileSettings(parallel=8))
+    assert keep(connection, wanted, version=other).change == "replaced"
+    moved = keep_schedule(connection, dataclasses.replace(wanted, version=other), experiment="elsewhere")
+    assert moved.change == "replaced"
+    assert only(kfp)["experiment_id"] == ensure_experiment(connection, "elsewhere")
+
+
+@pytest.mark.parametrize("loses_answer", [False, True])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_call_that_is_cut_off_anywhere_is_mended_by_the_next(kfp, connection, wanted, before, loses_answer):
+    """At every request, before it is handled and after it, the server is gone: nobody is left without a schedule."""
+
+    def prepare():
+        kfp.revive()
+        kfp.recurring_runs.clear()
+        if before:
+            keep(connection, wanted)
+        if before == 2:  # What an earlier call left that was cut off.
+            left = {**only(kfp), "recurring_run_id": "left", "trigger": {"cron_schedule": {"cron": "0 0 3 * * *"}}}
+            kfp.recurring_runs["left"] = left
+        kfp.revive()
+
+    ensure_experiment(connection, "palm")
+    prepare()
+    keep(connection, wanted, cron=WEEKLY)
+    total = len(kfp.requests)
+    assert total == 4 + before
+    for number in range(total):
+        prepare()
+        existed = bool(kfp.recurring_runs)
+        kfp.dies_at, kfp.loses_answer = number, loses_answer
+        with pytest.raises(ClusterError, match="cannot be reached"):
+            keep(connection, wanted, cron=WEEKLY)
+        assert bool(kfp.recurring_runs) >= existed
+        kfp.revive()
+        kept = keep(connection, wanted, cron=WEEKLY)
+        run = only(kfp)
+        assert run["recurring_run_id"] == kept.recurring_run_id
+        assert run["trigger"]["cron_schedule"]["cron"] == WEEKLY
+
+
+def test_a_killed_process_is_mended_by_the_next(kfp, cluster_workspace):
+    """The command itself, killed while it waits for the answer to each request that changes something."""
+    config = cluster_workspace / "portfolio.yaml"
+    arguments = ["schedule", str(config), "--no-validate", "--host", kfp.url, "--cron"]
+    code = "import sys; from palm.cli import main; sys.argv = ['palm', *sys.argv[1:]]; main()"
+    palm(*arguments, NIGHTLY)
+    kfp.revive()
+    palm(*arguments, WEEKLY)
+    changing = [number for number, request in enumerate(kfp.requests, start=1) if not request.startswith("GET")]
+    assert len(changing) == 2  # One is made, one removed. The check of the version is not in the list: start=1.
+    for number in changing:
+        palm(*arguments, NIGHTLY)
+        kfp.revive()
+        process = subprocess.Popen([sys.executable, "-c", code, *arguments, WEEKLY], stdout=subprocess.PIPE)
+
+        def kill(seen, number=number, process=process):
+            if seen == number and process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+
+        kfp.on_request = kill
+        assert process.wait() == -signal.SIGKILL
+        process.stdout.close()
+        kfp.on_request = lambda number: None
+        assert 1 <= len(kfp.recurring_runs) <= 2
+        palm(*arguments, WEEKLY)
+        assert only(kfp)["trigger"]["cron_schedule"]["cron"] == WEEKLY
+
+
+def test_two_calls_at_once_leave_one(kfp, connection, wanted):
+    keep(connection, wanted, cron="0 0 4 * * *")
+    for run in kfp.recurring_runs.values():
+        run["created_at"] = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    crons = [f"0 {minute} 2 * * *" for minute in range(6)]
+
+    def call(cron):
+        keep(connect(Address(kfp.url)), wanted, cron=cron)
+
+    threads = [threading.Thread(target=call, args=[cron]) for cron in crons]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    assert kfp.recurring_runs, "they have removed each other's"
+    keep(connection, wanted)
+    assert only(kfp)["trigger"]["cron_schedule"]["cron"] == NIGHTLY
+
+
+def test_what_others_made_is_left_alone(kfp, connection, wanted):
+    keep(connection, wanted)
+    only(kfp)["description"] = "by hand"
+    for call in (lambda: keep(connection, wanted, cron=WEEKLY), lambda: remove_schedule(connection, "small")):
+        with pytest.raises(ClusterError, match="was not made by `palm schedule`"):
+            call()
+    assert only(kfp)["trigger"]["cron_schedule"]["cron"] == NIGHTLY
+    assert keep(connection, wanted, name="other").change == "created"
+
+
+def test_the_command_twice_leaves_one_with_the_new_settings(kfp, cluster_workspace):
+    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--host", kfp.url, "--cron"]
+    first = palm(*arguments, NIGHTLY).stdout.splitlines()
+    assert first[0].startswith("small: created, recurring run ") and first[1].startswith("next (UTC): ")
+    second = palm(*arguments, WEEKLY, "--memory", "8Gi").stdout.splitlines()
+    run = only(kfp)
+    assert second[0] == f"small: replaced, 1 removed, recurring run {run['recurring_run_id']}"
+    assert run["trigger"]["cron_schedule"]["cron"] == WEEKLY
+    assert run["runtime_config"]["parameters"]["memory"] == "8Gi"
+    assert palm(*arguments, WEEKLY, "--memory", "8Gi").stdout.startswith("small: unchanged, recurring run ")
+    (version,) = kfp.versions.values()
+    assert version["display_name"].startswith("rebuild-on-change-")
+
+
+def test_an_edited_prompt_file_reaches_the_schedule(kfp, cluster_workspace):
+    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--host", kfp.url, "--cron", NIGHTLY]
+    palm(*arguments)
+    with (cluster_workspace / "train.jsonl").open("a") as stream:
+        stream.write(json.dumps({"prompt": "say yes"}) + "\n")
+    assert palm(*arguments).stdout.startswith("small: replaced, 1 removed, ")
+    only(kfp)
+
+
+def test_update_disable_and_delete(kfp, cluster_workspace):
+    config = cluster_workspace / "portfolio.yaml"
+    arguments = ["schedule", config, "--host", kfp.url, "--no-validate", "--cron", NIGHTLY]
+    missing = palm(*arguments, "--update", code=1)
+    assert missing.stderr == ("error: recurring run 'small': does not exist; leave out --update, or check --name\n")
+    palm(*arguments)
+    disabled = json.loads(palm(*arguments, "--update", "--disable", "--json").stdout)
+    assert disabled["change"] == "replaced" and not disabled["enabled"] and len(disabled["next_times"]) == 3
+    assert only(kfp)["status"] == "DISABLED"
+    assert palm("schedule", config, "--host", kfp.url, "--delete").stdout == "small: 1 removed\n"
+    assert palm("schedule", config, "--host", kfp.url, "--delete").stdout == "small: 0 removed\n"
+    assert not kfp.recurring_runs
+
+
+def test_a_wrong_cron_is_told_before_anything_is_asked(kfp, cluster_workspace):
+    config = cluster_workspace / "portfolio.yaml"
+    result = palm("schedule", config, "--host", kfp.url, "--cron", "0 2 * * *", code=1)
+    assert result.stderr == (
+        "error: cron='0 2 * * *': has 5 fields, must have 6: second, minute, hour, day of month, month, day of week; "
+        'write e.g. "0 0 2 * * *" for every day at 02:00\n'
+    )
+    assert not kfp.requests
+    assert "--cron is not given" in palm("schedule", config, "--host", kfp.url, code=1).stderr
