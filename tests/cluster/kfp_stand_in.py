@@ -45,6 +45,7 @@ class KfpStandIn:
         multi_user: whether it serves several namespaces.
         dies_at: number of the request, from 0, at which the server is gone; None: never.
         loses_answer: whether that request is handled before the server is gone.
+        comes_back: whether it is there again for the next request.
         on_request: called with the number of every request that was handled, before it is answered.
     """
 
@@ -56,6 +57,7 @@ class KfpStandIn:
         self.page_to_sign_in = False
         self.dies_at: int | None = None
         self.loses_answer = False
+        self.comes_back = False
         self.on_request = lambda number: None
         self.experiments: dict[str, dict] = {}
         self.pipelines: dict[str, dict] = {}
@@ -201,8 +203,10 @@ class KfpStandIn:
         """Before any request: the server may be gone, or ask who is there."""
         with self._lock:
             number, self._seen = self._seen, self._seen + 1
-        if self.dies_at is not None and (number > self.dies_at or (number == self.dies_at and not self.loses_answer)):
-            return _hang_up()
+        if self.dies_at is not None:
+            gone_before, gone_since = number == self.dies_at and not self.loses_answer, number > self.dies_at
+            if gone_before or (gone_since and not self.comes_back):
+                return _hang_up()
         if self.page_to_sign_in:
             return Response("<html>Sign in</html>", content_type="text/html; charset=utf-8")
         request.number = number

@@ -120,6 +120,20 @@ def test_a_call_that_is_cut_off_anywhere_is_mended_by_the_next(kfp, connection, 
         assert run["trigger"]["cron_schedule"]["cron"] == WEEKLY
 
 
+def test_a_removal_whose_answer_is_lost_is_a_removal(kfp, connection, wanted):
+    """The request is then repeated by itself, and there is nothing left to remove."""
+    keep(connection, wanted)
+    kfp.revive()
+    keep(connection, wanted, cron=WEEKLY)
+    removal = len(kfp.requests) - 1
+    assert kfp.requests[removal].startswith("DELETE")
+    kfp.revive()
+    kfp.dies_at, kfp.loses_answer, kfp.comes_back = removal, True, True
+    kept = keep(connection, wanted)
+    assert kept.change == "replaced" and only(kfp)["recurring_run_id"] == kept.recurring_run_id
+    assert [request.split()[0] for request in kfp.requests[-2:]] == ["DELETE", "DELETE"]
+
+
 def test_a_killed_process_is_mended_by_the_next(kfp, cluster_workspace):
     """The command itself, killed while it waits for the answer to each request that changes something."""
     config = cluster_workspace / "portfolio.yaml"
