@@ -17,6 +17,7 @@ TOKEN, COOKIES = "PALM_KFP_TOKEN", "PALM_KFP_COOKIES"
 """Environment variables that may hold credentials; none is ever taken from the command line."""
 
 _PAGE = 100
+_CONFLICT = 409
 # Where the kubelet puts a pod's token for Kubeflow Pipelines, as kfp knows it.
 _POD_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
 
@@ -92,6 +93,31 @@ class Connection:
                 page = request(page_token=token, page_size=_PAGE, **arguments)
             yield from getattr(page, entries) or ()
             token = page.next_page_token or None
+
+    def found_or_made(self, find: Callable, make: Callable):
+        """What a name stands for, made if it is missing.
+
+        Args:
+            find: gives it, or None.
+            make: makes it, given the client; may be refused because somebody else has just made it.
+
+        Returns:
+            What was found or made.
+
+        Raises:
+            ClusterError: a request fails.
+        """
+        found = find()
+        if found is not None:
+            return found
+        try:
+            with self.asking() as client:
+                return make(client)
+        except ClusterError as error:
+            found = find() if getattr(error.__cause__, "status", None) == _CONFLICT else None
+            if found is None:
+                raise
+            return found
 
 
 def named(name: str) -> str:

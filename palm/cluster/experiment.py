@@ -19,8 +19,10 @@ def ensure_experiment(connection: Connection, name: str) -> str:
     Raises:
         ClusterError: a request fails.
     """
-    with connection.asking() as client:
-        return client.create_experiment(name, namespace=connection.namespace).experiment_id
+    return connection.found_or_made(
+        lambda: find_experiment(connection, name),
+        lambda client: client.create_experiment(name, namespace=connection.namespace).experiment_id,
+    )
 
 
 def find_experiment(connection: Connection, name: str) -> str | None:

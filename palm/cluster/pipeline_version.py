@@ -50,30 +50,33 @@ def publish_pipeline(connection: Connection, name: str, settings: CompileSetting
         # With the pipeline's name, as some servers keep the versions of all pipelines side by side.
         version_name = f"{title}-{file_digest(path)[:12]}"
         pipeline_id = _ensure_pipeline(connection, title)
-        version = _find_version(connection, pipeline_id, version_name)
-        if version is not None:
-            return PipelineVersion(pipeline_id, version.pipeline_version_id, version_name, uploaded=False)
-        with connection.asking() as client:
-            version = client.upload_pipeline_version(str(path), version_name, pipeline_id=pipeline_id)
-    return PipelineVersion(pipeline_id, version.pipeline_version_id, version_name, uploaded=True)
+
+        def upload(client) -> PipelineVersion:
+            made = client.upload_pipeline_version(str(path), version_name, pipeline_id=pipeline_id)
+            return PipelineVersion(pipeline_id, made.pipeline_version_id, version_name, uploaded=True)
+
+        return connection.found_or_made(lambda: _find_version(connection, pipeline_id, version_name), upload)
 
 
 def _ensure_pipeline(connection: Connection, title: str) -> str:
-    client = connection.client
-    found = connection.listed(client.list_pipelines, "pipelines", namespace=connection.namespace, filter=named(title))
-    pipeline = next(found, None)
-    if pipeline is not None:
-        return pipeline.pipeline_id
-    with connection.asking():
-        # kfp's own upload_pipeline would give the first version the pipeline's name.
-        body = client.api_models.V2beta1Pipeline(
-            name=title, display_name=title, namespace=connection.namespace, description="Made by palm."
+    """Id of the pipeline of a name; kfp's own upload_pipeline would give a first version the pipeline's name."""
+
+    def find() -> str | None:
+        found = connection.listed(
+            connection.client.list_pipelines, "pipelines", namespace=connection.namespace, filter=named(title)
         )
+        return next((pipeline.pipeline_id for pipeline in found), None)
+
+    def make(client) -> str:
+        body = client.api_models.V2beta1Pipeline(name=title, display_name=title, namespace=connection.namespace)
         return client.pipelines.pipeline_service_create_pipeline(pipeline=body).pipeline_id
 
+    return connection.found_or_made(find, make)
 
-def _find_version(connection: Connection, pipeline_id: str, name: str):
+
+def _find_version(connection: Connection, pipeline_id: str, name: str) -> PipelineVersion | None:
     found = connection.listed(
         connection.client.list_pipeline_versions, "pipeline_versions", pipeline_id=pipeline_id, filter=named(name)
     )
-    return next(found, None)
+    version = next(found, None)
+    return version and PipelineVersion(pipeline_id, version.pipeline_version_id, name, uploaded=False)

@@ -291,7 +291,8 @@ def _page(entries: list[dict], given: dict, name: str) -> dict:
 
 def _add(entries: dict, key: str, wanted: dict, made: dict, *, unique: bool = True) -> dict:
     name = wanted.get("display_name") or wanted.get("name")
-    if unique and name in [entry["display_name"] for entry in entries.values()]:
+    rivals = [entry for entry in entries.values() if entry.get("namespace") == wanted.get("namespace")]
+    if unique and name in [entry["display_name"] for entry in rivals]:
         raise Refused(409, 6, f"{name} already exists")
     entry = {**wanted, "display_name": name, key: str(uuid.uuid4()), "created_at": _now(), **made}
     entries[entry[key]] = entry
