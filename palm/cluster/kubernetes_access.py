@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -136,18 +137,23 @@ def connect_kubernetes() -> Kubernetes:
     """
     from kubernetes import client, config
 
+    settings = client.Configuration()
+    kubeconfig = os.environ.get("KUBECONFIG")
     try:
-        config.load_config()
+        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            config.load_kube_config(config_file=kubeconfig, client_configuration=settings)
     except (config.ConfigException, OSError, ValueError) as error:
         raise ClusterError(
             "Kubernetes",
             rule=f"is not configured here ({error})",
             remedy="set KUBECONFIG, or run `palm doctor` where kubectl works or in a pod",
         ) from error
+    api = client.ApiClient(settings)
     with _told("Kubernetes", "check KUBECONFIG"):
-        version = client.VersionApi().get_code(_request_timeout=_TIMEOUT).git_version
-        core = client.CoreV1Api()
-        return Kubernetes(core, core.api_client.configuration.host, version)
+        version = client.VersionApi(api).get_code(_request_timeout=_TIMEOUT).git_version
+    return Kubernetes(client.CoreV1Api(api), settings.host, version)
 
 
 @contextlib.contextmanager

@@ -42,6 +42,7 @@ class KfpStandIn:
         requests: method and path of every request that was handled.
         violations: how requests and answers broke the document.
         token: bearer token that is accepted; None: every request is.
+        open_paths: what is answered to everybody.
         multi_user: whether it serves several namespaces.
         dies_at: number of the request, from 0, at which the server is gone; None: never.
         loses_answer: whether that request is handled before the server is gone.
@@ -53,6 +54,7 @@ class KfpStandIn:
         self.requests: list[str] = []
         self.violations: list[str] = []
         self.token: str | None = None
+        self.open_paths: tuple[str, ...] = ()
         self.multi_user = False
         self.page_to_sign_in = False
         self.dies_at: int | None = None
@@ -72,7 +74,7 @@ class KfpStandIn:
 
     def __enter__(self):
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
         return self
 
     def __exit__(self, *error):
@@ -210,7 +212,8 @@ class KfpStandIn:
         if self.page_to_sign_in:
             return Response("<html>Sign in</html>", content_type="text/html; charset=utf-8")
         request.number = number
-        if self.token is not None and request.headers.get("authorization") != f"Bearer {self.token}":
+        is_open = self.token is None or request.path in self.open_paths
+        if not is_open and request.headers.get("authorization") != f"Bearer {self.token}":
             refused = Refused(401, 16, "Request header error: the token is expired")
             return self._answered(refused.body, refused.status)
         return None

@@ -51,6 +51,8 @@ def test_a_run_of_an_uploaded_version_with_the_configuration(kfp, submit, cluste
         "tolerations": [],
         "secret": "palm-credentials",
     }
+    inputs = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    assert parameters == {name: inputs[name]["defaultValue"] for name in parameters}
 
 
 def test_the_same_pipeline_is_never_uploaded_twice(kfp, submit):

@@ -1,0 +1,118 @@
+"""A stand-in for the API server of Kubernetes: the requests of `palm doctor`, answered with the client's own models."""
+
+import logging
+import threading
+from pathlib import Path
+
+import yaml
+from flask import Flask
+from kubernetes import client
+from werkzeug.serving import make_server
+
+
+class KubernetesStandIn:
+    """The server; `with` starts it on a free port.
+
+    Attributes:
+        nodes: of the cluster.
+        pods: of the cluster.
+        secrets: by namespace and name.
+        forbidden: resources that nobody may read, e.g. ``pods``.
+        expired: whether all credentials are.
+    """
+
+    def __init__(self):
+        self.nodes: list[client.V1Node] = []
+        self.pods: list[client.V1Pod] = []
+        self.secrets: dict[tuple[str, str], client.V1Secret] = {}
+        self.forbidden: set[str] = set()
+        self.expired = False
+        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def write_kubeconfig(self, path: Path) -> None:
+        """What kubectl and the client read."""
+        named = {"name": "stand-in"}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "stand-in",
+            "clusters": [{**named, "cluster": {"server": self.url}}],
+            "users": [{**named, "user": {"token": "abc"}}],
+            "contexts": [{**named, "context": {"cluster": "stand-in", "user": "stand-in"}}],
+        }
+        path.write_text(yaml.safe_dump(content))
+
+    def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, **allocatable) -> None:
+        """A node with resources such as ``gpu="4"`` (nvidia.com/gpu)."""
+        resources = {"cpu": "8", "memory": "64Gi"} | {
+            {"gpu": "nvidia.com/gpu"}.get(key, key): value for key, value in allocatable.items()
+        }
+        status = client.V1NodeStatus(
+            allocatable=resources, images=[client.V1ContainerImage(names=[image]) for image in images]
+        )
+        spec = client.V1NodeSpec(unschedulable=unschedulable or None)
+        self.nodes.append(client.V1Node(metadata=_named(name, labels=labels), spec=spec, status=status))
+
+    def add_pod(self, name: str, node: str, gpus: str) -> None:
+        """A running pod that has GPUs."""
+        requests = client.V1ResourceRequirements(requests={"nvidia.com/gpu": gpus})
+        containers = [client.V1Container(name="main", resources=requests), client.V1Container(name="side")]
+        spec = client.V1PodSpec(containers=containers, node_name=node)
+        self.pods.append(client.V1Pod(metadata=_named(name), spec=spec))
+
+    def add_secret(self, namespace: str, name: str, *keys: str) -> None:
+        """A Secret whose values nobody must see."""
+        data = dict.fromkeys(keys, "c2VjcmV0LXZhbHVl")
+        self.secrets[namespace, name] = client.V1Secret(metadata=_named(name), data=data)
+
+    def _app(self) -> Flask:
+        app = Flask(__name__)
+
+        def secret(namespace: str, name: str):
+            found = self.secrets.get((namespace, name))
+            return found or self._status(404, "NotFound", f'secrets "{name}" not found')
+
+        for rule, resource, view in (
+            ("/version/", None, _version),
+            ("/api/v1/nodes", "nodes", lambda: client.V1NodeList(items=self.nodes)),
+            ("/api/v1/pods", "pods", lambda: client.V1PodList(items=self.pods)),
+            ("/api/v1/namespaces/<namespace>/secrets/<name>", "secrets", secret),
+        ):
+            app.add_url_rule(rule, rule, self._guarded(resource, view))
+        return app
+
+    def _guarded(self, resource: str | None, view):
+        def guarded(**path):
+            if self.expired:
+                answer = self._status(401, "Unauthorized", "Unauthorized")
+            elif resource in self.forbidden:
+                answer = self._status(403, "Forbidden", f'{resource} is forbidden: User "alice" cannot list {resource}')
+            else:
+                answer = view(**path)
+            body = client.ApiClient().sanitize_for_serialization(answer)
+            return body, answer.code if isinstance(answer, client.V1Status) else 200
+
+        return guarded
+
+    @staticmethod
+    def _status(code: int, reason: str, message: str) -> client.V1Status:
+        return client.V1Status(code=code, reason=reason, message=message, status="Failure")
+
+
+def _named(name: str, labels: dict | None = None) -> client.V1ObjectMeta:
+    return client.V1ObjectMeta(name=name, labels=labels)
+
+
+def _version() -> client.VersionInfo:
+    others = dict.fromkeys(("build_date", "compiler", "git_commit", "git_tree_state", "go_version", "platform"), "")
+    return client.VersionInfo(git_version="v1.33.1", major="1", minor="33", **others)
