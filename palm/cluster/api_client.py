@@ -7,7 +7,7 @@ import kfp_server_api
 
 from palm.errors import ClusterError
 
-_TIMEOUT = (5, 20)
+_TIMEOUT = (5, 10)
 """Seconds to connect and to answer."""
 
 

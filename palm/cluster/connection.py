@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 import os
 import re
 import warnings
@@ -165,7 +164,6 @@ def _new_client(host: str | None, address: Address):
 
     from palm.cluster.api_client import ApiClient
 
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # It logs every attempt.
     token = os.environ.get(TOKEN)
     token_file = address.token_file or (_POD_TOKEN if _POD_TOKEN.exists() else None)
     with warnings.catch_warnings():
