@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from palm.config_section import Section
+from palm.train_job_config import TrainJobSettings
 
 
 class Lora(Section):
@@ -75,6 +76,10 @@ class Training(Section):
     processes: int = Field(
         1, ge=1, description="Processes, one GPU each, that train a policy together on one machine (accelerate)."
     )
+    launcher: Literal["pod", "trainjob"] = Field(
+        "pod", description="pod: on the machine of the step itself; trainjob: on the nodes of the section train_job."
+    )
+    train_job: TrainJobSettings | None = Field(None, description="Nodes of a cluster; only with launcher: trainjob.")
     lora: Lora | None = Field(Lora(), description="Adapter settings; null: full fine-tuning of every weight.")
     rwr: Rwr = Field(Rwr(), description="Settings of the rwr backend and warm start.")
     soup: Soup = Field(Soup(), description="Settings of the soup backend and warm start.")
@@ -90,22 +95,29 @@ class Training(Section):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of adapter initialisation, data order and sampling.")
 
     @model_validator(mode="after")
+    def _train_job_matches_launcher(self):
+        if (self.launcher == "trainjob") != (self.train_job is not None):
+            raise ValueError(
+                "the section `train_job` is required with launcher: trainjob and refused with launcher: pod"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _micro_batches_fill_the_step(self):
         responses = self.prompts_per_step * self.responses_per_prompt
-        if responses % (self.micro_batch_size * self.processes):
+        if responses % (self.micro_batch_size * self.world_size):
             raise ValueError(
-                f"micro_batch_size={self.micro_batch_size} × processes={self.processes}: must divide "
+                f"micro_batch_size={self.micro_batch_size} × {self._shown_world}: must divide "
                 f"prompts_per_step × responses_per_prompt = {responses}"
             )
         return self
 
     @model_validator(mode="after")
     def _rwr_batches_are_filled(self):
-        micro = self.rwr.micro_batch_size or max(1, self.rwr.batch_size // self.processes)
-        if self.rwr.batch_size % (micro * self.processes):
+        micro = self.rwr.micro_batch_size or max(1, self.rwr.batch_size // self.world_size)
+        if self.rwr.batch_size % (micro * self.world_size):
             raise ValueError(
-                f"rwr.micro_batch_size={micro} × processes={self.processes}: must divide rwr.batch_size="
-                f"{self.rwr.batch_size}"
+                f"rwr.micro_batch_size={micro} × {self._shown_world}: must divide rwr.batch_size={self.rwr.batch_size}"
             )
         return self
 
@@ -118,6 +130,16 @@ class Training(Section):
         if "soup" in (self.backend, self.warm_start) and self.lora is None:
             raise ValueError("lora=null: soup interpolates adapters; give LoRA settings or choose another backend")
         return self
+
+    @property
+    def world_size(self) -> int:
+        """Processes of all nodes that train a policy together."""
+        return self.processes * (1 if self.train_job is None else self.train_job.nodes)
+
+    @property
+    def _shown_world(self) -> str:
+        nodes = "" if self.train_job is None else f" × train_job.nodes={self.train_job.nodes}"
+        return f"processes={self.processes}{nodes}"
 
     @property
     def backends(self) -> set[str]:

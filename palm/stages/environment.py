@@ -1,4 +1,4 @@
-"""What a configuration needs of the machine that trains: checked before anything is spent."""
+"""What a configuration needs of the machines that train: checked before anything is spent."""
 
 import os
 import urllib.request
@@ -12,21 +12,44 @@ _SECONDS_TO_ANSWER = 5.0
 
 
 def check_environment(config: PortfolioConfig) -> None:
-    """Check that this machine can train what a configuration asks for.
+    """Check that this machine, or the nodes that it starts, can train what a configuration asks for.
 
     Args:
         config: the configuration.
 
     Raises:
-        ConfigError: a library, a GPU or a server is missing.
+        ConfigError: a library, a GPU or a server is missing, or nodes would not see what they need.
     """
     settings = config.training
+    if settings.launcher == "trainjob":
+        # The nodes train, not this machine.
+        _check_train_job(config)
+        return
     if config.base_model.dtype == "bfloat16":
         _check_bfloat16()
     if settings.vllm is not None and settings.samples:
         _check_vllm(settings.vllm)
     if settings.processes > 1:
         _check_processes(settings.processes)
+
+
+def _check_train_job(config: PortfolioConfig) -> None:
+    what = "training.launcher=trainjob"
+    if find_spec("kubernetes") is None:
+        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm[cluster]'")
+    if not config.storage.root.startswith("s3://"):
+        raise ConfigError(
+            f"{what}, storage.root={config.storage.root}",
+            rule="its nodes see no folder of this machine",
+            remedy="set storage.root to an s3:// prefix",
+        )
+    mlflow = [reward.name for reward in (*config.rewards, *config.metrics) if reward.uri.startswith("mlflow:")]
+    if mlflow and config.registry.tracking_uri.startswith("sqlite:"):
+        raise ConfigError(
+            f"{what}, reward {mlflow[0]!r}",
+            rule=f"its nodes do not see registry.tracking_uri={config.registry.tracking_uri}",
+            remedy="set registry.tracking_uri to an MLflow server",
+        )
 
 
 def _check_bfloat16() -> None:

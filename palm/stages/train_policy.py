@@ -1,9 +1,7 @@
 """Step: one policy for one vector of preference weights."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +14,8 @@ from palm.models.load import quiet_threads
 from palm.progress import Stage, stage
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
 from palm.stages.reuse import reuse_or_make
-from palm.stages.train_processes import fit_policy_in_processes, needs_processes
+from palm.stages.train_here import train_here
+from palm.stages.train_job import train_in_train_job
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
 from palm.storage.local_file import local_file
@@ -25,8 +24,6 @@ from palm.training.checkpoints import Checkpoints
 from palm.training.objective import Problem
 from palm.training.preemption import preemption
 from palm.training.spec import PolicySpec, corner_config, policy_spec
-
-_LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
 def train_policy(
@@ -119,12 +116,9 @@ class _Task:
 
 
 def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
-    from palm.training.run import check_policy, fit_policy
-
-    config, start = problem.config, time.perf_counter()
-    fit = fit_policy_in_processes if needs_processes(config) else fit_policy
-    fitted = fit(problem, folder)
-    checked = check_policy(problem, folder, step=fitted["steps"])
+    config = problem.config
+    train = train_here if config.training.launcher == "pod" else train_in_train_job
+    trained = train(problem, folder)
     write_json(
         folder / "policy.json",
         {
@@ -135,11 +129,7 @@ def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
             "backend": config.training.backend,
             "seed": config.training.seed,
             "palm_version": __version__,
-            "versions": {name: version(name) for name in _LIBRARIES},
-            "training_seconds": time.perf_counter() - start,
-            **fitted,
-            "objective_gain": checked["objective_gain"],
-            "guard": fitted["guard"] or checked["guard"],
+            **trained,
             "definition": spec.definition,
         },
     )

@@ -3,29 +3,25 @@
 PyTorch's launcher starts this module once a process; TRL's trainers find the others through accelerate.
 """
 
-import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from palm.config import PortfolioConfig
-from palm.config_file import parse_config
 from palm.errors import PreemptedError, TrainingError
 from palm.progress import stage
-from palm.stages.inputs import load_inputs
+from palm.stages.train_request import needed_corners, requested_problem, training_request
 from palm.storage.files import read_json, write_json
-from palm.storage.store import Store
-from palm.training.checkpoints import Checkpoints
 from palm.training.objective import Problem
 from palm.training.preemption import preemption
+from palm.training_config import Training
 
 _POLL_SECONDS = 0.5
 _LINES_OF_ERROR = 5
-_SECONDS_TO_END = 40.0
-"""The launcher itself waits 30 s for its processes."""
+_GRACE_SECONDS, _MARGIN_SECONDS = 30, 10
+"""What PyTorch's launcher gives its processes, and what it is given beyond that itself."""
 
 
 def needs_processes(config: PortfolioConfig) -> bool:
@@ -36,11 +32,13 @@ def needs_processes(config: PortfolioConfig) -> bool:
     """
     import torch
 
-    return config.training.processes > 1 or torch.cuda.device_count() > 1
+    return config.training.world_size > 1 or torch.cuda.device_count() > 1
 
 
 def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
-    """`palm.training.run.fit_policy` by ``training.processes`` processes.
+    """`palm.training.run.fit_policy` by ``training.processes`` processes of this machine.
+
+    On a node of a TrainJob they train together with those of the other nodes, and every node gets the policy.
 
     Args:
         problem: objective, data and settings.
@@ -53,37 +51,50 @@ def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
         PreemptedError: this process was told to stop; the others were told as well, and a checkpoint is kept.
         TrainingError: a process failed.
     """
-    settings = problem.config.training
-    soup = "soup" in settings.backends
-    needed = [i for i, weight in enumerate(problem.preference_weights) if soup and weight > 0]
     request, outcome = problem.scratch / "request.json", problem.scratch / "outcome.json"
     write_json(
         request,
         {
-            "config": problem.config.to_json(),
-            "weights": problem.preference_weights.tolist(),
+            **training_request(problem),
             "base_model": str(problem.base_model),
             "rollouts": str(problem.rollouts),
-            "policy": problem.checkpoints.policy,
-            "corners": {str(i): str(problem.corner(i)) for i in needed},
+            "corners": {index: str(corner) for index, corner in needed_corners(problem).items()},
             "scratch": str(problem.scratch),
             "folder": str(folder),
             "outcome": str(outcome),
         },
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={settings.processes}"]
     log = problem.scratch / "processes.log"
     # Without a GPU the processes find each other only if they are told to compute on processors.
     environment = os.environ if _has_gpus() else {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    launcher = _launcher(problem.config.training)
     with log.open("w") as stream:
         process = subprocess.Popen([*launcher, "-m", __name__, str(request)], stderr=stream, env=environment)
         try:
             _wait(process, problem)
         finally:
-            _end(process)
+            _end(process, _grace_seconds(problem.config.training))
     if not outcome.exists():
         raise _failure(problem, log, process.returncode)
     return read_json(outcome)
+
+
+def _launcher(settings: Training) -> list[str]:
+    # The runtime tells a TrainJob's nodes of each other in variables named PET_…, which PyTorch's launcher reads.
+    where = ["--standalone"] if settings.train_job is None else []
+    return [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        *where,
+        f"--nproc-per-node={settings.processes}",
+        f"--shutdown-timeout={_grace_seconds(settings)}",
+    ]
+
+
+def _grace_seconds(settings: Training) -> int:
+    """Seconds that the processes have after SIGTERM, before the launcher and then this process end them."""
+    return _GRACE_SECONDS if settings.train_job is None else settings.train_job.grace_seconds - _MARGIN_SECONDS
 
 
 def _has_gpus() -> bool:
@@ -104,55 +115,59 @@ def _wait(process: subprocess.Popen, problem: Problem) -> None:
                 told = True
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen, grace_seconds: int) -> None:
     """Leave no process behind, whatever ended the wait."""
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(_SECONDS_TO_END)
+            process.wait(grace_seconds + _MARGIN_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def _failure(problem: Problem, log: Path, code: int) -> Exception:
-    what = f"training of {problem.checkpoints.policy} by {problem.config.training.processes} processes"
+    what = f"training of {problem.checkpoints.policy} by {problem.config.training.world_size} processes"
     if problem.preempted():
         return PreemptedError(
             what, rule="was told to stop by SIGTERM", remedy="run it again to go on from the last checkpoint"
         )
     text = log.read_text(errors="replace")
     sys.stderr.write(text)
+    return TrainingError(what, rule=f"failed with exit code {code} ({last_words(text)})", remedy="see the log above")
+
+
+def last_words(text: str) -> str:
+    """What a process that failed said of it, in one line.
+
+    Args:
+        text: the end of its log.
+
+    Returns:
+        Its first line that `main` below or a node has written about an error, else the last few lines.
+    """
     told = [line.removeprefix("palm: ") for line in text.splitlines() if line.startswith("palm: ")]
-    last = " / ".join(told[:1] or text.strip().splitlines()[-_LINES_OF_ERROR:])
-    return TrainingError(what, rule=f"failed with exit code {code} ({last})", remedy="see the log above")
+    return " / ".join(told[:1] or text.strip().splitlines()[-_LINES_OF_ERROR:])
 
 
-def _main(request: dict) -> None:
+def _train_as_one_of_several(request: dict) -> None:
     import torch
 
     from palm.training.run import fit_policy
 
     if _has_gpus():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    config = parse_config(request["config"])
-    inputs = load_inputs(config, Path(request["rollouts"]))
-    first = int(os.environ["RANK"]) == 0
-    scratch = Path(request["scratch"])
-    # Every process ends with the same policy; one copy of it is kept.
+    first, scratch = int(os.environ["LOCAL_RANK"]) == 0, Path(request["scratch"])
+    # Every process ends with the same policy; a machine keeps one copy of it.
     folder = Path(request["folder"]) if first else scratch / f"copy-{os.environ['RANK']}"
     folder.mkdir(exist_ok=True)
     with stage("train_policy", f"process {os.environ['RANK']}") as progress, preemption() as preempted:
-        problem = Problem(
-            config=config,
-            preference_weights=np.array(request["weights"]),
+        problem = requested_problem(
+            request,
             base_model=Path(request["base_model"]),
-            prompts=inputs.train,
-            rewards=inputs.rewards,
             rollouts=Path(request["rollouts"]),
+            corners={index: Path(corner) for index, corner in request["corners"].items()},
             scratch=scratch,
-            checkpoints=Checkpoints(Store(config.storage.root), request["policy"], config.training.checkpoint_steps),
-            corner=lambda index: Path(request["corners"][str(index)]),
             preempted=preempted,
             on_step=progress.advance,
         )
@@ -161,11 +176,20 @@ def _main(request: dict) -> None:
         write_json(Path(request["outcome"]), fitted)
 
 
-if __name__ == "__main__":
+def run_main(main: Callable[[], None]) -> None:
+    """Run the main function of a process that trains, and end with the exit code and the line that others read.
+
+    Args:
+        main: does the work.
+    """
     try:
-        _main(json.loads(Path(sys.argv[1]).read_text()))
+        main()
     except PreemptedError as error:
         sys.exit(error.exit_code)
     except Exception as error:
-        sys.stderr.write(f"palm: {error}\n")
+        sys.stderr.write(f"palm: {' '.join(str(error).split())}\n")
         raise
+
+
+if __name__ == "__main__":
+    run_main(lambda: _train_as_one_of_several(read_json(Path(sys.argv[1]))))

@@ -1,5 +1,6 @@
 """What palm adds to a Hugging Face trainer: progress, guards, checkpoints, a stop on request."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
                     raise GuardFired(Guard("loss", f"{name} is not finite after step {step}", step, step - 1))
             _wait_for_all()
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            if args.world_size > int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
+                _bring_random_states(folder)
             if state.is_world_process_zero and not watchdog.in_doubt:
                 checkpoints.publish(folder, state.global_step)
             _wait_for_all()
@@ -100,3 +103,21 @@ def _wait_for_all() -> None:
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
+
+
+def _bring_random_states(folder: Path) -> None:
+    """Complete the first process's checkpoint: those on other machines have saved their random states there."""
+    import torch
+    from torch import distributed
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    own = (folder / f"rng_state_{distributed.get_rank()}.pth").read_bytes()
+    sizes = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(sizes, torch.tensor([len(own)], device=device))
+    padded = torch.zeros(int(max(sizes)), dtype=torch.uint8, device=device)
+    padded[: len(own)] = torch.frombuffer(bytearray(own), dtype=torch.uint8)
+    states = [torch.zeros_like(padded) for _ in sizes]
+    distributed.all_gather(states, padded)
+    if distributed.get_rank() == 0:
+        for rank, (state, size) in enumerate(zip(states, sizes, strict=True)):
+            (folder / f"rng_state_{rank}.pth").write_bytes(state[: int(size)].cpu().numpy().tobytes())

@@ -83,8 +83,13 @@ class Checkpoints:
 
     def discard(self) -> None:
         """Remove the checkpoints of all parts: the training is finished."""
-        self.store.remove(f"checkpoints/{self.policy}")
+        self.store.remove(self.place)
+
+    @property
+    def place(self) -> str:
+        """Prefix, in the store, of all that is kept until the training is finished."""
+        return f"checkpoints/{self.policy}"
 
     @property
     def _place(self) -> str:
-        return f"checkpoints/{self.policy}/{self.backend}"
+        return f"{self.place}/{self.backend}"

@@ -95,7 +95,7 @@ def _common_arguments(problem: Problem, tokenizer) -> dict:
         "output_dir": str(problem.scratch / settings.backend),
         "max_steps": settings.steps,
         "per_device_train_batch_size": settings.micro_batch_size,
-        "gradient_accumulation_steps": responses // (settings.micro_batch_size * settings.processes),
+        "gradient_accumulation_steps": responses // (settings.micro_batch_size * settings.world_size),
         "num_generations": settings.responses_per_prompt,
         "max_completion_length": problem.config.generation.max_new_tokens,
         "shuffle_dataset": False,

@@ -62,7 +62,7 @@ def train(problem: Problem) -> Trained:
         seed=settings.seed,
         scratch=problem.scratch / BACKEND,
         micro_batch_size=rwr.micro_batch_size,
-        processes=settings.processes,
+        processes=settings.world_size,
         equal_tokens=True,
         callbacks=trainer_callbacks(problem, BACKEND, note="loss"),
         resume=problem.resume,

@@ -1,0 +1,1 @@
+"""TrainJobs of Kubeflow Trainer: what they ask of a cluster, and the cluster that is asked."""

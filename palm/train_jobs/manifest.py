@@ -1,0 +1,81 @@
+"""The TrainJob that trains a policy: a Kubernetes object, named by what it asks for."""
+
+from palm.secret_keys import SECRET_KEYS
+from palm.storage.digest import value_digest
+from palm.train_job_config import TrainJobSettings
+
+GROUP, VERSION, KIND, PLURAL = "trainer.kubeflow.org", "v1alpha1", "TrainJob", "trainjobs"
+NODE = "node"
+"""Name that Kubeflow Trainer demands of a runtime's training job and of its container."""
+
+_MANAGER = "palm/train-policy"
+_MANAGED = {"app.kubernetes.io/managed-by": "palm"}
+
+
+def train_job_manifest(
+    settings: TrainJobSettings, policy: str, *, namespace: str, image: str, command: list[str], processes: int
+) -> dict:
+    """The TrainJob for one policy.
+
+    Args:
+        settings: nodes, resources and where they may be.
+        policy: the policy's content name, the first part of the TrainJob's.
+        namespace: where it is to run.
+        image: image of the nodes.
+        command: what every node runs.
+        processes: processes on each node.
+
+    Returns:
+        The object. Its name ends in a digest of its specification: the same request has the same name, so that it is
+        found again, and another request is another TrainJob.
+    """
+    resources = {"cpu": settings.cpu, "memory": settings.memory}
+    if settings.accelerator is not None:
+        resources[settings.accelerator] = str(processes)
+    spec = {
+        "runtimeRef": {"apiGroup": GROUP, "kind": settings.runtime_kind, "name": settings.runtime},
+        "activeDeadlineSeconds": settings.timeout_seconds,
+        "trainer": {
+            "image": image,
+            "command": command,
+            "env": _environment(settings),
+            "numNodes": settings.nodes,
+            "numProcPerNode": processes,
+            "resourcesPerNode": {"requests": resources, "limits": resources},
+        },
+        "runtimePatches": [{"manager": _MANAGER, "trainingRuntimeSpec": _runtime_patch(settings)}],
+    }
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "metadata": {
+            "name": f"{policy}-{value_digest(spec)[:8]}",
+            "namespace": namespace,
+            "labels": {**settings.labels, **_MANAGED},
+        },
+        "spec": spec,
+    }
+
+
+def _environment(settings: TrainJobSettings) -> list[dict]:
+    plain = [{"name": name, "value": value} for name, value in settings.environment.items()]
+    secret = [
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": settings.secret, "key": key, "optional": True}}}
+        for key in SECRET_KEYS
+    ]
+    return plain + secret
+
+
+def _runtime_patch(settings: TrainJobSettings) -> dict:
+    pod = {
+        "terminationGracePeriodSeconds": settings.grace_seconds,
+        # Processes on a node talk through /dev/shm, of which a container has 64 MiB by default.
+        "volumes": [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}],
+        "containers": [{"name": NODE, "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}]}],
+        "nodeSelector": settings.node_selector,
+        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in settings.tolerations],
+    }
+    if settings.service_account is not None:
+        pod["serviceAccountName"] = settings.service_account
+    job = {"name": NODE, "template": {"spec": {"template": {"spec": pod}}}}
+    return {"template": {"spec": {"replicatedJobs": [job]}}}
