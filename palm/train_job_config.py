@@ -74,7 +74,7 @@ class TrainJobSettings(Section):
     def _is_free_to_set(cls, environment: dict[str, str]) -> dict[str, str]:
         for name in environment:
             if name in SECRET_KEYS:
-                raise ValueError(f"{name} would be stored with every build; put it into the secret")
+                raise ValueError(f"holds {name}, which would be stored with every build; put it into the secret")
             if name.startswith("PET_"):
-                raise ValueError(f"{name} is set by the runtime; remove it")
+                raise ValueError(f"holds {name}, which the runtime sets; remove it")
         return environment

@@ -38,7 +38,7 @@ def train_policy(
         rollouts=rollouts.path,
         destination=policy.path,
     )
-    shown = ("policy", "weights", "backend", "reused", "training_seconds", "guard")
+    shown = ("policy", "weights", "backend", "reused", "training_seconds", "guard", "train_job")
     policy.metadata.update({key: record[key] for key in shown})
     for name in ("training_seconds", "steps", "reused"):
         metrics.log_metric(name, float(record[name]))

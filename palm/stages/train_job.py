@@ -25,7 +25,9 @@ from palm.training.objective import Problem
 MANIFEST = "train_job.json"
 """File beside the policy that holds the TrainJob which trained it."""
 
-_POLL_SECONDS = 2.0
+_POLL_SECONDS, _LOOKS = 2.0, 8
+"""How often the cluster is asked, and how often between two questions this process looks whether it is to stop."""
+
 _SHOWN_PODS, _SHOWN_CHARACTERS = 3, 400
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ def train_in_train_job(problem: Problem, folder: Path) -> dict:
         folder: folder to fill: the policy, its log and ``train_job.json``, the TrainJob.
 
     Returns:
-        What `train_here` returns.
+        What `train_here` returns, and ``train_job``, the TrainJob's name.
 
     Raises:
         PreemptedError: this process or a node was told to stop, or somebody removed the TrainJob; the nodes keep a
@@ -79,7 +81,7 @@ def train_in_train_job(problem: Problem, folder: Path) -> dict:
     trained = read_json(folder / TRAINED)
     (folder / TRAINED).unlink()
     write_json(folder / MANIFEST, manifest)
-    return trained
+    return {**trained, "train_job": watch.name}
 
 
 def _shared(store: Store, kind: str, folder: Path, digest: str) -> str:
@@ -143,9 +145,6 @@ class _Watch:
             self._pause(deadline)
 
     def _pause(self, deadline: float) -> None:
-        if self.problem.preempted():
-            self.cluster.delete(self.name)
-            raise self._preempted("was removed because this process was told to stop by SIGTERM")
         if time.monotonic() > deadline:
             waiting = self.cluster.waiting(self.name)
             self.cluster.delete(self.name)
@@ -153,7 +152,11 @@ class _Watch:
                 f"did not end within timeout_seconds={self.problem.config.training.train_job.timeout_seconds}"
                 + (f" ({waiting})" if waiting else "")
             )
-        time.sleep(_POLL_SECONDS)
+        for _ in range(_LOOKS):
+            if self.problem.preempted():
+                self.cluster.delete(self.name)
+                raise self._preempted("was removed because this process was told to stop by SIGTERM")
+            time.sleep(_POLL_SECONDS / _LOOKS)
 
     def _note_failures(self) -> None:
         for failure in self.cluster.failures(self.name):

@@ -3,7 +3,6 @@
 Started as ``python3 -m palm.stages.train_node ROOT PLACE`` in every pod, by what `palm.stages.train_job` asks for.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -86,5 +85,4 @@ def _check_runtime(problem: Problem) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(stream=sys.stdout, format="[palm %(asctime)s %(levelname)s]: %(message)s", level=logging.INFO)
     run_main(lambda: train_node(*sys.argv[1:]))

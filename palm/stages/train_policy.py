@@ -36,7 +36,8 @@ def train_policy(
         weights: preference weights, length d.
         base_model: prepared base model.
         rollouts: folder of the step sample_reference.
-        destination: folder to make: PEFT adapter (a whole model with full fine-tuning), policy.json, training_log.json.
+        destination: folder to make: PEFT adapter (a whole model with full fine-tuning), policy.json, training_log.json
+            and, if nodes of a cluster have trained it, train_job.json.
 
     Returns:
         The content of policy.json, with ``reused``: whether the store had it.
@@ -129,6 +130,7 @@ def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
             "backend": config.training.backend,
             "seed": config.training.seed,
             "palm_version": __version__,
+            "train_job": None,
             **trained,
             "definition": spec.definition,
         },

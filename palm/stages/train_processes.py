@@ -3,6 +3,7 @@
 PyTorch's launcher starts this module once a process; TRL's trainers find the others through accelerate.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -30,9 +31,11 @@ def needs_processes(config: PortfolioConfig) -> bool:
     Args:
         config: the configuration.
     """
+    if config.training.world_size > 1:
+        return True
     import torch
 
-    return config.training.world_size > 1 or torch.cuda.device_count() > 1
+    return torch.cuda.device_count() > 1
 
 
 def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
@@ -65,11 +68,9 @@ def fit_policy_in_processes(problem: Problem, folder: Path) -> dict:
         },
     )
     log = problem.scratch / "processes.log"
-    # Without a GPU the processes find each other only if they are told to compute on processors.
-    environment = os.environ if _has_gpus() else {**os.environ, "ACCELERATE_USE_CPU": "true"}
     launcher = _launcher(problem.config.training)
     with log.open("w") as stream:
-        process = subprocess.Popen([*launcher, "-m", __name__, str(request)], stderr=stream, env=environment)
+        process = subprocess.Popen([*launcher, "-m", __name__, str(request)], stderr=stream)
         try:
             _wait(process, problem)
         finally:
@@ -95,12 +96,6 @@ def _launcher(settings: Training) -> list[str]:
 def _grace_seconds(settings: Training) -> int:
     """Seconds that the processes have after SIGTERM, before the launcher and then this process end them."""
     return _GRACE_SECONDS if settings.train_job is None else settings.train_job.grace_seconds - _MARGIN_SECONDS
-
-
-def _has_gpus() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def _wait(process: subprocess.Popen, problem: Problem) -> None:
@@ -153,10 +148,14 @@ def last_words(text: str) -> str:
 def _train_as_one_of_several(request: dict) -> None:
     import torch
 
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    else:
+        # Without a GPU the processes find each other only if they are told to compute on processors.
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+
     from palm.training.run import fit_policy
 
-    if _has_gpus():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     first, scratch = int(os.environ["LOCAL_RANK"]) == 0, Path(request["scratch"])
     # Every process ends with the same policy; a machine keeps one copy of it.
     folder = Path(request["folder"]) if first else scratch / f"copy-{os.environ['RANK']}"
@@ -182,6 +181,9 @@ def run_main(main: Callable[[], None]) -> None:
     Args:
         main: does the work.
     """
+    logging.basicConfig(stream=sys.stdout, format="[palm %(asctime)s %(levelname)s]: %(message)s")
+    # One process speaks for all that do the same; what libraries tell of themselves helps nobody.
+    logging.getLogger("palm").setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)
     try:
         main()
     except PreemptedError as error:
