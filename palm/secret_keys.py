@@ -11,4 +11,4 @@ SECRET_KEYS = (
     "MLFLOW_TRACKING_TOKEN",
     "HF_TOKEN",
 )
-"""Keys of the Kubernetes Secret that pods read, each the name of an environment variable; all optional."""
+"""Keys of the Secret that a run names, and the environment variables of the same names that pods get; all optional."""

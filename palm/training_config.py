@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from palm.config_section import Section
 from palm.train_job_config import TrainJobSettings
 
+_NOT_DECISIVE = {"checkpoint_steps", "launcher", "train_job"}
+"""Settings that change how or where a training goes, not what comes out."""
+
 
 class Lora(Section):
     """The adapter: low-rank updates of all linear layers."""
@@ -135,6 +138,11 @@ class Training(Section):
     def world_size(self) -> int:
         """Processes of all nodes that train a policy together."""
         return self.processes * (1 if self.train_job is None else self.train_job.nodes)
+
+    @property
+    def decisive(self) -> dict:
+        """The settings that decide what comes out; two processes are two processes, on one machine or on two."""
+        return {**self.model_dump(mode="json", exclude=_NOT_DECISIVE), "processes": self.world_size}
 
     @property
     def _shown_world(self) -> str:

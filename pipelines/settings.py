@@ -4,19 +4,9 @@ from dataclasses import dataclass
 
 from components import GPU_IMAGE, IMAGE
 from palm.errors import ConfigError
+from palm.secret_keys import SECRET_KEYS
 
-SECRET_KEYS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL",
-    "AWS_DEFAULT_REGION",
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-    "HF_TOKEN",
-)
-"""Keys of the Secret that a run names, and the environment variables of the same names that tasks get; all optional."""
+__all__ = ["SECRET_KEYS", "CompileSettings"]
 
 
 @dataclass(frozen=True)

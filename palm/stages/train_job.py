@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm.errors import PalmError, PreemptedError, TrainingError
+from palm.errors import BuildError, PreemptedError
 from palm.stages.inputs import base_model_digest
 from palm.stages.train_processes import last_words
 from palm.stages.train_request import needed_corners, training_request
@@ -46,7 +46,7 @@ def train_in_train_job(problem: Problem, folder: Path) -> dict:
     Raises:
         PreemptedError: this process or a node was told to stop, or somebody removed the TrainJob; the nodes keep a
             checkpoint.
-        TrainingError: a node failed, or time ran out.
+        BuildError: a node failed, or time ran out.
         ClusterError: the cluster cannot be reached or refuses.
     """
     settings, store, cluster = problem.config.training, problem.checkpoints.store, TrainJobs()
@@ -166,15 +166,16 @@ class _Watch:
                 log.warning("pod %s ended with exit code %d: %s", failure.pod, failure.exit_code, words)
                 self.failures[failure.pod] = (failure, words)
 
-    def _ended(self, message: str) -> PalmError:
+    def _ended(self, message: str) -> BuildError | PreemptedError:
         seen = sorted(self.failures.values(), key=lambda seen: seen[0].finished_at)
         if any(failure.exit_code == PreemptedError.exit_code for failure, _ in seen):
             return self._preempted("ended because a node was told to stop by SIGTERM")
         told = [f"{failure.pod} with exit code {failure.exit_code}: {words}" for failure, words in seen[:_SHOWN_PODS]]
         return self.failed(f"failed ({'; '.join([message, *told])})")
 
-    def failed(self, rule: str) -> TrainingError:
-        return TrainingError(
+    def failed(self, rule: str) -> BuildError:
+        # Not a TrainingError: a machine may have failed, and then a retry helps.
+        return BuildError(
             f"TrainJob {self.cluster.namespace}/{self.name}",
             rule=rule,
             remedy=f"see `kubectl describe trainjob,pods --namespace {self.cluster.namespace}`; run again to go on "

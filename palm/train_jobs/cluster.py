@@ -259,7 +259,13 @@ def _told(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        raise ClusterError(what, rule=f"was refused: {error.status} {_message(error)}", remedy=remedy) from error
+        # Else it is what was asked for that is refused, not who asks.
+        may_lack_rights = error.status in (401, 403, 404)
+        raise ClusterError(
+            what,
+            rule=f"was refused: {error.status} {_message(error)}",
+            remedy=remedy if may_lack_rights else "mend training.train_job or what it names",
+        ) from error
     except HTTPError as error:
         raise ClusterError(
             what, rule=f"got no answer ({error})", remedy="check that the cluster's API can be reached, and run again"

@@ -9,9 +9,6 @@ from palm.config import PortfolioConfig
 from palm.preferences.simplex import check_preference_weights
 from palm.storage.digest import value_digest
 
-_NOT_PART_OF_A_POLICY = {"checkpoint_steps", "launcher", "train_job"}
-"""Settings that change how or where a training goes, not what comes out."""
-
 
 @dataclass(frozen=True)
 class PolicySpec:
@@ -61,11 +58,7 @@ def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: s
             "beta": config.beta,
             "generation": config.generation.model_dump(),
             "reference": config.reference.model_dump(),
-            # Two processes are two processes, on one machine or on two.
-            "training": {
-                **config.training.model_dump(exclude=_NOT_PART_OF_A_POLICY),
-                "processes": config.training.world_size,
-            },
+            "training": config.training.decisive,
         },
     )
 

@@ -16,8 +16,9 @@ from custom_resources import CustomResource, needs_schemas
 from kubernetes_stand_in import NAMESPACE, KubernetesStandIn
 
 from palm.config_file import load_config
-from palm.errors import ClusterError, ConfigError, PreemptedError, TrainingError
+from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError
 from palm.stages.inputs import check_inputs
+from palm.stages.snapshot import take_snapshot
 from palm.stages.train_policy import train_policy
 from palm.storage.s3 import s3_keys
 from palm.train_job_config import TrainJobSettings
@@ -144,12 +145,12 @@ def test_a_node_that_fails_is_told_with_its_last_words(training, cluster, built,
     """Another version of palm in the nodes' image; the next attempt makes the TrainJob anew."""
     monkeypatch.setattr("palm.stages.train_request.__version__", "9.9.9")
     words = r"node-0-\d-\w+ with exit code 1: .*is asked by palm"
-    with pytest.raises(TrainingError, match=rf"TrainJob {NAMESPACE}/.*: failed \(FailedJobs: .*{words}") as caught:
+    with pytest.raises(BuildError, match=rf"TrainJob {NAMESPACE}/.*: failed \(FailedJobs: .*{words}") as caught:
         training()
     assert "9.9.9" in str(caught.value) and "\n" not in str(caught.value)
     assert not (built / "policy").exists()
     (first,) = cluster.jobs.values()
-    with pytest.raises(TrainingError, match="is asked by palm"):
+    with pytest.raises(BuildError, match="is asked by palm"):
         training()
     first_uid, second_uid = (job.object["metadata"]["uid"] for job in cluster.created)
     assert first.object["metadata"]["uid"] == first_uid != second_uid
@@ -172,7 +173,7 @@ def test_a_node_that_is_told_to_stop_is_a_reason_to_try_again(training, cluster)
 
 def test_nodes_that_no_machine_can_take_are_given_up(training, cluster):
     cluster.schedulable = False
-    with pytest.raises(TrainingError, match=r"within timeout_seconds=1 \(0/3 nodes are available: 3 Insufficient"):
+    with pytest.raises(BuildError, match=r"within timeout_seconds=1 \(0/3 nodes are available: 3 Insufficient"):
         training(timeout_seconds=1)
     assert "deletionTimestamp" in cluster.created[0].object["metadata"]
 
@@ -189,7 +190,7 @@ def test_a_train_job_that_somebody_removes_is_a_reason_to_try_again(training, cl
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"runtime": "tourch"}, "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found"),
+        ({"runtime": "tourch"}, "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found; mend training.train_job"),
         ({"image": None}, "get pod team/.*: was refused: 404 .*; set training.train_job.image"),
         ({"image": "i" * 501}, "was refused: 422 .*spec.trainer.image: .* is too long"),
     ],
@@ -205,7 +206,7 @@ def test_nodes_run_the_image_of_their_launcher(training, cluster, monkeypatch):
     containers = [{"name": "wait", "image": "argo"}, {"name": "main", "image": "localhost/palm:1-gpu"}]
     cluster.pods["train-policy-1"] = {"metadata": {"name": "train-policy-1"}, "spec": {"containers": containers}}
     monkeypatch.setenv("KFP_POD_NAME", "train-policy-1")
-    with pytest.raises(TrainingError, match="timeout_seconds"):
+    with pytest.raises(BuildError, match="timeout_seconds"):
         training(image=None, timeout_seconds=1)
     assert cluster.created[0].object["spec"]["trainer"]["image"] == "localhost/palm:1-gpu"
 
@@ -289,9 +290,11 @@ def test_a_mistake_in_the_manifest_is_found(spoil, words):
 def test_where_a_policy_is_trained_is_not_part_of_its_name(built):
     """Nor how many nodes its processes are on: only how many processes share a step."""
 
-    def name(**training) -> str:
+    def name(**training) -> tuple[str, dict]:
+        """What the policy is called, and what a rebuild compares."""
         config = load_config(edit_config(built, training={**TOGETHER, **training}))
-        return policy_spec(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"]).name
+        spec = policy_spec(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"])
+        return spec.name, take_snapshot(config)
 
     four = {"micro_batch_size": 4, "processes": 4}
     on_two_nodes = {**four, "processes": 2, "launcher": "trainjob", "train_job": NODES}
