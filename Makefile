@@ -8,18 +8,20 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV)/.installed-bench
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: install demo test lint compile docs bench clean
+.PHONY: install demo test test-containers lint compile docs bench clean
 
 install: $(INSTALLED)
 
 # torch first and alone: a machine that offers a CPU build gets that one, and nothing later pulls in another.
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("python %d.%d: must be >= 3.11; set PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@$(PIP) $(TORCH)
 	@$(PIP) --editable '.[train,cluster]'
 	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("python %d.%d: must be >= 3.11; set PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED_DEV): $(INSTALLED)
 	@$(PIP) --editable '.[train,cluster,dev]'
@@ -35,7 +37,11 @@ demo: $(INSTALLED)
 	@$(BIN)/palm run quickstart/portfolio.yaml
 
 test: lint
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not container"
+
+# As root, with docker.io and debootstrap: a daemon of its own is started and stopped.
+test-containers: $(INSTALLED_DEV) wheelhouse $(BASE)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -m container tests/containers
 
 # The compiled pipelines are committed; a test tells when they are not those of the code.
 compile: $(INSTALLED)
@@ -59,3 +65,5 @@ bench: $(INSTALLED_BENCH)
 
 clean:
 	rm -rf $(VENV) quickstart build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+include components/images/images.mk

@@ -1,0 +1,39 @@
+# What the images are made from, and the images.
+
+# The time stamp of all that is built, so that the same content is the same file.
+export SOURCE_DATE_EPOCH ?= 1767225600
+# An image with python3.11, NAME@sha256:DIGEST; empty: the one that `make base-image` makes.
+BASE_IMAGE ?=
+# cpu: the gpu image gets the torch of the cpu image, which is smaller and finds no GPU.
+GPU_TORCH ?= cuda
+
+IMAGES := components/images
+WHEELS := build/wheelhouse
+BASE := build/base/bookworm.tar
+OWN_BASE := localhost/palm-base:bookworm
+SOURCES = $(shell find palm components pipelines examples -name '*.py' -o -name '*.yaml' -o -name '*.md' -o -name '*.j2')
+
+.PHONY: wheelhouse base-image images docker-daemon
+
+wheelhouse: $(WHEELS)/third-party $(WHEELS)/palm $(if $(filter cuda,$(GPU_TORCH)),$(WHEELS)/torch-cuda)
+
+$(WHEELS)/third-party $(WHEELS)/torch-cuda: pyproject.toml constraints.txt $(IMAGES)/wheelhouse.sh | $(BIN)/python
+	@echo "collecting $@ (a minute or two the first time)"
+	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(@F) $(WHEELS)
+
+$(WHEELS)/palm: pyproject.toml constraints.txt $(IMAGES)/wheelhouse.sh $(SOURCES) | $(BIN)/python
+	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(@F) $(WHEELS)
+
+$(BASE): $(IMAGES)/base.sh
+	@echo "making $@ (a minute or two)"
+	@$(IMAGES)/base.sh $@
+
+base-image: docker-daemon $(BASE)
+	@$(IMAGES)/import.sh $(BASE) $(OWN_BASE)
+
+images: docker-daemon wheelhouse $(if $(BASE_IMAGE),,base-image)
+	@$(IMAGES)/build.sh $(WHEELS) $(or $(BASE_IMAGE),$(OWN_BASE)) $(GPU_TORCH)
+
+docker-daemon:
+	@docker version >/dev/null 2>&1 || { echo "error: no Docker daemon answers; apt-get install docker.io," \
+	    "start it (systemctl start docker) or set DOCKER_HOST" >&2; exit 1; }
