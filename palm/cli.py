@@ -116,6 +116,9 @@ def run(
     config: ConfigPath,
     output: Annotated[Path | None, typer.Option(help="Folder of builds; unset: `builds` beside CONFIG.")] = None,
     if_changed: Annotated[bool, typer.Option("--if-changed", help="Only if an input has changed.")] = False,
+    image: Annotated[
+        str | None, typer.Option(help="Run every task in a container of this image; it sees no GPU.")
+    ] = None,
 ) -> None:
     """Build, certify, register and promote a portfolio on this machine."""
     from palm.config_file import load_config
@@ -129,6 +132,7 @@ def run(
         (output or config.parent / "builds").resolve(),
         console,
         only_if_changed=if_changed,
+        image=image,
     )
     if summary is None:
         typer.echo((folder / OUTCOME).read_text(encoding="utf-8").strip())

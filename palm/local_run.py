@@ -1,10 +1,11 @@
-"""A build on this machine: the pipeline of the cluster, run by KFP's local runner."""
+"""A build on this machine: the pipeline of the cluster, run by one of KFP's local runners."""
 
 import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from palm.build_record import BUILD_VARIABLE
 from palm.config import PortfolioConfig
+from palm.containers import check_image, container_runner
 from palm.errors import BuildError
 from palm.event_view import EventView
 from palm.progress import EVENTS_VARIABLE
@@ -32,7 +34,12 @@ _SHOWN = {
 
 
 def run_build(
-    config: PortfolioConfig, output: Path, console: Console, *, only_if_changed: bool = False
+    config: PortfolioConfig,
+    output: Path,
+    console: Console,
+    *,
+    only_if_changed: bool = False,
+    image: str | None = None,
 ) -> tuple[Path, dict | None]:
     """Run the pipeline `build_portfolio` here, or `rebuild_on_change`.
 
@@ -42,6 +49,7 @@ def run_build(
             the log and every step's files.
         console: where progress is shown.
         only_if_changed: whether to build only if an input is not that of the last build.
+        image: run every task in a container of this image, e.g. ``localhost/palm:0.1.0-cpu``; None: in a process.
 
     Returns:
         The build's folder, and its summary (see `palm.stages.report`); None if nothing had to be built.
@@ -50,20 +58,20 @@ def run_build(
         PalmError: an input is unusable; nothing was started.
         BuildError: a step failed.
     """
+    if image:
+        check_image(image)
     check_inputs(config)
     check_reachable(config.registry)
     folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     write_text(folder / "config.yaml", config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
-    with (
-        _environment(_settings(folder)),
-        worker_pool(folder / _LOG) as address,
-        _environment({WORKERS_VARIABLE: address}),
-        EventView(folder / _EVENTS, console) as view,
-        _polling(view),
-    ):
+    settings = _settings(folder)
+    start = (
+        container_runner(config, folder=folder, environment=settings) if image else _process_runner(folder, settings)
+    )
+    with start as runner, EventView(folder / _EVENTS, console) as view, _polling(view):
         try:
-            _run_pipeline(config, folder, view, only_if_changed)
+            _run_pipeline(_pipeline(only_if_changed, image), config, folder, view, runner)
         finally:
             for (task, name), target in _SHOWN.items():
                 if (path := _output(folder, task, name)) is not None:
@@ -72,16 +80,34 @@ def run_build(
     return folder, read_json(summary) if summary.exists() else None
 
 
-def _run_pipeline(config: PortfolioConfig, folder: Path, view: EventView, only_if_changed: bool) -> None:
-    from kfp import local
-
+def _pipeline(only_if_changed: bool, image: str | None) -> Callable:
     from pipelines.compile import PIPELINES
     from pipelines.settings import CompileSettings
 
-    # No retries: nobody preempts a process here, and what fails would fail again, a minute later.
-    pipeline = PIPELINES["rebuild_on_change" if only_if_changed else "build_portfolio"](CompileSettings(retries=0))
+    # No retries: nobody preempts a task here, and what fails would fail again, a minute later.
+    settings = CompileSettings(retries=0)
+    if image:
+        settings = replace(settings, image=image, gpu_image=image)
+    return PIPELINES["rebuild_on_change" if only_if_changed else "build_portfolio"](settings)
 
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
+
+@contextlib.contextmanager
+def _process_runner(folder: Path, environment: dict[str, str]) -> Iterator:
+    """A runner whose tasks are processes of this environment, and have their steps done by workers."""
+    from kfp import local
+
+    with (
+        _environment(environment),
+        worker_pool(folder / _LOG) as address,
+        _environment({WORKERS_VARIABLE: address}),
+    ):
+        yield local.SubprocessRunner(use_venv=False)
+
+
+def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, view: EventView, runner) -> None:
+    from kfp import local
+
+    local.init(runner=runner, pipeline_root=str(folder / "steps"))
     log = folder / _LOG
     with log.open("a", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
         try:
