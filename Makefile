@@ -40,8 +40,8 @@ test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not container"
 
 # As root, with docker.io and debootstrap: a daemon of its own is started and stopped.
-test-containers: $(INSTALLED_DEV) wheelhouse $(BASE)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -m container tests/containers
+test-containers: $(INSTALLED_DEV)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -m container --durations 10 tests/containers
 
 # The compiled pipelines are committed; a test tells when they are not those of the code.
 compile: $(INSTALLED)

@@ -20,6 +20,7 @@ from palm.progress import EVENTS_VARIABLE
 from palm.registry.tracking import check_reachable
 from palm.stages.inputs import check_inputs
 from palm.storage.files import read_json, write_text
+from palm.storage.records import Records
 from palm.workers import WORKERS_VARIABLE, worker_pool
 
 _POLL_SECONDS = 0.2
@@ -76,6 +77,8 @@ def run_build(
             for (task, name), target in _SHOWN.items():
                 if (path := _output(folder, task, name)) is not None:
                     shutil.copyfile(path, folder / target)
+    if image:
+        _check_outcome(config, folder)
     summary = folder / _SHOWN["report", "summary"]
     return folder, read_json(summary) if summary.exists() else None
 
@@ -119,6 +122,17 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
             raise BuildError(
                 what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}"
             ) from error
+
+
+def _check_outcome(config: PortfolioConfig, folder: Path) -> None:
+    """Ask the tasks' own records: KFP takes a container that is gone before it is asked how it ended for a success."""
+    outcome = Records(config.storage.root).read(f"builds/{folder.name}/outcome")
+    if outcome is None or outcome["state"] == "failed":
+        raise BuildError(
+            f"build {folder.name}",
+            rule=outcome["headline"] if outcome else "ended without an outcome",
+            remedy=f"finished steps are kept and reused; the whole log is {folder / _LOG}",
+        )
 
 
 def _output(folder: Path, task: str, name: str) -> Path | None:

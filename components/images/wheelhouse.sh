@@ -7,6 +7,11 @@
 #   torch-cuda   FOLDER/torch-cuda: torch and the CUDA libraries that it brings
 set -eu
 python=$1 part=$2 folder=$3
+
+"$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
+    echo "error: wheelhouse: made by Python 3.11 only, which is what the images run; set PYTHON=python3.11" >&2
+    exit 1
+}
 torch=$(sed -n 's/^torch==//p' constraints.txt)
 mkdir -p "$folder"
 new=$folder/.new
