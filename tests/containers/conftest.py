@@ -47,7 +47,7 @@ def daemon() -> Iterator[docker.DockerClient]:
             del os.environ["DOCKER_HOST"]
         else:
             os.environ["DOCKER_HOST"] = before
-        shutil.rmtree(folder)
+        _remove(folder)
 
 
 def _connected(process: subprocess.Popen, log: Path) -> docker.DockerClient:
@@ -58,6 +58,15 @@ def _connected(process: subprocess.Popen, log: Path) -> docker.DockerClient:
         except DockerException:
             time.sleep(0.2)
     pytest.fail(f"dockerd does not run here; the end of its log:\n{log.read_text()[-3000:]}")
+
+
+def _remove(folder: Path) -> None:
+    # The daemon leaves the network namespace of its host mounted.
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed(mounted):
+        if Path(place).is_relative_to(folder):
+            subprocess.run(["umount", place], check=True)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
