@@ -112,23 +112,30 @@ def test_a_failed_task_is_reported_failed(image, tmp_path, component, capfd):
         assert "ValueError: told to" in capfd.readouterr().out
 
 
-def test_a_build_names_the_step_that_failed_in_its_container(image, workspace):
+def spoil(workspace: Path, statement: str) -> None:
+    """Make a reward go wrong where it scores a whole step's responses, which no check before the build does."""
     rewards = workspace / "rewards.py"
-    rewards.write_text(rewards.read_text().replace('"""Share of vowels."""', 'raise OSError("no such vowel")'))
+    rewards.write_text(rewards.read_text().replace('"""Share of vowels."""', f"if len(responses) > 3: {statement}"))
+
+
+def test_a_build_names_the_step_that_failed_in_its_container(image, workspace):
+    spoil(workspace, 'raise OSError("no such vowel")')
     run = palm("run", workspace / "portfolio.yaml", "--image", image)
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
-    assert "sample_reference" in run.stderr and "no such vowel" in run.stderr
-    assert not (newest_build(workspace) / "report.html").exists()
+    assert run.stderr.startswith("error: sample_reference") and "no such vowel" in run.stderr
+    build = newest_build(workspace)
+    assert "no such vowel" in (build / "outcome.md").read_text()
+    assert not (build / "report.html").exists()
 
 
 def test_a_build_tells_of_a_container_that_was_killed(image, workspace):
-    rewards = workspace / "rewards.py"
-    rewards.write_text(rewards.read_text().replace('"""Share of vowels."""', "import os; os.kill(os.getpid(), 9)"))
+    spoil(workspace, "import os; os.kill(os.getpid(), 9)")
     run = palm("run", workspace / "portfolio.yaml", "--image", image)
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
-    assert "sample-reference" in run.stderr and "FAILURE" in run.stderr
+    assert "sample-reference" in run.stderr
+    assert "| sample_reference |" in (newest_build(workspace) / "outcome.md").read_text()
 
 
 def test_an_interrupted_build_leaves_no_container(daemon, image, workspace):
