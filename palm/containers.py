@@ -115,10 +115,13 @@ def _mounts(config: PortfolioConfig, folder: Path) -> list:
 @contextlib.contextmanager
 def _ended(client, build: str) -> Iterator[None]:
     """Remove the build's containers when the block ends or this process is told to; KFP would wait for them."""
+    from docker.errors import APIError
 
     def remove() -> None:
-        for container in client.containers.list(filters={"label": f"{_LABEL}={build}"}):
-            container.remove(force=True)
+        for container in client.containers.list(filters={"label": f"{_LABEL}={build}"}, ignore_removed=True):
+            # One that has just ended is being removed already.
+            with contextlib.suppress(APIError):
+                container.remove(force=True)
 
     def stop(number, _frame) -> None:
         remove()
