@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from palm.config import PortfolioConfig, Prompts, Storage
+from palm.config import PortfolioConfig, Storage
+from palm.config_places import with_places
 from palm.errors import ConfigError
-from palm.reward_config import Reward
 
 
 def load_config(path: Path) -> PortfolioConfig:
@@ -192,31 +192,11 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     def model(source: str) -> str:
         return path(source) if source.startswith((".", "/")) or (folder / source).is_dir() else source
 
-    def reward(entry: Reward) -> Reward:
-        scheme, _, rest = entry.uri.partition(":")
-        target, _, function = rest.rpartition(":")
-        if scheme == "python" and target.endswith(".py"):
-            return entry.model_copy(update={"uri": f"python:{path(target)}:{function}"})
-        return entry.model_copy(update={"uri": f"hf:{model(rest)}"}) if scheme == "hf" else entry
-
-    base = config.base_model
-    if base.tiny is not None:
-        base = base.model_copy(update={"tiny": base.tiny.model_copy(update={"corpus": path(base.tiny.corpus)})})
-    else:
-        base = base.model_copy(update={"source": model(base.source)})
-    evaluation = config.evaluation
-    if (evaluation.embedding_model or "").startswith((".", "/")):
-        evaluation = evaluation.model_copy(update={"embedding_model": path(evaluation.embedding_model)})
     uri = config.registry.tracking_uri
     if uri.startswith("sqlite:///"):
         uri = "sqlite:///" + path(uri.removeprefix("sqlite:///"))
-    return config.model_copy(
+    return with_places(config, file=path, model=model).model_copy(
         update={
-            "base_model": base,
-            "prompts": Prompts(train=path(config.prompts.train), eval=path(config.prompts.eval)),
-            "rewards": tuple(reward(entry) for entry in config.rewards),
-            "metrics": tuple(reward(entry) for entry in config.metrics),
-            "evaluation": evaluation,
             "registry": config.registry.model_copy(update={"tracking_uri": uri}),
             "storage": Storage(root=path(config.storage.root)),
         }

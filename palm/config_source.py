@@ -6,6 +6,8 @@ from pathlib import Path
 
 from palm.config import PortfolioConfig
 from palm.config_file import parse_config, parse_yaml
+from palm.config_places import with_places
+from palm.errors import ConfigError
 from palm.storage.s3 import s3_download, told
 
 
@@ -30,7 +32,24 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
     for section, key, value in (("storage", "root", storage_root), ("registry", "tracking_uri", tracking_uri)):
         if value:
             raw[section] = {**(raw.get(section) or {}), key: value}
-    return parse_config(json.dumps(raw))
+    config = parse_config(json.dumps(raw))
+    with_places(config, file=_absolute, model=_absolute_folder)
+    return config
+
+
+def _absolute(place: str) -> str:
+    """Refuse a path that means another file in every task."""
+    if "://" not in place and not Path(place).is_absolute():
+        raise ConfigError(
+            f"config: {place}",
+            rule="is a relative path, which tasks cannot find",
+            remedy="give a path or an s3:// address",
+        )
+    return place
+
+
+def _absolute_folder(source: str) -> str:
+    return _absolute(source) if source.startswith(".") else source
 
 
 def _read_s3(address: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm.config import PortfolioConfig
+from palm.config_places import with_places
 from palm.errors import BuildError
-from palm.reward_config import Reward
 from pipelines.settings import SECRET_KEYS
 
 _LABEL = "palm.build"
@@ -80,10 +80,14 @@ def mounted_paths(config: PortfolioConfig) -> tuple[set[Path], set[Path]]:
     Returns:
         Those that tasks read, and the folders that they write.
     """
-    base = config.base_model.tiny.corpus if config.base_model.tiny else config.base_model.source
-    read = [base, config.prompts.train, config.prompts.eval, config.evaluation.embedding_model or ""]
-    read += [_reward_path(reward) for reward in (*config.rewards, *config.metrics)]
-    written = [config.storage.root]
+    read, written = [], [config.storage.root]
+
+    def noted(place: str) -> str:
+        # A function may import what is beside it.
+        read.append(str(Path(place).parent) if place.endswith(".py") else place)
+        return place
+
+    with_places(config, file=noted, model=noted)
     database = config.registry.tracking_uri.removeprefix("sqlite:///")
     # SQLite keeps a journal beside its file, and palm the artifacts.
     written.append(str(Path(database).parent) if database.startswith("/") else "")
@@ -92,14 +96,6 @@ def mounted_paths(config: PortfolioConfig) -> tuple[set[Path], set[Path]]:
 
 def _absolute(paths: list[str]) -> set[Path]:
     return {Path(path) for path in paths if path.startswith("/")}
-
-
-def _reward_path(reward: Reward) -> str:
-    kind, _, rest = reward.uri.partition(":")
-    if kind == "python":
-        # The function may import what is beside it.
-        return str(Path(rest.rpartition(":")[0]).parent)
-    return rest if kind == "hf" else ""
 
 
 def _mounts(config: PortfolioConfig, folder: Path) -> list:

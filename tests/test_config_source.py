@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from conftest import edit_config
 
 from palm.config_source import resolve_config
 from palm.errors import ConfigError, StorageError
@@ -41,3 +42,20 @@ def test_bad_text_is_told_in_one_line(text, message):
     with pytest.raises(ConfigError, match=message) as error:
         resolve_config(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"prompts__eval": "eval.jsonl"},
+        {"base_model__tiny__corpus": "corpus.jsonl"},
+        {"rewards__0__uri": "python:rewards.py:length"},
+        {"base_model": {"source": "./model"}},
+    ],
+)
+def test_a_relative_path_is_refused(config, tmp_path, edits):
+    path = tmp_path / "portfolio.yaml"
+    path.write_text(config.to_yaml())
+    edit_config(tmp_path, **edits)
+    with pytest.raises(ConfigError, match="is a relative path, which tasks cannot find"):
+        resolve_config(path.read_text())

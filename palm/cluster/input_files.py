@@ -1,13 +1,12 @@
 """Files and folders that a configuration names, moved to where pods can read them: S3, named by content."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from palm.config import PortfolioConfig
+from palm.config_places import with_places
 from palm.errors import ClusterError, DataError
 from palm.models.source import MODEL_FILES
-from palm.reward_config import Reward
 from palm.storage.digest import file_digest, value_digest
 from palm.storage.s3 import s3_client, split_s3, told
 
@@ -29,25 +28,8 @@ def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
     """
     check_places(config)
     root = config.storage.root.rstrip("/")
-    base = config.base_model
-    if base.tiny is not None:
-        base = base.model_copy(
-            update={"tiny": base.tiny.model_copy(update={"corpus": _published(base.tiny.corpus, root)})}
-        )
-    else:
-        base = base.model_copy(update={"source": _published_folder(base.source, root)})
-    prompts = {"train": _published(config.prompts.train, root), "eval": _published(config.prompts.eval, root)}
-    embedding_model = config.evaluation.embedding_model
-    if embedding_model is not None:
-        embedding_model = _published_folder(embedding_model, root)
-    return config.model_copy(
-        update={
-            "base_model": base,
-            "prompts": config.prompts.model_copy(update=prompts),
-            "rewards": tuple(_published_reward(reward, root) for reward in config.rewards),
-            "metrics": tuple(_published_reward(metric, root) for metric in config.metrics),
-            "evaluation": config.evaluation.model_copy(update={"embedding_model": embedding_model}),
-        }
+    return with_places(
+        config, file=lambda path: _published(path, root), model=lambda source: _published_folder(source, root)
     )
 
 
@@ -61,7 +43,7 @@ def check_places(config: PortfolioConfig) -> None:
         ClusterError: they go to this machine.
     """
     if not config.storage.root.startswith("s3://"):
-        named = next(_local_paths(config), None)
+        named = next(iter(_local_inputs(config)), None)
         raise ClusterError(
             f"storage.root={config.storage.root}",
             rule="is a folder of this machine, which pods cannot see"
@@ -76,20 +58,16 @@ def check_places(config: PortfolioConfig) -> None:
         )
 
 
-def _local_paths(config: PortfolioConfig) -> Iterator[str]:
-    base = config.base_model
-    named = [config.prompts.train, config.prompts.eval, base.tiny.corpus if base.tiny else base.source]
-    yield from (path for path in named if Path(path).is_absolute())
+def _local_inputs(config: PortfolioConfig) -> list[str]:
+    found = []
 
+    def noted(place: str) -> str:
+        if Path(place).is_absolute():
+            found.append(place)
+        return place
 
-def _published_reward(reward: Reward, root: str) -> Reward:
-    scheme, _, rest = reward.uri.partition(":")
-    if scheme == "hf" and Path(rest).is_absolute():
-        return reward.model_copy(update={"uri": _published_folder(rest, root)})
-    target, _, function = rest.rpartition(":")
-    if scheme == "python" and target.endswith(".py"):
-        return reward.model_copy(update={"uri": f"python:{_published(target, root)}:{function}"})
-    return reward
+    with_places(config, file=noted, model=noted)
+    return found
 
 
 def _published(path: str, root: str) -> str:

@@ -93,7 +93,7 @@ def test_results_that_would_stay_here_are_refused(workspace, cluster_workspace):
         publish_inputs(loaded(workspace))
     assert str(told.value) == (
         f"storage.root={workspace / 'store'}: is a folder of this machine, which pods cannot see; nor can they see "
-        f"{workspace / 'train.jsonl'}, which would be published there; give an s3:// prefix, or --storage-root "
+        f"{workspace / 'corpus.jsonl'}, which would be published there; give an s3:// prefix, or --storage-root "
         "s3://BUCKET/PREFIX"
     )
     edit_config(workspace, storage__root="s3://palm/store", registry__tracking_uri="sqlite:///m.db")
