@@ -23,7 +23,7 @@ def train_policy(
         rollouts: Scored rollouts of the reference policy.
 
     Returns:
-        policy: PEFT adapter folder with policy.json.
+        policy: PEFT adapter folder with policy.json, and train_job.json where a TrainJob trained it.
         metrics: What the Kubeflow UI shows: seconds of training, steps, and whether the policy was there already.
     """
     from palm.workers import run_step

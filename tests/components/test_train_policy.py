@@ -37,6 +37,7 @@ def test_trains_the_policy_that_the_library_trains(build, config, tmp_path):
         "reused": False,
         "training_seconds": record["training_seconds"],
         "guard": expected["guard"],
+        "train_job": None,
     }
     shown = {"training_seconds": record["training_seconds"], "steps": expected["steps"]}
     assert first["metrics"].metadata == {**shown, "reused": 0.0}
