@@ -1,18 +1,11 @@
 """Custom resource definitions as the Kubernetes API server applies them: structure, unknown fields, list keys, CEL."""
 
 import copy
-import os
-from pathlib import Path
 
 import jsonschema
-import pytest
 import yaml
 from cel_expr_python import cel
-
-SCHEMAS = Path(os.environ.get("PALM_SCHEMAS", Path(__file__).resolve().parents[2] / "shared" / "data" / "schemas"))
-needs_schemas = pytest.mark.skipif(
-    not SCHEMAS.is_dir(), reason=f"no {SCHEMAS}: set PALM_SCHEMAS to a folder with the CRDs of Kubeflow in crds/"
-)
+from schemas import SCHEMAS
 
 
 class CustomResource:

@@ -1,16 +1,11 @@
 import os
-from pathlib import Path
 
 import pytest
 from cluster.kfp_stand_in import KfpStandIn
 from conftest import edit_config
+from schemas import SCHEMAS
 
-DOCUMENT = Path(
-    os.environ.get(
-        "PALM_KFP_DOCUMENT",
-        Path(__file__).resolve().parents[3] / "shared" / "data" / "schemas" / "kfp-api-v2beta1.swagger.json",
-    )
-)
+DOCUMENT = SCHEMAS / "kfp-api-v2beta1.swagger.json"
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +23,7 @@ def home(tmp_path, monkeypatch):
 def kfp():
     """The stand-in, which must have seen only what the API's document allows."""
     if not DOCUMENT.exists():
-        pytest.skip(f"the document of the API of Kubeflow Pipelines is not at {DOCUMENT} (PALM_KFP_DOCUMENT)")
+        pytest.skip(f"the document of the API of Kubeflow Pipelines is not at {DOCUMENT} (PALM_SCHEMAS)")
     with KfpStandIn(DOCUMENT) as server:
         yield server
     assert not server.violations

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from custom_resources import CustomResource
+from schemas import needs_schemas
 
 from palm.errors import ConfigError
 from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
@@ -185,6 +187,17 @@ def test_the_objects_for_kubectl_hold_the_same_pipeline(name):
     assert (pipeline["kind"], version["kind"]) == ("Pipeline", "PipelineVersion")
     assert version["spec"]["pipelineName"] == pipeline["metadata"]["name"] == name.replace("_", "-")
     assert version["spec"]["pipelineSpec"] == specification and version["spec"]["platformSpec"] == platform
+
+
+@needs_schemas
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_api_server_takes_the_objects_for_kubectl(name):
+    pipeline, version = yaml.safe_load_all((FOLDER / name / "manifest.yaml").read_text())
+    assert CustomResource("pipelines.kubeflow.org_pipelines.yaml").problems(pipeline) == []
+    kind = CustomResource("pipelines.kubeflow.org_pipelineversions.yaml")
+    assert kind.problems(version) == []
+    del version["spec"]["pipelineSpec"]
+    assert kind.problems(version) != []
 
 
 @pytest.mark.parametrize("wrong", [{"parallel": 0}, {"retries": -1}, {"hours": 0}])

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from conftest import edit_config
-from custom_resources import CustomResource, needs_schemas
+from custom_resources import CustomResource
 from kubernetes_stand_in import NAMESPACE, KubernetesStandIn
+from schemas import needs_schemas
 
 from palm.config_file import load_config
 from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError
