@@ -50,13 +50,6 @@ class Example(StrEnum):
     gsm8k = "gsm8k"
 
 
-class Pipeline(StrEnum):
-    """The pipelines that `palm compile` knows."""
-
-    build_portfolio = "build_portfolio"
-    rebuild_on_change = "rebuild_on_change"
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"palm {__version__}")
@@ -163,28 +156,6 @@ def generate(
         ) from None
     result = answer(load_config(config), prompt, numbers, alias=alias, seed=seed, temperature=temperature)
     typer.echo(json.dumps(result) if as_json else f"[{result['policy']}] {result['response']}")
-
-
-@app.command()
-def compile(
-    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
-    output: Annotated[Path | None, typer.Option(help="YAML file to write; unset: PIPELINE.yaml here.")] = None,
-    manifest: Annotated[bool, typer.Option(help="Write Kubernetes objects for `kubectl apply`.")] = False,
-    parallel: Annotated[int, typer.Option(help="Policies trained at once: bounds the GPU pods of a run.")] = 4,
-    image: Annotated[str | None, typer.Option(help="Image of tasks without a GPU.")] = None,
-    gpu_image: Annotated[str | None, typer.Option(help="Image of tasks that sample, train and evaluate.")] = None,
-    retries: Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")] = 3,
-    hours: Annotated[int, typer.Option(help="Time limit of a task that samples, trains or evaluates.")] = 24,
-) -> None:
-    """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
-    from pipelines.compile import compile_manifest, compile_pipeline
-    from pipelines.settings import CompileSettings
-
-    images = {key: value for key, value in (("image", image), ("gpu_image", gpu_image)) if value}
-    settings = CompileSettings(parallel=parallel, retries=retries, hours=hours, **images)
-    destination = output or Path(f"{pipeline.value}.yaml")
-    (compile_manifest if manifest else compile_pipeline)(pipeline.value, destination, settings)
-    typer.echo(f"wrote {destination}")
 
 
 def main() -> None:

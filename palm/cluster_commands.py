@@ -1,4 +1,4 @@
-"""The commands of `palm` for Kubeflow Pipelines in a cluster: submit, schedule, list runs, find out what is missing."""
+"""The commands of `palm` for Kubeflow Pipelines: compile, submit, schedule, list runs, find out what is missing."""
 
 import json
 from enum import StrEnum
@@ -41,10 +41,30 @@ commands = typer.Typer()
 
 
 class Pipeline(StrEnum):
-    """The pipelines that can be submitted."""
+    """The pipelines that there are."""
 
     build_portfolio = "build_portfolio"
     rebuild_on_change = "rebuild_on_change"
+
+
+@commands.command()
+def compile(
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
+    output: Annotated[Path | None, typer.Option(help="YAML file to write; unset: PIPELINE.yaml here.")] = None,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Write objects for `kubectl apply` instead.")] = False,
+    parallel: Parallel = 4,
+    retries: Retries = 3,
+    hours: Hours = 24,
+    image: Image = None,
+    gpu_image: GpuImage = None,
+) -> None:
+    """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
+    from pipelines.compile import compile_manifest, compile_pipeline
+
+    destination = output or Path(f"{pipeline.value}.yaml")
+    make = compile_manifest if manifest else compile_pipeline
+    make(pipeline.value, destination, settings(parallel, retries, hours, image, gpu_image))
+    typer.echo(f"wrote {destination}")
 
 
 @commands.command()
