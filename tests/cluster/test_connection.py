@@ -6,9 +6,8 @@ import threading
 import time
 
 import pytest
-from typer.testing import CliRunner
+from cluster.commands import palm
 
-from palm.cli import app
 from palm.cluster.connection import Address, connect
 from palm.errors import ClusterError
 
@@ -18,8 +17,8 @@ EXPIRED = "Request header error: the token is expired"
 def runs(*arguments, environment=None):
     """The one line that `palm runs` ends with."""
     started = time.monotonic()
-    result = CliRunner().invoke(app, ["runs", *arguments], env=environment)
-    assert result.exit_code == 1 and result.stdout == ""
+    result = palm("runs", *arguments, code=1, environment=environment)
+    assert result.stdout == ""
     assert time.monotonic() - started < 15
     assert result.stderr.count("\n") == 1
     return result.stderr.rstrip("\n")

@@ -10,11 +10,10 @@ import time
 import urllib.request
 
 import pytest
+from cluster.commands import palm
 from cluster.kubernetes_stand_in import KubernetesStandIn
 from conftest import edit_config
-from typer.testing import CliRunner
 
-from palm.cli import app
 from palm.cluster.image_registry import Reference, find_image
 from palm.cluster.mlflow_access import check_mlflow
 from palm.errors import ClusterError
@@ -69,8 +68,7 @@ def mlflow(tmp_path_factory):
 
 def doctor(*arguments, code=0) -> dict[str, list[dict]]:
     """The findings by name."""
-    result = CliRunner().invoke(app, ["doctor", *map(str, arguments), "--json"])
-    assert result.exit_code == code, result.output
+    result = palm("doctor", *arguments, "--json", code=code)
     findings = {}
     for finding in json.loads(result.stdout):
         findings.setdefault(finding["name"], []).append(finding)
@@ -84,8 +82,7 @@ def lines(findings) -> dict[str, str]:
 def test_every_line_is_ok(kfp, kubernetes, mlflow, cluster_workspace):
     edit_config(cluster_workspace, registry__tracking_uri="http://mlflow:5000")
     config = cluster_workspace / "portfolio.yaml"
-    result = CliRunner().invoke(app, ["doctor", str(config), "--host", kfp.url, "--mlflow-address", mlflow])
-    assert result.exit_code == 0, result.output
+    result = palm("doctor", config, "--host", kfp.url, "--mlflow-address", mlflow)
     assert result.stdout.splitlines() == [
         f"pipelines    ok: Kubeflow Pipelines 2.17.0 at {kfp.url}, one user",
         f"mlflow       ok: {mlflow} answers to the name mlflow:5000, by which pods call it",

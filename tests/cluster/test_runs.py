@@ -2,17 +2,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from typer.testing import CliRunner
-
-from palm.cli import app
+from cluster.commands import palm
 
 
 @pytest.fixture
 def history(kfp, cluster_workspace):
     """Five runs an hour apart, each in another state, the second started by a schedule."""
-    config = str(cluster_workspace / "portfolio.yaml")
     for _ in range(5):
-        assert CliRunner().invoke(app, ["submit", config, "--no-validate", "--host", kfp.url]).exit_code == 0
+        palm("submit", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url)
     started = datetime.now(UTC) - timedelta(hours=5)
     for index, run in enumerate(kfp.runs.values()):
         moment = started + timedelta(hours=index)
@@ -39,9 +36,7 @@ def history(kfp, cluster_workspace):
 
 
 def runs(kfp, *arguments):
-    result = CliRunner().invoke(app, ["runs", "--host", kfp.url, *arguments])
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return palm("runs", "--host", kfp.url, *arguments).stdout
 
 
 def test_the_newest_first_in_words(kfp, history):

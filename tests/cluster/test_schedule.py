@@ -9,9 +9,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from typer.testing import CliRunner
+from cluster.commands import on_a_short_stack, palm
 
-from palm.cli import app
 from palm.cluster.connection import Address, connect
 from palm.cluster.experiment import ensure_experiment
 from palm.cluster.pipeline_version import REBUILD, publish_pipeline
@@ -29,7 +28,7 @@ def connection(kfp):
 
 @pytest.fixture
 def wanted(connection):
-    version = publish_pipeline(connection, REBUILD, CompileSettings())
+    version = on_a_short_stack(lambda: publish_pipeline(connection, REBUILD, CompileSettings()))
     return Schedule("small", NIGHTLY, version, {"config": "{}", "node_selector": {"pool": "gpu"}, "tolerations": []})
 
 
@@ -40,12 +39,6 @@ def keep(connection, wanted, **settings):
 def only(kfp) -> dict:
     (run,) = kfp.recurring_runs.values()
     return run
-
-
-def palm(*arguments, code=0):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_the_first_call_makes_it_and_the_same_call_changes_nothing(kfp, connection, wanted):
@@ -79,7 +72,7 @@ def test_a_call_with_other_settings_replaces_it(kfp, connection, wanted, setting
 
 def test_another_pipeline_or_experiment_replaces_it(kfp, connection, wanted):
     keep(connection, wanted)
-    other = publish_pipeline(connection, REBUILD, CompileSettings(parallel=8))
+    other = on_a_short_stack(lambda: publish_pipeline(connection, REBUILD, CompileSettings(parallel=8)))
     assert keep(connection, wanted, version=other).change == "replaced"
     moved = keep_schedule(connection, dataclasses.replace(wanted, version=other), experiment="elsewhere")
     assert moved.change == "replaced"

@@ -2,20 +2,13 @@ import json
 
 import pytest
 import yaml
+from cluster.commands import palm
 from conftest import edit_config
-from typer.testing import CliRunner
 
-from palm.cli import app
 from palm.cluster.connection import Address, connect
 from palm.cluster.submission import follow
 from palm.config_source import resolve_config
 from palm.errors import ClusterError
-
-
-def palm(*arguments, code=0):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture
