@@ -29,8 +29,11 @@ Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines;
 StorageRoot = Annotated[str | None, typer.Option(help="Takes the place of storage.root, e.g. s3://BUCKET/PREFIX.")]
 TrackingUri = Annotated[str | None, typer.Option(help="Takes the place of registry.tracking_uri.")]
 Accelerator = Annotated[str, typer.Option(help="Resource name of the GPU type.")]
-AcceleratorCount = Annotated[int, typer.Option(min=0, help="GPUs of a task that samples, trains or evaluates.")]
-Cpu = Annotated[str, typer.Option(help="Cores of such a task.")]
+AcceleratorCount = Annotated[int, typer.Option(min=0, help="GPUs of a task that samples or evaluates.")]
+TrainingAcceleratorCount = Annotated[
+    int, typer.Option(min=0, help="GPUs of a task that trains: training.processes, or 0 if TrainJobs train.")
+]
+Cpu = Annotated[str, typer.Option(help="Cores of a task that samples, trains or evaluates.")]
 Memory = Annotated[str, typer.Option(help="Memory of such a task.")]
 NodeSelector = Annotated[str, typer.Option(help="Labels of the nodes for such tasks, JSON object.")]
 Tolerations = Annotated[str, typer.Option(help="Taints that such tasks accept, JSON list as in a pod.")]

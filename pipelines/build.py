@@ -39,6 +39,7 @@ def make_train_and_evaluate(settings: CompileSettings) -> Callable:
         rollouts: dsl.Input[dsl.Dataset],
         accelerator: str,
         accelerator_count: str,
+        training_accelerator_count: str,
         cpu: str,
         memory: str,
         node_selector: dict,
@@ -58,7 +59,7 @@ def make_train_and_evaluate(settings: CompileSettings) -> Callable:
             trained = train_policy(
                 config=config, preference_weights=preference_weights, base_model=base_model, rollouts=rollouts
             )
-            on_gpu(trained, "Train policy", settings, **resources)
+            on_gpu(trained, "Train policy", settings, **{**resources, "accelerator_count": training_accelerator_count})
             evaluated = evaluate_policy(
                 config=config, policy=trained.outputs["policy"], base_model=base_model, rollouts=rollouts
             )
@@ -85,7 +86,7 @@ def make_train_corners(settings: CompileSettings) -> Callable:
         base_model: dsl.Input[dsl.Model],
         rollouts: dsl.Input[dsl.Dataset],
         accelerator: str,
-        accelerator_count: str,
+        training_accelerator_count: str,
         cpu: str,
         memory: str,
         node_selector: dict,
@@ -101,7 +102,7 @@ def make_train_corners(settings: CompileSettings) -> Callable:
                 "Train corner policy",
                 settings,
                 accelerator=accelerator,
-                accelerator_count=accelerator_count,
+                accelerator_count=training_accelerator_count,
                 cpu=cpu,
                 memory=memory,
                 node_selector=node_selector,
@@ -129,6 +130,7 @@ def make_build(settings: CompileSettings) -> Callable:
         snapshot: str,
         accelerator: str,
         accelerator_count: str,
+        training_accelerator_count: str,
         cpu: str,
         memory: str,
         node_selector: dict,
@@ -153,9 +155,16 @@ def make_build(settings: CompileSettings) -> Callable:
         grid = design_grid(config=config, rollouts=rollouts)
         small(grid, "Design grid", settings, secret=secret, cached=True)
         design = grid.outputs["design"]
-        shared = {"config": config, "base_model": base_model, "rollouts": rollouts, **resources}
-        corners = train_corners(weights=grid.outputs["corners"], **shared).set_display_name("Corner policies")
+        shared = {
+            "config": config,
+            "base_model": base_model,
+            "rollouts": rollouts,
+            "training_accelerator_count": training_accelerator_count,
+            **resources,
+        }
         policies = train_and_evaluate(weights=grid.outputs["weights"], **shared).set_display_name("Policies")
+        del shared["accelerator_count"]
+        corners = train_corners(weights=grid.outputs["corners"], **shared).set_display_name("Corner policies")
         policies.after(corners)
         selected = select_portfolio(config=config, evaluations=policies.outputs["evaluations"])
         small(selected, "Select portfolio", settings, secret=secret, cached=True)

@@ -13,7 +13,8 @@ class Resources:
 
     Attributes:
         accelerator: resource name of the accelerator, e.g. ``nvidia.com/gpu``.
-        accelerator_count: accelerators of a task, ≥ 0.
+        accelerator_count: accelerators of a task that samples or evaluates, ≥ 0.
+        training_accelerator_count: accelerators of a task that trains, ≥ 0.
         cpu: cores of a task, as Kubernetes writes quantities.
         memory: memory of a task, as Kubernetes writes quantities.
         node_selector: labels that a node must have.
@@ -23,6 +24,7 @@ class Resources:
 
     accelerator: str = "nvidia.com/gpu"
     accelerator_count: int = 1
+    training_accelerator_count: int = 1
     cpu: str = "4"
     memory: str = "32Gi"
     node_selector: dict = field(default_factory=dict)
@@ -95,4 +97,5 @@ def run_parameters(config: PortfolioConfig, resources: Resources) -> dict:
         "config": config.to_json(),
         **asdict(resources),
         "accelerator_count": str(resources.accelerator_count),
+        "training_accelerator_count": str(resources.training_accelerator_count),
     }

@@ -31,6 +31,7 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
         snapshot: str,
         accelerator: str,
         accelerator_count: str,
+        training_accelerator_count: str,
         cpu: str,
         memory: str,
         node_selector: dict,
@@ -43,6 +44,7 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
                 snapshot=snapshot,
                 accelerator=accelerator,
                 accelerator_count=accelerator_count,
+                training_accelerator_count=training_accelerator_count,
                 cpu=cpu,
                 memory=memory,
                 node_selector=node_selector,
@@ -57,6 +59,7 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
         tracking_uri: str = "",
         accelerator: str = "nvidia.com/gpu",
         accelerator_count: str = "1",
+        training_accelerator_count: str = "1",
         cpu: str = "4",
         memory: str = "32Gi",
         node_selector: dict = {},
@@ -70,8 +73,10 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
             storage_root: Takes the place of the configuration's storage.root unless empty.
             tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
             accelerator: Resource name of the GPU type.
-            accelerator_count: GPUs of each task that samples, trains or evaluates; 0 for none.
-            cpu: Cores of each such task.
+            accelerator_count: GPUs of each task that samples or evaluates; 0 for none.
+            training_accelerator_count: GPUs of each task that trains: the configuration's training.processes, or 0 if
+                TrainJobs train.
+            cpu: Cores of each task that samples, trains or evaluates.
             memory: Memory of each such task.
             node_selector: Labels of the nodes that such tasks may run on.
             tolerations: Taints that such tasks accept, as in a pod's specification.
@@ -89,6 +94,7 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
                 snapshot=found.outputs["snapshot"],
                 accelerator=accelerator,
                 accelerator_count=accelerator_count,
+                training_accelerator_count=training_accelerator_count,
                 cpu=cpu,
                 memory=memory,
                 node_selector=node_selector,

@@ -188,7 +188,7 @@ def test_rights_that_are_missing_are_told(kfp, kubernetes):
     ("options", "detail"),
     [
         (["--accelerator-count", "4"], "6 nvidia.com/gpu on 1 nodes, 3 free now"),
-        (["--accelerator-count", "0"], "none asked for"),
+        (["--accelerator-count", "0", "--training-accelerator-count", "0"], "none asked for"),
         (["--node-selector", '{"pool": "a100"}'], "4 nvidia.com/gpu on 1 nodes, 1 free now"),
     ],
 )

@@ -38,6 +38,7 @@ def test_a_run_of_an_uploaded_version_with_the_configuration(kfp, submit, cluste
     assert parameters == {
         "accelerator": "nvidia.com/gpu",
         "accelerator_count": "1",
+        "training_accelerator_count": "1",
         "cpu": "4",
         "memory": "32Gi",
         "node_selector": {},
@@ -68,6 +69,7 @@ def test_resources_reach_the_run(kfp, submit):
     options = {
         "--accelerator": "amd.com/gpu",
         "--accelerator-count": 2,
+        "--training-accelerator-count": 4,
         "--cpu": "500m",
         "--memory": "8Gi",
         "--node-selector": '{"pool": "a100"}',
@@ -79,6 +81,7 @@ def test_resources_reach_the_run(kfp, submit):
     (run,) = kfp.runs.values()
     parameters = run["runtime_config"]["parameters"]
     assert parameters["accelerator"] == "amd.com/gpu" and parameters["accelerator_count"] == "2"
+    assert parameters["training_accelerator_count"] == "4"
     assert parameters["node_selector"] == {"pool": "a100"} and parameters["tolerations"] == tolerations
     assert (parameters["cpu"], parameters["memory"], parameters["secret"]) == ("500m", "8Gi", "other")
     assert run["service_account"] == "builder"

@@ -94,7 +94,10 @@ def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled,
             continue
         for key, given in (
             (resources["accelerator"]["resourceType"], "accelerator"),
-            (resources["accelerator"]["resourceCount"], "accelerator_count"),
+            (
+                resources["accelerator"]["resourceCount"],
+                "training_accelerator_count" if base(part) == "train-policy" else "accelerator_count",
+            ),
             (resources["resourceCpuLimit"], "cpu"),
             (resources["resourceCpuRequest"], "cpu"),
             (resources["resourceMemoryLimit"], "memory"),
