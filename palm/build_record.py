@@ -56,13 +56,15 @@ def task_records(root: str, build: str) -> list[dict]:
 
 
 @contextmanager
-def recorded(root: str, step: str, label: str = "") -> Iterator[dict]:
+def recorded(root: str, step: str, label: str = "", *, identity=None) -> Iterator[dict]:
     """Keep the record of a task while it runs, if it is part of a build.
 
     Args:
         root: ``storage.root``.
         step: name of the step.
-        label: what it works on: with the step it names the task, and a retry of it.
+        label: what it works on, for people.
+        identity: what it works on, JSON-able and exact: with the step it names the task, and a retry of it. None: the
+            label.
 
     Yields:
         A dict to fill with what the record shall hold as ``result``, JSON-able.
@@ -75,7 +77,7 @@ def recorded(root: str, step: str, label: str = "") -> Iterator[dict]:
     if not build:
         yield result
         return
-    records, name = Records(root), f"builds/{build}/tasks/{step}-{value_digest(label)[:12]}"
+    records, name = Records(root), f"builds/{build}/tasks/{step}-{value_digest(identity or label)[:12]}"
     before = records.read(name)
     _refuse_hopeless(before)
     record = {
@@ -91,6 +93,9 @@ def recorded(root: str, step: str, label: str = "") -> Iterator[dict]:
     except BaseException as error:
         records.write(name, {**record, **_failure(error), "ended": time.time()})
         raise
+    if before is not None and before["state"] == SUCCEEDED:
+        # A second task of the same work, such as the policy that was a corner of soups, found it done.
+        record, result = before, before["result"]
     records.write(name, {**record, "state": SUCCEEDED, "ended": time.time(), "result": result})
 
 

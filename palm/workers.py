@@ -71,7 +71,7 @@ def run_step(
 
     parsed = parse_config(config)
     try:
-        with recorded(parsed.storage.root, name, label) as record:
+        with recorded(parsed.storage.root, name, label, identity=[label, values]) as record:
             check_snapshot(parsed, snapshot)
             answer = _run_step(name, config, values, paths)
             record.update({key: answer[key] for key in result})

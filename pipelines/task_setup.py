@@ -1,11 +1,12 @@
 """What every task is given: image, resources, secrets, retries and a time limit."""
 
 from kfp import dsl, kubernetes
+from kfp.dsl.pipeline_channel import PipelineChannel
 
 from palm.build_record import BUILD_VARIABLE
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
-_BACKOFF = {"backoff_duration": "60s", "backoff_factor": 2.0, "backoff_max_duration": "3600s"}
+_FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
 _SECONDS_AN_HOUR = 3600
 # Of tasks without a GPU, which read and write files and talk to MLflow.
 _SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
@@ -63,6 +64,9 @@ def on_gpu(
     task.set_container_image(settings.gpu_image)
     task.set_accelerator_type(accelerator).set_accelerator_limit(accelerator_count)
     task.set_cpu_request(cpu).set_cpu_limit(cpu).set_memory_request(memory).set_memory_limit(memory)
+    # Those setters do not tell the compiler of inputs that they use, so a loop around the task would not hand them in.
+    inputs = (accelerator, accelerator_count, cpu, memory)
+    task.register_pipeline_channels([value for value in inputs if isinstance(value, PipelineChannel)])
     kubernetes.add_node_selector_json(task, node_selector)
     kubernetes.add_toleration_json(task, tolerations)
     # Processes of one pod exchange tensors there; a container's own default is 64 MiB.
@@ -76,7 +80,7 @@ def _common(
     task.set_display_name(name)
     task.set_caching_options(cached)
     if settings.retries:
-        task.set_retry(settings.retries, **_BACKOFF)
+        _set_retry(task, settings.retries, hours)
     kubernetes.set_timeout(task, hours * _SECONDS_AN_HOUR)
     kubernetes.use_secret_as_env(
         task, secret_name=secret, secret_key_to_env={key: key for key in SECRET_KEYS}, optional=True
@@ -84,3 +88,16 @@ def _common(
     # Not an input: KFP would put the run's id into the key of its cache and never find anything there.
     kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
     return task
+
+
+def _set_retry(task: dsl.PipelineTask, retries: int, hours: int) -> None:
+    # The last number is no limit of a pause: it is counted from the first attempt's start, and when it is over nothing
+    # is tried again and what runs is ended (Argo Workflows). So it must leave room for every attempt and every pause.
+    attempts = (retries + 1) * hours * _SECONDS_AN_HOUR
+    pauses = _FIRST_PAUSE_SECONDS * (_PAUSE_FACTOR**retries - 1)
+    task.set_retry(
+        retries,
+        backoff_duration=f"{_FIRST_PAUSE_SECONDS}s",
+        backoff_factor=float(_PAUSE_FACTOR),
+        backoff_max_duration=f"{attempts + pauses}s",
+    )

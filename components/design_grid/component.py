@@ -22,10 +22,8 @@ def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Outpu
         weights: The preference weights, one list a policy.
         corners: Those of the policies that must be there before the others are trained; none unless they are soups.
     """
-    from palm.config_file import parse_config
-    from palm.stages.design_grid import corner_weights
     from palm.workers import run_step
 
-    weights = run_step("design_grid", config, rollouts=rollouts.path, destination=design.path)
-    design.metadata["policies"] = len(weights)
-    return weights, corner_weights(parse_config(config))
+    grid = run_step("design_grid", config, result=("weights",), rollouts=rollouts.path, destination=design.path)
+    design.metadata["policies"] = len(grid["weights"])
+    return grid["weights"], grid["corners"]

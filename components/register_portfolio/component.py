@@ -41,6 +41,7 @@ def register_portfolio(
         config,
         current_build(),
         snapshot,
+        snapshot=snapshot,
         policies=[item.path for item in policies],
         base_model=base_model.path,
         design=design.path,

@@ -45,6 +45,7 @@ def report(
         "report",
         config,
         current_build(),
+        result=("trained", "reused"),
         design=design.path,
         rollouts=rollouts.path,
         policies=[item.path for item in policies],

@@ -20,7 +20,7 @@ from palm.storage.store import Store
 FILE = "design.json"
 
 
-def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> list[list[float]]:
+def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> dict:
     """Design the grid and write it as JSON.
 
     A design is kept in the store: a search under a time limit may end elsewhere the next time, and other preference
@@ -33,7 +33,7 @@ def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> l
             with ``predicted``: the gap that is expected and what the estimate rests on.
 
     Returns:
-        The preference weights, n lists of length d.
+        ``weights``: the preference weights, n lists of length d; ``corners``: those of `corner_weights`.
 
     Raises:
         WeightsError: the strategy or its numbers are out of their domain.
@@ -52,7 +52,7 @@ def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> l
         reuse_or_make(Store(config.storage.root), "design", definition, folder, make)
         result = read_json(folder / FILE)
         write_json(destination, result)
-    return result["weights"]
+    return {"weights": result["weights"], "corners": corner_weights(config)}
 
 
 def corner_weights(config: PortfolioConfig) -> list[list[float]]:

@@ -10,7 +10,7 @@ from palm.registry.failed_build import record_failed_build
 from palm.storage.files import write_text
 from palm.storage.records import Records
 
-_NO_WORD = "ended without a word: killed (out of memory?), evicted, or past its time limit"
+_NO_WORD = "had not ended when this was written, or ended without a word: killed (out of memory?), evicted, out of time"
 _NEVER_STARTED = "no node had room, the image could not be pulled, or the run was ended by hand"
 
 
@@ -25,8 +25,9 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
 
     Returns:
         ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
-        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, ``reused``, ``failed``: lists
-        of preference weights), ``training_seconds``; the same is the record ``builds/<build_id>/outcome``.
+        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, ``reused``, ``failed``,
+        ``not_started``: lists of preference weights), ``training_seconds``; the same is the record
+        ``builds/<build_id>/outcome``.
 
     Raises:
         StorageError: the records cannot be read or written.
@@ -62,6 +63,15 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
         failures = [{"step": "a task", "label": "that never started", "attempt": 0, "error": _NEVER_STARTED}]
     trainings = [record for record in records if record["step"] == "train_policy"]
     finished = [record for record in trainings if record["state"] == SUCCEEDED]
+    policies = {
+        "trained": [record["label"] for record in finished if not record["result"]["reused"]],
+        "reused": [record["label"] for record in finished if record["result"]["reused"]],
+        # A policy that KFP's cache has answered for leaves no record; the report knows it.
+        **{key: done["report"][key] for key in ("trained", "reused") if "report" in done},
+        "failed": [failure["label"] for failure in failures if failure["step"] == "train_policy"],
+    }
+    begun = {label for labels in policies.values() for label in labels}
+    policies["not_started"] = [] if "report" in done else [label for label in _planned(done) if label not in begun]
     state, headline = _headline(done, failures)
     return {
         "build": build,
@@ -69,15 +79,16 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
         "headline": f"{name}: {headline}",
         "changes": done.get("detect_change", {}).get("lines", []),
         "failures": failures,
-        "policies": {
-            "trained": [record["label"] for record in finished if not record["result"]["reused"]],
-            "reused": [record["label"] for record in finished if record["result"]["reused"]],
-            "failed": [failure["label"] for failure in failures if failure["step"] == "train_policy"],
-        },
+        "policies": policies,
         "training_seconds": sum(
             record["result"]["training_seconds"] for record in finished if not record["result"]["reused"]
         ),
     }
+
+
+def _planned(done: dict[str, dict]) -> list[str]:
+    weights = done.get("design_grid", {}).get("weights", [])
+    return [" ".join(f"{weight:.3f}" for weight in vector) for vector in weights]
 
 
 def _failure(record: dict) -> dict:
@@ -122,6 +133,8 @@ def outcome_markdown(outcome: dict) -> str:
             f"{len(policies[key])} {word}"
             for key, word in (("trained", "trained"), ("reused", "reused"), ("failed", "failed"))
         ]
+        if policies["not_started"]:
+            counts.append(f"{len(policies['not_started'])} never started, or taken from KFP's cache")
         seconds = f"{outcome['training_seconds']:.0f} s of training"
         parts.append(f"Policies: {', '.join(counts)}; {seconds}.")
     if outcome["state"] == "failed":

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm import __version__
+from palm.build_record import SUCCEEDED, task_records
 from palm.config import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
 from palm.progress import stage
@@ -54,6 +55,7 @@ def report(
         registered = read_json(registration)
         aliases = [CHALLENGER, CHAMPION] if promotion["promoted"] else [CHALLENGER]
         trained = {record["policy"]: record for record in (read_json(folder / "policy.json") for folder in policies)}
+        _mark_reused(trained, task_records(config.storage.root, build_id))
         build = {
             "title": config.name,
             "build_id": build_id,
@@ -68,6 +70,8 @@ def report(
                 {**record, **{key: trained[record["policy"]][key] for key in ("backend", "training_seconds", "reused")}}
                 for record in chosen.pop("policies")
             ],
+            "trained": [_label(record) for record in trained.values() if not record["reused"]],
+            "reused": [_label(record) for record in trained.values() if record["reused"]],
             "selection": chosen,
             "registration": {**registered, "aliases": aliases},
             "promotion": promotion,
@@ -77,6 +81,18 @@ def report(
         write_json(summary, build)
         write_report(build, page)
     return build
+
+
+def _mark_reused(policies: dict[str, dict], tasks: list[dict]) -> None:
+    """Mark what this build did not train: KFP's cache hands on a policy as the build that trained it left it."""
+    results = [task["result"] for task in tasks if task["step"] == "train_policy" and task["state"] == SUCCEEDED]
+    here = {result["policy"] for result in results if not result["reused"]}
+    for name, record in policies.items():
+        record["reused"] = record["reused"] or (bool(tasks) and name not in here)
+
+
+def _label(policy: dict) -> str:
+    return " ".join(f"{weight:.3f}" for weight in policy["weights"])
 
 
 def _samples(config: PortfolioConfig, rollouts: Path, evaluations: list[Path], portfolio: list[str]) -> list[dict]:

@@ -45,7 +45,7 @@ def build(tmp_path_factory) -> Build:
     config = load_config(edit_config(folder, **changes))
     prepare_base_model(config, folder / "base_model")
     sample_reference(config, folder / "base_model", folder / "rollouts")
-    weights = design_grid(config, folder / "rollouts", folder / "design")
+    weights = design_grid(config, folder / "rollouts", folder / "design")["weights"]
     policies = [folder / f"policy{index}" for index in range(len(weights))]
     evaluations = [folder / f"evaluation{index}" for index in range(len(weights))]
     trained_from = {"base_model": folder / "base_model", "rollouts": folder / "rollouts"}

@@ -1,5 +1,6 @@
 """The compiled pipelines: what is committed, and what the local runner would never notice."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -128,13 +129,47 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
             {"fieldPath": "metadata.labels['pipeline/runid']", "name": "PALM_BUILD_ID"}
         ]
         assert kubernetes["activeDeadlineSeconds"] == str(2 * 3600 if base(part) in ON_GPU else 4 * 3600)
-    for task in tasks(compiled[name][0]).values():
+    for part, task in tasks(compiled[name][0]).items():
+        # Room for six attempts at their time limits, and for pauses of 1, 2, 4, 8 and 16 minutes.
+        seconds = 6 * 3600 * (2 if base(part) in ON_GPU else 4) + 31 * 60
         assert task["retryPolicy"] == {
             "maxRetryCount": 5,
             "backoffDuration": "60s",
             "backoffFactor": 2.0,
-            "backoffMaxDuration": "3600s",
+            "backoffMaxDuration": f"{seconds}s",
         }
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_input_that_a_task_is_given_or_names_reaches_it(compiled, name):
+    """The local runner does not look at resources; a cluster refuses a task whose inputs nobody hands in."""
+    specification, platform = compiled[name]
+    kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    components = specification["components"]
+    seen = 0
+    for part in (specification["root"], *components.values()):
+        known = set(part.get("inputDefinitions", {}).get("parameters", {}))
+        for task in part.get("dag", {}).get("tasks", {}).values():
+            label = components[task["componentRef"]["name"]].get("executorLabel")
+            named = _found([task, kubernetes.get(label, {})], "componentInputParameter")
+            items = {task.get("parameterIterator", {}).get("itemInput")}
+            assert named - items <= known, f"{task['taskInfo']['name']} lacks {named - known}"
+            if label:
+                container = specification["deploymentSpec"]["executors"][label]["container"]
+                for given in re.findall(r"inputs\.parameters\['+([^']+)'", yaml.safe_dump(container["resources"])):
+                    assert given in task["inputs"]["parameters"], f"{label} is not given {given}"
+                    seen += 1
+    assert seen >= 4 * 6
+
+
+def _found(node, key: str) -> set[str]:
+    """Every value of a key, however deep."""
+    if isinstance(node, list):
+        return {value for part in node for value in _found(part, key)}
+    if not isinstance(node, dict):
+        return set()
+    own = {node[key]} if isinstance(node.get(key), str) else set()
+    return own | {value for part in node.values() for value in _found(part, key)}
 
 
 @pytest.mark.parametrize("name", PIPELINES)

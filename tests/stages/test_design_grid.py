@@ -23,17 +23,17 @@ def test_a_searched_design_is_made_once(workspace):
     """Other weights would be other policies: the second run must fetch, however much time it has."""
     settings = {"strategy": "minimal", "epsilon": 0.3, "delta": 0.05}
     config = load_config(edit_config(workspace, design=settings))
-    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")
+    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"]
     saved = read_json(workspace / "design.json")
     assert saved["weights"] == weights
     assert saved["coverage"]["covered"]
     assert len(weights) == saved["lower_bound"]
     entries = kept(config)
     assert entries
-    assert design_grid(config, workspace / "rollouts", workspace / "again.json") == weights
+    assert design_grid(config, workspace / "rollouts", workspace / "again.json")["weights"] == weights
     assert kept(config) == entries
     other = load_config(edit_config(workspace, design={**settings, "epsilon": 0.4}))
-    assert design_grid(other, workspace / "rollouts", workspace / "other.json") != weights
+    assert design_grid(other, workspace / "rollouts", workspace / "other.json")["weights"] != weights
     assert len(kept(config)) > len(entries)
 
 
@@ -42,7 +42,7 @@ def test_given_weights_reach_the_design(workspace):
     config = load_config(
         edit_config(workspace, design={"strategy": "weights", "weights": rows, "epsilon": 0.3, "delta": 0.05})
     )
-    assert design_grid(config, workspace / "rollouts", workspace / "design.json") == rows
+    assert design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"] == rows
 
 
 def rollouts_of(workspace, seed):
@@ -67,7 +67,7 @@ def test_predicted_design_follows_the_rollouts(workspace):
     config = load_config(edit_config(workspace, design=settings))
     check_design(config)
     rewards = rollouts_of(workspace, seed=0).rewards
-    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")
+    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"]
     expected = predicted_design(rewards, 3, beta=config.beta)
     np.testing.assert_allclose(weights, expected.weights)
     saved = read_json(workspace / "design.json")
@@ -77,7 +77,7 @@ def test_predicted_design_follows_the_rollouts(workspace):
     assert len(saved["predicted"]["effective_sample_size"]) == 3
     assert verify_file(workspace / "design.json").certificate == "cover"
     rollouts_of(workspace, seed=1)
-    assert design_grid(config, workspace / "rollouts", workspace / "design.json") != weights
+    assert design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"] != weights
 
 
 @pytest.mark.parametrize(
