@@ -114,6 +114,7 @@ def submit(
         secret=secret,
     )
     loaded = checked_config(config, storage_root, tracking_uri, validate)
+    resources.check_training(loaded)
     connection = connect(Address(host, namespace, token_file, ca_file))
     run = submit_run(
         connection,
@@ -199,6 +200,7 @@ def schedule(
         secret=secret,
     )
     loaded = checked_config(config, storage_root, tracking_uri, validate)
+    resources.check_training(loaded)
     outcome = schedule_rebuilds(
         connect(address),
         loaded,

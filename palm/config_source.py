@@ -30,8 +30,10 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
     is_address = source.startswith("s3://")
     raw = parse_yaml(_read_s3(source) if is_address else source, origin=f"config={source}" if is_address else "config")
     for section, key, value in (("storage", "root", storage_root), ("registry", "tracking_uri", tracking_uri)):
-        if value:
-            raw[section] = {**(raw.get(section) or {}), key: value}
+        given = raw.get(section) or {}
+        # Of anything else that stands there the validation tells.
+        if value and isinstance(given, dict):
+            raw[section] = {**given, key: value}
     config = parse_config(json.dumps(raw))
     with_places(config, file=_absolute, model=_absolute_folder)
     return config

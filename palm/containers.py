@@ -83,7 +83,7 @@ def mounted_paths(config: PortfolioConfig) -> tuple[set[Path], set[Path]]:
     read, written = [], [config.storage.root]
 
     def noted(place: str) -> str:
-        # A function may import what is beside it.
+        # A function may read what is beside it.
         read.append(str(Path(place).parent) if place.endswith(".py") else place)
         return place
 

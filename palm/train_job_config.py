@@ -20,6 +20,7 @@ class Toleration(Section):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="The taint's effect; unset: any."
     )
+    tolerationSeconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is accepted.")
 
     @model_validator(mode="after")
     def _value_is_compared(self):
@@ -63,7 +64,10 @@ class TrainJobSettings(Section):
     node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
     tolerations: tuple[Toleration, ...] = Field((), description="Taints that a node may have.")
     timeout_seconds: int = Field(
-        86400, ge=1, description="Longest time until the policy is trained, waiting for nodes included."
+        82800,
+        ge=1,
+        description="Longest time until the policy is trained, waiting for nodes included; shorter than the step's own "
+        "limit (palm compile --hours), so that the step is there to remove the TrainJob.",
     )
     grace_seconds: int = Field(
         120, ge=30, description="Time that nodes have after SIGTERM for the current step and a checkpoint."

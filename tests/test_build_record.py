@@ -80,3 +80,18 @@ def test_a_process_that_is_killed_leaves_the_record_of_its_start(tmp_path, build
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == -9
     assert task_records(str(tmp_path), build)[0]["state"] == "running"
+
+
+def test_policies_whose_weights_look_alike_are_two_tasks(tmp_path, build):
+    for weights in ([0.3334, 0.6666], [0.33325, 0.66675]):
+        with pytest.raises(TrainingError), recorded(str(tmp_path), "train_policy", "0.333 0.667", identity=weights):
+            raise TrainingError("loss", rule="is not a number", remedy="lower the learning rate")
+    assert len(task_records(str(tmp_path), build)) == 2
+
+
+def test_a_second_task_of_the_same_work_leaves_the_record_of_the_first(tmp_path, build):
+    for reused in (False, True):
+        with recorded(str(tmp_path), "train_policy", "1 0") as result:
+            result["reused"] = reused
+    (record,) = task_records(str(tmp_path), build)
+    assert record["result"] == {"reused": False} and record["attempt"] == 1

@@ -36,11 +36,12 @@ def test_places_are_replaced_only_when_given(config):
         ("a: [", "is not valid YAML"),
         ("a: 1\na: 2", "key 'a' is given twice"),
         ("{}", "config: name"),
+        ("storage: s3://a", "config: name"),
     ],
 )
 def test_bad_text_is_told_in_one_line(text, message):
     with pytest.raises(ConfigError, match=message) as error:
-        resolve_config(text)
+        resolve_config(text, storage_root="s3://b")
     assert "\n" not in str(error.value)
 
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from palm.errors import ClusterError
 
@@ -119,6 +120,21 @@ class Connection:
             return found
 
 
+def refuse_credentials(option: str, address: str | None, remedy: str) -> None:
+    """Refuse an address that holds a user or a password: it would be shown in messages and logs.
+
+    Args:
+        option: where it was given.
+        address: the URL; None if none was given.
+        remedy: where credentials go instead.
+
+    Raises:
+        ClusterError: it holds them; the message does not.
+    """
+    if address is not None and "@" in urlsplit(_with_scheme(address)).netloc:
+        raise ClusterError(option, rule="holds a user or password, which would be shown in messages", remedy=remedy)
+
+
 def named(name: str) -> str:
     """The filter that lists what has a display name."""
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
@@ -139,6 +155,7 @@ def connect(address: Address) -> Connection:
     for path in (address.token_file, address.ca_file):
         if path is not None and not os.access(path, os.R_OK):
             raise ClusterError(str(path), rule="cannot be read", remedy="give a file with the token or certificates")
+    refuse_credentials("--host", address.host, f"use --token-file, {TOKEN} or {COOKIES}")
     host = _with_scheme(address.host)
     with told(host), contextlib.redirect_stdout(io.StringIO()):
         client = _new_client(host, address)

@@ -35,8 +35,10 @@ class Reference:
         name, _, digest = image.partition("@")
         first, slash, rest = name.partition("/")
         has_registry = slash and ("." in first or ":" in first or first == "localhost")
-        registry, path = (first, rest) if has_registry else ("registry-1.docker.io", name)
-        if not has_registry and "/" not in path:
+        registry, path = (first, rest) if has_registry else ("docker.io", name)
+        if registry in ("docker.io", "index.docker.io"):
+            registry = "registry-1.docker.io"
+        if registry == "registry-1.docker.io" and "/" not in path:
             path = f"library/{path}"
         path, _, tag = path.partition(":")
         return cls(registry, path, digest or tag or "latest")

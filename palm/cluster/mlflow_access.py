@@ -3,6 +3,7 @@
 import os
 from urllib.parse import urlsplit
 
+from palm.cluster.connection import refuse_credentials
 from palm.errors import ClusterError
 
 _SECONDS = 20
@@ -29,6 +30,8 @@ def check_mlflow(tracking_uri: str, address: str | None) -> str:
             rule="is a file of this machine, which pods cannot see",
             remedy="give the address of an MLflow server, or --tracking-uri http://…",
         )
+    for option, given in (("--tracking-uri", tracking_uri), ("--mlflow-address", address)):
+        refuse_credentials(option, given, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
     reached = (address or tracking_uri).rstrip("/")
     name = urlsplit(tracking_uri).netloc
     headers = {"Host": name}

@@ -1,14 +1,21 @@
 """What a run is given: the configuration and the resources of its tasks."""
 
 import json
-from dataclasses import asdict, dataclass, field
+import re
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
 
 from palm.config import PortfolioConfig
+from palm.config_section import Section
 from palm.errors import ClusterError
+from palm.train_job_config import Quantity, Toleration
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+"""The name of an object in Kubernetes."""
 
 
-@dataclass(frozen=True)
-class Resources:
+class Resources(Section):
     """What every task that trains or evaluates asks of the cluster.
 
     Attributes:
@@ -22,14 +29,14 @@ class Resources:
         secret: name of the Secret whose keys become environment variables.
     """
 
-    accelerator: str = "nvidia.com/gpu"
-    accelerator_count: int = 1
-    training_accelerator_count: int = 1
-    cpu: str = "4"
-    memory: str = "32Gi"
-    node_selector: dict = field(default_factory=dict)
-    tolerations: list = field(default_factory=list)
-    secret: str = "palm-credentials"
+    accelerator: str = Field("nvidia.com/gpu", pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$")
+    accelerator_count: int = Field(1, ge=0)
+    training_accelerator_count: int = Field(1, ge=0)
+    cpu: Quantity = "4"
+    memory: Quantity = "32Gi"
+    node_selector: dict[str, str] = Field({})
+    tolerations: tuple[Toleration, ...] = ()
+    secret: Name = "palm-credentials"
 
     @classmethod
     def from_text(cls, *, node_selector: str, tolerations: str, **others) -> "Resources":
@@ -46,13 +53,53 @@ class Resources:
         Raises:
             ClusterError: a text is not what it must be.
         """
-        return cls(
-            node_selector=read_json("--node-selector", node_selector, dict),
-            tolerations=read_json("--tolerations", tolerations, list),
+        given = {
+            "node_selector": read_json("--node-selector", node_selector, dict),
+            "tolerations": read_json("--tolerations", tolerations, list),
             **others,
-        )
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            option, *inside = problem["loc"]
+            place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in inside)
+            raise ClusterError(
+                f"--{str(option).replace('_', '-')}{place}={problem['input']!r}",
+                rule=re.sub("^String", "it", problem["msg"].removeprefix("Value error, ")),
+                remedy=_REMEDIES.get(option, "write it as Kubernetes does"),
+            ) from error
+
+    def check_training(self, config: PortfolioConfig) -> None:
+        """Check that a task that trains gets the GPUs that it will use, before anything is spent.
+
+        Args:
+            config: the configuration.
+
+        Raises:
+            ClusterError: it would get more or fewer.
+        """
+        settings, count = config.training, self.training_accelerator_count
+        if settings.launcher == "trainjob" and count:
+            raise ClusterError(
+                f"--training-accelerator-count={count}",
+                rule="would be idle: with training.launcher=trainjob the nodes of TrainJobs train",
+                remedy="set it to 0",
+            )
+        if settings.launcher == "pod" and count and count != settings.processes:
+            raise ClusterError(
+                f"--training-accelerator-count={count}",
+                rule=f"must be training.processes={settings.processes}, each of which takes one",
+                remedy="set them to the same number",
+            )
 
 
+_REMEDIES = {
+    "cpu": "write e.g. 4 or 500m",
+    "memory": "write e.g. 32Gi",
+    "node_selector": "labels are text: write their values in quotes",
+    "tolerations": "write key, operator, value, effect and tolerationSeconds as in a pod",
+}
 _EXAMPLES = {dict: '{"pool": "gpu"}', list: '[{"key": "nvidia.com/gpu", "operator": "Exists"}]'}
 
 
@@ -95,7 +142,8 @@ def run_parameters(config: PortfolioConfig, resources: Resources) -> dict:
     """
     return {
         "config": config.to_json(),
-        **asdict(resources),
+        **resources.model_dump(exclude={"tolerations"}),
+        "tolerations": [entry.model_dump(exclude_none=True) for entry in resources.tolerations],
         "accelerator_count": str(resources.accelerator_count),
         "training_accelerator_count": str(resources.training_accelerator_count),
     }

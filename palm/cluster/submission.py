@@ -18,6 +18,8 @@ from palm.stages.design_grid import check_design
 from palm.stages.inputs import check_data
 from pipelines.settings import CompileSettings
 
+_LOST_ANSWERS = 5
+"""In a row, before a run is given up on: a server that restarts is no run that fails."""
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
 
@@ -119,11 +121,21 @@ def follow(
     Raises:
         ClusterError: the run did not succeed, or a request fails.
     """
-    state = None
+    state, lost = None, 0
     while state not in _ENDED:
         # kfp's own wait_for_run_completion never returns from a run that was cancelled.
-        with connection.asking() as client:
-            run = client.get_run(run_id)
+        try:
+            with connection.asking() as client:
+                run = client.get_run(run_id)
+        except ClusterError as error:
+            lost += 1
+            if lost > _LOST_ANSWERS:
+                raise ClusterError(
+                    f"run {run_id}", rule=f"cannot be followed any more ({error})", remedy="it goes on: see `palm runs`"
+                ) from error
+            time.sleep(seconds_between)
+            continue
+        lost = 0
         if run.state != state:
             state = run.state
             on_state(state_in_words(state))

@@ -4,6 +4,7 @@ from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
 from palm.registry.register import CHAMPION
 
+_PREVIOUS = "palm.previous_champion"
 VERDICT = "palm.verdict"
 """Tag of a version that the gate has judged: ``promoted`` or ``refused``."""
 
@@ -25,7 +26,7 @@ def promote(config: PortfolioConfig, *, version: str, epsilon: float, guards: di
     """
     limit = config.promotion.max_epsilon
     with connected(config.registry) as client:
-        previous = client.get_registered_model(config.registry.model).aliases.get(CHAMPION)
+        previous = _previous_champion(client, config.registry.model, version)
         refusal = _refusal(epsilon, limit, guards)
         if refusal is None:
             client.set_registered_model_alias(config.registry.model, CHAMPION, version)
@@ -42,6 +43,15 @@ def promote(config: PortfolioConfig, *, version: str, epsilon: float, guards: di
         "max_epsilon": limit,
         "previous_version": None if previous is None else str(previous),
     }
+
+
+def _previous_champion(client, model: str, version: str) -> str | None:
+    """The champion before this version, also if an earlier attempt has promoted it already."""
+    champion = client.get_registered_model(model).aliases.get(CHAMPION)
+    if champion is not None and str(champion) == str(version):
+        return client.get_model_version(model, version).tags.get(_PREVIOUS) or None
+    client.set_model_version_tag(model, version, _PREVIOUS, str(champion or ""))
+    return champion
 
 
 def _refusal(epsilon: float, limit: float, guards: dict[str, str]) -> tuple[str, str] | None:

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm.errors import BuildError, PreemptedError
+from palm.errors import BuildError, PalmError, PreemptedError, TrainingError
 from palm.stages.inputs import base_model_digest
-from palm.stages.train_processes import last_words
+from palm.stages.train_processes import LastWords, last_words
 from palm.stages.train_request import needed_corners, training_request
 from palm.storage.digest import folder_digest, value_digest
 from palm.storage.files import read_json, write_json
@@ -106,7 +106,7 @@ class _Watch:
     cluster: TrainJobs
     manifest: dict
     problem: Problem
-    failures: dict[str, tuple[Failure, str]] = field(default_factory=dict)
+    failures: dict[str, tuple[Failure, LastWords]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -162,20 +162,24 @@ class _Watch:
         for failure in self.cluster.failures(self.name):
             known = self.failures.get(failure.pod)
             if known is None or known[0].finished_at != failure.finished_at:
-                words = last_words(self.cluster.log(failure))[:_SHOWN_CHARACTERS]
-                log.warning("pod %s ended with exit code %d: %s", failure.pod, failure.exit_code, words)
+                words = last_words(self.cluster.log(failure))
+                log.warning("pod %s ended with exit code %d: %s", failure.pod, failure.exit_code, words.text)
                 self.failures[failure.pod] = (failure, words)
 
-    def _ended(self, message: str) -> BuildError | PreemptedError:
+    def _ended(self, message: str) -> PalmError:
         seen = sorted(self.failures.values(), key=lambda seen: seen[0].finished_at)
         if any(failure.exit_code == PreemptedError.exit_code for failure, _ in seen):
             return self._preempted("ended because a node was told to stop by SIGTERM")
-        told = [f"{failure.pod} with exit code {failure.exit_code}: {words}" for failure, words in seen[:_SHOWN_PODS]]
-        return self.failed(f"failed ({'; '.join([message, *told])})")
+        told = [
+            f"{failure.pod} with exit code {failure.exit_code}: {words.text[:_SHOWN_CHARACTERS]}"
+            for failure, words in seen[:_SHOWN_PODS]
+        ]
+        for_good = any(words.for_good for _, words in seen)
+        return self.failed(f"failed ({'; '.join([message, *told])})", TrainingError if for_good else BuildError)
 
-    def failed(self, rule: str) -> BuildError:
-        # Not a TrainingError: a machine may have failed, and then a retry helps.
-        return BuildError(
+    def failed(self, rule: str, kind: type[PalmError] = BuildError) -> PalmError:
+        # Where no node says otherwise a machine may have failed, and then a retry helps.
+        return kind(
             f"TrainJob {self.cluster.namespace}/{self.name}",
             rule=rule,
             remedy=f"see `kubectl describe trainjob,pods --namespace {self.cluster.namespace}`; run again to go on "

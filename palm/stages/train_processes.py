@@ -8,10 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from palm.config import PortfolioConfig
-from palm.errors import PreemptedError, TrainingError
+from palm.errors import BuildError, PalmError, PreemptedError, TrainingError
 from palm.progress import stage
 from palm.stages.train_request import needed_corners, requested_problem, training_request
 from palm.storage.files import read_json, write_json
@@ -21,6 +22,7 @@ from palm.training_config import Training
 
 _POLL_SECONDS = 0.5
 _LINES_OF_ERROR = 5
+_TOLD, _FOR_GOOD = "palm: ", "palm, for good: "
 _GRACE_SECONDS, _MARGIN_SECONDS = 30, 10
 """What PyTorch's launcher gives its processes, and what it is given beyond that itself."""
 
@@ -129,20 +131,39 @@ def _failure(problem: Problem, log: Path, code: int) -> Exception:
         )
     text = log.read_text(errors="replace")
     sys.stderr.write(text)
-    return TrainingError(what, rule=f"failed with exit code {code} ({last_words(text)})", remedy="see the log above")
+    words = last_words(text)
+    return (TrainingError if words.for_good else BuildError)(
+        what, rule=f"failed with exit code {code} ({words.text})", remedy="see the log above"
+    )
 
 
-def last_words(text: str) -> str:
-    """What a process that failed said of it, in one line.
+@dataclass(frozen=True)
+class LastWords:
+    """What a process that failed said of it.
+
+    Attributes:
+        text: in one line.
+        for_good: whether it said that no retry mends it; a process that was killed or lost its GPU says nothing.
+    """
+
+    text: str
+    for_good: bool
+
+
+def last_words(log: str) -> LastWords:
+    """Find in a log what `run_main` has written there.
 
     Args:
-        text: the end of its log.
+        log: the end of a process's log.
 
     Returns:
-        Its first line that `main` below or a node has written about an error, else the last few lines.
+        The first error that it tells of, else its last few lines.
     """
-    told = [line.removeprefix("palm: ") for line in text.splitlines() if line.startswith("palm: ")]
-    return " / ".join(told[:1] or text.strip().splitlines()[-_LINES_OF_ERROR:])
+    for line in log.splitlines():
+        for prefix in (_FOR_GOOD, _TOLD):
+            if line.startswith(prefix):
+                return LastWords(line.removeprefix(prefix), prefix == _FOR_GOOD)
+    return LastWords(" / ".join(log.strip().splitlines()[-_LINES_OF_ERROR:]), for_good=False)
 
 
 def _train_as_one_of_several(request: dict) -> None:
@@ -189,7 +210,8 @@ def run_main(main: Callable[[], None]) -> None:
     except PreemptedError as error:
         sys.exit(error.exit_code)
     except Exception as error:
-        sys.stderr.write(f"palm: {' '.join(str(error).split())}\n")
+        hopeless = isinstance(error, PalmError) and not error.retry_may_help
+        sys.stderr.write(f"{_FOR_GOOD if hopeless else _TOLD}{' '.join(str(error).split())}\n")
         raise
 
 

@@ -64,12 +64,13 @@ def test_the_same_pipeline_is_never_uploaded_twice(kfp, submit):
     ]
 
 
-def test_resources_reach_the_run(kfp, submit):
+def test_resources_reach_the_run(kfp, submit, cluster_workspace):
+    edit_config(cluster_workspace, training__processes=2, training__micro_batch_size=8)
     tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     options = {
         "--accelerator": "amd.com/gpu",
-        "--accelerator-count": 2,
-        "--training-accelerator-count": 4,
+        "--accelerator-count": 4,
+        "--training-accelerator-count": 2,
         "--cpu": "500m",
         "--memory": "8Gi",
         "--node-selector": '{"pool": "a100"}',
@@ -80,11 +81,40 @@ def test_resources_reach_the_run(kfp, submit):
     submit(*(part for option in options.items() for part in option))
     (run,) = kfp.runs.values()
     parameters = run["runtime_config"]["parameters"]
-    assert parameters["accelerator"] == "amd.com/gpu" and parameters["accelerator_count"] == "2"
-    assert parameters["training_accelerator_count"] == "4"
+    assert parameters["accelerator"] == "amd.com/gpu" and parameters["accelerator_count"] == "4"
+    assert parameters["training_accelerator_count"] == "2"
     assert parameters["node_selector"] == {"pool": "a100"} and parameters["tolerations"] == tolerations
     assert (parameters["cpu"], parameters["memory"], parameters["secret"]) == ("500m", "8Gi", "other")
     assert run["service_account"] == "builder"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--cpu", "four", "--cpu='four': it should match pattern"),
+        ("--memory", "32GB", "--memory='32GB': it should match pattern"),
+        ("--node-selector", '{"gpus": 8}', "--node-selector.gpus=8: input should be a valid string"),
+        ("--tolerations", '[{"key": "a", "operatr": "Exists"}]', "--tolerations[0].operatr='Exists': "),
+        ("--tolerations", "[3]", "--tolerations[0]=3: "),
+        ("--secret", "Palm_Secret!", "--secret='Palm_Secret!': it should match pattern"),
+        ("--training-accelerator-count", "2", "--training-accelerator-count=2: must be training.processes=1"),
+    ],
+)
+def test_resources_that_a_pod_cannot_have_are_refused_before_anything_is_asked(kfp, submit, option, value, told):
+    stderr = submit(option, value, code=1).stderr
+    assert stderr.lower().startswith(f"error: {told}".lower()) and stderr.count("\n") == 1
+    assert not kfp.requests
+
+
+def test_with_trainjobs_the_pods_that_watch_them_get_no_gpu(kfp, submit, cluster_workspace):
+    nodes = {"nodes": 2, "cpu": "8", "memory": "32Gi"}
+    edit_config(
+        cluster_workspace, training__launcher="trainjob", training__train_job=nodes, training__micro_batch_size=8
+    )
+    assert "would be idle" in submit(code=1).stderr
+    submit("--training-accelerator-count", 0)
+    (run,) = kfp.runs.values()
+    assert run["runtime_config"]["parameters"]["training_accelerator_count"] == "0"
 
 
 def test_json_and_other_places(kfp, submit, cluster_workspace):

@@ -7,7 +7,7 @@ import pytest
 
 from palm.build_record import BUILD_VARIABLE, recorded
 from palm.errors import PreemptedError, TrainingError
-from palm.stages.record_outcome import describe_outcome, record_outcome
+from palm.stages.record_outcome import describe_outcome, outcome_markdown, record_outcome
 from palm.storage.records import Records
 
 TRAINED = {"policy": "policy-1", "reused": False, "training_seconds": 30.0, "guard": None}
@@ -20,10 +20,10 @@ def task(step, label="", state="succeeded", started=0.0, **more):
 def whole_build(promoted=True):
     return [
         task("detect_change", result={"changed": True, "lines": ["beta: 0.1 → 0.2"]}),
-        task("train_policy", "1 0", result=TRAINED),
+        task("train_policy", "1.000 0.000", result=TRAINED),
         task("train_policy", "0 1", result={**TRAINED, "reused": True}),
         task("promote_portfolio", result={"promoted": promoted, "reason": "gap 0.1", "version": "3"}),
-        task("report"),
+        task("report", result={"trained": ["1.000 0.000"], "reused": ["0 1", "0.5 0.5"]}),
     ]
 
 
@@ -32,7 +32,13 @@ def test_a_build_that_came_to_its_end(promoted, state):
     outcome = describe_outcome("small", "run-1", whole_build(promoted), only_if_changed=True)
     assert outcome["state"] == state and "version 3" in outcome["headline"] and "gap 0.1" in outcome["headline"]
     assert outcome["changes"] == ["beta: 0.1 → 0.2"] and outcome["failures"] == []
-    assert outcome["policies"] == {"trained": ["1 0"], "reused": ["0 1"], "failed": []}
+    # KFP's cache may have answered for a policy, which then left no record.
+    assert outcome["policies"] == {
+        "trained": ["1.000 0.000"],
+        "reused": ["0 1", "0.5 0.5"],
+        "failed": [],
+        "not_started": [],
+    }
     assert outcome["training_seconds"] == 30.0
 
 
@@ -46,15 +52,22 @@ def test_nothing_changed_is_an_outcome_only_where_it_may_be():
 def test_a_failed_task_and_one_that_vanished_are_named_with_their_reasons():
     records = [
         *whole_build()[:2],
-        task("train_policy", "0 1", "failed", error="loss is not a number", retry_may_help=False),
-        task("train_policy", "0.5 0.5", "running"),
+        task("design_grid", result={"weights": [[1, 0], [0, 1], [0.5, 0.5], [0.25, 0.75]]}),
+        task("train_policy", "0.000 1.000", "failed", error="loss is not a number", retry_may_help=False),
+        task("train_policy", "0.500 0.500", "running"),
     ]
     outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
-    assert outcome["state"] == "failed" and outcome["headline"].endswith("train_policy 0 1 (and 1 more)")
-    assert [failure["label"] for failure in outcome["failures"]] == ["0 1", "0.5 0.5"]
+    assert outcome["state"] == "failed" and outcome["headline"].endswith("train_policy 0.000 1.000 (and 1 more)")
+    assert [failure["label"] for failure in outcome["failures"]] == ["0.000 1.000", "0.500 0.500"]
     assert outcome["failures"][0]["error"] == "loss is not a number"
     assert "without a word" in outcome["failures"][1]["error"]
-    assert outcome["policies"] == {"trained": ["1 0"], "reused": [], "failed": ["0 1", "0.5 0.5"]}
+    assert outcome["policies"] == {
+        "trained": ["1.000 0.000"],
+        "reused": [],
+        "failed": ["0.000 1.000", "0.500 0.500"],
+        "not_started": ["0.250 0.750"],
+    }
+    assert "1 never started" in outcome_markdown(outcome)
 
 
 def test_a_run_without_any_record_has_failed():
