@@ -71,13 +71,14 @@ def quickstarts(image, tmp_path_factory) -> dict[str, tuple[Path, str]]:
 
 def test_the_quickstart_in_containers_is_the_quickstart(quickstarts):
     here, there = (json.loads((build / "summary.json").read_text()) for build, _ in quickstarts.values())
-    for key in ("name", "weights", "guard"):
-        assert [policy.get(key) for policy in here["policies"]] == [policy.get(key) for policy in there["policies"]]
-    assert len(here["policies"]) == 12 and not any(policy["reused"] for policy in here["policies"])
+    for key in ("policy", "weights", "backend", "guard"):
+        assert [policy[key] for policy in here["policies"]] == [policy[key] for policy in there["policies"]]
+    for summary in (here, there):
+        assert len(summary["policies"]) == 12 and not any(policy["reused"] for policy in summary["policies"])
     assert here["selection"]["portfolio"] == there["selection"]["portfolio"]
-    for policy, other in zip(here["policies"], there["policies"], strict=True):
-        assert policy["values"] == pytest.approx(other["values"], abs=SAME)
-        assert policy["kl"] == pytest.approx(other["kl"], abs=SAME)
+    for key in ("value_vector", "kl", "objective"):
+        for policy, other in zip(here["policies"], there["policies"], strict=True):
+            assert policy[key] == pytest.approx(other[key], abs=SAME)
     assert here["selection"]["epsilon"] == pytest.approx(there["selection"]["epsilon"], abs=SAME)
     assert here["promotion"]["promoted"] and there["promotion"]["promoted"]
 
