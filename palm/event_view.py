@@ -23,8 +23,8 @@ class EventView:
         self._path, self._console = path, console
         self._position = 0
         self._lock = threading.Lock()
-        self._started: dict[tuple[str, str, int], float] = {}
-        self._bars: dict[tuple[str, str, int], TaskID] = {}
+        self._started: dict[str, float] = {}
+        self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -58,8 +58,8 @@ class EventView:
                     self._show(json.loads(line))
 
     def _show(self, event: dict) -> None:
-        # Two equal weight vectors have equal labels; their processes tell them apart.
-        key = (event["stage"], event["label"], event["process"])
+        # Two equal weight vectors have equal labels.
+        key = event["id"]
         name = f"{event['stage']} {event['label']}".strip()
         match event["event"]:
             case "start":
@@ -78,6 +78,6 @@ class EventView:
                 self._finish(key, f"[red]✗[/] {name}")
                 self.first_error = self.first_error or (name, event["error"])
 
-    def _finish(self, key: tuple[str, str, int], line: str) -> None:
+    def _finish(self, key: str, line: str) -> None:
         self._progress.remove_task(self._bars.pop(key))
         self._console.print(line, highlight=False)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,8 @@ class Stage:
 
     def __init__(self, name: str, label: str):
         self.name, self.label = name, label
+        # Tells apart what has one name and label, also where every process is the first of its own container.
+        self._id = uuid.uuid4().hex
         self._last = 0.0
 
     def advance(self, done: int, total: int, note: str = "") -> None:
@@ -50,6 +53,7 @@ class Stage:
                 {
                     "stage": self.name,
                     "label": self.label,
+                    "id": self._id,
                     "process": os.getpid(),
                     "event": event,
                     "time": time.time(),
