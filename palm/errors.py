@@ -46,7 +46,13 @@ class WeightsError(PalmError):
 
 
 class RewardError(PalmError):
-    """A reward function cannot be loaded or returned something outside [0, 1]."""
+    """A reward cannot be loaded or asked."""
+
+
+class RewardValueError(RewardError):
+    """A reward returned something that is no value in [0, 1]."""
+
+    retry_may_help = False
 
 
 class ModelError(PalmError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 
 import numpy as np
 
-from palm.errors import PalmError, RewardError
+from palm.errors import PalmError, RewardError, RewardValueError
 from palm.models.prompts import PromptSet
 from palm.rewards.normalisation import normalise
 from palm.rewards.source import RewardSource
@@ -74,7 +74,7 @@ def normalised_scores(sources: list[RewardSource], raw: np.ndarray, responses: l
         outside = np.flatnonzero(~((values[:, column] >= 0.0) & (values[:, column] <= 1.0)))
         if outside.size:
             row = outside[0]
-            raise RewardError(
+            raise RewardValueError(
                 f"reward {source.spec.name!r} gave {float(raw[row, column])!r} for {_sample(row, responses)}",
                 rule=f"is {float(values[row, column])!r} after {rule.kind} normalisation, must be in [0, 1]",
                 remedy=f"set a normalisation that covers its range, or mend {source.spec.uri}",
@@ -90,26 +90,26 @@ def _raw(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.n
     if inspect.isawaitable(values):
         if inspect.iscoroutine(values):
             values.close()
-        raise RewardError(what, rule="is asynchronous and returned no values", remedy="make it a plain function")
+        raise RewardValueError(what, rule="is asynchronous and returned no values", remedy="make it a plain function")
     if isinstance(values, str | bytes | Mapping | Set):
-        raise RewardError(
+        raise RewardValueError(
             what, rule=f"returned a {type(values).__name__} instead of one number per response", remedy=remedy
         )
     shape = getattr(values, "shape", None)
     if isinstance(shape, tuple) and len(shape) != 1:
-        raise RewardError(
+        raise RewardValueError(
             what, rule=f"returned an array of shape {tuple(shape)} instead of one number per response", remedy=remedy
         )
     try:
         values = list(values)
     except Exception as error:  # An iterator of the user may raise anything, and None is no list.
-        raise RewardError(
+        raise RewardValueError(
             what,
             rule=f"returned a {type(values).__name__} that cannot be read ({type(error).__name__}: {error})",
             remedy="return one number per response",
         ) from error
     if len(values) != len(responses):
-        raise RewardError(what, rule=f"gave {len(values)} values for {len(responses)} responses", remedy=remedy)
+        raise RewardValueError(what, rule=f"gave {len(values)} values for {len(responses)} responses", remedy=remedy)
     return np.array([_number(value, index, source, responses) for index, value in enumerate(values)], dtype=np.float64)
 
 
@@ -164,15 +164,15 @@ def _number(value, index: int, source: RewardSource, responses: list[str]) -> fl
     what = f"reward {source.spec.name!r} gave {_shown(value)} for {_sample(index, responses)}"
     remedy = f"mend {source.spec.uri}"
     if getattr(value, "shape", ()) != ():
-        raise RewardError(what, rule="must be one number per response", remedy=remedy)
+        raise RewardValueError(what, rule="must be one number per response", remedy=remedy)
     try:
         if isinstance(value, str | bytes):
             raise TypeError("text is no number")
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise RewardError(what, rule="must be a number", remedy=remedy) from error
+        raise RewardValueError(what, rule="must be a number", remedy=remedy) from error
     if not math.isfinite(number):
-        raise RewardError(what, rule="must be finite", remedy=remedy)
+        raise RewardValueError(what, rule="must be finite", remedy=remedy)
     return number
 
 

@@ -32,12 +32,10 @@ def judged(build, config: str, folder: Path) -> tuple[dsl.Artifact, str]:
 def test_promotes_what_the_library_promotes(build, config, tmp_path):
     made, gate = judged(build, config, tmp_path)
     library = read_json(build.verdict)
-    # The library's own promotion made this version the champion.
-    assert content(made) == {**library, "previous_version": library["version"]}
+    # The library's own promotion made this version the champion: this is what a retry does.
+    assert content(made) == library
     assert (made.metadata["promoted"], made.metadata["reason"]) == (True, library["reason"])
-    said = build.gate.read_text(encoding="utf-8")
-    now = f"Champion before: version {library['version']}."
-    assert gate == said.replace("There was no champion before.", now) != said
+    assert gate == build.gate.read_text(encoding="utf-8")
 
 
 def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path):

@@ -35,6 +35,10 @@ def test_reports_what_the_library_reports(build, config, tmp_path, monkeypatch):
     assert summary == {
         **library,
         "build_id": "component",
+        # This build trained none of them.
+        "policies": [{**policy, "reused": True} for policy in library["policies"]],
+        "trained": [],
+        "reused": library["trained"],
         "created": summary["created"],
         "config_yaml": library["config_yaml"].replace(build.config.storage.root, str(tmp_path / "store")),
     }

@@ -17,7 +17,7 @@ from kubernetes_stand_in import NAMESPACE, KubernetesStandIn
 from schemas import needs_schemas
 
 from palm.config_file import load_config
-from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError
+from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError, TrainingError
 from palm.stages.inputs import check_inputs
 from palm.stages.snapshot import take_snapshot
 from palm.stages.train_policy import train_policy
@@ -146,12 +146,12 @@ def test_a_node_that_fails_is_told_with_its_last_words(training, cluster, built,
     """Another version of palm in the nodes' image; the next attempt makes the TrainJob anew."""
     monkeypatch.setattr("palm.stages.train_request.__version__", "9.9.9")
     words = r"node-0-\d-\w+ with exit code 1: .*is asked by palm"
-    with pytest.raises(BuildError, match=rf"TrainJob {NAMESPACE}/.*: failed \(FailedJobs: .*{words}") as caught:
+    with pytest.raises(TrainingError, match=rf"TrainJob {NAMESPACE}/.*: failed \(FailedJobs: .*{words}") as caught:
         training()
     assert "9.9.9" in str(caught.value) and "\n" not in str(caught.value)
     assert not (built / "policy").exists()
     (first,) = cluster.jobs.values()
-    with pytest.raises(BuildError, match="is asked by palm"):
+    with pytest.raises(TrainingError, match="is asked by palm"):
         training()
     first_uid, second_uid = (job.object["metadata"]["uid"] for job in cluster.created)
     assert first.object["metadata"]["uid"] == first_uid != second_uid
