@@ -77,8 +77,6 @@ def run_build(
             for (task, name), target in _SHOWN.items():
                 if (path := _output(folder, task, name)) is not None:
                     shutil.copyfile(path, folder / target)
-    if image:
-        _check_outcome(config, folder)
     summary = folder / _SHOWN["report", "summary"]
     return folder, read_json(summary) if summary.exists() else None
 
@@ -111,28 +109,26 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
     from kfp import local
 
     local.init(runner=runner, pipeline_root=str(folder / "steps"))
-    log = folder / _LOG
+    log, error = folder / _LOG, None
     with log.open("a", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
         try:
             pipeline(config=config.to_json())
-        except Exception as error:
-            view.poll()
-            # A step's own error names what is wrong; KFP's only says which task it was.
-            what, rule = view.first_error or ("build", " ".join(str(error).split()))
-            raise BuildError(
-                what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}"
-            ) from error
-
-
-def _check_outcome(config: PortfolioConfig, folder: Path) -> None:
-    """Ask the tasks' own records: KFP takes a container that is gone before it is asked how it ended for a success."""
+        except Exception as raised:
+            error = raised
+    view.poll()
     outcome = Records(config.storage.root).read(f"builds/{folder.name}/outcome")
-    if outcome is None or outcome["state"] == "failed":
-        raise BuildError(
-            f"build {folder.name}",
-            rule=outcome["headline"] if outcome else "ended without an outcome",
-            remedy=f"finished steps are kept and reused; the whole log is {folder / _LOG}",
-        )
+    # KFP takes a container that is gone before it is asked how it ended for one that did its work.
+    if error is None and outcome is not None and outcome["state"] != "failed":
+        return
+    # KFP only says which task it was, or that of a later one: a step's own record or error says what is wrong.
+    what, rule = _recorded_failure(outcome) or view.first_error or ("build", " ".join(str(error).split()))
+    raise BuildError(what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}") from error
+
+
+def _recorded_failure(outcome: dict | None) -> tuple[str, str] | None:
+    """``(step, what was wrong)`` of the first task that started and did not come to its end."""
+    failures = [failure for failure in (outcome or {}).get("failures", []) if failure["attempt"]]
+    return (f"{failures[0]['step']} {failures[0]['label']}".strip(), failures[0]["error"]) if failures else None
 
 
 def _output(folder: Path, task: str, name: str) -> Path | None:

@@ -33,21 +33,6 @@ def succeed(answer: dsl.Output[dsl.Artifact]):
     Path(answer.path).write_text(f"{os.getuid()}:{os.getgid()}")
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
-def raise_error(answer: dsl.Output[dsl.Artifact]):
-    """Fail as programs fail."""
-    raise ValueError("told to")
-
-
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
-def be_killed(answer: dsl.Output[dsl.Artifact]):
-    """End as a task does that takes too much memory."""
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def palm(*arguments, seconds: float = BUILD_SECONDS) -> subprocess.CompletedProcess:
     return subprocess.run([PALM, *arguments], capture_output=True, text=True, timeout=seconds)
 
@@ -103,16 +88,6 @@ def test_a_task_runs_as_any_user(image, tmp_path, user):
     assert Path(task.outputs["answer"].path).read_text() == (user or "65532:65532")
 
 
-@pytest.mark.parametrize("component", [raise_error, be_killed], ids=lambda component: component.name)
-def test_a_failed_task_is_reported_failed(image, tmp_path, component, capfd):
-    local.init(runner=local.DockerRunner(network_mode="none", user="0"), pipeline_root=str(tmp_path))
-    for _ in range(5):
-        with pytest.raises(RuntimeError, match=f"{component.name}.*FAILURE"):
-            component()
-    if component is raise_error:
-        assert "ValueError: told to" in capfd.readouterr().out
-
-
 def spoil(workspace: Path, statement: str) -> None:
     """Make a reward go wrong where it scores a whole step's responses, which no check before the build does."""
     rewards = workspace / "rewards.py"
@@ -124,18 +99,20 @@ def test_a_build_names_the_step_that_failed_in_its_container(image, workspace):
     run = palm("run", workspace / "portfolio.yaml", "--image", image)
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
-    assert run.stderr.startswith("error: sample_reference") and "no such vowel" in run.stderr
+    assert run.stderr.startswith("error: sample_reference: ") and "no such vowel" in run.stderr
     build = newest_build(workspace)
     assert "no such vowel" in (build / "outcome.md").read_text()
     assert not (build / "report.html").exists()
 
 
-def test_a_build_tells_of_a_container_that_was_killed(image, workspace):
+@pytest.mark.parametrize("again", range(3))
+def test_a_build_tells_of_a_container_that_was_killed(image, workspace, again):
+    """Several times: now and then KFP, asking too late how a container ended, believes that it succeeded."""
     spoil(workspace, "import os; os.kill(os.getpid(), 9)")
     run = palm("run", workspace / "portfolio.yaml", "--image", image)
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
-    assert "sample-reference" in run.stderr
+    assert run.stderr.startswith("error: sample_reference: ended without a word: killed")
     assert "| sample_reference |" in (newest_build(workspace) / "outcome.md").read_text()
 
 
