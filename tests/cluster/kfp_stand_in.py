@@ -60,6 +60,7 @@ class KfpStandIn:
         self.dies_at: int | None = None
         self.loses_answer = False
         self.comes_back = False
+        self.gone_for = 0
         self.on_request = lambda number: None
         self.experiments: dict[str, dict] = {}
         self.pipelines: dict[str, dict] = {}
@@ -205,6 +206,9 @@ class KfpStandIn:
         """Before any request: the server may be gone, or ask who is there."""
         with self._lock:
             number, self._seen = self._seen, self._seen + 1
+            gone, self.gone_for = self.gone_for > 0, max(0, self.gone_for - 1)
+        if gone:
+            return _hang_up()
         if self.dies_at is not None:
             gone_before, gone_since = number == self.dies_at and not self.loses_answer, number > self.dies_at
             if gone_before or (gone_since and not self.comes_back):

@@ -190,6 +190,21 @@ def test_states_are_told_as_they_come(kfp, submit):
     assert told == ["running", "succeeded"]
 
 
+# urllib3 asks four times before it gives an answer up for lost.
+@pytest.mark.parametrize(("lost", "ends"), [(4 * 3, True), (4 * 9, False)])
+def test_a_server_that_restarts_is_no_run_that_fails(kfp, submit, lost, ends):
+    run_id = json.loads(submit("--json").stdout)["run_id"]
+    connection, told = connect(Address(kfp.url)), []
+    kfp.end_run(run_id, "SUCCEEDED")
+    kfp.gone_for = lost
+    if ends:
+        follow(connection, run_id, on_state=told.append, seconds_between=0.01)
+        assert told == ["succeeded"]
+    else:
+        with pytest.raises(ClusterError, match=f"run {run_id}: cannot be followed any more .* it goes on"):
+            follow(connection, run_id, on_state=told.append, seconds_between=0.01)
+
+
 def test_what_is_uploaded_is_what_palm_compile_writes(kfp, submit, tmp_path):
     submit("--no-validate", "--parallel", "7")
     (version,) = kfp.versions.values()

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from palm.config_file import load_config
 from palm.errors import TrainingError
 from palm.stages.sample_reference import sample_reference
+from palm.stages.train_processes import LastWords, last_words
 
 TOGETHER = {
     "training": {
@@ -46,3 +47,12 @@ def test_an_error_in_one_of_them_is_told(trained, built):
     with pytest.raises(TrainingError, match="by 2 processes: failed with exit code 1 .*reward 'late' gave None"):
         trained("policy", **{"training": {**TOGETHER["training"], "warm_start": "none"}})
     assert not (built / "policy").exists()
+
+
+def test_only_an_error_that_was_told_ends_the_retries():
+    """A process that was killed, or lost its GPU, has told nothing."""
+    told = last_words("starting\npalm, for good: reward 'late' gave None\nTraceback\nValueError: x\n")
+    assert (told.text, told.for_good) == ("reward 'late' gave None", True)
+    assert last_words("palm: storage is down\n") == LastWords("storage is down", for_good=False)
+    killed = last_words("step 3\nSignal 9 (SIGKILL) received by PID 12\n")
+    assert killed == LastWords("step 3 / Signal 9 (SIGKILL) received by PID 12", for_good=False)
