@@ -1,7 +1,6 @@
 """The commands of `palm` for Kubeflow Pipelines: compile, submit, schedule, list runs, find out what is missing."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +22,7 @@ from palm.cluster_options import (
     Namespace,
     NodeSelector,
     Parallel,
+    Pipeline,
     Retries,
     Secret,
     ServiceAccount,
@@ -39,13 +39,6 @@ from palm.cluster_options import (
 from palm.geometry_commands import Json
 
 commands = typer.Typer()
-
-
-class Pipeline(StrEnum):
-    """The pipelines that there are."""
-
-    build_portfolio = "build_portfolio"
-    rebuild_on_change = "rebuild_on_change"
 
 
 @commands.command()
@@ -235,7 +228,7 @@ def runs(
 ) -> None:
     """List recent runs in a cluster, the newest first: state, duration, and why one failed."""
     from palm.cluster.connection import Address, connect
-    from palm.cluster.runs import recent_runs, runs_table
+    from palm.cluster.runs import recent_runs, show_runs
 
     found = recent_runs(connect(Address(host, namespace, token_file, ca_file)), limit, experiment)
     if as_json:
@@ -244,13 +237,7 @@ def runs(
     if not found:
         typer.echo(f"no runs in experiment {experiment}")
         return
-    console = Console()
-    # Off a terminal rich assumes 80 columns, which would cut the ids.
-    wide = console if console.is_terminal else Console(width=max(160, console.width))
-    wide.print(runs_table(found))
-    for run in found:
-        if run.error:
-            wide.print(f"{run.name}: {run.error}", highlight=False, markup=False, soft_wrap=True)
+    show_runs(found, Console())
 
 
 @commands.command()

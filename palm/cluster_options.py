@@ -1,9 +1,18 @@
 """Options that the cluster commands share, and what the library is given of them."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Pipeline(StrEnum):
+    """The pipelines that there are."""
+
+    build_portfolio = "build_portfolio"
+    rebuild_on_change = "rebuild_on_change"
+
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 Host = Annotated[

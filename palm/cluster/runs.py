@@ -4,6 +4,7 @@ import itertools
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from rich.console import Console
 from rich.table import Table
 
 from palm.cluster.connection import Connection
@@ -145,3 +146,18 @@ def _duration(seconds: float) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]
+
+
+def show_runs(runs: list[Run], console: Console) -> None:
+    """Print runs as a table, and below it why those failed that did.
+
+    Args:
+        runs: the runs.
+        console: where to print.
+    """
+    # Off a terminal rich assumes 80 columns, which would cut the ids.
+    wide = console if console.is_terminal else Console(width=max(160, console.width))
+    wide.print(runs_table(runs))
+    for run in runs:
+        if run.error:
+            wide.print(f"{run.name}: {run.error}", highlight=False, markup=False, soft_wrap=True)

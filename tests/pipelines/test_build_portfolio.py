@@ -121,7 +121,7 @@ def test_a_failing_step_is_told_in_one_line_and_its_log_is_kept(workspace, palm)
     assert len(line) == 1
     assert line[0].startswith("error: sample_reference") and "reward 'late' gave 2.0" in line[0]
     log = newest(workspace) / "run.log"
-    assert str(log) in line[0] and "RewardError" in log.read_text()
+    assert str(log) in line[0] and "RewardValueError" in log.read_text()
     assert not list((workspace / "store").glob("rollouts-*"))
     assert "| sample_reference |  | 1 | reward 'late' gave 2.0" in (newest(workspace) / "outcome.md").read_text()
 
