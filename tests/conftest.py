@@ -1,6 +1,7 @@
 """Shared pieces: a tiny base model trained on the spot, and a whole small workspace."""
 
 import json
+import shutil
 from pathlib import Path
 
 import boto3
@@ -8,9 +9,10 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from palm.config import TinyModel
+from palm.config import Registry, TinyModel
 from palm.config_file import load_config
 from palm.models.tiny import build_tiny_model
+from palm.registry.tracking import check_reachable
 
 REWARDS = '''
 def length(prompts, responses, **fields):
@@ -96,9 +98,18 @@ def make_workspace(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory) -> Path:
+    """An MLflow database that holds nothing; making one takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    check_reachable(Registry(tracking_uri=f"sqlite:///{path}", experiment="none", model="none"))
+    return path
+
+
 @pytest.fixture
-def workspace(tmp_path) -> Path:
+def workspace(tmp_path, empty_registry) -> Path:
     """A folder with a configuration that builds a portfolio of two rewards in seconds a step."""
+    shutil.copyfile(empty_registry, tmp_path / "mlflow.db")
     return make_workspace(tmp_path)
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from custom_resources import CustomResource
 from schemas import needs_schemas
+from short_stack import on_a_short_stack
 
 from palm.errors import ConfigError
 from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
@@ -24,7 +25,7 @@ def compiled(tmp_path_factory):
     found = {}
     for name in PIPELINES:
         path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-        compile_pipeline(name, path, settings)
+        on_a_short_stack(compile_pipeline, name, path, settings)
         found[name] = list(yaml.safe_load_all(path.read_text()))
     return found
 
@@ -65,14 +66,14 @@ def base(name):
 @pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize(("make", "file"), [(compile_pipeline, "pipeline.yaml"), (compile_manifest, "manifest.yaml")])
 def test_what_is_committed_is_what_the_code_compiles_to(tmp_path, name, make, file):
-    make(name, tmp_path / file)
+    on_a_short_stack(make, name, tmp_path / file)
     assert (tmp_path / file).read_text() == (FOLDER / name / file).read_text(), "run: make compile"
 
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_compiling_twice_gives_the_same_bytes(tmp_path, name):
     for file in ("a.yaml", "b.yaml"):
-        compile_pipeline(name, tmp_path / file)
+        on_a_short_stack(compile_pipeline, name, tmp_path / file)
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
 
 
