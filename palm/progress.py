@@ -21,6 +21,11 @@ _SECONDS_BETWEEN_LINES = 2.0
 log = logging.getLogger("palm")
 
 
+def weights_label(weights) -> str:
+    """Preference weights as people read them in progress, records and outcomes."""
+    return " ".join(f"{weight:.3f}" for weight in weights)
+
+
 class Stage:
     """One unit of work whose progress is reported.
 

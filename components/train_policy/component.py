@@ -26,13 +26,14 @@ def train_policy(
         policy: PEFT adapter folder with policy.json, and train_job.json where a TrainJob trained it.
         metrics: What the Kubeflow UI shows: seconds of training, steps, and whether the policy was there already.
     """
+    from palm.progress import weights_label
     from palm.workers import run_step
 
     record = run_step(
         "train_policy",
         config,
         preference_weights,
-        label=" ".join(f"{weight:.3f}" for weight in preference_weights),
+        label=weights_label(preference_weights),
         result=("policy", "reused", "training_seconds", "guard"),
         base_model=base_model.path,
         rollouts=rollouts.path,

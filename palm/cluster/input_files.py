@@ -6,7 +6,7 @@ from pathlib import Path
 from palm.config import PortfolioConfig
 from palm.config_places import with_places
 from palm.errors import ClusterError, DataError
-from palm.models.source import MODEL_FILES
+from palm.models.source import model_digests
 from palm.storage.digest import file_digest, value_digest
 from palm.storage.s3 import s3_client, split_s3, told
 
@@ -86,12 +86,12 @@ def _published_folder(source: str, root: str) -> str:
     if not Path(source).is_absolute():
         return source
     folder = Path(source)
-    files = sorted({path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.is_file()})
-    if not files:
+    digests = model_digests(folder) if folder.is_dir() else {}
+    if not digests:
         raise DataError(source, rule="holds no files of a model", remedy="give the folder of a model")
-    address = f"{root}/inputs/{value_digest({path.name: file_digest(path) for path in files})}/{_plain(folder.name)}"
-    for path in files:
-        _upload(path, f"{address}/{path.name}")
+    address = f"{root}/inputs/{value_digest(digests)}/{_plain(folder.name)}"
+    for name in digests:
+        _upload(folder / name, f"{address}/{name}")
     return address
 
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from palm.errors import ModelError
-from palm.models.source import is_model_file
-from palm.storage.digest import file_digest
+from palm.models.source import is_model_file, model_digests
 from palm.storage.s3 import list_s3_folder
 
 
@@ -30,8 +29,7 @@ def model_identity(source: str, *, option: str) -> dict:
         raise ModelError(
             f"{option}={source}", rule="is not a folder", remedy="give a folder, a hub id or an s3:// prefix"
         )
-    files = sorted(path for path in Path(source).iterdir() if path.is_file() and is_model_file(path.name))
-    return {"files": {path.name: file_digest(path) for path in files}}
+    return {"files": model_digests(Path(source))}
 
 
 def _hub_commit(source: str, option: str) -> str:

@@ -10,6 +10,7 @@ from palm.errors import ModelError
 from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
+from palm.storage.digest import file_digest
 from palm.storage.s3 import fetch_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -19,6 +20,12 @@ MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 def is_model_file(name: str) -> bool:
     """Whether a file, by its name relative to the model's folder, is part of a transformer."""
     return "/" not in name and any(fnmatch(name, pattern) for pattern in MODEL_FILES)
+
+
+def model_digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file in a folder that can decide what a model gives, by name."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and is_model_file(path.name))
+    return {path.name: file_digest(path) for path in files}
 
 
 def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> None:

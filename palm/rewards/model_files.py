@@ -7,7 +7,6 @@ from palm.errors import RewardError, StorageError
 from palm.models.source import MODEL_FILES, is_model_file
 from palm.reward_config import Classifier
 from palm.storage.cache import cached_folder
-from palm.storage.digest import file_digest
 from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 
 
@@ -29,13 +28,6 @@ def fetch_model_files(spec: Classifier) -> Path:
         return _from_s3(spec)
     source = spec.uri.removeprefix("hf:")
     return _folder(spec, Path(source)) if Path(source).is_absolute() else _from_hub(spec, source)
-
-
-def model_digests(folder: Path) -> dict[str, str]:
-    """sha256 of every file in a folder that can decide what a model gives, by name."""
-    return {
-        path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file() and is_model_file(path.name)
-    }
 
 
 def _folder(spec: Classifier, folder: Path) -> Path:

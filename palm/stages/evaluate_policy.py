@@ -9,7 +9,7 @@ from palm.evaluation.evaluate import PolicyEvaluator, TrainedPolicy, write_evalu
 from palm.evaluation.rollouts import read_rollouts
 from palm.models.embed import EmbeddingModel, fetched_embedding_model
 from palm.models.load import load_model, quiet_threads
-from palm.progress import Stage, stage
+from palm.progress import Stage, stage, weights_label
 from palm.stages.inputs import Inputs, load_inputs, scoring_definition
 from palm.stages.reuse import reuse_or_make
 from palm.storage.files import read_json
@@ -66,7 +66,7 @@ def evaluate_policies(
         for policy, destination in zip(policies, destinations, strict=True):
             record = read_json(policy / "policy.json")
             trained = TrainedPolicy(record["policy"], record["weights"], policy, record["guard"])
-            with stage("evaluate_policy", " ".join(f"{weight:.3f}" for weight in record["weights"])) as progress:
+            with stage("evaluate_policy", weights_label(record["weights"])) as progress:
                 definition = _definition(config, inputs(), base_model, embedding_model(), trained)
                 reuse_or_make(
                     Store(config.storage.root),

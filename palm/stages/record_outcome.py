@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palm.build_record import FAILED, RUNNING, SUCCEEDED, task_records
 from palm.config import PortfolioConfig
-from palm.progress import stage
+from palm.progress import stage, weights_label
 from palm.registry.failed_build import record_failed_build
 from palm.storage.files import write_text
 from palm.storage.records import Records
@@ -87,8 +87,7 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
 
 
 def _planned(done: dict[str, dict]) -> list[str]:
-    weights = done.get("design_grid", {}).get("weights", [])
-    return [" ".join(f"{weight:.3f}" for weight in vector) for vector in weights]
+    return [weights_label(weights) for weights in done.get("design_grid", {}).get("weights", [])]
 
 
 def _failure(record: dict) -> dict:

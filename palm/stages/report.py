@@ -9,7 +9,7 @@ from palm import __version__
 from palm.build_record import SUCCEEDED, task_records
 from palm.config import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
-from palm.progress import stage
+from palm.progress import stage, weights_label
 from palm.registry.register import CHALLENGER, CHAMPION
 from palm.reporting.page import write_report
 from palm.storage.files import read_json, write_json
@@ -70,8 +70,8 @@ def report(
                 {**record, **{key: trained[record["policy"]][key] for key in ("backend", "training_seconds", "reused")}}
                 for record in chosen.pop("policies")
             ],
-            "trained": [_label(record) for record in trained.values() if not record["reused"]],
-            "reused": [_label(record) for record in trained.values() if record["reused"]],
+            "trained": [weights_label(record["weights"]) for record in trained.values() if not record["reused"]],
+            "reused": [weights_label(record["weights"]) for record in trained.values() if record["reused"]],
             "selection": chosen,
             "registration": {**registered, "aliases": aliases},
             "promotion": promotion,
@@ -89,10 +89,6 @@ def _mark_reused(policies: dict[str, dict], tasks: list[dict]) -> None:
     here = {result["policy"] for result in results if not result["reused"]}
     for name, record in policies.items():
         record["reused"] = record["reused"] or (bool(tasks) and name not in here)
-
-
-def _label(policy: dict) -> str:
-    return " ".join(f"{weight:.3f}" for weight in policy["weights"])
 
 
 def _samples(config: PortfolioConfig, rollouts: Path, evaluations: list[Path], portfolio: list[str]) -> list[dict]:

@@ -11,7 +11,7 @@ from palm import __version__
 from palm.config import PortfolioConfig
 from palm.errors import TrainingError
 from palm.models.load import quiet_threads
-from palm.progress import Stage, stage
+from palm.progress import Stage, stage, weights_label
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
 from palm.stages.reuse import reuse_or_make
 from palm.stages.train_here import train_here
@@ -47,8 +47,7 @@ def train_policy(
         PalmError: an input is unusable or training diverged.
     """
     quiet_threads()
-    label = " ".join(f"{weight:.3f}" for weight in weights)
-    with stage("train_policy", label) as progress, preemption() as preempted:
+    with stage("train_policy", weights_label(weights)) as progress, preemption() as preempted:
         task = _Task(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
         reused = task.reuse_or_train(weights, destination)
     record = {**read_json(destination / "policy.json"), "reused": reused}

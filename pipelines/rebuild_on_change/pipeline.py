@@ -4,11 +4,9 @@ from typing import Callable
 
 from kfp import dsl
 
-from components.detect_change.component import detect_change
-from components.record_outcome.component import record_outcome
 from pipelines.build import make_build
+from pipelines.run import make_run
 from pipelines.settings import CompileSettings
-from pipelines.task_setup import small
 
 
 def make_rebuild_on_change(settings: CompileSettings) -> Callable:
@@ -52,54 +50,9 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
                 secret=secret,
             ).set_display_name("Build")
 
-    @dsl.pipeline(name="rebuild-on-change", description="Builds and promotes a portfolio when an input has changed.")
-    def rebuild_on_change(
-        config: str,
-        storage_root: str = "",
-        tracking_uri: str = "",
-        accelerator: str = "nvidia.com/gpu",
-        accelerator_count: str = "1",
-        training_accelerator_count: str = "1",
-        cpu: str = "4",
-        memory: str = "32Gi",
-        node_selector: dict = {},
-        tolerations: list = [],
-        secret: str = "palm-credentials",
-    ):
-        """Rebuild a portfolio if a reward, the base model, the prompts or a setting has changed since the last build.
+    def work(found: dsl.PipelineTask, resources: dict) -> None:
+        given = {key: found.outputs[key] for key in ("changed", "config", "snapshot")}
+        build_if_changed(**given, **resources).set_display_name("Build if changed")
 
-        Args:
-            config: The configuration: JSON or YAML text, or the s3:// address of such a file.
-            storage_root: Takes the place of the configuration's storage.root unless empty.
-            tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
-            accelerator: Resource name of the GPU type.
-            accelerator_count: GPUs of each task that samples or evaluates; 0 for none.
-            training_accelerator_count: GPUs of each task that trains: the configuration's training.processes, or 0 if
-                TrainJobs train.
-            cpu: Cores of each task that samples, trains or evaluates.
-            memory: Memory of each such task.
-            node_selector: Labels of the nodes that such tasks may run on.
-            tolerations: Taints that such tasks accept, as in a pod's specification.
-            secret: Name of the Secret whose keys become environment variables of all tasks; it need not exist.
-        """
-        source = {"config": config, "storage_root": storage_root, "tracking_uri": tracking_uri}
-        outcome = record_outcome(**source, only_if_changed=True)
-        small(outcome, "Record outcome", settings, secret=secret, cached=False)
-        with dsl.ExitHandler(outcome, name="portfolio"):
-            found = detect_change(**source)
-            small(found, "Detect change", settings, secret=secret, cached=False)
-            build_if_changed(
-                changed=found.outputs["changed"],
-                config=found.outputs["config"],
-                snapshot=found.outputs["snapshot"],
-                accelerator=accelerator,
-                accelerator_count=accelerator_count,
-                training_accelerator_count=training_accelerator_count,
-                cpu=cpu,
-                memory=memory,
-                node_selector=node_selector,
-                tolerations=tolerations,
-                secret=secret,
-            ).set_display_name("Build if changed")
-
-    return rebuild_on_change
+    description = "Builds and promotes a portfolio when an input has changed."
+    return make_run("rebuild-on-change", description, settings, work, only_if_changed=True)
