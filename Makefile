@@ -8,7 +8,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV)/.installed-bench
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: install demo test test-containers lint compile docs bench clean
+.PHONY: install demo test test-faults test-containers lint compile docs bench clean
 
 install: $(INSTALLED)
 
@@ -37,7 +37,11 @@ demo: $(INSTALLED)
 	@$(BIN)/palm run quickstart/portfolio.yaml
 
 test: lint
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not container"
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not container and not fault"
+
+# What goes wrong in production, done to real processes and servers; the end of the output counts it.
+test-faults: $(INSTALLED_DEV)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal --durations 10 tests/faults
 
 # As root, with docker.io and debootstrap: a daemon of its own is started and stopped.
 test-containers: $(INSTALLED_DEV)
