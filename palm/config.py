@@ -153,9 +153,41 @@ class Registry(Section):
 
 
 class Promotion(Section):
-    """The gate before the alias `champion`."""
+    """The gate before the alias `champion`: it looks at confidence bounds over prompts, never at estimates."""
 
-    max_epsilon: float = Field(ge=0, le=1, description="Largest certified worst-case gap ε that may be promoted.")
+    max_epsilon: float = Field(
+        ge=0,
+        le=1,
+        description="Largest certified worst-case gap ε that may be promoted: its upper bound counts.",
+    )
+    max_loss: float = Field(
+        0.02,
+        ge=0,
+        description="Most that the best value J of any preference may fall below the champion's, in units of J, under "
+        "the present rewards: the upper bound over all preferences counts.",
+    )
+    min_metrics: dict[str, float] = Field(
+        {},
+        description="Name of a metric to the least mean that every policy of the portfolio must reach: its lower bound "
+        "counts. A metric that no reward trains notices rewards that are gamed.",
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of each of these bounds by itself.")
+
+
+class Rebuild(Section):
+    """What a build takes over from the champion when its inputs have changed."""
+
+    from_champion: bool = Field(
+        True,
+        description="Evaluate the champion's policies under the present rewards, as candidates for the portfolio; keep "
+        "those that are as near to the optimum as their training came, start the other trainings from the best.",
+    )
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="Policy-gradient steps of a training that starts from an earlier policy; unset: half of "
+        "training.steps.",
+    )
 
 
 class Storage(Section):
@@ -180,6 +212,7 @@ class PortfolioConfig(Section):
     evaluation: Evaluation = Field(Evaluation(), description="Evaluation of each policy.")
     selection: SelectionSettings = Field(description="Choice of the portfolio.")
     registry: Registry = Field(description="MLflow.")
+    rebuild: Rebuild = Field(Rebuild(), description="What a build takes over from the champion.")
     promotion: Promotion = Field(description="Promotion gate.")
     storage: Storage = Field(description="Storage of trained policies.")
 
@@ -194,10 +227,23 @@ class PortfolioConfig(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _gate_knows_its_metrics(self):
+        known = [metric.name for metric in self.metrics]
+        unknown = sorted(set(self.promotion.min_metrics) - set(known))
+        if unknown:
+            raise ValueError(f"promotion.min_metrics: {unknown[0]!r} is none of the metrics {known}")
+        return self
+
     @property
     def reward_names(self) -> list[str]:
         """Names of the objectives, in the order of the preference weights."""
         return [reward.name for reward in self.rewards]
+
+    @property
+    def steps_from_earlier(self) -> int:
+        """Policy-gradient steps of a training that starts from an earlier policy."""
+        return self.rebuild.steps or -(-self.training.steps // 2)
 
     @property
     def training_dtype(self) -> str:

@@ -1,14 +1,12 @@
 """What the registry knows of the last build: which inputs it was made from."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from palm.config import Registry
 from palm.mlflow_connection import connected
 from palm.registry.promotion import VERDICT
 from palm.registry.register import CHALLENGER, CHAMPION, SNAPSHOT_FILE
-from palm.storage.files import read_json
+from palm.registry.registered_build import run_files
 
 _NEWEST_FIRST = (CHALLENGER, CHAMPION)
 
@@ -20,11 +18,13 @@ class LastBuild:
     Attributes:
         version: its number in the registry.
         verdict: what the gate said of it: ``promoted`` or ``refused``; empty for a champion that was made by hand.
+        finished: whether it came to its end, the report.
         snapshot: what it was made from (`palm.stages.snapshot`); None if that was not recorded.
     """
 
     version: str
     verdict: str
+    finished: bool
     snapshot: dict | None
 
 
@@ -43,8 +43,6 @@ def last_build(registry: Registry) -> LastBuild | None:
     Raises:
         RegistryError: MLflow fails.
     """
-    import mlflow
-
     with connected(registry) as client:
         if not client.search_registered_models(f"name = '{registry.model}'"):
             return None
@@ -53,12 +51,8 @@ def last_build(registry: Registry) -> LastBuild | None:
         version = next((entry for entry in found if VERDICT in entry.tags), found[-1] if CHAMPION in aliases else None)
         if version is None:
             return None
-        with TemporaryDirectory() as scratch:
-            kept = {entry.path for entry in client.list_artifacts(version.run_id)}
-            snapshot = None
-            if SNAPSHOT_FILE in kept:
-                mlflow.artifacts.download_artifacts(
-                    run_id=version.run_id, artifact_path=SNAPSHOT_FILE, dst_path=scratch
-                )
-                snapshot = read_json(Path(scratch) / SNAPSHOT_FILE)
-    return LastBuild(str(version.version), version.tags.get(VERDICT, ""), snapshot)
+        verdict = version.tags.get(VERDICT, "")
+        # A champion that was made by hand may have been registered by hand as well, without a run.
+        finished = not verdict or client.get_run(version.run_id).info.status == "FINISHED"
+        snapshot = run_files(client, version.run_id, (SNAPSHOT_FILE,))[SNAPSHOT_FILE]
+    return LastBuild(str(version.version), verdict, finished, snapshot)

@@ -55,6 +55,8 @@ def _compare(config: PortfolioConfig, snapshot: dict, last: LastBuild | None) ->
     if last is None:
         return Change(True, snapshot, f"No portfolio {config.registry.model} is registered yet", [])
     name = f"version {last.version} of {config.registry.model}"
+    if not last.finished:
+        return Change(True, snapshot, f"The build of {name} did not come to its end", [])
     if last.snapshot is None:
         return Change(True, snapshot, f"Nothing is recorded of what {name} was made from", [])
     lines = describe_changes(last.snapshot, snapshot)

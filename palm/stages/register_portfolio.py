@@ -7,10 +7,13 @@ from palm.config import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
 from palm.registry.register import SNAPSHOT_FILE, register
+from palm.registry.registered_build import PLAN_FILE, PORTFOLIO_FILE
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.stages.inputs import base_model_digest
+from palm.stages.plan_training import PLAN
 from palm.stages.select_portfolio import value_table
+from palm.stages.train_policy import fetch_policy
 from palm.storage.files import read_json, write_json, write_text
 
 
@@ -24,6 +27,7 @@ def register_portfolio(
     design: Path,
     selection: Path,
     destination: Path,
+    plan: Path | None = None,
 ) -> dict:
     """Register the selected portfolio under the alias `challenger`.
 
@@ -36,6 +40,7 @@ def register_portfolio(
         design: JSON file of the step design_grid.
         selection: JSON file of the step select_portfolio.
         destination: JSON file to write.
+        plan: folder of the step plan_training, whose earlier policies may be in the portfolio; None for none.
 
     Returns:
         Its content: ``model``, ``version``, ``run_id``, ``aliases``.
@@ -47,6 +52,7 @@ def register_portfolio(
     with stage("register_portfolio", config.registry.model), TemporaryDirectory() as scratch:
         chosen = read_json(selection)
         folders = {read_json(folder / "policy.json")["policy"]: folder for folder in policies}
+        folders |= _earlier_policies(config, chosen, known=folders, scratch=Path(scratch))
         missing = [record["policy"] for record in chosen["policies"] if record["policy"] not in folders]
         if missing:
             raise DataError(
@@ -67,7 +73,8 @@ def register_portfolio(
         files = {
             "config.yaml": config.to_yaml(),
             "design.json": design.read_text(),
-            "portfolio.json": selection.read_text(),
+            PORTFOLIO_FILE: selection.read_text(),
+            **({PLAN_FILE: (plan / PLAN).read_text()} if plan is not None else {}),
             **({SNAPSHOT_FILE: snapshot} if snapshot else {}),
         }
         for name, text in files.items():
@@ -83,3 +90,11 @@ def register_portfolio(
         )
         write_json(destination, result)
     return result
+
+
+def _earlier_policies(config: PortfolioConfig, chosen: dict, *, known: dict, scratch: Path) -> dict[str, Path]:
+    """Folders of the candidates from the champion, which this build has measured but not been given."""
+    names = [record["policy"] for record in chosen["policies"] if record["earlier"] and record["policy"] not in known]
+    for name in names:
+        fetch_policy(config, name, scratch / "earlier" / name)
+    return {name: scratch / "earlier" / name for name in names}

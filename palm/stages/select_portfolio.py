@@ -10,29 +10,34 @@ from palm.deadline import deadline
 from palm.errors import DataError, SelectionError
 from palm.evaluation.diversity import between_policies
 from palm.evaluation.evaluate import read_answers
-from palm.evaluation.rollouts import read_rollouts
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
-from palm.portfolio.statistics import worst_case_gap_interval
+from palm.portfolio.statistics import resample_gap
 from palm.portfolio.values import ValueTable
 from palm.progress import stage
+from palm.stages.measured import measured_by_prompt
+from palm.stages.plan_training import earlier_evaluations
 from palm.storage.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
 
-def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destination: Path) -> dict:
+def select_portfolio(
+    config: PortfolioConfig, evaluations: list[Path], destination: Path, *, plan: Path | None = None
+) -> dict:
     """Select, certify and describe the portfolio.
 
     Args:
         config: the configuration.
         evaluations: folders of the step evaluate_policy, one a policy.
         destination: JSON file to write.
+        plan: folder of the step plan_training, whose earlier policies are candidates as well; None for none.
 
     Returns:
         Its content: the selection as `palm select --json` prints it, with ``interval`` (paired
-        bootstrap over prompts; null where resampled prompts leave no ε), ``size_gap_curve``, ``diversity`` of the
-        portfolio (`palm.evaluation.diversity.between_policies`) and ``policies`` (every evaluation, in the given
-        order).
+        bootstrap over prompts, ``upper`` one-sided at promotion.confidence; null where resampled prompts leave no ε),
+        ``size_gap_curve``, ``diversity`` of the portfolio (`palm.evaluation.diversity.between_policies`) and
+        ``policies`` (every evaluation, in the given order, with ``earlier``: whether it is there as a candidate from the
+        champion only).
 
     Raises:
         DataError: evaluations are missing or of different prompts.
@@ -40,8 +45,12 @@ def select_portfolio(config: PortfolioConfig, evaluations: list[Path], destinati
     """
     settings = config.selection
     with stage("select_portfolio", settings.method):
-        records = unique_policies([read_json(folder / "evaluation.json") for folder in evaluations])
-        folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
+        earlier = earlier_evaluations(plan)
+        given = [*evaluations, *earlier]
+        records = unique_policies(
+            [{**read_json(folder / "evaluation.json"), "earlier": folder in earlier} for folder in given]
+        )
+        folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in given}
         table = value_table(records, config.reward_names)
         selection = select(
             table.value_vectors,
@@ -114,21 +123,24 @@ def value_table(records: list[dict], reward_names: list[str]) -> ValueTable:
 
 
 def _interval(config: PortfolioConfig, records: list[dict], folders: dict[str, Path], portfolio: tuple[int, ...]):
-    import pandas as pd
-
-    rewards, costs = [], []
-    for record in records:
-        path = folders[record["policy"]] / "samples.parquet"
-        rollouts = read_rollouts(path, config.reward_names)
-        divergences = pd.read_parquet(path, columns=["kl"])["kl"].to_numpy().reshape(rollouts.truncated.shape)
-        rewards.append(rollouts.rewards.mean(axis=1))
-        costs.append(config.beta * divergences.mean(axis=1))
+    measured = measured_by_prompt(config, [folders[record["policy"]] for record in records])
     try:
-        interval = worst_case_gap_interval(
-            np.stack(rewards), np.stack(costs), portfolio, delta=config.selection.delta, seed=config.evaluation.seed
+        gap = resample_gap(
+            measured.rewards,
+            measured.costs,
+            portfolio,
+            delta=config.selection.delta,
+            seed=config.evaluation.seed,
         )
     except SelectionError as error:
         # Some resampled prompts leave the portfolio without value: the point estimate stands, its interval does not.
         log.warning("no interval for the worst-case gap: %s", error)
         return None
-    return {"confidence": interval.confidence, "low": interval.low, "high": interval.high}
+    interval, confidence = gap.interval(), config.promotion.confidence
+    return {
+        "confidence": interval.confidence,
+        "low": interval.low,
+        "high": interval.high,
+        "upper": gap.interval(confidence).upper,
+        "upper_confidence": confidence,
+    }

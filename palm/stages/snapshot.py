@@ -16,7 +16,7 @@ _SHOWN_DIGITS = 12
 _ABSENT = object()
 
 # The places of inputs are told by their content, and where results are kept changes no result.
-_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage"}
+_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild"}
 
 
 def take_snapshot(config: PortfolioConfig) -> dict:

@@ -58,6 +58,7 @@ def train_in_train_job(problem: Problem, folder: Path) -> dict:
         "corners": {
             index: read_json(path / "policy.json")["policy"] for index, path in needed_corners(problem).items()
         },
+        "start": None if problem.start is None else read_json(problem.start / "policy.json")["policy"],
     }
     # With the checkpoints, and removed with them when the policy is in the store.
     place = f"{problem.checkpoints.place}/train-job-{value_digest(request)[:8]}"

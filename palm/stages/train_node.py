@@ -68,6 +68,7 @@ def _fetched_problem(
         base_model=fetched(request["base_model"]),
         rollouts=fetched(request["rollouts"]),
         corners={index: fetched(policy) for index, policy in request["corners"].items()},
+        start=None if request["start"] is None else fetched(request["start"]),
         scratch=scratch,
         preempted=preempted,
         on_step=progress.advance,

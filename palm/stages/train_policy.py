@@ -9,7 +9,7 @@ import numpy as np
 
 from palm import __version__
 from palm.config import PortfolioConfig
-from palm.errors import TrainingError
+from palm.errors import StorageError, TrainingError
 from palm.models.load import quiet_threads
 from palm.progress import Stage, stage, weights_label
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
@@ -17,7 +17,7 @@ from palm.stages.reuse import reuse_or_make
 from palm.stages.train_here import train_here
 from palm.stages.train_job import train_in_train_job
 from palm.storage.digest import file_digest
-from palm.storage.files import read_json, write_json
+from palm.storage.files import new_folder, read_json, write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
@@ -27,20 +27,30 @@ from palm.training.spec import PolicySpec, corner_config, policy_spec
 
 
 def train_policy(
-    config: PortfolioConfig, weights: list[float], *, base_model: Path, rollouts: Path, destination: Path
+    config: PortfolioConfig,
+    weights: list[float],
+    keep: str = "",
+    start: str = "",
+    *,
+    base_model: Path,
+    rollouts: Path,
+    destination: Path,
 ) -> dict:
     """Train the policy of some preference weights, unless the store has it already.
 
     Args:
         config: the configuration.
         weights: preference weights, length d.
+        keep: name of an earlier policy in the store that is taken as it is; empty to train.
+        start: name of an earlier policy in the store that the training starts from; empty for none.
         base_model: prepared base model.
         rollouts: folder of the step sample_reference.
         destination: folder to make: PEFT adapter (a whole model with full fine-tuning), policy.json, training_log.json
             and, if nodes of a cluster have trained it, train_job.json.
 
     Returns:
-        The content of policy.json, with ``reused``: whether the store had it.
+        The content of policy.json, with ``reused``: whether the store had it, and the weights under their present
+        names.
 
     Raises:
         PreemptedError: SIGTERM came; a checkpoint is kept and the same call goes on from it.
@@ -48,11 +58,34 @@ def train_policy(
     """
     quiet_threads()
     with stage("train_policy", weights_label(weights)) as progress, preemption() as preempted:
-        task = _Task(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
-        reused = task.reuse_or_train(weights, destination)
-    record = {**read_json(destination / "policy.json"), "reused": reused}
+        if keep:
+            reused = True
+            fetch_policy(config, keep, destination)
+        else:
+            task = _Task(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
+            reused = task.reuse_or_train(weights, destination, start)
+    # A policy does not depend on rewards of weight zero: it may be from a build that had others.
+    record = {**read_json(destination / "policy.json"), "weights": weights, "reward_names": config.reward_names}
+    record["reused"] = reused
     write_json(destination / "policy.json", record)
     return record
+
+
+def fetch_policy(config: PortfolioConfig, name: str, destination: Path) -> None:
+    """Fetch a policy that is known to be in the storage.
+
+    Args:
+        config: the configuration.
+        name: its content name.
+        destination: folder to make.
+
+    Raises:
+        StorageError: it is not there any more.
+    """
+    store = Store(config.storage.root)
+    with new_folder(destination) as folder:
+        if not store.fetch(name, folder):
+            raise StorageError(f"{store.root}/{name}", rule="is not there any more", remedy="run the build again")
 
 
 @dataclass(frozen=True)
@@ -66,20 +99,22 @@ class _Task:
     preempted: Callable[[], bool]
     progress: Stage
 
-    def reuse_or_train(self, weights: list[float], destination: Path) -> bool:
+    def reuse_or_train(self, weights: list[float], destination: Path, start: str = "") -> bool:
         spec = policy_spec(
             self.config,
             weights,
             base_model=base_model_digest(self.base_model),
             prompts=file_digest(local_file(self.config.prompts.train)),
             rewards=[source.fingerprint for source in self.inputs.rewards],
+            start=start,
         )
         store = Store(self.config.storage.root)
         checkpoints = Checkpoints(store, spec.name, self.config.training.checkpoint_steps)
 
         def make(folder: Path) -> None:
             with TemporaryDirectory() as scratch:
-                _train(self._problem(spec, checkpoints, Path(scratch)), spec, folder)
+                problem = self._problem(spec, checkpoints, Path(scratch))
+                _train(_from_earlier(problem, start) if start else problem, spec, start, folder)
 
         reused = reuse_or_make(store, "policy", spec.definition, destination, make)
         # Also of a policy that was there already: a process may have been killed between publishing and this.
@@ -115,7 +150,15 @@ class _Task:
         )
 
 
-def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
+def _from_earlier(problem: Problem, start: str) -> Problem:
+    """The same problem, begun at an earlier policy, with as many steps as that needs."""
+    config, folder = problem.config, problem.scratch / "start"
+    fetch_policy(config, start, folder)
+    training = config.training.model_copy(update={"steps": config.steps_from_earlier})
+    return replace(problem, config=config.model_copy(update={"training": training}), start=folder)
+
+
+def _train(problem: Problem, spec: PolicySpec, start: str, folder: Path) -> None:
     config = problem.config
     train = train_here if config.training.launcher == "pod" else train_in_train_job
     trained = train(problem, folder)
@@ -128,6 +171,8 @@ def _train(problem: Problem, spec: PolicySpec, folder: Path) -> None:
             "beta": config.beta,
             "backend": config.training.backend,
             "seed": config.training.seed,
+            "start": start or None,
+            "processes": config.training.world_size,
             "palm_version": __version__,
             "train_job": None,
             **trained,

@@ -51,6 +51,7 @@ def requested_problem(
     base_model: Path,
     rollouts: Path,
     corners: dict[str, Path],
+    start: Path | None,
     scratch: Path,
     preempted: Callable[[], bool],
     on_step: Callable[[int, int, str], None],
@@ -62,6 +63,7 @@ def requested_problem(
         base_model: folder of the reference policy.
         rollouts: folder of the scored reference rollouts.
         corners: what `needed_corners` gives.
+        start: folder of the earlier policy that the training starts from, or None.
         scratch: folder for the trainers' own files.
         preempted: whether this process has been told to stop.
         on_step: called with (step, steps, note).
@@ -91,6 +93,7 @@ def requested_problem(
         scratch=scratch,
         checkpoints=Checkpoints(Store(config.storage.root), request["policy"], config.training.checkpoint_steps),
         corner=lambda index: corners[str(index)],
+        start=start,
         preempted=preempted,
         on_step=on_step,
     )

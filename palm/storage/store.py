@@ -80,6 +80,21 @@ class Store:
         self._verify(key, manifest, destination)
         return True
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is a complete entry.
+
+        Args:
+            key: the entry's name.
+
+        Returns:
+            Whether `fetch` would find it.
+
+        Raises:
+            StorageError: the store cannot be reached.
+        """
+        with told(f"{self.root}/{key}"):
+            return self._read_manifest(key) is not None
+
     def entries(self, prefix: str) -> list[str]:
         """Names of the complete entries directly below a prefix, sorted.
 

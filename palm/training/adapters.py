@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 from palm.errors import TrainingError
+from palm.models.load import load_weights
+from palm.models.policies import is_adapter
 from palm.training_config import Lora
 
 
@@ -55,6 +57,22 @@ def policy_state(model) -> dict:
     if not isinstance(model, PeftModel):
         return model.state_dict()
     return get_peft_model_state_dict(model, adapter_name=model.active_adapter)
+
+
+def saved_policy_state(folder: Path) -> dict:
+    """The trained weights that `save_policy` saved.
+
+    Args:
+        folder: a policy's folder.
+
+    Returns:
+        As `policy_state` of the model that was saved.
+    """
+    if is_adapter(folder):
+        from peft import load_peft_weights
+
+        return load_peft_weights(str(folder), device="cpu")
+    return load_weights(folder, "float32", what=f"policy={folder}").state_dict()
 
 
 def load_policy_state(model, state: dict) -> None:

@@ -28,6 +28,8 @@ class Problem:
         corner: the adapter folder of the policy for one reward alone, given its index; trained if need be.
         preempted: whether this process has been told to stop.
         on_step: called with (step, steps, note).
+        start: folder of the earlier policy that the training starts from, in place of ``training.warm_start``; None for
+            none.
         initial: state of the policy that the training starts from (`palm.training.adapters.policy_state`); None for the
             reference policy.
         resume: folder of the checkpoint that the training goes on from, or None.
@@ -44,6 +46,7 @@ class Problem:
     corner: Callable[[int], Path]
     preempted: Callable[[], bool]
     on_step: Callable[[int, int, str], None]
+    start: Path | None = None
     initial: dict | None = None
     resume: Path | None = None
 

@@ -15,7 +15,7 @@ from palm.evaluation.rollouts import read_rollouts, rollout_divergences, sample_
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
 from palm.storage.files import read_json, write_json
-from palm.training.adapters import copy_policy, policy_state, save_policy
+from palm.training.adapters import copy_policy, policy_state, save_policy, saved_policy_state
 from palm.training.guards import Guard, GuardFired, check_objective
 from palm.training.objective import Problem
 from palm.training.soup import starting_state
@@ -107,7 +107,11 @@ def _module(backend: str):
 def _warm_started(problem: Problem) -> Problem:
     """The problem with the state to start from, unless a checkpoint holds a later one."""
     settings = problem.config.training
-    if problem.resume is not None or settings.start == "none":
+    if problem.resume is not None:
+        return problem
+    if problem.start is not None:
+        return replace(problem, initial=saved_policy_state(problem.start))
+    if settings.start == "none":
         return problem
     before = settings.model_copy(update={"backend": settings.start, "warm_start": "none"})
     earlier = replace(problem, config=problem.config.model_copy(update={"training": before}))

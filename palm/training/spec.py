@@ -29,7 +29,9 @@ class PolicySpec:
         return f"policy-{value_digest(self.definition)[:12]}"
 
 
-def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: str, rewards: list[str]) -> PolicySpec:
+def policy_spec(
+    config: PortfolioConfig, weights, *, base_model: str, prompts: str, rewards: list[str], start: str = ""
+) -> PolicySpec:
     """Define the policy for some preference weights.
 
     Args:
@@ -38,6 +40,7 @@ def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: s
         base_model: digest of the base model's files.
         prompts: digest of the training prompts.
         rewards: fingerprints of the rewards, length d.
+        start: name of the earlier policy that the training starts from; empty for none.
 
     Returns:
         The specification.
@@ -59,6 +62,7 @@ def policy_spec(config: PortfolioConfig, weights, *, base_model: str, prompts: s
             "generation": config.generation.model_dump(),
             "reference": config.reference.model_dump(),
             "training": config.training.decisive,
+            **({"start": {"policy": start, "steps": config.steps_from_earlier}} if start else {}),
         },
     )
 

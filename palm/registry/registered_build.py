@@ -1,0 +1,109 @@
+"""What is kept in MLflow of a build whose portfolio is registered."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from palm.config import Registry
+from palm.mlflow_connection import connected
+from palm.registry.register import CHALLENGER, CHAMPION, SNAPSHOT_FILE
+from palm.storage.files import read_json
+
+PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
+"""Artifacts of a build's run: its portfolio with every evaluation, and how its policies were to be had."""
+
+
+@dataclass(frozen=True)
+class RegisteredBuild:
+    """A registered portfolio and what it was made from.
+
+    Attributes:
+        version: its number in the registry.
+        selection: content of portfolio.json: the portfolio and every policy's evaluation.
+        plan: content of plan.json (`palm.stages.plan_training`); None if that was not recorded.
+        snapshot: what it was made from (`palm.stages.snapshot`); None if that was not recorded.
+    """
+
+    version: str
+    selection: dict
+    plan: dict | None
+    snapshot: dict | None
+
+
+def champion_build(registry: Registry) -> RegisteredBuild | None:
+    """The build whose portfolio is served.
+
+    Args:
+        registry: where MLflow is, and the model's name.
+
+    Returns:
+        The build; None if there is no champion, or nothing is recorded of its policies.
+
+    Raises:
+        RegistryError: MLflow fails.
+    """
+    return _build_behind(registry, CHAMPION)
+
+
+def newest_build(registry: Registry) -> RegisteredBuild | None:
+    """The build that was registered last, judged or not; as `champion_build`."""
+    return _build_behind(registry, CHALLENGER)
+
+
+def _build_behind(registry: Registry, alias: str) -> RegisteredBuild | None:
+    with connected(registry) as client:
+        if not client.search_registered_models(f"name = '{registry.model}'"):
+            return None
+        number = client.get_registered_model(registry.model).aliases.get(alias)
+        if number is None:
+            return None
+        version = client.get_model_version(registry.model, number)
+        files = run_files(client, version.run_id, (PORTFOLIO_FILE, PLAN_FILE, SNAPSHOT_FILE))
+    selection = files[PORTFOLIO_FILE]
+    return selection and RegisteredBuild(str(version.version), selection, files[PLAN_FILE], files[SNAPSHOT_FILE])
+
+
+def run_files(client, run_id: str | None, names: tuple[str, ...]) -> dict[str, dict | None]:
+    """Read JSON files that are kept with a run.
+
+    Args:
+        client: an `MlflowClient`.
+        run_id: the run; None for a version that was registered without one.
+        names: of the files.
+
+    Returns:
+        Name to content, None where there is no such file.
+    """
+    import mlflow
+
+    kept = {entry.path for entry in client.list_artifacts(run_id)} if run_id else set()
+    with TemporaryDirectory() as scratch:
+        for name in kept.intersection(names):
+            mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=scratch)
+        return {name: read_json(Path(scratch) / name) if name in kept else None for name in names}
+
+
+def download_policies(registry: Registry, version: str, destination: Path) -> dict[str, Path]:
+    """Download a registered portfolio and check every byte of it.
+
+    Args:
+        registry: where MLflow is, and the model's name.
+        version: number of the version.
+        destination: folder to make.
+
+    Returns:
+        Name of each policy of the portfolio to its folder.
+
+    Raises:
+        ModelError: a file is not what was registered.
+        RegistryError: MLflow fails.
+    """
+    import mlflow
+
+    from palm.serving.portfolio import ROUTING, ServedPortfolio
+
+    with connected(registry):
+        mlflow.artifacts.download_artifacts(f"models:/{registry.model}/{version}", dst_path=str(destination))
+    folder = next(destination.rglob(ROUTING)).parent
+    ServedPortfolio(folder)
+    return {entry["policy"]: folder / entry["folder"] for entry in read_json(folder / ROUTING)["policies"]}

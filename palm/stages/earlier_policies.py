@@ -1,0 +1,116 @@
+"""Policies of an earlier build under the present objectives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm import __version__
+from palm.config import PortfolioConfig
+
+_OBJECTIVE = {"rewards", "weights", "start"}
+"""Parts of a policy's definition that say what it was trained for, not how."""
+
+
+@dataclass(frozen=True, eq=False)
+class EarlierPolicy:
+    """A policy that was trained for other rewards, or the same.
+
+    Attributes:
+        name: content name.
+        weights: preference weights that it was trained for, of the present objectives, shape (d,).
+        value_vector: a = R − β KL under the present rewards, shape (d,).
+        shortfall: J* − J at its own weights, under the present rewards.
+        shortfall_when_trained: the same under the rewards that it was trained for.
+        standard_error: of its J, over prompts.
+        trained_alike: whether the configuration would train it the same way, apart from the rewards.
+        may_start: whether its weights fit a policy that the configuration trains by a policy gradient.
+    """
+
+    name: str
+    weights: np.ndarray
+    value_vector: np.ndarray
+    shortfall: float
+    shortfall_when_trained: float
+    standard_error: float
+    trained_alike: bool
+    may_start: bool
+
+    @property
+    def allowed_shortfall(self) -> float:
+        """Up to where it is as near to the optimum as its training came, within the noise."""
+        return self.shortfall_when_trained + self.standard_error
+
+
+def earlier_policy(
+    config: PortfolioConfig,
+    *,
+    before: dict,
+    now: dict,
+    definition: dict,
+    prompts: str,
+    shortfall_when_trained: float | None,
+    adapter: bool,
+) -> EarlierPolicy:
+    """Put together what two evaluations say of a policy.
+
+    Args:
+        config: the configuration.
+        before: evaluation record of the build that it is from.
+        now: evaluation record under the present rewards.
+        definition: what it was trained from (`palm.training.spec.PolicySpec`).
+        prompts: digest of the training prompts.
+        shortfall_when_trained: J* − J when it was trained, if that was before the build that it is from; else None.
+        adapter: whether it is an adapter, not a whole model.
+
+    Returns:
+        The policy.
+    """
+    settings = config.training
+    how = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
+    wanted = {
+        **how,
+        "palm": __version__,
+        "prompts": prompts,
+        "beta": config.beta,
+        "generation": config.generation.model_dump(),
+        "reference": config.reference.model_dump(),
+        "training": settings.decisive,
+    }
+    trained = definition["training"]
+    return EarlierPolicy(
+        name=now["policy"],
+        weights=np.array(now["weights"]),
+        value_vector=np.array(now["value_vector"]),
+        shortfall=_shortfall(now),
+        shortfall_when_trained=_shortfall(before) if shortfall_when_trained is None else shortfall_when_trained,
+        standard_error=now["objective"]["standard_error"],
+        trained_alike=how == wanted,
+        # A soup's adapter has the ranks of all its corners.
+        may_start=settings.backend in ("rloo", "grpo")
+        and trained["backend"] != "soup"
+        and trained["lora"] == (None if settings.lora is None else settings.lora.model_dump())
+        and adapter == (settings.lora is not None),
+    )
+
+
+def weights_here(config: PortfolioConfig, record: dict) -> dict:
+    """The weights of a policy as weights of the present objectives.
+
+    Args:
+        config: the configuration.
+        record: content of policy.json.
+
+    Returns:
+        ``weights`` and ``reward_names``: each objective that is still there has its share, a new one none; equal shares
+        if none is left.
+    """
+    names = config.reward_names
+    before = dict(zip(record["reward_names"], record["weights"], strict=True))
+    shares = np.array([before.get(name, 0.0) for name in names])
+    shares = shares / shares.sum() if shares.sum() > 0 else np.full(len(names), 1 / len(names))
+    weights = record["weights"] if record["reward_names"] == names else shares.tolist()
+    return {"weights": weights, "reward_names": names}
+
+
+def _shortfall(record: dict) -> float:
+    return record["objective_optimum"]["mean"] - record["objective"]["mean"]

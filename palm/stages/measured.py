@@ -1,0 +1,49 @@
+"""What was measured of policies, prompt by prompt: the data of every bootstrap."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from palm.config import PortfolioConfig
+from palm.evaluation.rollouts import read_rollouts
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredByPrompt:
+    """Means over each prompt's responses.
+
+    Attributes:
+        rewards: shape (n, p, d), in [0, 1].
+        metrics: shape (n, p, m).
+        costs: β KL, shape (n, p).
+    """
+
+    rewards: np.ndarray
+    metrics: np.ndarray
+    costs: np.ndarray
+
+
+def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> MeasuredByPrompt:
+    """Read what the step evaluate_policy measured.
+
+    Args:
+        config: the configuration.
+        evaluations: its folders, length n, all of the same prompts.
+
+    Returns:
+        The measurements, in order.
+
+    Raises:
+        DataError: a file is missing or lacks a column.
+    """
+    rewards, metrics, costs = [], [], []
+    for folder in evaluations:
+        path = folder / "samples.parquet"
+        rollouts = read_rollouts(path, config.reward_names, [metric.name for metric in config.metrics])
+        divergences = pd.read_parquet(path, columns=["kl"])["kl"].to_numpy().reshape(rollouts.truncated.shape)
+        rewards.append(rollouts.rewards.mean(axis=1))
+        metrics.append(rollouts.metrics.mean(axis=1))
+        costs.append(config.beta * divergences.mean(axis=1))
+    return MeasuredByPrompt(np.stack(rewards), np.stack(metrics), np.stack(costs))
