@@ -6,6 +6,7 @@ from kfp import dsl
 
 from components.design_grid.component import design_grid
 from components.evaluate_policy.component import evaluate_policy
+from components.plan_training.component import plan_training
 from components.prepare_base_model.component import prepare_base_model
 from components.promote_portfolio.component import promote_portfolio
 from components.register_portfolio.component import register_portfolio
@@ -34,7 +35,7 @@ def make_train_and_evaluate(settings: CompileSettings) -> Callable:
     @dsl.pipeline(name="train-and-evaluate", description="One policy per vector of preference weights, in parallel.")
     def train_and_evaluate(
         config: str,
-        weights: list,
+        trainings: list,
         base_model: dsl.Input[dsl.Model],
         rollouts: dsl.Input[dsl.Dataset],
         accelerator: str,
@@ -55,9 +56,14 @@ def make_train_and_evaluate(settings: CompileSettings) -> Callable:
             "tolerations": tolerations,
             "secret": secret,
         }
-        with dsl.ParallelFor(items=weights, parallelism=settings.parallel, name="policies") as preference_weights:
+        with dsl.ParallelFor(items=trainings, parallelism=settings.parallel, name="policies") as training:
             trained = train_policy(
-                config=config, preference_weights=preference_weights, base_model=base_model, rollouts=rollouts
+                config=config,
+                preference_weights=training.weights,
+                keep=training.keep,
+                start=training.start,
+                base_model=base_model,
+                rollouts=rollouts,
             )
             on_gpu(trained, "Train policy", settings, **{**resources, "accelerator_count": training_accelerator_count})
             evaluated = evaluate_policy(
@@ -162,11 +168,17 @@ def make_build(settings: CompileSettings) -> Callable:
             "training_accelerator_count": training_accelerator_count,
             **resources,
         }
-        policies = train_and_evaluate(weights=grid.outputs["weights"], **shared).set_display_name("Policies")
+        planned = plan_training(
+            config=config, snapshot=snapshot, base_model=base_model, rollouts=rollouts, design=design
+        )
+        on_gpu(planned, "Plan training", settings, cached=False, **resources)
+        plan = planned.outputs["plan"]
+        policies = train_and_evaluate(trainings=planned.outputs["trainings"], **shared).set_display_name("Policies")
         del shared["accelerator_count"]
         corners = train_corners(weights=grid.outputs["corners"], **shared).set_display_name("Corner policies")
         policies.after(corners)
-        selected = select_portfolio(config=config, evaluations=policies.outputs["evaluations"])
+        evaluations = policies.outputs["evaluations"]
+        selected = select_portfolio(config=config, evaluations=evaluations, plan=plan)
         small(selected, "Select portfolio", settings, secret=secret, cached=True)
         selection = selected.outputs["selection"]
         registered = register_portfolio(
@@ -176,20 +188,24 @@ def make_build(settings: CompileSettings) -> Callable:
             base_model=base_model,
             design=design,
             selection=selection,
+            plan=plan,
         )
         small(registered, "Register portfolio", settings, secret=secret, cached=False)
         registration = registered.outputs["registration"]
-        judged = promote_portfolio(config=config, registration=registration, selection=selection)
+        judged = promote_portfolio(
+            config=config, registration=registration, selection=selection, evaluations=evaluations, plan=plan
+        )
         small(judged, "Promote portfolio", settings, secret=secret, cached=False)
         reported = report(
             config=config,
             design=design,
             rollouts=rollouts,
             policies=policies.outputs["policies"],
-            evaluations=policies.outputs["evaluations"],
+            evaluations=evaluations,
             selection=selection,
             registration=registration,
             verdict=judged.outputs["verdict"],
+            plan=plan,
         )
         small(reported, "Report", settings, secret=secret, cached=False)
 

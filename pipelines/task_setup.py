@@ -36,6 +36,7 @@ def on_gpu(
     name: str,
     settings: CompileSettings,
     *,
+    cached: bool = True,
     accelerator,
     accelerator_count,
     cpu,
@@ -50,6 +51,7 @@ def on_gpu(
         task: the task.
         name: what the Kubeflow UI calls it.
         settings: what is decided at compile time.
+        cached: whether KFP may take the outputs of an earlier task with the same inputs.
         accelerator: resource name of the GPU type.
         accelerator_count: GPUs of the task.
         cpu: cores of the task.
@@ -71,7 +73,7 @@ def on_gpu(
     kubernetes.add_toleration_json(task, tolerations)
     # Processes of one pod exchange tensors there; a container's own default is 64 MiB.
     kubernetes.empty_dir_mount(task, volume_name="shared-memory", mount_path="/dev/shm", medium="Memory")
-    return _common(task, name, settings, secret=secret, hours=settings.hours, cached=True)
+    return _common(task, name, settings, secret=secret, hours=settings.hours, cached=cached)
 
 
 def _common(

@@ -1,5 +1,7 @@
 """Component: the gate before the alias champion."""
 
+from typing import List
+
 from kfp import dsl
 
 from components import IMAGE
@@ -10,15 +12,19 @@ def promote_portfolio(
     config: str,
     registration: dsl.Input[dsl.Artifact],
     selection: dsl.Input[dsl.Artifact],
+    evaluations: dsl.Input[List[dsl.Dataset]],
+    plan: dsl.Input[dsl.Dataset],
     verdict: dsl.Output[dsl.Artifact],
     gate: dsl.Output[dsl.Markdown],
 ):
-    """Promote the registered portfolio if its certified worst-case gap passes the gate.
+    """Promote the registered portfolio if it passes the gate: worst-case gap, loss of any preference, guards, metrics.
 
     Args:
         config: The validated configuration, as JSON text.
         registration: JSON file of register_portfolio.
         selection: JSON file of select_portfolio.
+        evaluations: Folders of evaluate_policy.
+        plan: Folder of plan_training, with the champion's policies under the present rewards.
 
     Returns:
         verdict: JSON file with the decision and its reason.
@@ -32,6 +38,8 @@ def promote_portfolio(
         result=("promoted", "reason", "version"),
         registration=registration.path,
         selection=selection.path,
+        evaluations=[item.path for item in evaluations],
+        plan=plan.path,
         destination=verdict.path,
         page=gate.path,
     )

@@ -16,6 +16,7 @@ def register_portfolio(
     selection: dsl.Input[dsl.Artifact],
     registration: dsl.Output[dsl.Artifact],
     snapshot: str = "",
+    plan: dsl.Input[dsl.Dataset] = None,
 ):
     """Record the build in MLflow and register its portfolio under the alias challenger.
 
@@ -29,6 +30,7 @@ def register_portfolio(
         base_model: Prepared base model.
         design: JSON file of design_grid.
         selection: JSON file of select_portfolio.
+        plan: Folder of plan_training, whose earlier policies may be in the portfolio; may be left out.
 
     Returns:
         registration: JSON file with model, version, run and aliases.
@@ -47,5 +49,6 @@ def register_portfolio(
         design=design.path,
         selection=selection.path,
         destination=registration.path,
+        **({"plan": plan.path} if plan else {}),
     )
     registration.metadata.update(model=registered["model"], version=registered["version"])

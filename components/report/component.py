@@ -17,10 +17,11 @@ def report(
     selection: dsl.Input[dsl.Artifact],
     registration: dsl.Input[dsl.Artifact],
     verdict: dsl.Input[dsl.Artifact],
+    plan: dsl.Input[dsl.Dataset],
     page: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Artifact],
 ):
-    """Write the page that the Kubeflow UI shows, and its data.
+    """Write the page that the Kubeflow UI shows, and its data; both are kept in MLflow as well.
 
     The environment variable PALM_BUILD_ID names the build.
 
@@ -33,6 +34,7 @@ def report(
         selection: JSON file of select_portfolio.
         registration: JSON file of register_portfolio.
         verdict: JSON file of promote_portfolio.
+        plan: Folder of plan_training.
 
     Returns:
         page: Self-contained HTML page.
@@ -45,7 +47,7 @@ def report(
         "report",
         config,
         current_build(),
-        result=("trained", "reused"),
+        result=("trained", "continued", "reused", "device_seconds", "device_seconds_saved"),
         design=design.path,
         rollouts=rollouts.path,
         policies=[item.path for item in policies],
@@ -53,6 +55,7 @@ def report(
         selection=selection.path,
         registration=registration.path,
         verdict=verdict.path,
+        plan=plan.path,
         page=page.path,
         summary=summary.path,
     )

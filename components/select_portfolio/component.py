@@ -13,12 +13,14 @@ def select_portfolio(
     evaluations: dsl.Input[List[dsl.Dataset]],
     selection: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
+    plan: dsl.Input[dsl.Dataset] = None,
 ):
     """Select the portfolio and certify its worst-case gap.
 
     Args:
         config: The validated configuration, as JSON text.
         evaluations: Folders of evaluate_policy.
+        plan: Folder of plan_training, whose earlier policies are candidates as well; may be left out.
 
     Returns:
         selection: JSON file with the portfolio, its certificate and the size-gap curve.
@@ -31,6 +33,7 @@ def select_portfolio(
         config,
         evaluations=[item.path for item in evaluations],
         destination=selection.path,
+        **({"plan": plan.path} if plan else {}),
     )
     for name in ("epsilon", "epsilon_bound", "additive_gap"):
         metrics.log_metric(name, chosen[name])

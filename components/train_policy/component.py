@@ -13,12 +13,16 @@ def train_policy(
     rollouts: dsl.Input[dsl.Dataset],
     policy: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
+    keep: str = "",
+    start: str = "",
 ):
     """Train the policy of some preference weights, unless the store has it already.
 
     Args:
         config: The validated configuration, as JSON text.
         preference_weights: Non-negative numbers that sum to 1, one a reward.
+        keep: Name of an earlier policy in the storage that is taken as it is (plan_training); empty to train.
+        start: Name of an earlier policy in the storage that the training starts from; empty for none.
         base_model: Prepared base model.
         rollouts: Scored rollouts of the reference policy.
 
@@ -33,13 +37,15 @@ def train_policy(
         "train_policy",
         config,
         preference_weights,
+        keep,
+        start,
         label=weights_label(preference_weights),
-        result=("policy", "reused", "training_seconds", "guard"),
+        result=("policy", "weights", "reused", "start", "device_seconds", "guard"),
         base_model=base_model.path,
         rollouts=rollouts.path,
         destination=policy.path,
     )
-    shown = ("policy", "weights", "backend", "reused", "training_seconds", "guard", "train_job")
+    shown = ("policy", "weights", "backend", "reused", "start", "training_seconds", "guard", "train_job")
     policy.metadata.update({key: record[key] for key in shown})
     for name in ("training_seconds", "steps", "reused"):
         metrics.log_metric(name, float(record[name]))

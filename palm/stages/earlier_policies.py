@@ -1,11 +1,18 @@
 """Policies of an earlier build under the present objectives."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from palm import __version__
 from palm.config import PortfolioConfig
+from palm.storage.files import read_json
+
+PLAN, CHAMPION, EVALUATIONS = "plan.json", "champion.json", "evaluations"
+"""In the folder of the step plan_training: the plan, what the gate compares with, and the evaluations of both."""
+POLICY = "policy.json"
+"""In the folder of a policy, and of its evaluation there."""
 
 _OBJECTIVE = {"rewards", "weights", "start"}
 """Parts of a policy's definition that say what it was trained for, not how."""
@@ -91,6 +98,18 @@ def earlier_policy(
         and trained["lora"] == (None if settings.lora is None else settings.lora.model_dump())
         and adapter == (settings.lora is not None),
     )
+
+
+def earlier_evaluations(plan: Path | None) -> list[Path]:
+    """Evaluation folders of the earlier policies that are candidates.
+
+    Args:
+        plan: folder of the step plan_training, or None.
+
+    Returns:
+        The folders, in the plan's order.
+    """
+    return [] if plan is None else [plan / EVALUATIONS / name for name in read_json(plan / PLAN)["earlier"]]
 
 
 def weights_here(config: PortfolioConfig, record: dict) -> dict:

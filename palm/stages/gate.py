@@ -7,8 +7,8 @@ import numpy as np
 
 from palm.config import PortfolioConfig
 from palm.portfolio.statistics import compare_portfolios
+from palm.stages.earlier_policies import CHAMPION, EVALUATIONS
 from palm.stages.measured import MeasuredByPrompt, measured_by_prompt
-from palm.stages.plan_training import CHAMPION, EVALUATIONS
 from palm.storage.files import read_json
 
 _RESAMPLES = 200

@@ -5,6 +5,7 @@ present rewards first: they are candidates for the portfolio, starts of new trai
 """
 
 import json
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,15 @@ from palm.config import PortfolioConfig
 from palm.models.policies import is_adapter
 from palm.progress import Stage, stage
 from palm.registry.registered_build import RegisteredBuild, champion_build, download_policies, newest_build
-from palm.stages.earlier_policies import EarlierPolicy, earlier_policy, weights_here
+from palm.stages.earlier_policies import (
+    CHAMPION,
+    EVALUATIONS,
+    PLAN,
+    POLICY,
+    EarlierPolicy,
+    earlier_policy,
+    weights_here,
+)
 from palm.stages.evaluate_policy import evaluate_policies
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
 from palm.stages.training_choice import choose_training
@@ -23,8 +32,6 @@ from palm.storage.files import new_folder, read_json, write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 from palm.training.spec import policy_spec
-
-PLAN, CHAMPION, EVALUATIONS = "plan.json", "champion.json", "evaluations"
 
 
 def plan_training(
@@ -41,13 +48,15 @@ def plan_training(
         base_model: prepared base model.
         rollouts: folder of the step sample_reference.
         design: JSON file of the step design_grid.
-        destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy.
+        destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
+            with its policy.json.
 
     Returns:
         The content of plan.json: ``trainings``, for each weight vector of the design ``weights``, ``keep`` (name of
         the policy that stays) and ``start`` (name of the policy that the training starts from), both empty where it is
         trained anew; ``earlier``, names of the earlier policies that are candidates; ``from_version``, the champion
-        they are from (null for none); ``shortfalls``, of each kept policy how far below J* its training left it.
+        they are from (null for none); ``shortfalls``, of each kept policy how far below J* its training left it; and
+        the numbers ``kept``, ``continued`` and ``anew`` of trainings.
 
     Raises:
         PalmError: an input is unusable, or MLflow or the storage fails.
@@ -60,19 +69,10 @@ def plan_training(
             plan = _adopted(config, champion, snapshot, weights) or planner.plan(weights)
             planner.measure_champion(plan)
         write_json(folder / PLAN, plan)
-    return plan
-
-
-def earlier_evaluations(plan: Path | None) -> list[Path]:
-    """Evaluation folders of the earlier policies that are candidates.
-
-    Args:
-        plan: folder of the step plan_training, or None.
-
-    Returns:
-        The folders, in the plan's order.
-    """
-    return [] if plan is None else [plan / EVALUATIONS / name for name in read_json(plan / PLAN)["earlier"]]
+    trainings = plan["trainings"]
+    kept = sum(bool(entry["keep"]) for entry in trainings)
+    continued = sum(bool(entry["start"]) for entry in trainings)
+    return {**plan, "kept": kept, "continued": continued, "anew": len(trainings) - kept - continued}
 
 
 def _adopted(config: PortfolioConfig, champion: RegisteredBuild | None, snapshot: str, weights: list) -> dict | None:
@@ -131,7 +131,7 @@ class _Planner:
 
     def measure_champion(self, plan: dict) -> None:
         """Write what the gate compares with: the champion's portfolio under the present rewards."""
-        self._measure([name for name in plan["earlier"] if not (self._folder / EVALUATIONS / name).exists()])
+        self._measure(plan["earlier"])
         record = {"version": None, "members": [], "incomparable": ""}
         if self._champion is not None:
             members = self._champion.selection["portfolio"]
@@ -141,7 +141,7 @@ class _Planner:
             if others:
                 record["incomparable"] = "it is over another base model"
             else:
-                self._measure([name for name in members if not (self._folder / EVALUATIONS / name).exists()])
+                self._measure(members)
         write_json(self._folder / CHAMPION, record)
 
     def _candidates(self) -> list[EarlierPolicy]:
@@ -165,7 +165,7 @@ class _Planner:
                 before=record,
                 prompts=self._prompts,
                 now=read_json(self._folder / EVALUATIONS / record["policy"] / "evaluation.json"),
-                definition=read_json(folders[record["policy"]] / "policy.json")["definition"],
+                definition=read_json(folders[record["policy"]] / POLICY)["definition"],
                 shortfall_when_trained=shortfalls.get(record["policy"]),
                 adapter=is_adapter(folders[record["policy"]]),
             )
@@ -186,29 +186,34 @@ class _Planner:
         return folders
 
     def _over_this_base(self, folder: Path) -> bool:
-        definition = read_json(folder / "policy.json")["definition"]
+        definition = read_json(folder / POLICY)["definition"]
         return definition["base_model"] == self._digest and definition["dtype"] == self._config.base_model.dtype
 
     def _measure(self, names: list[str]) -> None:
-        folders = []
-        for name, folder in self._fetched(names, from_registry=True).items():
-            record = read_json(folder / "policy.json")
-            asked = self._scratch / f"{name}-here"
-            # The same files under the present objectives; `policy.json` is the only one that knows of objectives.
-            if not asked.exists():
-                asked.mkdir()
-                for path in folder.iterdir():
-                    (asked / path.name).symlink_to(path.resolve())
-                (asked / "policy.json").unlink()
-                write_json(asked / "policy.json", {**record, **weights_here(self._config, record)})
-            folders.append((asked, self._folder / EVALUATIONS / name))
+        """Evaluate policies that are not evaluated yet, under the present objectives."""
+        places = {name: self._folder / EVALUATIONS / name for name in names}
+        folders = self._fetched([name for name, place in places.items() if not place.exists()], from_registry=True)
+        here = {name: self._under_present_objectives(name, folder) for name, folder in folders.items()}
         evaluate_policies(
             self._config,
-            policies=[asked for asked, _ in folders],
+            policies=list(here.values()),
             base_model=self._base_model,
             rollouts=self._rollouts,
-            destinations=[destination for _, destination in folders],
+            destinations=[places[name] for name in here],
         )
+        for name, folder in here.items():
+            shutil.copyfile(folder / POLICY, places[name] / POLICY)
+
+    def _under_present_objectives(self, name: str, folder: Path) -> Path:
+        """The same files but for policy.json, the only one that knows of objectives."""
+        here = self._scratch / f"{name}-here"
+        here.mkdir()
+        for path in folder.iterdir():
+            (here / path.name).symlink_to(path.resolve())
+        record = read_json(folder / POLICY)
+        (here / POLICY).unlink()
+        write_json(here / POLICY, {**record, **weights_here(self._config, record)})
+        return here
 
     def _name_of_new_training(self, weights: list[float], inputs: Inputs) -> str:
         return policy_spec(

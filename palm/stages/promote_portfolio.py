@@ -2,14 +2,24 @@
 
 from pathlib import Path
 
+from palm.build_record import current_build
 from palm.config import PortfolioConfig
 from palm.progress import stage
 from palm.registry.promotion import promote
+from palm.stages.earlier_policies import earlier_evaluations
+from palm.stages.gate import judge
 from palm.storage.files import read_json, write_json, write_text
 
 
 def promote_portfolio(
-    config: PortfolioConfig, *, registration: Path, selection: Path, destination: Path, page: Path
+    config: PortfolioConfig,
+    *,
+    registration: Path,
+    selection: Path,
+    evaluations: list[Path],
+    plan: Path,
+    destination: Path,
+    page: Path,
 ) -> dict:
     """Judge the registered portfolio and promote it if it passes.
 
@@ -17,51 +27,57 @@ def promote_portfolio(
         config: the configuration.
         registration: JSON file of the step register_portfolio.
         selection: JSON file of the step select_portfolio.
+        evaluations: folders of the step evaluate_policy.
+        plan: folder of the step plan_training.
         destination: JSON file to write.
         page: Markdown file to write: the same for people.
 
     Returns:
-        Its content: the verdict with its reason.
+        Its content: the verdict with its reason and the gate's figures (`palm.registry.promotion.promote`), and
+        ``confidence`` of the bounds.
 
     Raises:
         RegistryError: MLflow fails.
     """
     with stage("promote_portfolio", config.registry.model):
-        chosen = read_json(selection)
-        guards = {
-            record["policy"]: record["guard"]["message"]
-            for record in chosen["policies"]
-            if record["guard"] is not None and record["policy"] in chosen["portfolio"]
-        }
-        verdict = promote(config, version=read_json(registration)["version"], epsilon=chosen["epsilon"], guards=guards)
+        judgement = judge(
+            config,
+            selection=read_json(selection),
+            evaluations=[*evaluations, *earlier_evaluations(plan)],
+            plan=plan,
+        )
+        version = read_json(registration)["version"]
+        verdict = promote(config, version=version, judgement=judgement.to_dict(), who=f"build {current_build()}")
+        verdict["confidence"] = judgement.confidence
         write_json(destination, verdict)
-        write_text(page, verdict_markdown(config.registry.model, verdict, guards))
+        write_text(page, verdict_markdown(config.registry.model, verdict))
     return verdict
 
 
-def verdict_markdown(model: str, verdict: dict, guards: dict[str, str]) -> str:
+def verdict_markdown(model: str, verdict: dict) -> str:
     """Write a verdict for people.
 
     Args:
         model: name of the registered model.
-        verdict: as `palm.registry.promotion.promote` gives it.
-        guards: what a guard said of the training of a member of the portfolio, by policy name.
+        verdict: as `promote_portfolio` gives it.
 
     Returns:
         Markdown.
     """
     name = f"{model} version {verdict['version']}"
     headline = f"{name} is champion" if verdict["promoted"] else f"{name} was not promoted"
-    passed = "yes" if verdict["epsilon"] <= verdict["max_epsilon"] else "**no**"
     previous = verdict["previous_version"]
-    rows = [
-        f"| certified worst-case gap ε | {verdict['epsilon']:.4f} | at most {verdict['max_epsilon']} | {passed} |",
-        f"| policies marked by a guard | {len(guards)} | 0 | {'**no**' if guards else 'yes'} |",
-    ]
+    header = f"| the gate | here | bound at {verdict['confidence']:.0%} | limit | passed |"
     parts = [
         f"# {headline}",
         verdict["reason"],
-        "\n".join(["| the gate | here | limit | passed |", "|---|---|---|---|", *rows]),
+        "\n".join([header, "|---|---|---|---|---|", *(_row(check) for check in verdict["checks"])]),
         f"Champion before: version {previous}." if previous else "There was no champion before.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _row(check: dict) -> str:
+    value, bound = ("–" if check[key] is None else f"{check[key]:.4f}" for key in ("value", "bound"))
+    passed = "yes" if check["passed"] else "**no**"
+    return f"| {check['name']} | {value} | {bound} | {check['limit']:g} | {passed} |"

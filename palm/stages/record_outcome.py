@@ -7,6 +7,7 @@ from palm.build_record import FAILED, RUNNING, SUCCEEDED, task_records
 from palm.config import PortfolioConfig
 from palm.progress import stage, weights_label
 from palm.registry.failed_build import record_failed_build
+from palm.stages.training_spent import training_spent
 from palm.storage.files import write_text
 from palm.storage.records import Records
 
@@ -25,9 +26,9 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
 
     Returns:
         ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
-        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, ``reused``, ``failed``,
-        ``not_started``: lists of preference weights), ``training_seconds``; the same is the record
-        ``builds/<build_id>/outcome``.
+        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, of these ``continued``,
+        ``reused``, ``failed``, ``not_started``: lists of preference weights), ``device_seconds`` of training and
+        ``device_seconds_saved`` (`palm.stages.training_spent`); the same is the record ``builds/<build_id>/outcome``.
 
     Raises:
         StorageError: the records cannot be read or written.
@@ -62,12 +63,11 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
     if not failures and not unchanged and "report" not in done:
         failures = [{"step": "a task", "label": "that never started", "attempt": 0, "error": _NEVER_STARTED}]
     trainings = [record for record in records if record["step"] == "train_policy"]
-    finished = [record for record in trainings if record["state"] == SUCCEEDED]
+    finished = [record["result"] for record in trainings if record["state"] == SUCCEEDED]
+    # A policy that KFP's cache has answered for leaves no record; the report knows it.
+    spent = done["report"] if "report" in done else training_spent(finished)
     policies = {
-        "trained": [record["label"] for record in finished if not record["result"]["reused"]],
-        "reused": [record["label"] for record in finished if record["result"]["reused"]],
-        # A policy that KFP's cache has answered for leaves no record; the report knows it.
-        **{key: done["report"][key] for key in ("trained", "reused") if "report" in done},
+        **{key: spent[key] for key in ("trained", "continued", "reused")},
         "failed": [failure["label"] for failure in failures if failure["step"] == "train_policy"],
     }
     begun = {label for labels in policies.values() for label in labels}
@@ -80,9 +80,7 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
         "changes": done.get("detect_change", {}).get("lines", []),
         "failures": failures,
         "policies": policies,
-        "training_seconds": sum(
-            record["result"]["training_seconds"] for record in finished if not record["result"]["reused"]
-        ),
+        **{key: spent[key] for key in ("device_seconds", "device_seconds_saved")},
     }
 
 
@@ -132,9 +130,13 @@ def outcome_markdown(outcome: dict) -> str:
             f"{len(policies[key])} {word}"
             for key, word in (("trained", "trained"), ("reused", "reused"), ("failed", "failed"))
         ]
+        if policies["continued"]:
+            counts[0] += f" ({len(policies['continued'])} from earlier ones)"
         if policies["not_started"]:
             counts.append(f"{len(policies['not_started'])} never started, or taken from KFP's cache")
-        seconds = f"{outcome['training_seconds']:.0f} s of training"
+        seconds = (
+            f"{outcome['device_seconds']:.0f} device-seconds of training, {outcome['device_seconds_saved']:.0f} saved"
+        )
         parts.append(f"Policies: {', '.join(counts)}; {seconds}.")
     if outcome["state"] == "failed":
         parts.append("What is finished is kept in the storage: the next run reuses it and does only the rest.")

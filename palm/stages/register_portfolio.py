@@ -10,8 +10,8 @@ from palm.registry.register import SNAPSHOT_FILE, register
 from palm.registry.registered_build import PLAN_FILE, PORTFOLIO_FILE
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
+from palm.stages.earlier_policies import PLAN
 from palm.stages.inputs import base_model_digest
-from palm.stages.plan_training import PLAN
 from palm.stages.select_portfolio import value_table
 from palm.stages.train_policy import fetch_policy
 from palm.storage.files import read_json, write_json, write_text

@@ -9,12 +9,15 @@ from palm import __version__
 from palm.build_record import SUCCEEDED, task_records
 from palm.config import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
-from palm.progress import stage, weights_label
-from palm.registry.register import CHALLENGER, CHAMPION
+from palm.progress import stage
+from palm.registry.register import CHALLENGER, CHAMPION, finish_build
 from palm.reporting.page import write_report
+from palm.stages.earlier_policies import PLAN, POLICY, earlier_evaluations
+from palm.stages.training_spent import training_spent
 from palm.storage.files import read_json, write_json
 
 _SAMPLE_PROMPTS = 6
+_OF_TRAINING = ("backend", "training_seconds", "reused", "start")
 
 
 def report(
@@ -28,10 +31,11 @@ def report(
     selection: Path,
     registration: Path,
     verdict: Path,
+    plan: Path,
     page: Path,
     summary: Path,
 ) -> dict:
-    """Write the page and the summary.
+    """Write the page and the summary, and end the build's run in MLflow with them.
 
     Args:
         config: the configuration.
@@ -43,19 +47,26 @@ def report(
         selection: JSON file of the step select_portfolio.
         registration: JSON file of the step register_portfolio.
         verdict: JSON file of the step promote_portfolio.
+        plan: folder of the step plan_training.
         page: HTML file to write.
         summary: JSON file to write: everything that the page shows.
 
     Returns:
         The content of the summary.
+
+    Raises:
+        RegistryError: MLflow fails.
     """
     with stage("report", config.name):
         chosen = read_json(selection)
         promotion = read_json(verdict)
         registered = read_json(registration)
         aliases = [CHALLENGER, CHAMPION] if promotion["promoted"] else [CHALLENGER]
-        trained = {record["policy"]: record for record in (read_json(folder / "policy.json") for folder in policies)}
+        planned = [read_json(folder / POLICY) for folder in policies]
+        trained = {record["policy"]: record for record in planned}
         _mark_reused(trained, task_records(config.storage.root, build_id))
+        earlier = [read_json(folder / POLICY) for folder in earlier_evaluations(plan)]
+        known = {record["policy"]: {**record, "reused": True} for record in earlier} | trained
         build = {
             "title": config.name,
             "build_id": build_id,
@@ -67,11 +78,12 @@ def report(
             "design": read_json(design),
             "reference": read_json(rollouts / "reference.json"),
             "policies": [
-                {**record, **{key: trained[record["policy"]][key] for key in ("backend", "training_seconds", "reused")}}
+                {**record, **{key: known[record["policy"]][key] for key in _OF_TRAINING}}
                 for record in chosen.pop("policies")
             ],
-            "trained": [weights_label(record["weights"]) for record in trained.values() if not record["reused"]],
-            "reused": [weights_label(record["weights"]) for record in trained.values() if record["reused"]],
+            **training_spent(list(trained.values())),
+            "earlier": len(earlier),
+            "from_version": read_json(plan / PLAN)["from_version"],
             "selection": chosen,
             "registration": {**registered, "aliases": aliases},
             "promotion": promotion,
@@ -80,6 +92,7 @@ def report(
         }
         write_json(summary, build)
         write_report(build, page)
+        finish_build(config, run_id=registered["run_id"], files=[page, summary])
     return build
 
 

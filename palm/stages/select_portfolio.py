@@ -14,8 +14,8 @@ from palm.portfolio.selection import describe_selection, select, size_gap_curve
 from palm.portfolio.statistics import resample_gap
 from palm.portfolio.values import ValueTable
 from palm.progress import stage
+from palm.stages.earlier_policies import earlier_evaluations
 from palm.stages.measured import measured_by_prompt
-from palm.stages.plan_training import earlier_evaluations
 from palm.storage.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ def select_portfolio(
         Its content: the selection as `palm select --json` prints it, with ``interval`` (paired
         bootstrap over prompts, ``upper`` one-sided at promotion.confidence; null where resampled prompts leave no ε),
         ``size_gap_curve``, ``diversity`` of the portfolio (`palm.evaluation.diversity.between_policies`) and
-        ``policies`` (every evaluation, in the given order, with ``earlier``: whether it is there as a candidate from the
-        champion only).
+        ``policies`` (every evaluation, in the given order, with ``earlier``: whether it is there only as a candidate
+        from the champion).
 
     Raises:
         DataError: evaluations are missing or of different prompts.

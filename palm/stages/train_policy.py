@@ -49,8 +49,8 @@ def train_policy(
             and, if nodes of a cluster have trained it, train_job.json.
 
     Returns:
-        The content of policy.json, with ``reused``: whether the store had it, and the weights under their present
-        names.
+        The content of policy.json, with the weights under their present names, ``reused``: whether the store had it,
+        and ``device_seconds``: what its training took, or had taken, on all devices together.
 
     Raises:
         PreemptedError: SIGTERM came; a checkpoint is kept and the same call goes on from it.
@@ -66,9 +66,18 @@ def train_policy(
             reused = task.reuse_or_train(weights, destination, start)
     # A policy does not depend on rewards of weight zero: it may be from a build that had others.
     record = {**read_json(destination / "policy.json"), "weights": weights, "reward_names": config.reward_names}
-    record["reused"] = reused
+    record |= {"reused": reused, "device_seconds": device_seconds(record)}
     write_json(destination / "policy.json", record)
     return record
+
+
+def device_seconds(record: dict) -> float:
+    """What a policy's training took on all its GPUs (or processors) together, in seconds.
+
+    Args:
+        record: content of policy.json.
+    """
+    return record["training_seconds"] * record["definition"]["training"]["processes"]
 
 
 def fetch_policy(config: PortfolioConfig, name: str, destination: Path) -> None:
@@ -172,7 +181,6 @@ def _train(problem: Problem, spec: PolicySpec, start: str, folder: Path) -> None
             "backend": config.training.backend,
             "seed": config.training.seed,
             "start": start or None,
-            "processes": config.training.world_size,
             "palm_version": __version__,
             "train_job": None,
             **trained,

@@ -1,0 +1,1 @@
+"""Component: which policies are kept, trained on or trained anew."""
