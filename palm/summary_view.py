@@ -64,6 +64,18 @@ def policy_table(summary: dict) -> Table:
     return table
 
 
+def _training_text(summary: dict) -> str:
+    continued, earlier = len(summary["continued"]), summary["earlier"]
+    words = [
+        f"{len(summary['trained'])} trained" + (f" ({continued} from earlier policies)" if continued else ""),
+        f"{len(summary['reused'])} reused",
+        f"{summary['device_seconds']:.0f} device-seconds spent, {summary['device_seconds_saved']:.0f} saved",
+    ]
+    if earlier:
+        words.append(f"{earlier} policies of version {summary['from_version']} were candidates")
+    return "; ".join(words)
+
+
 def _share(record: dict) -> str:
     """The share of the possible gain; nothing where noise decides it."""
     share, interval = record["share_of_gain"], record["share_interval"]
@@ -103,6 +115,7 @@ def _portfolio_text(summary: dict, folder: Path) -> str:
         f"[bold]Registered[/] {registration['model']} version {registration['version']}, "
         f"alias {' and '.join(registration['aliases'])}",
         f"  {'promoted' if promotion['promoted'] else 'not promoted'}: {promotion['reason']}",
+        f"[bold]Training[/] {_training_text(summary)}",
         f"[bold]Report[/] {folder}/report.html",
     ]
     return "\n".join(lines)

@@ -143,7 +143,7 @@ def _guards(selection: dict) -> Check:
         for record in selection["policies"]
         if record["guard"] is not None and record["policy"] in selection["portfolio"]
     }
-    name = "policies marked by a guard of their training"
+    name = "guards that fired in training"
     detail = "; ".join(f"{policy}: {message}" for policy, message in sorted(marked.items()))
     remedy = "lower training.learning_rate or train longer"
     return Check(name, float(len(marked)), None, 0.0, not marked, detail, remedy)

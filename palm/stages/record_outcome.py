@@ -134,10 +134,8 @@ def outcome_markdown(outcome: dict) -> str:
             counts[0] += f" ({len(policies['continued'])} from earlier ones)"
         if policies["not_started"]:
             counts.append(f"{len(policies['not_started'])} never started, or taken from KFP's cache")
-        seconds = (
-            f"{outcome['device_seconds']:.0f} device-seconds of training, {outcome['device_seconds_saved']:.0f} saved"
-        )
-        parts.append(f"Policies: {', '.join(counts)}; {seconds}.")
+        spent, saved = outcome["device_seconds"], outcome["device_seconds_saved"]
+        parts.append(f"Policies: {', '.join(counts)}; {spent:.0f} device-seconds of training, {saved:.0f} saved.")
     if outcome["state"] == "failed":
         parts.append("What is finished is kept in the storage: the next run reuses it and does only the rest.")
     parts.append(f"Build `{outcome['build']}`.")

@@ -144,6 +144,8 @@ def _policy(index, *, weights, expected, divergence, optimum, reference, beta, m
         "backend": "rloo",
         "training_seconds": float(generator.uniform(40, 9000)),
         "reused": index % 3 == 0,
+        "start": None,
+        "earlier": False,
     }
 
 
@@ -222,14 +224,29 @@ def make_build(dimension=3, count=12, size=4, *, names=NAMES, metric_names=("cor
         "registration": {"model": "palm-quickstart", "version": "4", "aliases": ["challenger", "champion"]},
         "promotion": {
             "promoted": True,
-            "max_epsilon": 0.2,
-            "epsilon": selection["interval"]["high"],
-            "reason": "the upper end of the gap's interval is below the gate of 20 %",
+            "reason": "worst-case gap 0.0712, bound 0.1034, is within 0.2 (bounds at 95%)",
             "previous_version": "3",
+            "confidence": 0.95,
+            "checks": [
+                _check("worst-case gap", selection["epsilon"], selection["interval"]["high"], 0.2, ""),
+                _check("largest loss of any preference against version 3", 0.004, 0.0112, 0.02, "safety 1.00"),
+                _check("guards that fired in training", 0.0, None, 0.0, ""),
+            ],
         },
+        "trained": ["0.6 0.2 0.2"],
+        "continued": ["0.6 0.2 0.2"],
+        "reused": ["0.2 0.2 0.6"],
+        "device_seconds": 412.0,
+        "device_seconds_saved": 365.0,
+        "earlier": 4,
+        "from_version": "3",
         "samples": _samples(selection["portfolio"], names, generator),
         "config_yaml": f"rewards: [{', '.join(names)}]\nportfolio: {{size: {size}}}\n",
     }
+
+
+def _check(name, value, bound, limit, detail):
+    return {"name": name, "value": value, "bound": bound, "limit": limit, "passed": True, "detail": detail}
 
 
 @pytest.fixture(scope="session")
