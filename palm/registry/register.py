@@ -56,8 +56,15 @@ def register(
         if number is None:
             number = _log_version(client, config, parent, build_id, portfolio, selection)
         client.set_registered_model_alias(config.registry.model, CHALLENGER, number)
-        client.set_terminated(parent)
     return {"model": config.registry.model, "version": str(number), "run_id": parent, "aliases": [CHALLENGER]}
+
+
+def finish_build(config: PortfolioConfig, *, run_id: str, files: list[Path]) -> None:
+    """End a build's run with its report."""
+    with connected(config.registry) as client:
+        for path in files:
+            client.log_artifact(run_id, str(path))
+        client.set_terminated(run_id)
 
 
 def find_or_create_build_run(client, experiment: str, name: str, build_id: str) -> str:
