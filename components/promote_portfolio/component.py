@@ -19,6 +19,8 @@ def promote_portfolio(
 ):
     """Promote the registered portfolio if it passes the gate: worst-case gap, loss of any preference, guards, metrics.
 
+    The environment variable PALM_BUILD_ID names the build: the promotion log says who promoted.
+
     Args:
         config: The validated configuration, as JSON text.
         registration: JSON file of register_portfolio.
@@ -30,11 +32,13 @@ def promote_portfolio(
         verdict: JSON file with the decision and its reason.
         gate: What the Kubeflow UI shows: the decision, its reason and its figures.
     """
+    from palm.build_record import current_build
     from palm.workers import run_step
 
     judged = run_step(
         "promote_portfolio",
         config,
+        current_build(),
         result=("promoted", "reason", "version"),
         registration=registration.path,
         selection=selection.path,

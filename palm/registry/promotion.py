@@ -34,5 +34,3 @@ def _previous_champion(client, model: str, version: str) -> str | None:
         return client.get_model_version(model, version).tags.get(_PREVIOUS) or None
     client.set_model_version_tag(model, version, _PREVIOUS, str(champion or ""))
     return champion
-
-

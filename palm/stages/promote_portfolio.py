@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from palm.build_record import current_build
 from palm.config import PortfolioConfig
 from palm.progress import stage
 from palm.registry.promotion import promote
@@ -13,6 +12,7 @@ from palm.storage.files import read_json, write_json, write_text
 
 def promote_portfolio(
     config: PortfolioConfig,
+    build_id: str,
     *,
     registration: Path,
     selection: Path,
@@ -25,6 +25,7 @@ def promote_portfolio(
 
     Args:
         config: the configuration.
+        build_id: names the build.
         registration: JSON file of the step register_portfolio.
         selection: JSON file of the step select_portfolio.
         evaluations: folders of the step evaluate_policy.
@@ -47,7 +48,7 @@ def promote_portfolio(
             plan=plan,
         )
         version = read_json(registration)["version"]
-        verdict = promote(config, version=version, judgement=judgement.to_dict(), who=f"build {current_build()}")
+        verdict = promote(config, version=version, judgement=judgement.to_dict(), who=f"build {build_id}")
         verdict["confidence"] = judgement.confidence
         write_json(destination, verdict)
         write_text(page, verdict_markdown(config.registry.model, verdict))

@@ -11,6 +11,7 @@ from palm.config import PortfolioConfig
 from palm.config_file import load_config
 from palm.stages.design_grid import design_grid
 from palm.stages.evaluate_policy import evaluate_policies
+from palm.stages.plan_training import plan_training
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.promote_portfolio import promote_portfolio
 from palm.stages.register_portfolio import register_portfolio
@@ -46,13 +47,14 @@ def build(tmp_path_factory) -> Build:
     prepare_base_model(config, folder / "base_model")
     sample_reference(config, folder / "base_model", folder / "rollouts")
     weights = design_grid(config, folder / "rollouts", folder / "design")["weights"]
+    trained_from = {"base_model": folder / "base_model", "rollouts": folder / "rollouts"}
+    plan_training(config, design=folder / "design", destination=folder / "plan", **trained_from)
     policies = [folder / f"policy{index}" for index in range(len(weights))]
     evaluations = [folder / f"evaluation{index}" for index in range(len(weights))]
-    trained_from = {"base_model": folder / "base_model", "rollouts": folder / "rollouts"}
     for vector, policy in zip(weights, policies, strict=True):
         train_policy(config, vector, destination=policy, **trained_from)
     evaluate_policies(config, policies=policies, destinations=evaluations, **trained_from)
-    select_portfolio(config, evaluations, folder / "selection")
+    select_portfolio(config, evaluations, folder / "selection", plan=folder / "plan")
     register_portfolio(
         config,
         "library",
@@ -62,16 +64,21 @@ def build(tmp_path_factory) -> Build:
         design=folder / "design",
         selection=folder / "selection",
         destination=folder / "registration",
+        plan=folder / "plan",
     )
-    judged = {"registration": folder / "registration", "selection": folder / "selection"}
-    promote_portfolio(config, destination=folder / "verdict", page=folder / "gate", **judged)
+    judged = {
+        "registration": folder / "registration",
+        "selection": folder / "selection",
+        "evaluations": evaluations,
+        "plan": folder / "plan",
+    }
+    promote_portfolio(config, "library", destination=folder / "verdict", page=folder / "gate", **judged)
     report(
         config,
         "library",
         design=folder / "design",
         rollouts=folder / "rollouts",
         policies=policies,
-        evaluations=evaluations,
         verdict=folder / "verdict",
         page=folder / "page",
         summary=folder / "summary",

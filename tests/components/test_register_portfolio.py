@@ -20,6 +20,7 @@ def test_registers_once_however_often_it_is_tried(build, config, tmp_path, monke
             base_model=given(dsl.Model, build.base_model),
             design=given(dsl.Artifact, build.design),
             selection=given(dsl.Artifact, build.selection),
+            plan=given(dsl.Dataset, build.plan),
         )
         return task.outputs["registration"]
 

@@ -27,6 +27,7 @@ def test_reports_what_the_library_reports(build, config, tmp_path, monkeypatch):
             selection=given(dsl.Artifact, build.selection),
             registration=given(dsl.Artifact, build.registration),
             verdict=given(dsl.Artifact, build.verdict),
+            plan=given(dsl.Dataset, build.plan),
         )
         return Report(task.outputs["page"], task.outputs["summary"])
 
@@ -39,6 +40,8 @@ def test_reports_what_the_library_reports(build, config, tmp_path, monkeypatch):
         "policies": [{**policy, "reused": True} for policy in library["policies"]],
         "trained": [],
         "reused": library["trained"],
+        "device_seconds": 0,
+        "device_seconds_saved": library["device_seconds"],
         "created": summary["created"],
         "config_yaml": library["config_yaml"].replace(build.config.storage.root, str(tmp_path / "store")),
     }

@@ -28,13 +28,15 @@ def test_trains_the_policy_that_the_library_trains(build, config, tmp_path):
     made = first["policy"]
     expected = read_json(build.policies[1] / "policy.json")
     record = read_json(Path(made.path) / "policy.json")
-    assert record == {**expected, "training_seconds": record["training_seconds"]}
+    timed = {key: record[key] for key in ("training_seconds", "device_seconds")}
+    assert record == {**expected, **timed}
     assert (Path(made.path) / ADAPTER).read_bytes() == (build.policies[1] / ADAPTER).read_bytes()
     assert made.metadata == {
         "policy": expected["policy"],
         "weights": [0.5, 0.5],
         "backend": "rwr",
         "reused": False,
+        "start": None,
         "training_seconds": record["training_seconds"],
         "guard": expected["guard"],
         "train_job": None,

@@ -81,33 +81,6 @@ def test_the_schedules_pipeline_does_one_task_and_its_record_until_something_cha
     assert "- selection.size: 2 → 3" in (newest(workspace) / "outcome.md").read_text()
 
 
-def test_after_a_changed_reward_earlier_policies_are_kept_continued_and_compared(built, palm):
-    workspace, _ = built
-    rewards = workspace / "rewards.py"
-    rewards.write_text(rewards.read_text().replace("min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"))
-    result = palm("run", workspace / "portfolio.yaml", "--if-changed")
-    assert result.returncode == 0, result.stderr
-    folder = newest(workspace)
-    found, outcome = summary(folder), (folder / "outcome.md").read_text()
-    assert "reward length" in outcome
-    plan = json.loads(next(folder.glob("steps/*/plan-training/plan/plan.json")).read_text())
-    assert plan["from_version"] == "2" and len(plan["earlier"]) == 3
-    starts = {entry["start"] for entry in plan["trainings"]} - {""}
-    trained = [entry for entry in found["policies"] if not entry["reused"]]
-    assert len(trained) == len(found["trained"]) and len(found["continued"]) == len([e for e in trained if e["start"]])
-    assert {entry["start"] for entry in trained} - {None} == starts
-    assert sum(entry["earlier"] for entry in found["policies"]) + len(found["reused"]) >= 3 > len(found["reused"])
-    loss = next(check for check in found["promotion"]["checks"] if "against version 2" in check["name"])
-    assert loss["bound"] >= loss["value"]
-    assert "3 policies of version 2 were candidates" in result.stdout and "device-seconds spent" in result.stdout
-    before = {path.name for path in (workspace / "store").iterdir()}
-    again = palm("run", workspace / "portfolio.yaml")
-    assert again.returncode == 0, again.stderr
-    assert {path.name for path in (workspace / "store").iterdir()} - {"builds"} == before - {"builds"}
-    repeated = summary(newest(workspace))
-    assert not repeated["trained"] and repeated["selection"] == found["selection"]
-
-
 def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(copy, palm):
     config = edit_config(copy, storage__root="fresh")
     broken = next(path for path in (copy / "store").glob("policy-*") if '"weights": [0.5, 0.5]' in _record(path))
@@ -165,3 +138,30 @@ def test_soups_share_corner_policies_that_are_trained_before_them(workspace, pal
     trainings = [event for event in events if event["stage"] == "train_policy" and event["event"] in ("start", "done")]
     labels = [event["label"] for event in trainings]
     assert labels.index("0.500 0.500") >= 4, "a soup was begun before its corners were there"
+
+
+def test_after_a_changed_reward_earlier_policies_are_kept_continued_and_compared(built, palm):
+    workspace, _ = built
+    rewards = workspace / "rewards.py"
+    rewards.write_text(rewards.read_text().replace("min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"))
+    result = palm("run", workspace / "portfolio.yaml", "--if-changed")
+    assert result.returncode == 0, result.stderr
+    folder = newest(workspace)
+    found, outcome = summary(folder), (folder / "outcome.md").read_text()
+    assert "reward length" in outcome
+    plan = json.loads(next(folder.glob("steps/*/plan-training/plan/plan.json")).read_text())
+    assert plan["from_version"] == "2" and len(plan["earlier"]) == 3
+    starts = {entry["start"] for entry in plan["trainings"]} - {""}
+    trained = [entry for entry in found["policies"] if not entry["reused"]]
+    assert len(trained) == len(found["trained"]) and len(found["continued"]) == len([e for e in trained if e["start"]])
+    assert {entry["start"] for entry in trained} - {None} == starts
+    assert sum(entry["earlier"] for entry in found["policies"]) + len(found["reused"]) >= 3 > len(found["reused"])
+    loss = next(check for check in found["promotion"]["checks"] if "against version 2" in check["name"])
+    assert loss["bound"] >= loss["value"]
+    assert "3 policies of version 2 were candidates" in result.stdout and "device-seconds spent" in result.stdout
+    before = {path.name for path in (workspace / "store").iterdir()}
+    again = palm("run", workspace / "portfolio.yaml")
+    assert again.returncode == 0, again.stderr
+    assert {path.name for path in (workspace / "store").iterdir()} - {"builds"} == before - {"builds"}
+    repeated = summary(newest(workspace))
+    assert not repeated["trained"] and repeated["selection"] == found["selection"]

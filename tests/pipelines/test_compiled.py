@@ -14,8 +14,8 @@ from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
-ON_GPU = {"sample-reference", "train-policy", "evaluate-policy"}
-UNCACHED = {"detect-change", "record-outcome", "register-portfolio", "promote-portfolio", "report"}
+ON_GPU = {"sample-reference", "train-policy", "evaluate-policy", "plan-training"}
+UNCACHED = {"detect-change", "record-outcome", "register-portfolio", "promote-portfolio", "report", "plan-training"}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,15 @@ from palm.errors import PreemptedError, TrainingError
 from palm.stages.record_outcome import describe_outcome, outcome_markdown, record_outcome
 from palm.storage.records import Records
 
-TRAINED = {"policy": "policy-1", "reused": False, "training_seconds": 30.0, "guard": None}
+TRAINED = {
+    "policy": "policy-1",
+    "weights": [1.0, 0.0],
+    "reused": False,
+    "start": None,
+    "device_seconds": 30.0,
+    "guard": None,
+}
+SPENT = {"continued": [], "device_seconds": 30.0, "device_seconds_saved": 60.0}
 
 
 def task(step, label="", state="succeeded", started=0.0, **more):
@@ -23,7 +31,7 @@ def whole_build(promoted=True):
         task("train_policy", "1.000 0.000", result=TRAINED),
         task("train_policy", "0 1", result={**TRAINED, "reused": True}),
         task("promote_portfolio", result={"promoted": promoted, "reason": "gap 0.1", "version": "3"}),
-        task("report", result={"trained": ["1.000 0.000"], "reused": ["0 1", "0.5 0.5"]}),
+        task("report", result={"trained": ["1.000 0.000"], "reused": ["0 1", "0.5 0.5"], **SPENT}),
     ]
 
 
@@ -35,11 +43,13 @@ def test_a_build_that_came_to_its_end(promoted, state):
     # KFP's cache may have answered for a policy, which then left no record.
     assert outcome["policies"] == {
         "trained": ["1.000 0.000"],
+        "continued": [],
         "reused": ["0 1", "0.5 0.5"],
         "failed": [],
         "not_started": [],
     }
-    assert outcome["training_seconds"] == 30.0
+    assert (outcome["device_seconds"], outcome["device_seconds_saved"]) == (30.0, 60.0)
+    assert "30 device-seconds of training, 60 saved" in outcome_markdown(outcome)
 
 
 def test_nothing_changed_is_an_outcome_only_where_it_may_be():
@@ -63,6 +73,7 @@ def test_a_failed_task_and_one_that_vanished_are_named_with_their_reasons():
     assert "without a word" in outcome["failures"][1]["error"]
     assert outcome["policies"] == {
         "trained": ["1.000 0.000"],
+        "continued": [],
         "reused": [],
         "failed": ["0.000 1.000", "0.500 0.500"],
         "not_started": ["0.250 0.750"],
