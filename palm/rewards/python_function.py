@@ -5,12 +5,14 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import tokenize
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from palm.errors import RewardError
 from palm.reward_config import PythonReward
 from palm.rewards.loaded import Loaded, RawReward
+from palm.rewards.source_closure import function_source
 from palm.storage.digest import file_digest, value_digest
 from palm.storage.local_file import local_file
 
@@ -22,7 +24,8 @@ def load_function(spec: PythonReward) -> Loaded:
         spec: its configuration.
 
     Returns:
-        The function; its identity is the source of the files that define it, and its name.
+        The function; its identity is its name and the source that can decide what it returns: of a function that the
+        file simply defines, its part of the file (`palm.rewards.source_closure`), else the whole files.
 
     Raises:
         RewardError: there is no such callable, or no source file whose change could be noticed.
@@ -42,7 +45,24 @@ def load_function(spec: PythonReward) -> Loaded:
         raise RewardError(
             what, rule=f"has no function {name!r}", remedy=f"define `def {name}(prompts, responses, **fields)` there"
         )
-    return Loaded(function, {"sources": _source_digests(module, function, what), "function": name})
+    return Loaded(function, {"source": _source_digest(module, function, name, what), "function": name})
+
+
+def _source_digest(module, function: RawReward, name: str, what: str) -> str:
+    digests = _source_digests(module, function, what)
+    source = _own_source(module, function, name)
+    return value_digest({"files": digests} if source is None else {"source": source})
+
+
+def _own_source(module, function: RawReward, name: str) -> str | None:
+    """What of the module's file decides a function that is simply defined there; None for any other."""
+    if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
+        return None
+    if (function.__module__, function.__qualname__) != (module.__name__, name) or not module.__file__.endswith(".py"):
+        return None
+    path = Path(module.__file__)
+    with tokenize.open(path) as stream:
+        return function_source(stream.read(), name, module=path.stem)
 
 
 def _source_digests(module, function: RawReward, what: str) -> list[str]:

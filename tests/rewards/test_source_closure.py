@@ -1,0 +1,287 @@
+"""Which edits of a file change what counts as a function's source: all that can change a value, few others."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+from palm.rewards.source_closure import function_source
+
+FILE = '''"""Rewards."""
+
+import math
+import re
+from statistics import mean
+
+LIMIT = 3
+SCALE = LIMIT * 2.0
+WORDS = re.compile("ha|ho", re.IGNORECASE)
+SHARED = frozenset(word.lower() for word in ("Tea", "Oak"))
+SEEN = []
+
+
+def short(prompts, responses, **fields):
+    """Short is good."""
+    return [_clip(LIMIT / len(text)) for text in responses]
+
+
+def funny(prompts, responses, **fields):
+    # Laughs.
+    return [_clip(len(WORDS.findall(text)) / SCALE) for text in responses]
+
+
+def wordy(prompts, responses, **fields):
+    return [mean(word in SHARED for word in text.split()) for text in responses]
+
+
+def new(prompts, responses, **fields):
+    SEEN.extend(responses)
+    return [1.0 / SEEN.count(text) for text in responses]
+
+
+def _clip(value):
+    return min(1.0, value)
+
+
+class Helper:
+    """Not used."""
+
+    factor = 2
+
+    @staticmethod
+    def run(value):
+        return value
+
+
+def unused(value=LIMIT):
+    return math.sqrt(value)
+
+
+if __name__ == "__main__":
+    print(short(["a"], ["b"]))
+'''
+REWARDS = {"short", "funny", "wordy", "new"}
+EDITS = [
+    ('"""Rewards."""', '"""More rewards."""', set()),
+    ("LIMIT = 3", "LIMIT = 4", {"short", "funny"}),
+    ("LIMIT * 2.0", "LIMIT * 3.0", {"funny"}),
+    ('"ha|ho"', '"ha|he"', {"funny"}),
+    ('"Oak"', '"Elm"', {"wordy"}),
+    ("# Laughs.", "# Laughter.", {"funny"}),
+    ("Short is good.", "Short is best.", {"short"}),
+    ("LIMIT / len", "LIMIT // len", {"short"}),
+    ("min(1.0, value)", "min(0.9, value)", {"short", "funny"}),
+    ("from statistics import mean", "from statistics import fmean as mean", {"wordy"}),
+    ("import math\n", "import math, os\n", set()),
+    # What another library's compile may do is not known.
+    ("import re\n", "import regex as re\n", REWARDS),
+    ("SEEN = []", "SEEN = ['a']", {"new"}),
+    ("factor = 2", "factor = 3", set()),
+    ("return math.sqrt", "return math.exp", set()),
+    ("(value=LIMIT)", "(value=SCALE)", set()),
+    ("    print(short", "    print(funny", set()),
+    # Whoever shares something that changes while the program runs counts.
+    ("return [mean(", "SEEN.clear()\n    return [mean(", {"wordy", "new"}),
+    ("return math.sqrt", "SEEN.append(1)\n    return math.sqrt", {"new"}),
+    ("return math.sqrt", "unused.calls = 1\n    return math.sqrt", set()),
+    ("return math.sqrt", "_clip.calls = 1\n    return math.sqrt", {"short", "funny"}),
+    # What is done at the import counts for all.
+    ("class Helper", "SEEN.append(1)\n\nclass Helper", REWARDS),
+    ("class Helper", "print('hello')\n\nclass Helper", REWARDS),
+    ("class Helper", "FIRST = SEEN.append(1)\n\nclass Helper", REWARDS),
+    ("class Helper", "FIRST = new([''], [''])\n\nclass Helper", REWARDS),
+    ("class Helper", "FIRST = [SEEN.append(i) for i in range(3)]\n\nclass Helper", REWARDS),
+    ("class Helper", "for LIMIT in range(9):\n    pass\n\nclass Helper", REWARDS),
+    ("class Helper", "if LIMIT:\n    SCALE = 1.0\n\nclass Helper", REWARDS),
+    ("class Helper", "class Base(Helper):\n    pass\n\nclass Helper", REWARDS),
+    ("class Helper", "@print\ndef noted():\n    pass\n\nclass Helper", REWARDS),
+    ("class Helper", "def noted(value=print('hello')):\n    pass\n\nclass Helper", REWARDS),
+    ("class Helper", "def noted(value: print('hello')):\n    pass\n\nclass Helper", REWARDS),
+    ("class Helper", "(LIMIT := 5)\n\nclass Helper", REWARDS),
+    ("class Helper", "math.pi = 3\n\nclass Helper", REWARDS),
+    ("class Helper", "del LIMIT\n\nclass Helper", REWARDS),
+    ("class Helper", "SEEN += [1]\n\nclass Helper", REWARDS),
+    ("class Helper", "LIMIT += 1\n\nclass Helper", {"short", "funny"}),
+    ("class Helper", "from __future__ import annotations\n\nclass Helper", REWARDS),
+    ("class Helper", "def min(*values):\n    return 0.5\n\nclass Helper", {"short", "funny"}),
+    ("    factor = 2", "    factor = print('hello')", REWARDS),
+    ("    factor = 2", "    factor = 2\n    SEEN.append(1)", REWARDS),
+    ("    factor = 2", "    len = print\n    factor = len(())", REWARDS),
+    # What can reach everything makes the whole file count.
+    ("class Helper", "from os.path import *\n\nclass Helper", REWARDS),
+    *(
+        ("return math.sqrt", f"{doubt}\n    return math.sqrt", REWARDS)
+        for doubt in (
+            "global LIMIT", "globals()['LIMIT'] = 4", "vars()", "eval('1')", "exec('')", "import importlib",
+            "setattr(math, 'pi', 3)", "import sys; sys.modules[__name__].LIMIT = 4", "unused.__globals__",
+            "import rewards", "from . import rewards",
+        )
+    ),
+]  # fmt: skip
+
+
+def sources(text: str) -> dict:
+    """What counts for each reward; the whole text where no part can be told."""
+    found = {name: function_source(text, name, module="rewards") for name in REWARDS}
+    return {name: text if source is None else source for name, source in found.items()}
+
+
+@pytest.mark.parametrize(("old", "new", "changed"), EDITS, ids=[f"{old} → {new}" for old, new, _ in EDITS])
+def test_an_edit_changes_what_it_touches(old, new, changed):
+    assert FILE.count(old) == 1
+    before, after = sources(FILE), sources(FILE.replace(old, new))
+    assert {name for name in REWARDS if before[name] != after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f = lambda prompts, responses: [1.0]",
+        "import functools\n@functools.cache\ndef f(prompts, responses): pass",
+        "class f:\n    pass",
+        "async def f(prompts, responses): pass",
+        "from other import f",
+        "def f(): pass\ndef f(): pass",
+        "def f(): pass\nif f:\n    def f(): pass",
+        "def f(): pass\nfor f in (): pass",
+        "def f(value=print()): pass",
+    ],
+)
+def test_what_is_not_simply_defined_has_no_part_of_the_file(text):
+    assert function_source(text, "f", module="rewards") is None
+
+
+def test_lines_are_whole_and_those_of_the_file():
+    text = "A = 1; B = 2\r\nC = '''\x0c\r\n'''\rdef f():\n    return A, \\\n        C\n"
+    assert (
+        function_source(text, "f", module="m")
+        == "A = 1; B = 2\nC = '''\x0c\n'''\ndef f():\n    return A, \\\n        C"
+    )
+
+
+def test_the_quickstart_rewards_are_apart():
+    text = (Path(__file__).parents[2] / "examples" / "quickstart" / "rewards.py").read_text()
+
+    def changed(old: str, new: str) -> set[str]:
+        assert old in text
+        names = ("brevity", "safety", "humour")
+        parts = [[function_source(version, name, module="rewards") for name in names]
+                 for version in (text, text.replace(old, new))]  # fmt: skip
+        return {name for name, before, after in zip(names, *parts, strict=True) if before != after}
+
+    assert changed("0.8 ** _count", "0.9 ** _count") == {"humour"}
+    assert changed("jokes?|", "jokes?|wit|") == {"humour"}
+    assert changed("FIRST_SENTENCE = 0.6", "FIRST_SENTENCE = 0.7") == {"safety", "humour"}
+    assert changed("USEFUL_WORDS = 6", "USEFUL_WORDS = 7") == {"brevity"}
+    assert changed("They look for words", "All look for words") == set()
+
+
+# Random modules: A, B, C are data, h and k helpers, g another reward that is called before f.
+_number = st.integers(0, 3)
+_name = st.sampled_from("ABC")
+_expression = st.one_of(
+    st.builds("{}".format, _number),
+    st.builds("[{}, {}]".format, _number, _name),
+    st.builds("({}, {})".format, _number, _name),
+    st.builds("{}".format, _name),
+    st.builds("{{'x': {}}}".format, _number),
+    st.builds("{} * 2".format, _name),
+    st.builds("sorted([{}, {}])".format, _number, _number),
+    st.builds("tuple(q for q in {})".format, _name),
+    st.builds("h({})".format, _number),
+    st.builds("k({})".format, _number),
+    st.builds("A.append({})".format, _number),
+    st.builds("[C.append(q) for q in range({})]".format, _number),
+    st.builds("max(range(3), key=lambda q: A.append({}))".format, _number),
+    st.builds("(lambda: {})".format, _name),
+    st.builds("(B := {})".format, _number),
+)
+_simple = st.one_of(
+    st.builds("{} = {}".format, _name, _expression),
+    st.builds("{}: int = {}".format, _name, _expression),
+    st.builds("{} = {} = {}".format, _name, _name, _expression),
+    st.builds("{}, {} = {}, {}".format, _name, _name, _expression, _expression),
+    st.builds("{} += {}".format, _name, _expression),
+    st.builds("{}".format, _expression),
+    st.builds("{}['x'] = {}".format, _name, _expression),
+    st.builds("{}.append({})".format, _name, _expression),
+    st.builds("{}.z = {}".format, st.sampled_from("hkg"), _expression),
+)
+_top = st.one_of(
+    _simple,
+    st.builds("for {} in range({}): {}".format, _name, _number, _simple),
+    st.builds("if {}:\n    {}".format, _expression, _simple),
+    st.builds("try:\n    {}\nexcept Exception as {}:\n    A = {}".format, _simple, _name, _number),
+    st.builds("class K:\n    {}".format, _simple),
+    st.builds("class K:\n    v = {}\nC = K".format, _expression),
+    st.builds("del {}".format, _name),
+    st.builds("def unused(v={}): return v".format, _expression),
+    st.builds("@(lambda q: [{}, q][1])\ndef k(v): return v".format, _expression),
+    st.builds("from statistics import {} as {}".format, st.sampled_from(["mean", "median"]), _name),
+)
+_line = st.one_of(
+    st.builds("return str({})".format, _expression),
+    st.builds("return {}".format, _number),
+    st.builds("{}.append(v)".format, _name),
+    st.builds("{}['x'] = v".format, _name),
+    st.builds("q = {}; q.append(v)".format, _name),
+    st.builds("{}.z = v + {}".format, st.sampled_from("hkg"), _number),
+    st.builds("return {}.z".format, st.sampled_from("hkg")),
+    st.builds("def inner(): return str({})\n    return inner()".format, _name),
+)
+
+
+def _function(name: str):
+    head = st.sampled_from([f"def {name}(v):", f"def {name}(v, s=[]):\n    s.append(v)\n    v = v + len(s)"])
+    return st.builds("{}\n    {}\n    {}".format, head, _line, _line)
+
+
+_modules = st.tuples(
+    st.just("A = [1]"),
+    st.just("B = 2"),
+    st.just("C = {'x': 1}"),
+    _function("k"),
+    _function("h"),
+    _top,
+    _top,
+    _function("g"),
+    _function("f"),
+    _top,
+)
+
+
+def outcome(text: str) -> list[str] | None:
+    """What f gives when g was called before it; None for a module that cannot be imported."""
+    space = {"__name__": "random_module"}
+    try:
+        exec(compile(text, "random_module.py", "exec"), space)
+    except Exception:
+        return None
+    found = []
+    for name in ("g", "f", "g", "f"):
+        try:
+            found.append(f"{name} {space[name](1)}")
+        except Exception as error:
+            found.append(f"{name} {type(error).__name__}")
+    # Addresses in memory and line numbers are no values.
+    return [re.sub(r"0x[0-9a-f]+", "", entry) for entry in found if entry.startswith("f ")]
+
+
+@settings(max_examples=300, deadline=None)
+@given(_modules, st.data())
+def test_an_edit_that_changes_a_value_changes_the_source(module, data):
+    place = data.draw(st.integers(0, len(module) - 1))
+    new = data.draw(
+        _top if place in (0, 1, 2, 5, 6, 9) else _function("khxxgf"[place - 3] if place < 5 else "gf"[place - 7])
+    )
+    texts = ["\n".join(module), "\n".join([*module[:place], new, *module[place + 1 :]])]
+    results = [outcome(text) for text in texts]
+    assume(None not in results)
+    before, after = (function_source(text, "f", module="random_module") or text for text in texts)
+    event(
+        f"value {'changed' if results[0] != results[1] else 'kept'}, source {'changed' if before != after else 'kept'}"
+    )
+    if results[0] != results[1]:
+        assert before != after
