@@ -51,6 +51,16 @@ class Problem:
     resume: Path | None = None
 
     @property
+    def weighing(self) -> list[int]:
+        """Indices of the rewards that weigh in. Nothing of a training may depend on the others, not even a rounding."""
+        return np.flatnonzero(self.preference_weights > 0).tolist()
+
+    @property
+    def weighing_names(self) -> list[str]:
+        """Names of the rewards that weigh in."""
+        return [self.config.reward_names[index] for index in self.weighing]
+
+    @property
     def bfloat16(self) -> bool:
         """Whether to compute in bfloat16."""
         return self.config.base_model.dtype == "bfloat16"

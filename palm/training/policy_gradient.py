@@ -46,7 +46,7 @@ def run(problem: Problem, trainer_class: type, config_class: type, faithful: dic
     trainer = trainer_class(
         model=base.model,
         args=config_class(**{**_common_arguments(problem, base.tokenizer), **faithful}),
-        reward_funcs=[_reward_function(source, problem, base.tokenizer) for source in problem.rewards],
+        reward_funcs=[_reward_function(problem.rewards[index], problem, base.tokenizer) for index in problem.weighing],
         train_dataset=Dataset.from_list(rows),
         processing_class=base.tokenizer,
         peft_config=None if settings.lora is None else lora_config(settings.lora),
@@ -106,7 +106,7 @@ def _common_arguments(problem: Problem, tokenizer) -> dict:
         "lr_scheduler_type": "linear",
         "warmup_steps": settings.warmup_steps,
         "beta": problem.config.beta,
-        "reward_weights": [float(weight) for weight in problem.preference_weights],
+        "reward_weights": problem.preference_weights[problem.weighing].tolist(),
         "temperature": 1.0,
         "top_p": 1.0,
         "top_k": 0,

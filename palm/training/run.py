@@ -71,7 +71,7 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
         RewardError: a reward misbehaves.
     """
     gc.collect()
-    config, weights = problem.config, problem.preference_weights
+    config, weights = problem.config, problem.preference_weights[problem.weighing]
     policies = PolicySet(load_model(problem.base_model, config.base_model.dtype))
     policy = policies.add(problem.checkpoints.policy, folder)
     count = len(problem.prompts.texts)
@@ -80,7 +80,7 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
     ours = sample_rollouts(
         policy,
         prompts,
-        problem.rewards,
+        [problem.rewards[index] for index in problem.weighing],
         [],
         config=config,
         samples=_CHECKED_RESPONSES,
@@ -88,7 +88,7 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
         on_batch=lambda done, total: problem.on_step(done, total, "responses of the check"),
     )
     divergences = rollout_divergences(policy, ours, batch_size=config.generation.batch_size)
-    reference = read_rollouts(problem.rollouts / "train.parquet", config.reward_names).rewards[chosen]
+    reference = read_rollouts(problem.rollouts / "train.parquet", problem.weighing_names).rewards[chosen]
     objective = ours.rewards @ weights - config.beta * divergences
     difference = objective - (reference @ weights).mean(axis=1, keepdims=True)
     guard = check_objective(difference, step=step)

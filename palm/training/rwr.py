@@ -38,9 +38,10 @@ def train(problem: Problem) -> Trained:
 
     settings, rwr = problem.config.training, problem.config.training.rwr
     base = load_model(problem.base_model, problem.config.training_dtype)
-    rollouts = read_rollouts(problem.rollouts / "train.parquet", problem.config.reward_names)
+    rollouts = read_rollouts(problem.rollouts / "train.parquet", problem.weighing_names)
     rng = np.random.default_rng(settings.seed)
-    chosen = resample(rollouts.rewards, problem.preference_weights, beta=problem.config.beta, rng=rng)
+    weights = problem.preference_weights[problem.weighing]
+    chosen = resample(rollouts.rewards, weights, beta=problem.config.beta, rng=rng)
     prompt_ids = encode_prompts(base.tokenizer, problem.prompts.texts)
     pairs = [
         Pair(prompt_ids[prompt], rollouts.token_ids[prompt][sample])

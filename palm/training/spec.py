@@ -34,6 +34,9 @@ def policy_spec(
 ) -> PolicySpec:
     """Define the policy for some preference weights.
 
+    Of the rewards only those with a positive weight count, by what they are and not by name, in their order: the
+    adapter does not depend on the others (`palm.training.objective.Problem.weighing`).
+
     Args:
         config: the configuration.
         weights: preference weights, shape (d,).
@@ -56,8 +59,7 @@ def policy_spec(
             "base_model": base_model,
             "dtype": config.base_model.dtype,
             "prompts": prompts,
-            "rewards": rewards,
-            "weights": [round(float(w), 12) for w in weights],
+            "rewards": [[reward, round(float(w), 12)] for reward, w in zip(rewards, weights, strict=True) if w > 0],
             "beta": config.beta,
             "generation": config.generation.model_dump(),
             "reference": config.reference.model_dump(),

@@ -178,6 +178,8 @@ def test_the_quickstart_rewards_are_apart():
     assert changed("They look for words", "All look for words") == set()
 
 
+EXAMPLES = 300
+
 # Random modules: A, B, C are data, h and k helpers, g another reward that is called before f.
 _number = st.integers(0, 3)
 _name = st.sampled_from("ABC")
@@ -252,11 +254,11 @@ _modules = st.tuples(
 )
 
 
-def outcome(text: str) -> list[str] | None:
-    """What f gives when g was called before it; None for a module that cannot be imported."""
+def outcome(statements: list[str]) -> list[str] | None:
+    """What f gives when g is called in between; None for a module that cannot be imported."""
     space = {"__name__": "random_module"}
     try:
-        exec(compile(text, "random_module.py", "exec"), space)
+        exec(compile("\n".join(statements), "random_module.py", "exec"), space)
     except Exception:
         return None
     found = []
@@ -265,23 +267,30 @@ def outcome(text: str) -> list[str] | None:
             found.append(f"{name} {space[name](1)}")
         except Exception as error:
             found.append(f"{name} {type(error).__name__}")
-    # Addresses in memory and line numbers are no values.
+    # Addresses in memory are no values.
     return [re.sub(r"0x[0-9a-f]+", "", entry) for entry in found if entry.startswith("f ")]
 
 
-@settings(max_examples=300, deadline=None)
+def runnable(statements: tuple[str, ...]) -> list[str]:
+    """The statements without those that fail after the ones before them."""
+    kept = []
+    for statement in statements:
+        if outcome([*kept, statement]) is not None:
+            kept.append(statement)
+    return kept
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(_modules, st.data())
 def test_an_edit_that_changes_a_value_changes_the_source(module, data):
+    module = runnable(module)
     place = data.draw(st.integers(0, len(module) - 1))
-    new = data.draw(
-        _top if place in (0, 1, 2, 5, 6, 9) else _function("khxxgf"[place - 3] if place < 5 else "gf"[place - 7])
-    )
-    texts = ["\n".join(module), "\n".join([*module[:place], new, *module[place + 1 :]])]
-    results = [outcome(text) for text in texts]
+    kind = re.match(r"def ([khgf])\(", module[place])
+    edited = [*module[:place], data.draw(_function(kind[1]) if kind else _top), *module[place + 1 :]]
+    results = [outcome(version) for version in (module, edited)]
     assume(None not in results)
+    texts = ["\n".join(version) for version in (module, edited)]
     before, after = (function_source(text, "f", module="random_module") or text for text in texts)
-    event(
-        f"value {'changed' if results[0] != results[1] else 'kept'}, source {'changed' if before != after else 'kept'}"
-    )
+    event(f"value changed: {results[0] != results[1]}, source changed: {before != after}")
     if results[0] != results[1]:
         assert before != after
