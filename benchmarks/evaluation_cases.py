@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from results import Section
 
 from palm.config import PortfolioConfig
 from palm.config_file import load_config
-from palm.evaluation.evaluate import PolicyEvaluator, TrainedPolicy
+from palm.evaluation.evaluate import TrainedPolicy, measure_policy
+from palm.evaluation.responses import Responder
 from palm.evaluation.rollouts import read_rollouts
 from palm.example_files import copy_example
 from palm.models.load import load_model
@@ -164,14 +166,19 @@ class _Ours:
     def __init__(self, setting: Setting):
         start = time.perf_counter()
         inputs = load_inputs(setting.config)
-        self._evaluator = PolicyEvaluator(
+        self._responder = Responder(
             load_model(setting.base_model, setting.config.base_model.dtype),
+            config=setting.config,
+            prompts=inputs.evaluation,
+        )
+        self._measure = partial(
+            measure_policy,
             config=setting.config,
             prompts=inputs.evaluation,
             rewards=inputs.rewards,
             metrics=inputs.metrics,
             reference=read_rollouts(setting.rollouts / "eval.parquet", setting.config.reward_names),
-            embedding_model=None,
+            embeddings=None,
         )
         self._weights = [1 / len(inputs.rewards)] * len(inputs.rewards)
         self.loading_seconds = time.perf_counter() - start
@@ -179,7 +186,7 @@ class _Ours:
     def __call__(self, adapter: Path) -> float:
         """Evaluate a policy and give its mean KL."""
         policy = TrainedPolicy(adapter.name, self._weights, adapter)
-        return float(self._evaluator.evaluate(policy).divergences.mean())
+        return float(self._measure(policy, self._responder.respond(policy.name, adapter)).divergences.mean())
 
 
 def _looped(setting: Setting, adapter: Path, prompts: PromptSet, rewards: list[RewardSource], *, batch: int) -> float:

@@ -1,30 +1,22 @@
-"""Policies measured on the held-out prompts, one after another over one base model."""
+"""What a policy's responses to the held-out prompts are worth: scores, divergence, objective, diversity."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from palm.config import PortfolioConfig
-from palm.errors import DataError
 from palm.evaluation.diversity import Answers, within_policy
-from palm.evaluation.rollouts import (
-    Rollouts,
-    read_rollouts,
-    rollout_divergences,
-    sample_rollouts,
-    write_rollouts,
-)
+from palm.evaluation.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
+from palm.evaluation.responses import Responses
+from palm.evaluation.rollouts import Rollouts, read_rollouts, scored, write_rollouts
 from palm.evaluation.summary import summarise_policy
-from palm.models.embed import EmbeddingModel, embed_texts
-from palm.models.load import LoadedModel
-from palm.models.policies import PolicySet
 from palm.models.prompts import PromptSet
+from palm.rewards.scoring import raw_scores
 from palm.rewards.source import RewardSource
 from palm.storage.files import write_json
 
-_JSON, _SAMPLES, _EMBEDDINGS = "evaluation.json", "samples.parquet", "embeddings.safetensors"
+_JSON, _SAMPLES = "evaluation.json", "samples.parquet"
 
 
 @dataclass(frozen=True)
@@ -65,104 +57,64 @@ class Evaluation:
     record: dict
 
 
-class PolicyEvaluator:
-    """Measures any number of policies, the base model loaded once.
-
-    A policy's measurements do not depend on which ones came before it: the samples are bit for bit the same.
+def measure_policy(
+    policy: TrainedPolicy,
+    responses: Responses,
+    *,
+    config: PortfolioConfig,
+    prompts: PromptSet,
+    rewards: list[RewardSource],
+    metrics: list[RewardSource],
+    reference: Rollouts,
+    embeddings: np.ndarray | None,
+) -> Evaluation:
+    """Score a policy's responses, and compute all that is reported of it.
 
     Args:
-        base: the base model, which is the evaluator's from here on.
+        policy: the policy.
+        responses: what it answered, n responses to each of the p prompts.
         config: the configuration.
-        prompts: held-out prompts, length p.
+        prompts: held-out prompts with the fields that rewards use, length p.
         rewards: objectives, length d.
         metrics: further scores.
         reference: scored responses of the base model to the same prompts.
-        embedding_model: for the diversity; None compares token n-grams.
+        embeddings: of the responses, shape (p, n, width); None compares token n-grams.
+
+    Returns:
+        Its measurements.
+
+    Raises:
+        RewardError: a reward misbehaves.
+        DataError: the reference answered other prompts.
     """
-
-    def __init__(
-        self,
-        base: LoadedModel,
-        *,
-        config: PortfolioConfig,
-        prompts: PromptSet,
-        rewards: list[RewardSource],
-        metrics: list[RewardSource],
-        reference: Rollouts,
-        embedding_model: EmbeddingModel | None,
-    ):
-        self._policies = PolicySet(base)
-        self._config = config
-        self._prompts, self._rewards, self._metrics = prompts, rewards, metrics
-        self._reference = reference
-        self._embedding_model = embedding_model
-
-    def evaluate(
-        self, policy: TrainedPolicy, *, on_batch: Callable[[int, int], None] = lambda done, total: None
-    ) -> Evaluation:
-        """Measure one policy, which takes memory only meanwhile.
-
-        Args:
-            policy: the policy.
-            on_batch: called with (responses done, responses in all).
-
-        Returns:
-            Its measurements.
-
-        Raises:
-            ModelError: the folder holds no policy over the base model.
-            RewardError: a reward misbehaves.
-            DataError: the reference answered other prompts.
-        """
-        model = self._policies.add(policy.name, policy.folder)
-        try:
-            rollouts = sample_rollouts(
-                model,
-                self._prompts,
-                self._rewards,
-                self._metrics,
-                config=self._config,
-                samples=self._config.evaluation.samples_per_prompt,
-                seed=self._config.evaluation.seed,
-                on_batch=on_batch,
-            )
-            divergences = rollout_divergences(model, rollouts, batch_size=self._config.generation.batch_size)
-        finally:
-            self._policies.remove(policy.name)
-        return self._measured(policy, rollouts, divergences)
-
-    def _measured(self, policy: TrainedPolicy, rollouts: Rollouts, divergences: np.ndarray) -> Evaluation:
-        config = self._config
-        weights = np.array(policy.preference_weights)
-        embeddings = None
-        if self._embedding_model is not None:
-            texts = [text for row in rollouts.responses for text in row]
-            embeddings = embed_texts(self._embedding_model.folder, texts).reshape(*divergences.shape, -1)
-        summary = summarise_policy(
-            rollouts,
-            divergences,
-            self._reference,
-            weights,
-            beta=config.beta,
-            seed=config.evaluation.seed,
-            reward_names=config.reward_names,
-            metric_names=[metric.name for metric in config.metrics],
-        )
-        diversity = within_policy(_answers(rollouts, embeddings), ngrams=config.evaluation.distinct_ngrams)
-        return Evaluation(
-            policy,
-            rollouts,
-            divergences,
-            rollouts.rewards @ weights - config.beta * divergences,
-            embeddings,
-            {
-                "policy": policy.name,
-                "weights": weights.tolist(),
-                "guard": policy.guard,
-                **summary,
-                "diversity": diversity,
-            },
-        )
+    divergences, weights = responses.divergences, np.array(policy.preference_weights)
+    raw = raw_scores([*rewards, *metrics], prompts.repeat(divergences.shape[1]), responses.texts)
+    rollouts = scored(prompts, responses.answers, raw, rewards, metrics)
+    summary = summarise_policy(
+        rollouts,
+        divergences,
+        reference,
+        weights,
+        beta=config.beta,
+        seed=config.evaluation.seed,
+        reward_names=config.reward_names,
+        metric_names=[metric.name for metric in config.metrics],
+    )
+    diversity = within_policy(_answers(rollouts, embeddings), ngrams=config.evaluation.distinct_ngrams)
+    return Evaluation(
+        policy,
+        rollouts,
+        divergences,
+        rollouts.rewards @ weights - config.beta * divergences,
+        embeddings,
+        {
+            "policy": policy.name,
+            "weights": weights.tolist(),
+            "guard": policy.guard,
+            **summary,
+            "diversity": diversity,
+        },
+    )
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, *, reward_names: list[str], metric_names: list[str]) -> None:
@@ -196,9 +148,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, *, reward_names: list
         objective=evaluation.objectives,
     )
     if evaluation.embeddings is not None:
-        from safetensors.numpy import save_file
-
-        save_file({"embeddings": evaluation.embeddings}, folder / _EMBEDDINGS)
+        write_embeddings(folder / EMBEDDINGS, evaluation.embeddings)
     write_json(folder / _JSON, evaluation.record)
 
 
@@ -216,17 +166,8 @@ def read_answers(folder: Path, reward_names: list[str]) -> Answers:
         DataError: a file is missing or malformed.
     """
     rollouts = read_rollouts(folder / _SAMPLES, reward_names)
-    if not (folder / _EMBEDDINGS).exists():
-        return _answers(rollouts, None)
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return _answers(rollouts, load_file(folder / _EMBEDDINGS)["embeddings"])
-    except (OSError, KeyError, SafetensorError) as error:
-        raise DataError(
-            str(folder / _EMBEDDINGS), rule=f"holds no embeddings ({error})", remedy="evaluate the policy again"
-        ) from error
+    embedded = (folder / EMBEDDINGS).exists()
+    return _answers(rollouts, read_embeddings(folder / EMBEDDINGS) if embedded else None)
 
 
 def _answers(rollouts: Rollouts, embeddings: np.ndarray | None) -> Answers:

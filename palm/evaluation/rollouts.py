@@ -9,10 +9,10 @@ import pandas as pd
 
 from palm.config import PortfolioConfig
 from palm.errors import DataError
-from palm.evaluation.divergence import sequence_divergence
-from palm.models.generate import Response, generate
+from palm.evaluation.responses import sample_responses
+from palm.models.generate import Response
 from palm.models.load import LoadedModel
-from palm.models.prompts import PromptSet, encode_prompts
+from palm.models.prompts import PromptSet
 from palm.rewards.scoring import normalised_scores, raw_scores
 from palm.rewards.source import RewardSource
 
@@ -79,30 +79,6 @@ def sample_rollouts(
     return scored(prompts, answers, raw, rewards, metrics)
 
 
-def sample_responses(
-    policy: LoadedModel,
-    prompts: PromptSet,
-    *,
-    config: PortfolioConfig,
-    samples: int,
-    seed: int,
-    on_batch: Callable[[int, int], None],
-) -> list[Response]:
-    """Sample responses, without scores; arguments as in `sample_rollouts`.
-
-    Returns:
-        The n responses to each prompt in a row, length p · n.
-    """
-    return generate(
-        policy,
-        prompts.repeat(samples).texts,
-        max_new_tokens=config.generation.max_new_tokens,
-        batch_size=config.generation.batch_size,
-        seed=seed,
-        on_batch=on_batch,
-    )
-
-
 def scored(
     prompts: PromptSet,
     answers: list[Response],
@@ -142,27 +118,6 @@ def scored(
         metrics=values[:, :, len(rewards) :],
         raw={source.spec.name: raw[:, index].reshape(shape) for index, source in enumerate(sources)},
     )
-
-
-def rollout_divergences(policy: LoadedModel, rollouts: Rollouts, *, batch_size: int) -> np.ndarray:
-    """Sequence KL of the responses that a policy gave (`sequence_divergence`).
-
-    Args:
-        policy: the policy that was sampled.
-        rollouts: its responses, n to each of p prompts.
-        batch_size: sequences at once.
-
-    Returns:
-        In nats, shape (p, n).
-    """
-    prompt_ids = encode_prompts(policy.tokenizer, rollouts.prompts)
-    divergences = sequence_divergence(
-        policy,
-        [ids for ids, row in zip(prompt_ids, rollouts.token_ids, strict=True) for _ in row],
-        [ids for row in rollouts.token_ids for ids in row],
-        batch_size=batch_size,
-    )
-    return np.array(divergences).reshape(rollouts.truncated.shape)
 
 
 def write_rollouts(

@@ -11,7 +11,8 @@ import numpy as np
 
 from palm.errors import TrainingError
 from palm.evaluation.measure import mean_over_prompts
-from palm.evaluation.rollouts import read_rollouts, rollout_divergences, sample_rollouts
+from palm.evaluation.responses import response_divergences
+from palm.evaluation.rollouts import read_rollouts, sample_rollouts
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
 from palm.storage.files import read_json, write_json
@@ -87,7 +88,7 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
         seed=config.training.seed,
         on_batch=lambda done, total: problem.on_step(done, total, "responses of the check"),
     )
-    divergences = rollout_divergences(policy, ours, batch_size=config.generation.batch_size)
+    divergences = response_divergences(policy, ours.prompts, ours.token_ids, batch_size=config.generation.batch_size)
     reference = read_rollouts(problem.rollouts / "train.parquet", problem.weighing_names).rewards[chosen]
     objective = ours.rewards @ weights - config.beta * divergences
     difference = objective - (reference @ weights).mean(axis=1, keepdims=True)

@@ -1,0 +1,194 @@
+"""What a policy answered, apart from what any reward makes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from palm.config import PortfolioConfig
+from palm.errors import DataError
+from palm.evaluation.divergence import sequence_divergence
+from palm.models.generate import Response, generate
+from palm.models.load import LoadedModel
+from palm.models.policies import PolicySet
+from palm.models.prompts import PromptSet, encode_prompts
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Sampled responses, n to each of p prompts.
+
+    Attributes:
+        prompts: the prompts, length p.
+        answers: the n responses to each prompt in a row, length p · n.
+        divergences: sequence KL of each to the reference, in nats, shape (p, n); 0 for the reference itself.
+    """
+
+    prompts: list[str]
+    answers: list[Response]
+    divergences: np.ndarray
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts, length p · n."""
+        return [answer.text for answer in self.answers]
+
+
+class Responder:
+    """Asks any number of policies, one after another, the base model loaded once.
+
+    What a policy answers does not depend on which ones came before it: the samples are bit for bit the same.
+
+    Args:
+        base: the base model, which is the responder's from here on.
+        config: the configuration.
+        prompts: length p.
+    """
+
+    def __init__(self, base: LoadedModel, *, config: PortfolioConfig, prompts: PromptSet):
+        self._policies = PolicySet(base)
+        self._config, self._prompts = config, prompts
+
+    def respond(
+        self, name: str, folder: Path, *, on_batch: Callable[[int, int], None] = lambda done, total: None
+    ) -> Responses:
+        """Sample a policy's responses for its evaluation, and measure their divergence.
+
+        Args:
+            name: the policy's name.
+            folder: PEFT adapter or whole model, which takes memory only meanwhile.
+            on_batch: called with (responses done, responses in all).
+
+        Returns:
+            The responses.
+
+        Raises:
+            ModelError: the folder holds no policy over the base model.
+        """
+        config, samples = self._config, self._config.evaluation.samples_per_prompt
+        policy = self._policies.add(name, folder)
+        try:
+            answers = sample_responses(
+                policy,
+                self._prompts,
+                config=config,
+                samples=samples,
+                seed=config.evaluation.seed,
+                on_batch=on_batch,
+            )
+            ids = [answer.token_ids for answer in answers]
+            grid = [ids[start : start + samples] for start in range(0, len(ids), samples)]
+            divergences = response_divergences(
+                policy, self._prompts.texts, grid, batch_size=config.generation.batch_size
+            )
+        finally:
+            self._policies.remove(name)
+        return Responses(self._prompts.texts, answers, divergences)
+
+
+def sample_responses(
+    policy: LoadedModel,
+    prompts: PromptSet,
+    *,
+    config: PortfolioConfig,
+    samples: int,
+    seed: int,
+    on_batch: Callable[[int, int], None],
+) -> list[Response]:
+    """Sample responses.
+
+    Args:
+        policy: the model; its active adapter answers.
+        prompts: length p.
+        config: for the generation settings.
+        samples: responses per prompt, n.
+        seed: seed of sampling.
+        on_batch: called with (responses done, responses in all).
+
+    Returns:
+        The n responses to each prompt in a row, length p · n.
+    """
+    return generate(
+        policy,
+        prompts.repeat(samples).texts,
+        max_new_tokens=config.generation.max_new_tokens,
+        batch_size=config.generation.batch_size,
+        seed=seed,
+        on_batch=on_batch,
+    )
+
+
+def response_divergences(
+    policy: LoadedModel, prompts: list[str], token_ids: list[list[list[int]]], *, batch_size: int
+) -> np.ndarray:
+    """Sequence KL of the responses that a policy gave (`sequence_divergence`).
+
+    Args:
+        policy: the policy that was sampled.
+        prompts: length p.
+        token_ids: of its responses, end token included, p lists of n lists.
+        batch_size: sequences at once.
+
+    Returns:
+        In nats, shape (p, n).
+    """
+    prompt_ids = encode_prompts(policy.tokenizer, prompts)
+    divergences = sequence_divergence(
+        policy,
+        [ids for ids, row in zip(prompt_ids, token_ids, strict=True) for _ in row],
+        [ids for row in token_ids for ids in row],
+        batch_size=batch_size,
+    )
+    return np.array(divergences).reshape(len(prompts), -1)
+
+
+def write_responses(path: Path, responses: Responses) -> None:
+    """Write responses as Parquet, one row each, those to one prompt in a row.
+
+    Columns: ``prompt_index`` and ``sample`` (from 0), ``prompt``, ``response``, ``token_ids`` (end token included),
+    ``truncated`` (cut at the token limit) and ``kl`` (sequence KL to the reference, nats).
+
+    Args:
+        path: destination.
+        responses: what to write.
+    """
+    prompts, samples = responses.divergences.shape
+    table = {
+        "prompt_index": np.repeat(np.arange(prompts), samples),
+        "sample": np.tile(np.arange(samples), prompts),
+        "prompt": np.repeat(np.array(responses.prompts, dtype=object), samples),
+        "response": responses.texts,
+        "token_ids": [answer.token_ids for answer in responses.answers],
+        "truncated": [answer.truncated for answer in responses.answers],
+        "kl": responses.divergences.ravel(),
+    }
+    pd.DataFrame(table).to_parquet(path, index=False)
+
+
+def read_responses(path: Path) -> Responses:
+    """Read what `write_responses` wrote.
+
+    Args:
+        path: Parquet file.
+
+    Returns:
+        The responses.
+
+    Raises:
+        DataError: the file is missing, or no such table.
+    """
+    try:
+        table = pd.read_parquet(path)
+        samples = int(table["sample"].max()) + 1
+        rows = zip(table["response"], table["token_ids"], table["truncated"], strict=True)
+        return Responses(
+            prompts=table["prompt"].tolist()[::samples],
+            answers=[Response(text, [int(token) for token in ids], bool(cut)) for text, ids, cut in rows],
+            divergences=table["kl"].to_numpy().reshape(-1, samples),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            str(path), rule=f"is not a table of responses ({error})", remedy="delete it and sample again"
+        ) from error
