@@ -1,6 +1,7 @@
 """What a build is made from at one moment, and in words how two such moments differ."""
 
 import json
+import re
 
 from palm import __version__
 from palm.config import PortfolioConfig
@@ -11,9 +12,25 @@ from palm.rewards.identity import reward_identity
 from palm.storage.digest import file_digest
 from palm.storage.local_file import local_file
 
-_DIGEST_DIGITS = 64
+_DIGEST = re.compile(r'"?[0-9a-f]{32,64}(-[0-9]+)?"?')
+"""sha256, a commit, or an ETag of S3, which counts the parts of a large object."""
 _SHOWN_DIGITS = 12
 _ABSENT = object()
+_NEW, _GONE = "is new", "is gone"
+_SECTIONS = ("palm", "base_model", "prompts", "rewards", "reward_order", "metrics", "embedding_model", "settings")
+_SOURCES = {"rewards": 2, "metrics": 2, "base_model": 1, "embedding_model": 1}
+"""Sections with sources, and how many keys lead to one of them."""
+_OF_ANY_SOURCE = ("options", "dtype")
+_KINDS = {
+    "verifier": "verifier",
+    "created": "MLflow model",
+    "commit": "model of the hub",
+    "objects": "S3 objects",
+    "files": "folder",
+    "tiny": "tiny model",
+    "source": "Python function",
+}
+"""What a source is, by a key that its identity has."""
 
 # The places of inputs are told by their content, and where results are kept changes no result.
 _NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild"}
@@ -85,13 +102,19 @@ def describe_changes(before: dict, now: dict) -> list[str]:
     """
     old, new = _flat(before), _flat(now)
     changed = [path for path in {**old, **new} if old.get(path, _ABSENT) != new.get(path, _ABSENT)]
-    whole = {path[:2] for path in changed if path[0] in ("rewards", "metrics") and _presence(before, now, path)}
-    lines = [f"{_subject(path)} {_presence(before, now, path)}" for path in sorted(whole)]
-    lines += [
-        f"{_subject(path)}: {_detail(path)}{_shown(old.get(path, _ABSENT))} → {_shown(new.get(path, _ABSENT))}"
-        for path in changed
-        if path[:2] not in whole
-    ]
+    lines = []
+    for subject in _subjects(changed):
+        paths = [path for path in changed if path[: len(subject)] == subject]
+        whole = _as_a_whole(_at(before, subject), _at(now, subject)) if subject[0] in _SOURCES else ""
+        details = [
+            f"{_detail(path[len(subject) :])}{_shown(old.get(path, _ABSENT))} → {_shown(new.get(path, _ABSENT))}"
+            for path in paths
+            if not whole or (path[len(subject)] in _OF_ANY_SOURCE and path in old and path in new)
+        ]
+        if whole in (_NEW, _GONE):
+            lines.append(f"{_name(subject)} {whole}")
+        else:
+            lines += [f"{_name(subject)}: {text}" for text in [*filter(None, [whole]), *details]]
     return lines
 
 
@@ -109,31 +132,55 @@ def _flat(value, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
     return {key: leaf for name, part in value.items() for key, leaf in _flat(part, (*path, name)).items()}
 
 
-def _presence(before: dict, now: dict, path: tuple[str, ...]) -> str:
-    """Whether a reward came or went as a whole; empty if it was and is there."""
-    section, name = path[:2]
-    if name not in before.get(section, {}):
-        return "is new"
-    return "" if name in now.get(section, {}) else "is gone"
+def _subjects(changed: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """What the changed leaves belong to, by section and in the order of the snapshot."""
+    found = dict.fromkeys(path[: _SOURCES.get(path[0], len(path))] for path in changed)
+    sections = list(dict.fromkeys(path[0] for path in changed if path[0] not in _SECTIONS))
+    return sorted(found, key=lambda subject: [*_SECTIONS, *sections].index(subject[0]))
 
 
-def _subject(path: tuple[str, ...]) -> str:
-    match path[0]:
+def _at(snapshot: dict, path: tuple[str, ...]) -> dict:
+    for key in path:
+        snapshot = snapshot.get(key, {})
+    return snapshot
+
+
+def _as_a_whole(before: dict, now: dict) -> str:
+    """In words, if the source has changed in a way of which its parts say nothing to a person; else empty."""
+    if not before or not now:
+        return _GONE if before else _NEW
+    old, new = _kind(before), _kind(now)
+    if old != new:
+        return f"{old} → {new}"
+    if "created" not in now:
+        return ""
+    for key in ("model", "version"):
+        if before[key] != now[key]:
+            return f"{key} {before[key]} → {now[key]}"
+    changed = any(before[key] != now[key] for key in ("created", "source"))
+    return f"version {now['version']} was registered anew" if changed else ""
+
+
+def _kind(source: dict) -> str:
+    return next((words for key, words in _KINDS.items() if key in source), "another source")
+
+
+def _name(subject: tuple[str, ...]) -> str:
+    match subject[0]:
         case "rewards" | "metrics":
-            return f"{path[0].removesuffix('s')} {path[1]}"
+            return f"{subject[0].removesuffix('s')} {subject[1]}"
         case "settings":
-            return ".".join(path[1:])
+            return ".".join(subject[1:])
         case "prompts":
-            return f"prompts.{path[1]}"
+            return f"prompts.{subject[1]}"
         case _:
-            return path[0].replace("_", " ")
+            return subject[0].replace("_", " ")
 
 
-def _detail(path: tuple[str, ...]) -> str:
+def _detail(keys: tuple[str, ...]) -> str:
     """What of the subject it is, where the subject is more than one thing."""
-    rest = {"rewards": path[2:], "metrics": path[2:], "base_model": path[1:], "embedding_model": path[1:]}
-    keys = [key for key in rest.get(path[0], ()) if key != "options"]
-    return f"{' '.join(keys)} " if keys else ""
+    words = [{"objects": "object", "files": "file"}.get(key, key) for key in keys if key != "options"]
+    return f"{' '.join(words)} " if words else ""
 
 
 def _shown(value) -> str:
@@ -141,6 +188,6 @@ def _shown(value) -> str:
         return "nothing"
     if isinstance(value, list):
         return f"[{', '.join(_shown(entry) for entry in value)}]"
-    if isinstance(value, str) and len(value.strip('"')) >= _DIGEST_DIGITS // 2 and value.strip('"').isalnum():
-        return value.strip('"')[:_SHOWN_DIGITS]
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value.strip('"')[:_SHOWN_DIGITS] + "…"
     return str(value)

@@ -94,6 +94,6 @@ def test_every_step_uses_the_numbers_of_the_training_prompts(build):
 
 def test_a_reward_that_changes_between_two_steps_stops_the_build(build):
     folder, config = build
-    (folder / "rewards.py").write_text(REWARDS + "\n# edited\n")
+    (folder / "rewards.py").write_text(REWARDS.replace("len(text)", "len(text) + 1"))
     with pytest.raises(DataError, match=r"reward 'letters'.*not scored by this reward as it is now"):
         train(config, folder, folder / "rollouts", "policy")

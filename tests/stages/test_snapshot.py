@@ -1,6 +1,7 @@
 """What tells two moments apart, and in which words."""
 
 import json
+import re
 
 import mlflow
 import pytest
@@ -66,10 +67,60 @@ def test_a_reward_that_comes_goes_or_moves_in_the_order_is_told(before, workspac
 
 
 def test_an_edited_function_and_edited_prompts_are_told(before, workspace):
-    (workspace / "rewards.py").write_text((workspace / "rewards.py").read_text() + "# edited\n")
+    rewards = (workspace / "rewards.py").read_text()
+    (workspace / "rewards.py").write_text("# A comment.\nimport os\n" + rewards)
+    assert changes(before, workspace) == []
+    (workspace / "rewards.py").write_text(rewards.replace("min(len(text), 20)", "len(text)"))
     write_jsonl(workspace / "eval.jsonl", [{"prompt": "tell moon"}])
-    lines = changes(before, workspace)
-    assert [line.partition(":")[0] for line in lines] == ["prompts.eval", "reward length", "reward vowels"]
+    prompts, reward = changes(before, workspace)
+    assert re.fullmatch(r"prompts\.eval: [0-9a-f]{12}… → [0-9a-f]{12}…", prompts)
+    assert re.fullmatch(r"reward length: source [0-9a-f]{12}… → [0-9a-f]{12}…", reward)
+
+
+def test_a_reward_of_another_kind_is_told_in_one_line(before, workspace, s3):
+    s3.put_object(Bucket="palm", Key="judge/model.safetensors", Body=b"1")
+    edit_config(workspace, rewards__1={"name": "vowels", "uri": "s3://palm/judge", "label": 1})
+    assert changes(before, workspace) == ["reward vowels: Python function → S3 objects"]
+
+
+def test_a_base_model_of_another_kind_is_told_in_one_line(before, workspace):
+    (workspace / "model").mkdir()
+    (workspace / "model" / "config.json").write_text("{}")
+    edit_config(workspace, base_model={"source": "./model", "dtype": "bfloat16"})
+    assert changes(before, workspace) == [
+        "base model: tiny model → folder",
+        "base model: dtype float32 → bfloat16",
+    ]
+    then = take_snapshot(load_config(workspace / "portfolio.yaml"))
+    (workspace / "model" / "config.json").write_text("{ }")
+    (line,) = changes(then, workspace)
+    assert re.fullmatch(r"base model: file config\.json [0-9a-f]{12}… → [0-9a-f]{12}…", line)
+
+
+def version(model: str, created: int) -> dict:
+    return {"model": model, "version": "1", "created": created, "source": f"models:/{model}-{created}"}
+
+
+A, B = "a" * 40, "b" * 40
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({"model": "org/m", "commit": A}, {"model": "org/m", "commit": B}, f"commit {A[:12]}… → {B[:12]}…"),
+        ({"model": "org/m", "commit": A}, {"model": "org/n", "commit": A}, "model org/m → org/n"),
+        (
+            {"objects": {"x.json": f'"{A[:32]}-3"'}},
+            {"objects": {"x.json": f'"{B[:32]}"'}},
+            f"object x.json {A[:12]}… → {B[:12]}…",
+        ),
+        (version("j", 1), version("j", 2), "version 1 was registered anew"),
+        (version("j", 1), version("k", 2), "model j → k"),
+    ],
+)
+def test_a_source_is_told_by_what_a_person_knows_of_it(before, old, new, told):
+    moments = [{**before, "rewards": {**before["rewards"], "vowels": part}} for part in (old, new)]
+    assert describe_changes(*moments) == [f"reward vowels: {told}"]
 
 
 def test_an_object_that_is_put_anew_is_told_and_an_absent_one_is_an_error(before, workspace, s3):
@@ -82,7 +133,7 @@ def test_an_object_that_is_put_anew_is_told_and_an_absent_one_is_an_error(before
     assert changes(then, workspace) == []
     s3.put_object(Bucket="palm", Key="judge/model.safetensors", Body=b"2")
     (line,) = changes(then, workspace)
-    assert line.startswith("reward vowels: objects model.safetensors ")
+    assert re.fullmatch(r"reward vowels: object model\.safetensors [0-9a-f]{12}… → [0-9a-f]{12}…", line)
     for name in ("config.json", "model.safetensors", "notes.bin"):
         s3.delete_object(Bucket="palm", Key=f"judge/{name}")
     with pytest.raises(RewardError, match="reward 'vowels': uri='s3://palm/judge': cannot be read"):
@@ -106,7 +157,7 @@ def test_an_alias_that_points_elsewhere_is_told(workspace):
         then = take_snapshot(load_config(workspace / "portfolio.yaml"))
         client.set_registered_model_alias("judge", "live", "2")
         lines = changes(then, workspace)
-        assert "reward judge: version 1 → 2" in lines and all(line.startswith("reward judge") for line in lines)
+        assert lines == ["reward judge: version 1 → 2"]
         client.delete_registered_model_alias("judge", "live")
         with pytest.raises(RewardError, match="reward 'judge'.*does not exist in the registry"):
             changes(then, workspace)
@@ -130,6 +181,6 @@ def test_a_folder_is_told_by_its_model_files(tmp_path):
 def test_a_build_does_not_go_on_with_other_inputs(config, workspace, before):
     check_snapshot(config, "")
     check_snapshot(config, json.dumps(before))
-    (workspace / "rewards.py").write_text((workspace / "rewards.py").read_text() + "# edited\n")
+    (workspace / "rewards.py").write_text((workspace / "rewards.py").read_text().replace("20", "21"))
     with pytest.raises(DataError, match="inputs of the build: have changed while it ran .*reward length"):
         check_snapshot(config, json.dumps(before))
