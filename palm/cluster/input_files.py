@@ -8,7 +8,7 @@ from palm.config_places import with_places
 from palm.errors import ClusterError, DataError
 from palm.models.source import model_digests
 from palm.storage.digest import file_digest, value_digest
-from palm.storage.s3 import s3_client, split_s3, told
+from palm.storage.s3 import s3_head, s3_upload, told
 
 
 def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
@@ -77,7 +77,7 @@ def _published(path: str, root: str) -> str:
     if not Path(path).is_file():
         raise DataError(path, rule="is not a file", remedy="give the path of a file")
     address = f"{root}/inputs/{file_digest(Path(path))}/{_plain(Path(path).name)}"
-    _upload(Path(path), address)
+    _upload({address: Path(path)})
     return address
 
 
@@ -90,8 +90,7 @@ def _published_folder(source: str, root: str) -> str:
     if not digests:
         raise DataError(source, rule="holds no files of a model", remedy="give the folder of a model")
     address = f"{root}/inputs/{value_digest(digests)}/{_plain(folder.name)}"
-    for name in digests:
-        _upload(folder / name, f"{address}/{name}")
+    _upload({f"{address}/{name}": folder / name for name in digests})
     return address
 
 
@@ -100,17 +99,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
 
-def _upload(path: Path, address: str) -> None:
-    """Upload a file unless it is there, whole: its address holds the digest of its content."""
-    from botocore.exceptions import ClientError
-
-    bucket, key = split_s3(address)
-    client = s3_client()
-    with told(address):
-        try:
-            if client.head_object(Bucket=bucket, Key=key)["ContentLength"] == path.stat().st_size:
-                return
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
-                raise
-        client.upload_file(str(path), bucket, key)
+def _upload(files: dict[str, Path]) -> None:
+    """Upload files unless they are there, whole: their addresses hold the digest of the content."""
+    for address, path in files.items():
+        with told(address):
+            found = s3_head(address)
+            if found is None or found["ContentLength"] != path.stat().st_size:
+                s3_upload({address: path})

@@ -1,13 +1,12 @@
 """Files of the configuration, wherever they are: on this machine, or an object in S3."""
 
 import re
-import shutil
 from pathlib import Path
 
 from palm.errors import DamagedError, StorageError
 from palm.storage.cache import cached_folder
 from palm.storage.digest import file_digest
-from palm.storage.s3 import s3_client, split_s3, told
+from palm.storage.s3 import s3_head, s3_receive, split_s3, told
 
 _NAMED_BY_CONTENT = re.compile(r"/inputs/([0-9a-f]{64})/[^/]+$")
 
@@ -28,29 +27,24 @@ def local_file(address: str) -> Path:
     """
     if not address.startswith("s3://"):
         return Path(address)
-    bucket, key = split_s3(address)
-    name = key.rsplit("/", 1)[-1]
-    tag = _tag(address, bucket, key)
+    name = split_s3(address)[1].rsplit("/", 1)[-1]
+    tag = _tag(address)
 
     def fill(folder: Path) -> None:
         with told(address), (folder / name).open("wb") as stream:
             # Only what the tag stands for: the object may be replaced meanwhile.
-            shutil.copyfileobj(s3_client().get_object(Bucket=bucket, Key=key, IfMatch=tag)["Body"], stream)
+            s3_receive(address, stream, IfMatch=tag)
         _check(address, folder / name)
 
     return cached_folder({"file": address, "tag": tag}, fill) / name
 
 
-def _tag(address: str, bucket: str, key: str) -> str:
-    from botocore.exceptions import ClientError
-
+def _tag(address: str) -> str:
     with told(address):
-        try:
-            return s3_client().head_object(Bucket=bucket, Key=key)["ETag"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
-                raise
-            raise StorageError(address, rule="does not exist", remedy="check bucket and key") from error
+        found = s3_head(address)
+    if found is None:
+        raise StorageError(address, rule="does not exist", remedy="check bucket and key")
+    return found["ETag"]
 
 
 def _check(address: str, path: Path) -> None:

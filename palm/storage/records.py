@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palm.errors import DamagedError
 from palm.storage.files import json_text, write_text
-from palm.storage.s3 import s3_client, s3_keys, split_s3, told
+from palm.storage.s3 import s3_keys, s3_read, s3_write, split_s3, told
 
 
 class Records:
@@ -32,8 +32,7 @@ class Records:
         text = json_text(record) + "\n"
         with told(place):
             if self.root.startswith("s3://"):
-                bucket, key = split_s3(place)
-                s3_client().put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
+                s3_write(place, text.encode())
             else:
                 write_text(Path(place), text)
 
@@ -89,15 +88,8 @@ def _read_file(path: Path) -> str | None:
 
 
 def _read_s3(place: str) -> str | None:
-    from botocore.exceptions import ClientError
-
-    bucket, key = split_s3(place)
-    try:
-        return s3_client().get_object(Bucket=bucket, Key=key)["Body"].read().decode(errors="replace")
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            return None
-        raise
+    content = s3_read(place)
+    return None if content is None else content.decode(errors="replace")
 
 
 def _parse(text: str, place: str) -> dict:

@@ -6,7 +6,7 @@ the same entry the first one wins.
 """
 
 import contextlib
-import json
+import errno
 import os
 import shutil
 import tempfile
@@ -16,9 +16,19 @@ from urllib.parse import urlsplit
 
 from palm.errors import DamagedError, StorageError
 from palm.storage.digest import folder_digests
-from palm.storage.s3 import s3_client, s3_download, s3_keys, split_s3, told
-
-MANIFEST = "manifest.json"
+from palm.storage.manifest import MANIFEST, manifest_text, parse_manifest
+from palm.storage.s3 import (
+    s3_create,
+    s3_delete,
+    s3_download_all,
+    s3_entries,
+    s3_keys,
+    s3_read,
+    s3_upload,
+    s3_write,
+    split_s3,
+    told,
+)
 
 
 class Store:
@@ -45,9 +55,9 @@ class Store:
         """
         with told(self.root):
             if self.root.startswith("s3://"):
-                bucket, path = split_s3(f"{self.root}/.palm-probe")
-                s3_client().put_object(Bucket=bucket, Key=path, Body=b"")
-                s3_client().delete_object(Bucket=bucket, Key=path)
+                bucket, key = split_s3(f"{self.root}/{PROBE}")
+                s3_write(f"{self.root}/{PROBE}", b"")
+                s3_delete(bucket, [key])
             else:
                 parent = next(place for place in (Path(self.root), *Path(self.root).parents) if place.exists())
                 tempfile.TemporaryFile(dir=parent).close()
@@ -60,25 +70,29 @@ class Store:
             destination: a folder that does not exist or is empty; untouched if there is no entry.
 
         Returns:
-            Whether the entry exists.
+            Whether the entry exists; False also if it was removed meanwhile.
 
         Raises:
             DamagedError: a file of the entry is missing, cut or changed.
             StorageError: the store cannot be reached.
         """
+        before = None
         with told(f"{self.root}/{key}"):
-            text = self._read_manifest(key)
-            if text is None:
-                return False
-            manifest = _parse_manifest(text, f"{self.root}/{key}")
-            destination.mkdir(parents=True, exist_ok=True)
-            for name in manifest:
-                (destination / name).parent.mkdir(parents=True, exist_ok=True)
-                # A file that is gone is found by the check below, with the others.
-                with contextlib.suppress(FileNotFoundError):
-                    self._copy(key, name, manifest[name], destination / name)
-        self._verify(key, manifest, destination)
-        return True
+            while (text := self._read_manifest(key)) is not None:
+                manifest = parse_manifest(text, f"{self.root}/{key}")
+                with contextlib.ExitStack() as unless_whole:
+                    unless_whole.callback(_restore, destination, existed=destination.is_dir())
+                    destination.mkdir(parents=True, exist_ok=True)
+                    self._copy(key, manifest, destination)
+                    damage = _damage(f"{self.root}/{key}", manifest, destination)
+                    if damage is None:
+                        unless_whole.pop_all()
+                        return True
+                # Another process may just remove the entry, or replace it; real damage is there the next time too.
+                if text == before:
+                    raise damage
+                before = text
+        return False
 
     def has(self, key: str) -> bool:
         """Tell whether there is a complete entry.
@@ -124,10 +138,7 @@ class Store:
         """
         with told(f"{self.root}/{prefix}"):
             if self.root.startswith("s3://"):
-                bucket, _ = split_s3(self.root)
-                keys = sorted(s3_keys(f"{self.root}/{prefix}"), key=lambda key: not key.endswith(f"/{MANIFEST}"))
-                for key in keys:
-                    s3_client().delete_object(Bucket=bucket, Key=key)
+                _remove_from_s3(f"{self.root}/{prefix}")
             else:
                 _remove_locally(Path(self.root) / prefix)
 
@@ -139,39 +150,65 @@ class Store:
             folder: the files.
 
         Returns:
-            Whether these files are the entry; False if another worker was first.
+            Whether these files are the entry; False if another worker was first with others.
 
         Raises:
             StorageError: the store cannot be written.
         """
-        manifest = folder_digests(folder)
         with told(f"{self.root}/{key}"):
+            manifest = folder_digests(folder)
             if self.root.startswith("s3://"):
-                return _publish_to_s3(self.root, key, folder, manifest)
+                return _publish_to_s3(f"{self.root}/{key}", folder, manifest)
             return _publish_locally(Path(self.root), key, folder, manifest)
 
     def _read_manifest(self, key: str) -> str | None:
         if self.root.startswith("s3://"):
-            return _s3_manifest(self.root, key)
-        path = Path(self.root) / key / MANIFEST
-        return path.read_text(errors="replace") if path.exists() else None
+            content = s3_read(f"{self.root}/{key}/{MANIFEST}")
+            return None if content is None else content.decode(errors="replace")
+        return _local_manifest(Path(self.root) / key)
 
-    def _copy(self, key: str, name: str, digest: str, destination: Path) -> None:
+    def _copy(self, key: str, manifest: dict[str, str], destination: Path) -> None:
+        """Copy an entry's files; one that is gone is found when they are checked."""
+        for name in manifest:
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
         if self.root.startswith("s3://"):
-            s3_download(_s3_blob(self.root, key, digest), destination)
-        else:
-            shutil.copyfile(Path(self.root) / key / name, destination)
+            place = f"{self.root}/{key}"
+            s3_download_all({destination / name: _blob(place, digest) for name, digest in manifest.items()})
+            return
+        for name in manifest:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(Path(self.root) / key / name, destination / name)
 
-    def _verify(self, key: str, manifest: dict[str, str], destination: Path) -> None:
-        found = folder_digests(destination)
-        for name, digest in manifest.items():
-            if found.get(name) != digest:
-                shutil.rmtree(destination)
-                raise DamagedError(
-                    f"{self.root}/{key}/{name}",
-                    rule=f"sha256 is {found.get(name)}, the manifest says {digest}",
-                    remedy="the stored file is damaged: delete this entry and run again",
-                )
+
+PROBE = ".palm-probe"
+"""Object that `Store.check_writable` writes and removes."""
+
+
+def _restore(folder: Path, *, existed: bool) -> None:
+    """Take out of a folder what was copied into it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if existed:
+        folder.mkdir(exist_ok=True)
+
+
+def _damage(place: str, manifest: dict[str, str], folder: Path) -> DamagedError | None:
+    """What is wrong with the copy of an entry."""
+    found = folder_digests(folder)
+    for name, digest in manifest.items():
+        if found.get(name) != digest:
+            return DamagedError(
+                f"{place}/{name}",
+                rule=f"sha256 is {found.get(name)}, the manifest says {digest}",
+                remedy="the stored file is damaged: delete this entry and run again",
+            )
+    return None
+
+
+def _local_manifest(place: Path) -> str | None:
+    try:
+        return (place / MANIFEST).read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _remove_locally(place: Path) -> None:
@@ -182,71 +219,58 @@ def _remove_locally(place: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _parse_manifest(text: str, place: str) -> dict[str, str]:
-    try:
-        manifest = dict(json.loads(text))
-        outside = [name for name in manifest if Path(name).is_absolute() or ".." in Path(name).parts]
-        if outside:
-            raise ValueError(f"{outside[0]} leads out of the entry")
-        return manifest
-    except (ValueError, TypeError) as error:
-        raise DamagedError(
-            f"{place}/{MANIFEST}", rule=f"is not a manifest ({error})", remedy="delete this entry and run again"
-        ) from error
+def _remove_from_s3(place: str) -> None:
+    bucket, _ = split_s3(place)
+    found = s3_entries(place)
+    manifests = {entry["Key"] for entry in found if entry["Key"].endswith(f"/{MANIFEST}")}
+    s3_delete(bucket, manifests)
+    files = {(entry["Key"], entry["LastModified"]) for entry in found if entry["Key"] not in manifests}
+    if manifests:
+        # Who saw no manifest may be uploading the same files again by now.
+        files &= {(entry["Key"], entry["LastModified"]) for entry in s3_entries(place)}
+    s3_delete(bucket, [key for key, _ in files])
 
 
 def _publish_locally(root: Path, key: str, folder: Path, manifest: dict[str, str]) -> bool:
-    place = root / key
+    place, text = root / key, manifest_text(manifest)
     place.parent.mkdir(parents=True, exist_ok=True)
     # Not beside the entry: whoever removes a whole prefix meanwhile must not take it away.
     temporary = Path(tempfile.mkdtemp(dir=root, prefix=f".{place.name}."))
     try:
-        shutil.copytree(folder, temporary, dirs_exist_ok=True)
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2))
+        for name in manifest:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, temporary / name)
+        (temporary / MANIFEST).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)
-        try:
-            os.rename(temporary, place)
-        except OSError:
-            if (place / MANIFEST).exists():
-                return False
-            # What a process that was killed in the middle of removing an entry has left.
+        while True:
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(temporary, place)
+                return True
+            except OSError as error:
+                # In the way is another entry, or what a killed removal has left; the parent may just be removed.
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not temporary.is_dir():
+                    raise
+            there = _local_manifest(place)
+            if there is not None:
+                return there == text
             _remove_locally(place)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(temporary, place)
-        return True
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _s3_manifest(root: str, key: str) -> str | None:
-    from botocore.exceptions import ClientError
-
-    bucket, prefix = split_s3(f"{root}/{key}/{MANIFEST}")
-    try:
-        return s3_client().get_object(Bucket=bucket, Key=prefix)["Body"].read().decode(errors="replace")
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            return None
-        raise
-
-
-def _s3_blob(root: str, key: str, digest: str) -> str:
+def _blob(place: str, digest: str) -> str:
     # Named by content, so that two workers who publish the same entry never overwrite each other's files.
-    return f"{root}/{key}/sha256-{digest}"
+    return f"{place}/sha256-{digest}"
 
 
-def _publish_to_s3(root: str, key: str, folder: Path, manifest: dict[str, str]) -> bool:
-    from botocore.exceptions import ClientError
-
-    client = s3_client()
-    for name, digest in manifest.items():
-        bucket, path = split_s3(_s3_blob(root, key, digest))
-        client.upload_file(str(folder / name), bucket, path)
-    bucket, path = split_s3(f"{root}/{key}/{MANIFEST}")
-    try:
-        client.put_object(Bucket=bucket, Key=path, Body=json.dumps(manifest, indent=2).encode(), IfNoneMatch="*")
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
-            return False
-        raise
+def _publish_to_s3(place: str, folder: Path, manifest: dict[str, str]) -> bool:
+    files = {_blob(place, digest): folder / name for name, digest in manifest.items()}
+    s3_upload(files)
+    if not s3_create(f"{place}/{MANIFEST}", manifest_text(manifest).encode()):
+        return False
+    # Who was removing an entry of this name meanwhile may have taken files of the new one for the old one's.
+    bucket, _ = split_s3(place)
+    there = {f"s3://{bucket}/{key}" for key in s3_keys(place)}
+    s3_upload({address: path for address, path in files.items() if address not in there})
     return True
