@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from palm.config import PortfolioConfig, Registry
 from palm.errors import BuildError, PalmError
+from palm.mlflow_connection import without_credentials
 from palm.storage.digest import value_digest
 from palm.storage.records import Records
 
@@ -53,6 +55,40 @@ def task_records(root: str, build: str) -> list[dict]:
         StorageError: they cannot be read.
     """
     return sorted(Records(root).read_all(f"builds/{build}/tasks"), key=lambda record: record["started"])
+
+
+def record_owner(config: PortfolioConfig) -> None:
+    """Write down which portfolio the build that this process works for is of; several may share a storage.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if build := os.environ.get(BUILD_VARIABLE):
+        Records(config.storage.root).write(f"builds/{build}/build", {"name": config.name, **owner(config.registry)})
+
+
+def owner(registry: Registry) -> dict[str, str]:
+    """What says of a build which registered model it is of: ``model`` and ``tracking_uri``, without credentials."""
+    return {"model": registry.model, "tracking_uri": without_credentials(registry.tracking_uri)}
+
+
+def mark_use(root: str, key: str) -> None:
+    """Write down that the build that this process works for, if any, uses an entry of the store.
+
+    Done before the entry is fetched or made, it keeps garbage collection from it.
+
+    Args:
+        root: ``storage.root``.
+        key: the entry's name.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if build := os.environ.get(BUILD_VARIABLE):
+        Records(root).write(f"builds/{build}/uses/{key}", {"at": time.time()})
 
 
 @contextmanager

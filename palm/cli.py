@@ -17,6 +17,8 @@ from palm.cluster_commands import commands as cluster
 from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
+from palm.storage.files import room_told
+from palm.storage_commands import commands as storage
 
 
 class _OneLineErrors(TyperGroup):
@@ -24,7 +26,8 @@ class _OneLineErrors(TyperGroup):
 
     def invoke(self, ctx):
         try:
-            return super().invoke(ctx)
+            with room_told():
+                return super().invoke(ctx)
         except PalmError as error:
             if ctx.params.get("debug"):
                 raise
@@ -40,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(geometry)
 app.add_typer(cluster)
+app.add_typer(storage)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 

@@ -44,9 +44,9 @@ def connected(registry: Registry) -> Iterator:
         mlflow.set_tracking_uri(uri)
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        reason = _without_credentials(" ".join(str(error).split()))[:300]
+        reason = without_credentials(" ".join(str(error).split()))[:300]
         raise RegistryError(
-            f"registry.tracking_uri={_without_credentials(uri)}",
+            f"registry.tracking_uri={without_credentials(uri)}",
             rule=f"MLflow failed ({reason})",
             remedy="check that the server runs, the address and the credentials",
         ) from error
@@ -54,6 +54,6 @@ def connected(registry: Registry) -> Iterator:
         mlflow.set_tracking_uri(previous)
 
 
-def _without_credentials(text: str) -> str:
+def without_credentials(text: str) -> str:
     """Take `user:password@` out of every address in a text that people and logs will see."""
     return re.sub(r"://\S*@", "://", text)

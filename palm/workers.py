@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 
 import palm.errors
-from palm.build_record import recorded
+from palm.build_record import record_owner, recorded
 from palm.errors import BuildError, PalmError, PreemptedError, StorageError
 from palm.progress import stage
 
@@ -72,6 +72,7 @@ def run_step(
     parsed = parse_config(config)
     try:
         with recorded(parsed.storage.root, name, label, identity=[label, values]) as record:
+            record_owner(parsed)
             check_snapshot(parsed, snapshot)
             answer = _run_step(name, config, values, paths)
             record.update({key: answer[key] for key in result})

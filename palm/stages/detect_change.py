@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.build_record import record_owner
 from palm.config import PortfolioConfig
 from palm.progress import stage
 from palm.registry.last_build import LastBuild, last_build
@@ -44,6 +45,7 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
         PalmError: an input cannot be read, or MLflow fails: that is never taken for "nothing has changed".
     """
     with stage("detect_change", config.name):
+        record_owner(config)
         check_design(config)
         change = _compare(config, take_snapshot(config), last_build(config.registry))
         body = "".join(f"- {line}\n" for line in change.lines)

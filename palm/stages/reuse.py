@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from palm.build_record import mark_use
+from palm.errors import StorageError
 from palm.storage.digest import value_digest
 from palm.storage.files import new_folder
 from palm.storage.store import Store
@@ -26,6 +28,7 @@ def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: 
         StorageError: the store fails.
     """
     key = f"{kind}-{value_digest(definition)[:12]}"
+    mark_use(store.root, key)
     with new_folder(destination) as folder:
         if store.fetch(key, folder):
             return True
@@ -34,5 +37,8 @@ def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: 
             # Another worker was first: everybody goes on with the same bytes.
             for path in list(folder.iterdir()):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-            store.fetch(key, folder)
+            if not store.fetch(key, folder):
+                raise StorageError(
+                    f"{store.root}/{key}", rule="was removed while it was made", remedy="run again, without removing"
+                )
         return False

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from palm.build_record import mark_use
 from palm.errors import BuildError, PalmError, PreemptedError, TrainingError
 from palm.stages.inputs import base_model_digest
 from palm.stages.train_processes import LastWords, last_words
@@ -88,6 +89,7 @@ def train_in_train_job(problem: Problem, folder: Path) -> dict:
 def _shared(store: Store, kind: str, folder: Path, digest: str) -> str:
     """Key of an entry with a folder's content, which all TrainJobs with the same inputs read; made if need be."""
     name = f"{kind}-{digest[:12]}"
+    mark_use(store.root, f"{INPUTS}/{name}")
     if name not in store.entries(INPUTS):
         store.publish(f"{INPUTS}/{name}", folder)
     return f"{INPUTS}/{name}"

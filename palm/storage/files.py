@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import errno
 import json
 import os
 import re
@@ -9,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from palm.errors import DataError, StorageError
+from palm.errors import DataError, PalmError, StorageError
 
 _NUMBERS = re.compile(r"\[\n\s*([-+.,\deE\s]+?)\s*\]")
 """A list of numbers as ``json.dumps`` indents it."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM_BYTES = 1 << 20
+"""With less than this free on a disk, room is why an error came that gives no reason."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -21,6 +26,9 @@ def write_text(path: Path, text: str) -> None:
     Args:
         path: destination; its folder is made if missing.
         text: the content.
+
+    Raises:
+        StorageError: it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +106,9 @@ def new_folder(destination: Path) -> Iterator[Path]:
 
     Yields:
         A temporary folder beside the destination, to be filled.
+
+    Raises:
+        StorageError: it cannot be made, or there was no room for what the block wrote.
     """
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -110,10 +121,40 @@ def new_folder(destination: Path) -> Iterator[Path]:
         if destination.is_dir() and not any(destination.iterdir()):
             destination.rmdir()
         os.rename(temporary, destination)
-    except BaseException:
+    except BaseException as error:
+        full = _lack_of_room(error, temporary)
         shutil.rmtree(temporary, ignore_errors=True)
+        if full is not None:
+            raise _not_writable(destination, full) from error
         raise
 
 
+@contextmanager
+def room_told() -> Iterator[None]:
+    """Tell of files for which there was no room, whoever wrote them, in one line.
+
+    Raises:
+        StorageError: there was no room for a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise _not_writable(Path(str(error.filename2 or error.filename or "a file")), error) from error
+
+
+def _lack_of_room(error: BaseException, folder: Path) -> OSError | None:
+    """The lack of room behind an error of whoever wrote into a folder."""
+    if isinstance(error, PalmError) or not isinstance(error, Exception):
+        return None
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return error
+    # Writers of weights have errors of their own, which do not all say why.
+    full = shutil.disk_usage(folder).free < _NO_ROOM_BYTES
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else None
+
+
 def _not_writable(path: Path, error: OSError) -> StorageError:
-    return StorageError(str(path), rule=f"cannot be written ({error.strerror})", remedy="choose another place")
+    remedy = "make room, or choose another place" if error.errno in _NO_ROOM else "choose another place"
+    return StorageError(str(path), rule=f"cannot be written ({error.strerror})", remedy=remedy)
