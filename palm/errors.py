@@ -82,6 +82,13 @@ class RegistryError(PalmError):
     """MLflow cannot be reached or refuses."""
 
 
+class ConflictError(RegistryError):
+    """Somebody else has changed the champion in the meantime."""
+
+    champion: str | None = None
+    """The version that is champion now."""
+
+
 class StorageError(PalmError):
     """A storage location cannot be read or written."""
 

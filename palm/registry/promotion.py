@@ -1,36 +1,92 @@
-"""The gate between `challenger` and `champion`."""
+"""From `challenger` to `champion`, after the gate has judged."""
+
+import json
 
 from palm.config import PortfolioConfig
+from palm.errors import ConflictError
 from palm.mlflow_connection import connected
-from palm.registry.register import CHAMPION
+from palm.registry.champion import alias_of, mended_alias, project
+from palm.registry.promotion_entry import PROMOTION, Entry
+from palm.registry.promotion_log import PromotionLog, Tail, conflict
 
-_PREVIOUS = "palm.previous_champion"
-VERDICT = "palm.verdict"
-"""Tag of a version that the gate has judged: ``promoted`` or ``refused``."""
+VERDICT, JUDGEMENT = "palm.verdict", "palm.judgement"
+"""Tags of a version that the gate has judged: ``promoted`` or ``refused``, and all that it said, as JSON."""
+PROMOTED, REFUSED = "promoted", "refused"
 
 
 def promote(config: PortfolioConfig, *, version: str, judgement: dict, who: str) -> dict:
-    """Give a version the alias `champion` if the gate let it pass."""
+    """Make a version champion if the gate has passed it and the champion is still the one it was compared with.
+
+    A second call, after a process was killed, finishes what the first began.
+
+    Args:
+        config: the configuration.
+        version: the registered version that was judged.
+        judgement: what the gate said: ``passed``, ``reason``, ``against`` (the champion it was compared with; null for
+            none), ``checks`` (each with ``name``, ``value``, ``bound``, ``limit``, ``passed``).
+        who: who promotes, for the log.
+
+    Returns:
+        ``promoted``, ``reason``, ``version``, ``previous_version`` (the champion before; null if none), ``checks``,
+        ``log_entry`` (its number; null if nothing was promoted).
+
+    Raises:
+        RegistryError: MLflow fails.
+        DamagedError: an entry of the log was deleted.
+    """
+    model = config.registry.model
     with connected(config.registry) as client:
-        previous = _previous_champion(client, config.registry.model, version)
-        if judgement["passed"]:
-            client.set_registered_model_alias(config.registry.model, CHAMPION, version)
-        verdict = "promoted" if judgement["passed"] else "refused"
-        client.set_model_version_tag(config.registry.model, version, VERDICT, verdict)
+        log = PromotionLog(client, model)
+        seen = log.tail()
+        if seen.head and seen.head.after == version:
+            mended_alias(client, model, log, seen.head)
+            if seen.head.gate.get("passed"):
+                _mark(client, model, version, PROMOTED, seen.head.gate)
+            return _promoted(seen.head)
+        champion = seen.head.after if seen.head else alias_of(client, model)
+        if not judgement["passed"]:
+            mended_alias(client, model, log, seen.head)
+            _mark(client, model, version, REFUSED, judgement)
+            return _not_promoted(version, judgement, judgement["reason"], champion)
+        try:
+            entry = _append(log, seen, champion, version, judgement, who)
+        except ConflictError as error:
+            return _not_promoted(version, judgement, str(error), error.champion)
+        project(client, model, log, entry)
+        _mark(client, model, version, PROMOTED, judgement)
+        return _promoted(entry)
+
+
+def _append(log: PromotionLog, seen: Tail, champion: str | None, version: str, judgement: dict, who: str) -> Entry:
+    if judgement["against"] != champion:
+        raise conflict(PROMOTION, version, expected=judgement["against"], found=champion)
+    return log.append(
+        seen, before=champion, after=version, kind=PROMOTION, why=judgement["reason"], who=who, gate=judgement
+    )
+
+
+def _mark(client, model: str, version: str, verdict: str, judgement: dict) -> None:
+    client.set_model_version_tag(model, version, JUDGEMENT, json.dumps(judgement, separators=(",", ":")))
+    client.set_model_version_tag(model, version, VERDICT, verdict)
+
+
+def _promoted(entry: Entry) -> dict:
     return {
-        "promoted": judgement["passed"],
-        "reason": judgement["reason"],
-        "version": version,
-        "checks": judgement["checks"],
-        "previous_version": None if previous is None else str(previous),
-        "log_entry": None,
+        "promoted": True,
+        "reason": entry.why,
+        "version": entry.after,
+        "previous_version": entry.before,
+        "checks": entry.gate.get("checks", []),
+        "log_entry": entry.number,
     }
 
 
-def _previous_champion(client, model: str, version: str) -> str | None:
-    """The champion before this version, also if an earlier attempt has promoted it already."""
-    champion = client.get_registered_model(model).aliases.get(CHAMPION)
-    if champion is not None and str(champion) == str(version):
-        return client.get_model_version(model, version).tags.get(_PREVIOUS) or None
-    client.set_model_version_tag(model, version, _PREVIOUS, str(champion or ""))
-    return champion
+def _not_promoted(version: str, judgement: dict, reason: str, champion: str | None) -> dict:
+    return {
+        "promoted": False,
+        "reason": reason,
+        "version": version,
+        "previous_version": champion,
+        "checks": judgement["checks"],
+        "log_entry": None,
+    }

@@ -1,0 +1,94 @@
+"""The alias `champion`: the projection of the promotion log that servers read."""
+
+from palm.config import Registry
+from palm.mlflow_connection import connected
+from palm.progress import log as logger
+from palm.registry.promotion_entry import Entry
+from palm.registry.promotion_log import PromotionLog
+from palm.registry.register import CHAMPION
+
+
+def current_champion(registry: Registry) -> str | None:
+    """Tell the champion, and mend the alias if it is not what the log says.
+
+    Args:
+        registry: where MLflow is, and the model's name.
+
+    Returns:
+        Its version; None if there is none.
+
+    Raises:
+        RegistryError: MLflow fails.
+        DamagedError: an entry of the log was deleted.
+    """
+    with connected(registry) as client:
+        log = PromotionLog(client, registry.model)
+        head = log.tail().head
+        mended_alias(client, registry.model, log, head)
+        return head.after if head else alias_of(client, registry.model)
+
+
+def alias_of(client, model: str) -> str | None:
+    """The version that has the alias `champion`.
+
+    Args:
+        client: an `MlflowClient`.
+        model: registered model of the portfolio; need not exist.
+
+    Returns:
+        Its number; None if there is none.
+    """
+    found = client.search_registered_models(f"name = '{model}'")
+    version = found[0].aliases.get(CHAMPION) if found else None
+    return None if version is None else str(version)
+
+
+def mended_alias(client, model: str, log: PromotionLog, head: Entry | None) -> str | None:
+    """Set the alias to what the log says, if it is another one: by hand, or because a writer was killed.
+
+    Args:
+        client: an `MlflowClient`.
+        model: registered model of the portfolio.
+        log: its log.
+        head: the log's head as it was read.
+
+    Returns:
+        What the alias was, empty for none; None if nothing had to be mended.
+    """
+    found = alias_of(client, model)
+    if head is None or found == head.after:
+        return None
+    logger.warning("%s: alias champion is %s, the log says %s; set", model, found or "absent", head.after)
+    project(client, model, log, head)
+    return found or ""
+
+
+def project(client, model: str, log: PromotionLog, head: Entry) -> None:
+    """Set the alias to the log's head, and again until the head is what was set.
+
+    Whoever sets the alias last has read the log after that, so a slow writer cannot leave an older champion.
+
+    Args:
+        client: an `MlflowClient`.
+        model: registered model of the portfolio.
+        log: its log.
+        head: the head as it was read or written.
+    """
+    while True:
+        _set_alias(client, model, head.after)
+        now = log.tail().head
+        if now is None or now.after == head.after:
+            return
+        head = now
+
+
+def _set_alias(client, model: str, version: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_registered_model_alias(model, CHAMPION, version)
+    except MlflowException as error:
+        # Two that both found no alias insert one: MLflow fails for the slower, who then finds it.
+        if "UNIQUE constraint" not in str(error) and "duplicate key" not in str(error):
+            raise
+        client.set_registered_model_alias(model, CHAMPION, version)
