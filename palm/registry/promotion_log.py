@@ -14,7 +14,7 @@ from palm.registry.model_versions import create_model_version
 from palm.registry.promotion_entry import Entry, entry_of
 from palm.registry.promotion_replay import Replay, replay
 
-_PAGE = 50
+_PAGE = 12
 _SOURCE = "palm:/promotion-log"
 """An entry has no files, but MLflow wants a source."""
 
