@@ -17,6 +17,7 @@ from palm.cluster_commands import commands as cluster
 from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
+from palm.registry_commands import commands as registry
 from palm.storage.files import room_told
 from palm.storage_commands import commands as storage
 
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(geometry)
 app.add_typer(cluster)
 app.add_typer(storage)
+app.add_typer(registry)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 

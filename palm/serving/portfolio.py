@@ -23,10 +23,9 @@ from palm.models.policies import PolicySet, is_adapter
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
 from palm.serving.router import Router
+from palm.serving.verification import ROUTING, verify_portfolio
 from palm.storage.digest import folder_digest, folder_digests
-from palm.storage.files import read_json, write_json
-
-ROUTING = "routing.json"
+from palm.storage.files import write_json
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,7 @@ class ServedPortfolio:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._routing = read_json(folder / ROUTING)
-        self._verify()
+        self._routing = verify_portfolio(folder)
         entries = self._routing["policies"]
         self.router = Router(
             tuple(self._routing["reward_names"]),
@@ -164,13 +162,3 @@ class ServedPortfolio:
                     remedy="restore the model that was used, or build the portfolio again",
                 )
             return load_model(folder, spec["dtype"])
-
-    def _verify(self) -> None:
-        found = folder_digests(self._folder)
-        for name, digest in self._routing["sha256"].items():
-            if found.get(name) != digest:
-                raise ModelError(
-                    f"portfolio file {name}",
-                    rule=f"sha256 is {found.get(name)}, recorded is {digest}",
-                    remedy="the registered version is damaged: register the portfolio again",
-                )

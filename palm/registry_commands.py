@@ -1,0 +1,148 @@
+"""The commands of `palm` that change or tell who is champion."""
+
+import getpass
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palm.geometry_commands import Json
+
+commands = typer.Typer()
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")]
+_WIDTH_OFF_A_TERMINAL = 160
+
+
+def this_person() -> str:
+    """Who runs the command, for the log: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container whose user id has no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+@commands.command()
+def promote(
+    config: ConfigPath,
+    version: Annotated[
+        str | None, typer.Option(metavar="N", help="Version; unset: the one with the alias challenger.")
+    ] = None,
+    reason: Reason = "",
+    override: Annotated[
+        bool, typer.Option("--override", help="Also if the gate has refused or never judged it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a registered version champion by hand, after its files were verified."""
+    from palm.config_file import load_config
+    from palm.registry.manual_promotion import promote_by_hand
+
+    loaded = load_config(config)
+    entry = promote_by_hand(loaded, version=version, why=reason, who=this_person(), override=override)
+    _tell(loaded.registry.model, entry, as_json)
+
+
+@commands.command()
+def rollback(
+    config: ConfigPath,
+    to: Annotated[
+        str | None, typer.Option(metavar="N", help="A version that was champion; unset: the one before.")
+    ] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Make an earlier champion champion again, after its files were verified; repeat it to go further back."""
+    from palm.config_file import load_config
+    from palm.registry.manual_promotion import rollback
+
+    loaded = load_config(config)
+    _tell(loaded.registry.model, rollback(loaded, to=to, why=reason, who=this_person()), as_json)
+
+
+@commands.command()
+def history(
+    config: ConfigPath,
+    everything: Annotated[bool, typer.Option("--all", help="Also attempts that lost to another.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show who was champion when, and why; check that the log is whole and the alias is what it says."""
+    from palm.config_file import load_config
+    from palm.registry.promotion_history import history
+
+    found = history(load_config(config))
+    if not everything:
+        found["entries"] = [entry for entry in found["entries"] if entry["valid"]]
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=_WIDTH_OFF_A_TERMINAL)
+    if found["entries"]:
+        console.print(_table(found["model"], found["entries"]))
+    else:
+        typer.echo(f"{found['model']}: nothing was promoted yet")
+    for line in found["problems"]:
+        typer.echo(f"problem: {line}")
+
+
+@commands.command()
+def repair(config: ConfigPath) -> None:
+    """Set the alias champion to what the log says, after a process was killed or somebody moved it by hand."""
+    from palm.config_file import load_config
+    from palm.registry.promotion_history import repair
+
+    for line in repair(load_config(config), who=this_person()) or ["nothing to repair"]:
+        typer.echo(line)
+
+
+def _tell(model: str, entry: dict, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    before = f"version {entry['from']}" if entry["from"] else "none"
+    typer.echo(f"{model}: champion is version {entry['to']}, was {before} (entry {entry['number']} of the log)")
+
+
+def _table(model: str, entries: list[dict]) -> Table:
+    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", "gate", title=model)
+    for entry in entries:
+        table.add_row(
+            *(
+                Text(text)
+                for text in (
+                    str(entry["number"]),
+                    entry["at"][:19].replace("T", " "),
+                    entry["who"],
+                    entry["kind"] if entry["valid"] else f"{entry['kind']}, lost",
+                    f"{entry['from'] or '–'} → {entry['to'] or '–'}",
+                    entry["why"],
+                    _gate(entry["gate"]),
+                )
+            )
+        )
+    return table
+
+
+def _gate(gate: dict) -> str:
+    """The gate's figures in one cell, e.g. ``ε 0.0977 ≤ 0.15``."""
+    return "; ".join(_check(check) for check in gate.get("checks", []))
+
+
+def _check(check: dict) -> str:
+    limit = "" if check.get("limit") is None else f" (limit {_number(check['limit'])})"
+    return f"{check['name']} {_number(check['value'])}{limit}{'' if check['passed'] else ' FAILED'}"
+
+
+def _number(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
