@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from palm.config import Registry
 from palm.mlflow_connection import connected
+from palm.registry.past_build import run_files
 from palm.registry.promotion import VERDICT
 from palm.registry.register import CHALLENGER, CHAMPION, SNAPSHOT_FILE
-from palm.registry.registered_build import run_files
 
 _NEWEST_FIRST = (CHALLENGER, CHAMPION)
 

@@ -14,7 +14,7 @@ import numpy as np
 from palm.config import PortfolioConfig
 from palm.models.policies import is_adapter
 from palm.progress import Stage, stage
-from palm.registry.registered_build import RegisteredBuild, champion_build, download_policies, newest_build
+from palm.registry.past_build import PastBuild, champion_build, download_policies, newest_build
 from palm.stages.earlier_policies import (
     CHAMPION,
     EVALUATIONS,
@@ -75,7 +75,7 @@ def plan_training(
     return {**plan, "kept": kept, "continued": continued, "anew": len(trainings) - kept - continued}
 
 
-def _adopted(config: PortfolioConfig, champion: RegisteredBuild | None, snapshot: str, weights: list) -> dict | None:
+def _adopted(config: PortfolioConfig, champion: PastBuild | None, snapshot: str, weights: list) -> dict | None:
     """The plan of a registered build of the same inputs, as long as all policies that it names are in the storage."""
     store = Store(config.storage.root)
     for build in (newest_build(config.registry), champion):
@@ -94,7 +94,7 @@ class _Planner:
     def __init__(
         self,
         config: PortfolioConfig,
-        champion: RegisteredBuild | None,
+        champion: PastBuild | None,
         base_model: Path,
         rollouts: Path,
         folder: Path,

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 from palm.config import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
+from palm.registry.past_build import PLAN_FILE, PORTFOLIO_FILE
 from palm.registry.register import SNAPSHOT_FILE, register
-from palm.registry.registered_build import PLAN_FILE, PORTFOLIO_FILE
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.stages.earlier_policies import PLAN

@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 from palm.config import Registry
 from palm.mlflow_connection import connected
-from palm.registry.register import CHALLENGER, CHAMPION, SNAPSHOT_FILE
+from palm.registry.champion import current_champion
+from palm.registry.register import CHALLENGER, SNAPSHOT_FILE
 from palm.storage.files import read_json
 
 PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
@@ -14,7 +15,7 @@ PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
 
 
 @dataclass(frozen=True)
-class RegisteredBuild:
+class PastBuild:
     """A registered portfolio and what it was made from.
 
     Attributes:
@@ -30,7 +31,7 @@ class RegisteredBuild:
     snapshot: dict | None
 
 
-def champion_build(registry: Registry) -> RegisteredBuild | None:
+def champion_build(registry: Registry) -> PastBuild | None:
     """The build whose portfolio is served.
 
     Args:
@@ -42,25 +43,25 @@ def champion_build(registry: Registry) -> RegisteredBuild | None:
     Raises:
         RegistryError: MLflow fails.
     """
-    return _build_behind(registry, CHAMPION)
+    return _build_of(registry, current_champion(registry))
 
 
-def newest_build(registry: Registry) -> RegisteredBuild | None:
-    """The build that was registered last, judged or not; as `champion_build`."""
-    return _build_behind(registry, CHALLENGER)
-
-
-def _build_behind(registry: Registry, alias: str) -> RegisteredBuild | None:
+def newest_build(registry: Registry) -> PastBuild | None:
+    """The build that was registered last, judged or not; arguments and result as of `champion_build`."""
     with connected(registry) as client:
-        if not client.search_registered_models(f"name = '{registry.model}'"):
-            return None
-        number = client.get_registered_model(registry.model).aliases.get(alias)
-        if number is None:
-            return None
+        found = client.search_registered_models(f"name = '{registry.model}'")
+        number = found[0].aliases.get(CHALLENGER) if found else None
+    return _build_of(registry, number)
+
+
+def _build_of(registry: Registry, number: str | None) -> PastBuild | None:
+    if number is None:
+        return None
+    with connected(registry) as client:
         version = client.get_model_version(registry.model, number)
         files = run_files(client, version.run_id, (PORTFOLIO_FILE, PLAN_FILE, SNAPSHOT_FILE))
     selection = files[PORTFOLIO_FILE]
-    return selection and RegisteredBuild(str(version.version), selection, files[PLAN_FILE], files[SNAPSHOT_FILE])
+    return selection and PastBuild(str(version.version), selection, files[PLAN_FILE], files[SNAPSHOT_FILE])
 
 
 def run_files(client, run_id: str | None, names: tuple[str, ...]) -> dict[str, dict | None]:
@@ -100,10 +101,10 @@ def download_policies(registry: Registry, version: str, destination: Path) -> di
     """
     import mlflow
 
-    from palm.serving.portfolio import ROUTING, ServedPortfolio
+    from palm.serving.verification import ROUTING, verify_portfolio
 
     with connected(registry):
         mlflow.artifacts.download_artifacts(f"models:/{registry.model}/{version}", dst_path=str(destination))
     folder = next(destination.rglob(ROUTING)).parent
-    ServedPortfolio(folder)
+    verify_portfolio(folder)
     return {entry["policy"]: folder / entry["folder"] for entry in read_json(folder / ROUTING)["policies"]}
