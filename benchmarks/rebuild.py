@@ -1,6 +1,6 @@
 """A rebuild after one of the quickstart's three rewards has changed, against a cold build.
 
-Builds with the rewards as they are, then with one changed: once with what is there, once in an empty storage. Prints the
+Builds with the rewards as they are, then with one changed: with what is there, and in an empty storage. Prints the
 comparison and writes it to its part of RESULTS.md. Takes about 15 minutes; on a busy machine it measures the load.
 """
 
@@ -49,7 +49,7 @@ def main(
 
 _NOTE = (
     "Device-seconds of training, and their share of the cold build's. Worst-case gap of each portfolio against all "
-    "policies of both builds on the same held-out prompts, under the changed reward, with its 95 % interval; `paired`: the "
+    "policies of both builds on the same prompts, under the changed reward, with its 95 % interval; `paired`: the "
     "rebuilt portfolio's gap less the cold one's on the same resampled prompts."
 )
 

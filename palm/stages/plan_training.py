@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from palm.build_record import mark_use
 from palm.config import PortfolioConfig
 from palm.models.policies import is_adapter
 from palm.progress import Stage, stage
@@ -177,6 +178,7 @@ class _Planner:
         folders = {}
         for name in names:
             folder = self._scratch / name
+            mark_use(self._store.root, name)
             if folder.exists() or self._store.fetch(name, folder):
                 folders[name] = folder
         missing = [name for name in names if name not in folders]

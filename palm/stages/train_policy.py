@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from palm import __version__
+from palm.build_record import mark_use
 from palm.config import PortfolioConfig
 from palm.errors import StorageError, TrainingError
 from palm.models.load import quiet_threads
@@ -92,6 +93,7 @@ def fetch_policy(config: PortfolioConfig, name: str, destination: Path) -> None:
         StorageError: it is not there any more.
     """
     store = Store(config.storage.root)
+    mark_use(store.root, name)
     with new_folder(destination) as folder:
         if not store.fetch(name, folder):
             raise StorageError(f"{store.root}/{name}", rule="is not there any more", remedy="run the build again")
