@@ -129,11 +129,11 @@ def test_resources_are_those_that_the_pipelines_ask_for():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
 def test_dependencies_are_those_of_the_project(folder):
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     metadata = read_metadata(folder)
     requirement = {
-        name: next(entry for entry in extras[extra] if re.match(rf"{name}\W", entry))
-        for name, extra in (("kfp", "cluster"), ("mlflow", "train"))
+        name: next(entry for entry in entries if re.match(rf"{name}\W", entry))
+        for name, entries in (("kfp", project["optional-dependencies"]["cluster"]), ("mlflow", project["dependencies"]))
     }
     assert [(entry.name, entry.version) for entry in metadata.dependencies.kubeflow] == [
         ("Pipelines", release(requirement["kfp"]))

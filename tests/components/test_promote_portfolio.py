@@ -9,12 +9,13 @@ from mini_pipeline import content, given, given_all, run_locally
 from components.promote_portfolio.component import promote_portfolio
 from palm.build_record import BUILD_VARIABLE
 from palm.config_file import parse_config
+from palm.stages.register_portfolio import register_portfolio
 from palm.storage.files import read_json
 
 Judged = NamedTuple("Judged", verdict=dsl.Artifact, gate=dsl.Markdown)
 
 
-def judged(build, config: str, folder: Path, monkeypatch) -> tuple[dsl.Artifact, str]:
+def judged(build, config: str, folder: Path, monkeypatch, *, registration=None) -> tuple[dsl.Artifact, str]:
     """The verdict, and what a person reads of it."""
 
     monkeypatch.setenv(BUILD_VARIABLE, "component")
@@ -23,7 +24,7 @@ def judged(build, config: str, folder: Path, monkeypatch) -> tuple[dsl.Artifact,
     def alone() -> Judged:
         task = promote_portfolio(
             config=config,
-            registration=given(dsl.Artifact, build.registration),
+            registration=given(dsl.Artifact, registration or build.registration),
             selection=given(dsl.Artifact, build.selection),
             evaluations=given_all(dsl.Dataset, build.evaluations),
             plan=given(dsl.Dataset, build.plan),
@@ -44,10 +45,25 @@ def test_promotes_what_the_library_promotes(build, config, tmp_path, monkeypatch
 
 
 def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path, monkeypatch):
-    parsed = parse_config(config)
-    epsilon = read_json(build.selection)["epsilon"]
-    strict = parsed.model_copy(update={"promotion": parsed.promotion.model_copy(update={"max_epsilon": 0.0})})
-    made, gate = judged(build, strict.to_json(), tmp_path, monkeypatch)
+    parsed, epsilon = parse_config(config), read_json(build.selection)["epsilon"]
+    strict = parsed.model_copy(
+        update={
+            "promotion": parsed.promotion.model_copy(update={"max_epsilon": 0.0}),
+            "registry": parsed.registry.model_copy(update={"model": "strict"}),
+        }
+    )
+    registration = tmp_path / "registration"
+    register_portfolio(
+        strict,
+        "component",
+        policies=build.policies,
+        base_model=build.base_model,
+        design=build.design,
+        selection=build.selection,
+        destination=registration,
+        plan=build.plan,
+    )
+    made, gate = judged(build, strict.to_json(), tmp_path, monkeypatch, registration=registration)
     assert epsilon > 0
     assert made.metadata["promoted"] is content(made)["promoted"] is False
     assert f"worst-case gap {epsilon:.4f}, bound " in made.metadata["reason"]

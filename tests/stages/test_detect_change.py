@@ -25,6 +25,7 @@ def register(config, workspace, snapshot, *, aliases, verdict=None):
         run = client.create_run(experiment).info.run_id
         if snapshot is not None:
             client.log_text(run, json.dumps(snapshot), "snapshot.json")
+        client.set_terminated(run)
         if not client.search_registered_models("name = 'small'"):
             client.create_registered_model("small")
         version = client.create_model_version(
@@ -61,6 +62,15 @@ def test_a_build_that_was_never_judged_does_not_count(config, workspace):
     change = detect_change(config, workspace / "changes.md")
     assert change.changed and change.lines == ["palm: 0.0.0 → 0.1.0"] and "version 1" in change.headline
     assert "- palm: 0.0.0 → 0.1.0\n" in (workspace / "changes.md").read_text()
+
+
+def test_a_build_that_was_judged_but_not_finished_is_done_again(config, workspace):
+    register(config, workspace, take_snapshot(config), aliases=["challenger", "champion"], verdict="promoted")
+    with connected(config.registry) as client:
+        (run,) = client.search_runs([client.get_experiment_by_name("small").experiment_id])
+        client.update_run(run.info.run_id, status="RUNNING")
+    change = detect_change(config, workspace / "changes.md")
+    assert change.changed and change.headline == "The build of version 1 of small did not come to its end"
 
 
 def test_a_champion_whose_inputs_nobody_recorded_is_not_taken_for_unchanged(config, workspace):
