@@ -135,6 +135,31 @@ def test_an_edit_changes_what_it_touches(old, new, changed):
     assert {name for name in REWARDS if before[name] != after[name]} == changed
 
 
+SHARED = [
+    ("A = []\ndef add(v): A.append(v)\ndef g(): add(1)\ndef f(): return A", "add(1)", True),
+    ("A = [1]\nB = A\ndef g(): B.append(1)\ndef f(): return A", "append(1)", True),
+    ("def h(s=[]): s.append(0); return s\ndef g(): return h(), 1\ndef f(): return h()", ", 1", True),
+    ("class S:\n    n = 0\ndef g(): S.n = 1\ndef f(): return S.n", "= 1", True),
+    ("import lib\ndef g(): lib.LEVEL = 1\ndef f(): return lib.LEVEL", "= 1", True),
+    ("import lib\ndef g(): lib.cache['a'] = 1\ndef f(): return lib.cache", "= 1", True),
+    ("from lib import cache\ndef g(): cache.update(a=1)\ndef f(): return cache", "a=1", True),
+    ("import random\ndef g(): random.shuffle([1])\ndef f(): return random.random()", "[1]", True),
+    ("from random import choice\ndef g(): choice([1])\ndef f(): return choice([0])", "[1]", True),
+    ("import numpy as np\ndef g(): np.random.seed(1)\ndef f(): return np.random.rand()", "(1)", True),
+    ("import numpy as np\ndef g(): return np.exp(1)\ndef f(): return np.log(2)", "(1)", False),
+    ("A = (5, 6)\ndef g(): return A[1]\ndef f(): return A", "[1]", False),
+    ("A = len({'a': 0})\ndef g(): return A + 1\ndef f(): return A", "+ 1", False),
+]
+
+
+@pytest.mark.parametrize(("text", "old", "changes"), SHARED)
+def test_what_another_function_does_counts_if_both_hold_on_to_the_same(text, old, changes):
+    edited = text.replace(old, old.replace("1", "2"))
+    assert edited != text
+    before, after = (function_source(version, "f", module="m") for version in (text, edited))
+    assert None not in (before, after) and (before != after) == changes
+
+
 @pytest.mark.parametrize(
     "text",
     [
