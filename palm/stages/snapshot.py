@@ -59,7 +59,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
     return {
         "palm": __version__,
         "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},
-        "prompts": {name: file_digest(local_file(place)) for name, place in config.prompts},
+        "prompts": {name: _file_digest(place, option=f"prompts.{name}") for name, place in config.prompts},
         "rewards": identities(config.rewards),
         "reward_order": config.reward_names,
         "metrics": identities(config.metrics),
@@ -122,7 +122,17 @@ def _base_model(config: PortfolioConfig) -> dict:
     spec = config.base_model
     if spec.tiny is None:
         return model_identity(spec.source, option="base_model.source")
-    return {"tiny": spec.tiny.model_dump(exclude={"corpus"}), "corpus": file_digest(local_file(spec.tiny.corpus))}
+    corpus = _file_digest(spec.tiny.corpus, option="base_model.tiny.corpus")
+    return {"tiny": spec.tiny.model_dump(exclude={"corpus"}), "corpus": corpus}
+
+
+def _file_digest(address: str, *, option: str) -> str:
+    try:
+        return file_digest(local_file(address))
+    except OSError as error:
+        raise DataError(
+            f"{option}={address}", rule=f"cannot be read ({error.strerror})", remedy="give the path of a JSONL file"
+        ) from error
 
 
 def _flat(value, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
