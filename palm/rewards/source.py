@@ -19,7 +19,7 @@ class RewardSource:
     Attributes:
         spec: its configuration; after calibration with all numbers of its normalisation.
         function: ``function(prompts, responses, **fields) -> one raw number per response``.
-        fingerprint: sha256 over what decides its values: weights files or source file, options, revision or version,
+        fingerprint: sha256 over what decides its values: weights files or source, options, revision or version,
             and the normalisation.
     """
 

@@ -104,6 +104,7 @@ def check_data(config: PortfolioConfig) -> Inputs:
         PalmError: one of them is not.
     """
     inputs = load_inputs(config)
+    _check_rewards_differ(inputs.rewards)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
     if config.training.samples and wanted > given:
         raise ConfigError(
@@ -127,6 +128,20 @@ def check_data(config: PortfolioConfig) -> Inputs:
     if embedding_model is not None and Path(embedding_model).is_absolute():
         embed_texts(Path(embedding_model), ["a probe"])
     return inputs
+
+
+def _check_rewards_differ(rewards: list[RewardSource]) -> None:
+    """Policies are named by what their rewards are: corners of two that are the same would be one policy."""
+    seen: dict[str, str] = {}
+    for source in rewards:
+        name = source.spec.name
+        other = seen.setdefault(source.fingerprint, name)
+        if other != name:
+            raise ConfigError(
+                f"rewards {other!r} and {name!r}",
+                rule="are the same reward under two names",
+                remedy="leave one out, and give the other the weight of both",
+            )
 
 
 def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path) -> dict:

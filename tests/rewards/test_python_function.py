@@ -76,6 +76,27 @@ def test_fingerprint_follows_source_function_and_normalisation(tmp_path):
     assert fingerprint("f", text, normalisation={"kind": "sigmoid"}) != first
 
 
+def test_another_function_of_the_file_is_no_part_of_the_fingerprint(tmp_path):
+    path = tmp_path / "r.py"
+    text = "LIMIT = 1\ndef f(prompts, responses): return [LIMIT]\ndef g(prompts, responses): return [0.0]\n"
+
+    def fingerprints(text: str) -> list[str]:
+        path.write_text(text)
+        return [load(f"python:{path}:{name}").fingerprint for name in "fg"]
+
+    first = fingerprints(text)
+    f, g = fingerprints(text.replace("0.0", "0.5"))
+    assert f == first[0] and g != first[1]
+    f, g = fingerprints(text.replace("LIMIT = 1", "LIMIT = 2"))
+    assert f != first[0] and g == first[1]
+    # What was a plain function is another thing now, whatever its text.
+    f, g = fingerprints(text + "import functools\nf = functools.partial(f)\n")
+    assert f != first[0]
+    # The file is what was written, in whatever encoding it says.
+    path.write_bytes("# coding: latin-1\ndef f(prompts, responses): return [len('ä')]\n".encode("latin-1"))
+    assert load(f"python:{path}:f").function([], []) == [1]
+
+
 @pytest.mark.parametrize(
     ("uri", "words"),
     [

@@ -2,7 +2,8 @@ import pytest
 from conftest import edit_config
 
 from palm.config_file import load_config
-from palm.stages.inputs import BASE_MODEL_RECORD, load_inputs, scoring_definition
+from palm.errors import ConfigError
+from palm.stages.inputs import BASE_MODEL_RECORD, check_data, load_inputs, scoring_definition
 from palm.storage.files import write_json
 
 LENGTH = {"name": "length", "uri": "python:rewards.py:length"}
@@ -40,3 +41,11 @@ def test_a_metric_that_becomes_a_reward_is_scored_anew(workspace):
     before = scoring_definition(config, load_inputs(config), workspace)
     config = load_config(edit_config(workspace, metrics=[], rewards=[LENGTH, VOWELS, THIRD]))
     assert scoring_definition(config, load_inputs(config), workspace) != before
+
+
+def test_one_reward_under_two_names_is_refused(workspace):
+    config = load_config(edit_config(workspace, rewards=[LENGTH, VOWELS, THIRD]))
+    with pytest.raises(ConfigError, match="rewards 'length' and 'third': are the same reward under two names"):
+        check_data(config)
+    scaled = {**THIRD, "normalisation": {"kind": "minmax", "low": 0, "high": 2}}
+    check_data(load_config(edit_config(workspace, rewards=[LENGTH, VOWELS, scaled])))

@@ -128,7 +128,7 @@ def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
         ],
     )
     with pytest.raises(Exception, match="reward 'late' gave None"):
-        train(built, "policy", training__warm_start="none")
+        train(built, "policy", (0.5, 0.5), training__warm_start="none")
     assert not (built / "policy").exists()
     assert not list((built / "store").glob("policy-*"))
 
