@@ -45,7 +45,7 @@ def test_an_error_in_one_of_them_is_told(trained, built):
     shutil.rmtree(built / "rollouts")
     sample_reference(config, built / "base", built / "rollouts")
     with pytest.raises(TrainingError, match="by 2 processes: failed with exit code 1 .*reward 'late' gave None"):
-        trained("policy", **{"training": {**TOGETHER["training"], "warm_start": "none"}})
+        trained("policy", (0.5, 0.5), **{"training": {**TOGETHER["training"], "warm_start": "none"}})
     assert not (built / "policy").exists()
 
 
