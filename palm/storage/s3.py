@@ -131,7 +131,19 @@ def s3_upload(files: Mapping[str, Path]) -> None:
         files: address to file.
     """
     with _transfer() as transfer:
-        _at_once(lambda entry: transfer.upload_file(str(entry[1]), *split_s3(entry[0])), files.items())
+        _at_once(lambda entry: _upload(transfer, str(entry[1]), *split_s3(entry[0])), files.items())
+
+
+def _upload(transfer, path: str, bucket: str, key: str) -> None:
+    from boto3.exceptions import S3UploadFailedError
+
+    try:
+        transfer.upload_file(path, bucket, key)
+    except S3UploadFailedError as error:
+        if "NoSuchUpload" not in str(error):
+            raise
+        # The end of an upload in parts was told twice, because the first answer was lost.
+        transfer.upload_file(path, bucket, key)
 
 
 def s3_download(uri: str, destination: Path) -> None:

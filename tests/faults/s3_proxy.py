@@ -1,0 +1,166 @@
+"""A proxy before an S3 server that lets requests fail the way networks and busy servers do."""
+
+import http.client
+import io
+import re
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+TRANSIENT = (
+    "500",
+    "503",
+    "delay",
+    "dribble",
+    "reset before",  # The connection is reset before the server has seen the request,
+    "reset after",  # and after it has done it: the answer is lost.
+    "truncate",
+)
+"""The faults that there are."""
+
+PERMANENT = ("500", "503", "reset before", "reset after", "truncate")
+"""Those after which no answer arrives whole."""
+
+_CODES = {"500": (500, "InternalError"), "503": (503, "SlowDown")}
+_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
+
+
+@dataclass
+class Rule:
+    """What is done to requests.
+
+    Attributes:
+        fault: one of `TRANSIENT`.
+        method: regular expression.
+        target: regular expression, searched in path and query.
+        first: number of the first matching request that it is done to, from 1.
+        times: to how many.
+        seen: matching requests so far.
+        done: how many it was done to.
+    """
+
+    fault: str
+    method: str = ".*"
+    target: str = ""
+    first: int = 1
+    times: float = 1
+    seen: int = 0
+    done: int = 0
+
+
+@dataclass
+class S3Proxy:
+    """The proxy: give its address to clients, and rules to it.
+
+    Attributes:
+        server: address of the S3 server.
+        rules: what is done to which requests.
+        requests: ``METHOD target`` of all requests.
+    """
+
+    server: str
+    rules: list[Rule] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    address: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fault_of(self, method: str, target: str) -> str | None:
+        with self.lock:
+            self.requests.append(f"{method} {target}")
+            for rule in self.rules:
+                if re.fullmatch(rule.method, method) and re.search(rule.target, target):
+                    rule.seen += 1
+                    if rule.first <= rule.seen < rule.first + rule.times:
+                        rule.done += 1
+                        return rule.fault
+        return None
+
+
+@contextmanager
+def s3_proxy(server: str):
+    """Run a proxy before the server at an address."""
+    proxy = S3Proxy(server)
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
+    httpd.daemon_threads = True
+    proxy.address = f"http://127.0.0.1:{httpd.server_address[1]}"
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    proxy: S3Proxy
+
+    def handle_request(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.proxy.fault_of(self.command, self.path)
+        if fault == "reset before":
+            return self._reset()
+        if fault in _CODES:
+            code, name = _CODES[fault]
+            text = b"" if self.command == "HEAD" else f"<Error><Code>{name}</Code></Error>".encode()
+            return self._answer(code, [("Content-Type", "application/xml")], len(text), [text])
+        if fault == "delay":
+            time.sleep(0.1)
+        status, headers, content = self._forward(body)
+        if fault == "reset after":
+            return self._reset()
+        size = int(dict(headers).get("content-length", len(content)))
+        if fault == "truncate":
+            if not content:  # Nothing but the head can be cut.
+                return self._reset()
+            self._answer(status, headers, size, [content[: len(content) // 2]])
+            return self._reset()
+        pieces = [content[i : i + 1 + len(content) // 8] for i in range(0, len(content), 1 + len(content) // 8)]
+        self._answer(status, headers, size, pieces if fault == "dribble" else [content], pause=fault == "dribble")
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_request
+
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        parts = urlsplit(self.proxy.server)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+        try:
+            headers = {key: value for key, value in self.headers.items() if key.lower() != "expect"}
+            connection.request(self.command, self.path, body=body, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, [(key.lower(), value) for key, value in answer.getheaders()], answer.read()
+        finally:
+            connection.close()
+
+    def _answer(self, status: int, headers: list, size: int, pieces: list[bytes], *, pause: bool = False) -> None:
+        self.send_response_only(status)
+        for key, value in headers:
+            if key.lower() not in _HOP_BY_HOP:
+                self.send_header(key, value)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            if pause:
+                time.sleep(0.005)
+
+    def _reset(self) -> None:
+        self.wfile.flush()
+        # Closed without lingering, which sends RST instead of FIN; the answer so far must arrive before.
+        time.sleep(0.01)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+        # What the base class does afterwards needs files that can still be closed.
+        self.rfile, self.wfile = io.BytesIO(), io.BytesIO()
+
+    def log_message(self, *_arguments) -> None:
+        pass
