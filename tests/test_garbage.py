@@ -21,6 +21,7 @@ from palm.errors import DamagedError, RegistryError
 from palm.garbage import _carry_out, collect_garbage
 from palm.garbage_rules import Rules
 from palm.stages.reuse import reuse_or_make
+from palm.storage.inventory import UnfinishedUpload
 from palm.storage.records import Records
 from palm.storage.s3 import s3_client
 from palm.storage.store import Store
@@ -357,3 +358,13 @@ def test_marks_outside_of_a_build_are_not_made(config, monkeypatch):
     mark_use(config.storage.root, entry(0))
     record_owner(config)
     assert not Path(config.storage.root).exists()
+
+
+def test_an_upload_in_parts_that_may_be_going_on_is_kept():
+    """S3 stand-ins do not tell when one began, so this asks the rules."""
+    rules = Rules({}, {}, 7, now=100 * DAY)
+    asked = {
+        name: rules.judge_upload(UnfinishedUpload(name, "id", age * DAY)).removed
+        for name, age in ((f"{entry(0)}/sha256-0", 92), (f"{entry(1)}/sha256-0", 94), ("inputs/0/x", 1), ("mine/x", 1))
+    }
+    assert list(asked.values()) == [True, False, False, False]

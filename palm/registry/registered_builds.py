@@ -9,14 +9,13 @@ from palm.mlflow_connection import connected
 _BUILD_TAGS = ("palm.build_id", "palm.build_ids")
 """Of a version: the build that made it; all builds that found the same, separated by commas."""
 
-_PAGE = 200
 
-
-def registered_builds(registry: Registry) -> dict[str, str]:
+def registered_builds(registry: Registry, *, page_size: int = 200) -> dict[str, str]:
     """Read which builds are registered.
 
     Args:
         registry: where MLflow is, and the model's name.
+        page_size: how many versions are asked for at once.
 
     Returns:
         Build to the number of a version that names it.
@@ -36,7 +35,7 @@ def registered_builds(registry: Registry) -> dict[str, str]:
     with connected(registry) as client:
         while page is None or page.token:
             page = client.search_model_versions(
-                f"name = '{registry.model}'", max_results=_PAGE, page_token=None if page is None else page.token
+                f"name = '{registry.model}'", max_results=page_size, page_token=None if page is None else page.token
             )
             for version in page:
                 for tag in _BUILD_TAGS:

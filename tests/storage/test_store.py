@@ -162,3 +162,15 @@ def test_a_manifest_that_leads_out_of_its_entry_is_refused(work, tmp_path):
     path.write_text(path.read_text().replace("a.txt", "../a.txt"))
     with pytest.raises(DamagedError, match="leads out of the entry"):
         store.fetch("entry", tmp_path / "out")
+
+
+def test_an_empty_folder_stays_as_it_was_when_nothing_is_fetched(root, work, tmp_path):
+    store, out = Store(root), tmp_path / "out"
+    out.mkdir()
+    assert not store.fetch("entry", out) and list(out.iterdir()) == []
+    store.publish("entry", work)
+    assert store.fetch("entry", out) and len(list(out.iterdir())) == 2
+
+
+def test_the_same_files_published_again_are_the_entry(root, work):
+    assert Store(root).publish("entry", work) and Store(root).publish("entry", work)
