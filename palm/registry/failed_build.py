@@ -2,12 +2,12 @@
 
 from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
-from palm.registry.register import find_or_create_build_run
+from palm.registry.build_runs import MADE_BY, POLICY, build_tag, find_or_create_run, find_runs, lineage_tags
 from palm.registry.tracking import ensure_experiment
 
 
 def record_failed_build(config: PortfolioConfig, *, build_id: str, note: str) -> None:
-    """Mark the run of a build as failed; make the run if the build did not come that far.
+    """Mark the run of a build as failed; make one if the build did not come that far, or came to a finished one.
 
     Args:
         config: the configuration.
@@ -20,7 +20,15 @@ def record_failed_build(config: PortfolioConfig, *, build_id: str, note: str) ->
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
     with connected(config.registry) as client:
-        experiment = ensure_experiment(client, config.registry)
-        run = find_or_create_build_run(client, experiment, config.name, build_id)
+        run = _run_of(client, ensure_experiment(client, config.registry), config.name, build_id)
         client.set_tag(run, MLFLOW_RUN_NOTE, note)
         client.set_terminated(run, status="FAILED")
+
+
+def _run_of(client, experiment: str, name: str, build_id: str) -> str:
+    for run in find_runs(client, experiment, {build_tag(build_id): "true"}):
+        # An earlier build of the same content may have come to its end in this run.
+        if POLICY not in run.data.tags and run.info.status != "FINISHED":
+            return run.info.run_id
+    tags = {MADE_BY: build_id, "palm.failed": "true"}
+    return find_or_create_run(client, experiment, f"{name} {build_id}", tags, lineage_tags(build_id))

@@ -1,16 +1,20 @@
-"""One model version per portfolio, one parent run per build, one child run per policy."""
+"""One model version per content, one parent run, one child run per policy."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
+from palm.registry.build_runs import POLICY, build_tag, find_or_create_run, keep_one_of_each, lineage_tags
+from palm.registry.content import CONTENT, content_digest
+from palm.registry.run_records import log_build, log_policy
 from palm.registry.tracking import ensure_experiment
+from palm.registry.version import find_version, make_version
+from palm.serving.verification import ROUTING
+from palm.storage.files import read_json
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 SNAPSHOT_FILE = "snapshot.json"
 """Artifact of a build's run: what the build was made from."""
-_BUILD, _POLICY = "palm.build_id", "palm.policy"
 
 
 def register(
@@ -22,11 +26,14 @@ def register(
     logs: dict[str, list[dict]],
     artifacts: list[Path],
 ) -> dict:
-    """Record a build in MLflow and register its portfolio under the alias `challenger`.
+    """Record a build in MLflow and register its portfolio under the alias `challenger`; its run stays open.
+
+    A second call with the same content finds what the first one made, or goes on where it was killed, whichever build
+    calls; so do calls at the same time.
 
     Args:
         config: the configuration.
-        build_id: names the build; a second call with the same one finds what the first made.
+        build_id: names the build.
         portfolio: portfolio folder (`palm.serving.portfolio`).
         selection: content of portfolio.json, with every policy's evaluation.
         logs: policy name to its training log.
@@ -38,163 +45,69 @@ def register(
     Raises:
         RegistryError: MLflow fails.
     """
+    model = config.registry.model
+    content = content_digest(read_json(portfolio / ROUTING), artifacts)
     with connected(config.registry) as client:
         experiment = ensure_experiment(client, config.registry)
-        parent = find_or_create_build_run(client, experiment, config.name, build_id)
-        _log_build(client, parent, config, selection, artifacts)
-        for record in selection["policies"]:
-            _log_policy(
-                client,
-                experiment,
-                parent,
-                build_id,
-                record,
-                record["policy"] in selection["portfolio"],
-                logs[record["policy"]],
-            )
-        number = _find_version(client, config.registry.model, build_id)
-        if number is None:
-            number = _log_version(client, config, parent, build_id, portfolio, selection)
-        client.set_registered_model_alias(config.registry.model, CHALLENGER, number)
-    return {"model": config.registry.model, "version": str(number), "run_id": parent, "aliases": [CHALLENGER]}
+        version = find_version(client, model, content)
+        if version is None:
+            version = _make(client, config, experiment, content, build_id, portfolio, selection, logs, artifacts)
+        keep_one_of_each(client, experiment, content, version.run_id)
+        _leave_build(client, model, version, build_id)
+        client.set_registered_model_alias(model, CHALLENGER, version.version)
+    return {"model": model, "version": str(version.version), "run_id": version.run_id, "aliases": [CHALLENGER]}
 
 
 def finish_build(config: PortfolioConfig, *, run_id: str, files: list[Path]) -> None:
-    """End a build's run with its report."""
+    """Keep the last files of a build with its run, and end the run.
+
+    Args:
+        config: the configuration.
+        run_id: the run that `register` has named.
+        files: the report and its data.
+
+    Raises:
+        RegistryError: MLflow fails.
+    """
     with connected(config.registry) as client:
         for path in files:
             client.log_artifact(run_id, str(path))
         client.set_terminated(run_id)
 
 
-def find_or_create_build_run(client, experiment: str, name: str, build_id: str) -> str:
-    """The run of a build, which the runs of its policies have as their parent.
+def _make(client, config, experiment, content, build_id, portfolio, selection, logs, artifacts):
+    from mlflow.exceptions import MlflowException
 
-    Args:
-        client: an `MlflowClient`.
-        experiment: id of the experiment.
-        name: name of the portfolio.
-        build_id: names the build.
-
-    Returns:
-        The run's id.
-    """
-    return _find_or_create_run(client, experiment, f"{name} {build_id}", {_BUILD: build_id})
-
-
-def _find_or_create_run(client, experiment: str, name: str, tags: dict[str, str]) -> str:
-    # A retried task must find the run of its first attempt instead of making a twin.
-    query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    found = [run for run in client.search_runs([experiment], query) if _POLICY in tags or _POLICY not in run.data.tags]
-    if found:
-        return found[0].info.run_id
-    return client.create_run(experiment, run_name=name, tags=tags).info.run_id
-
-
-def _log_build(client, run: str, config: PortfolioConfig, selection: dict, artifacts: list[Path]) -> None:
-    from mlflow.entities import Metric, Param
-
-    metrics = {
-        "epsilon": selection["epsilon"],
-        "epsilon_bound": selection["epsilon_bound"],
-        "additive_gap": selection["additive_gap"],
-        "policies_trained": len(selection["policies"]),
-        "portfolio_size": len(selection["portfolio"]),
-    }
-    params = {
-        "beta": config.beta,
-        "design": config.design.strategy,
-        "design_epsilon": config.design.epsilon,
-        "design_delta": config.design.delta,
-        "selection": selection["method"],
-        "delta": selection["delta"],
-        "backend": config.training.backend,
-        "base_model": config.base_model.source,
-    }
-    client.log_batch(
-        run,
-        metrics=[Metric(key, float(value), 0, 0) for key, value in metrics.items()],
-        params=[Param(key, str(value)) for key, value in params.items()],
-    )
-    for path in artifacts:
-        client.log_artifact(run, str(path))
+    try:
+        run = find_or_create_run(
+            client, experiment, f"{config.name} {build_id}", {CONTENT: content}, lineage_tags(build_id)
+        )
+        log_build(client, run, config, selection, artifacts)
+        for record in selection["policies"]:
+            chosen = record["policy"] in selection["portfolio"]
+            child = _policy_run(client, experiment, run, content, build_id, record["policy"])
+            log_policy(client, child, record, chosen, logs[record["policy"]])
+        return make_version(
+            client, config, run=run, content=content, build_id=build_id, portfolio=portfolio, selection=selection
+        )
+    except MlflowException:
+        # Whoever makes the same at the same time and is first deletes the runs that this one was filling.
+        first = find_version(client, config.registry.model, content)
+        if first is None:
+            raise
+        return first
 
 
-def _log_policy(
-    client, experiment: str, parent: str, build_id: str, record: dict, chosen: bool, log: list[dict]
-) -> None:
-    from mlflow.entities import Metric, Param
+def _policy_run(client, experiment: str, parent: str, content: str, build_id: str, policy: str) -> str:
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    tags = {_BUILD: build_id, _POLICY: record["policy"], MLFLOW_PARENT_RUN_ID: parent}
-    run = _find_or_create_run(client, experiment, record["policy"], tags)
-    values = {f"reward/{name}": entry["mean"] for name, entry in record["rewards"].items()}
-    values |= {f"metric/{name}": entry["mean"] for name, entry in record["metrics"].items()}
-    means = ("objective", "objective_reference", "objective_optimum", "gain", "kl", "response_tokens")
-    values |= {key: record[key]["mean"] for key in means}
-    values |= {f"{key}_standard_error": record[key]["standard_error"] for key in ("objective", "gain")}
-    values |= {
-        key: record[key]
-        for key in ("share_of_gain", "effective_sample_size", "smallest_effective_sample_size", "truncation_rate")
-        if record[key] is not None
-    }
-    values["vendi_score"] = record["diversity"]["vendi_score"]["mean"]
-    metrics = [Metric(key, float(value), 0, 0) for key, value in values.items()]
-    for entry in log:
-        metrics += [
-            Metric(f"train/{key}", float(entry[key]), 0, int(entry["step"]))
-            for key in ("loss", "reward", "kl")
-            if key in entry
-        ]
-    params = [
-        Param(f"weight/{name}", f"{weight:.6f}")
-        for name, weight in zip(record["rewards"], record["weights"], strict=True)
-    ]
-    for start in range(0, len(metrics), 1000):
-        client.log_batch(run, metrics=metrics[start : start + 1000])
-    client.log_batch(run, params=params)
-    client.set_tag(run, "palm.in_portfolio", str(chosen).lower())
-    client.set_terminated(run)
+    tags = {CONTENT: content, POLICY: policy, MLFLOW_PARENT_RUN_ID: parent}
+    return find_or_create_run(client, experiment, policy, tags, lineage_tags(build_id))
 
 
-def _find_version(client, model: str, build_id: str) -> str | None:
-    found = client.search_model_versions(f"name = '{model}'")
-    return next((entry.version for entry in found if entry.tags.get(_BUILD) == build_id), None)
-
-
-def _log_version(client, config: PortfolioConfig, run: str, build_id: str, portfolio: Path, selection: dict) -> str:
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import Array
-
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "prompt"), ColSpec(Array(DataType.double), "weights")]),
-        outputs=Schema([ColSpec(DataType.string, "policy"), ColSpec(DataType.string, "response")]),
-        params=ParamSchema(
-            [
-                ParamSpec("seed", DataType.long, 0),
-                ParamSpec("temperature", DataType.double, 1.0),
-                ParamSpec("max_new_tokens", DataType.long, 0),
-            ]
-        ),
-    )
-    with mlflow.start_run(run_id=run):
-        info = mlflow.pyfunc.log_model(
-            name="portfolio",
-            python_model=str(Path(__file__).with_name("portfolio_model.py")),
-            artifacts={"portfolio": str(portfolio)},
-            signature=signature,
-            pip_requirements=[
-                f"{name}=={version(name).partition('+')[0]}"
-                for name in ("palm", "torch", "transformers", "peft", "mlflow")
-            ],
-        )
-    if not client.search_registered_models(f"name = '{config.registry.model}'"):
-        client.create_registered_model(
-            config.registry.model, description="Portfolios of aligned policies; one version is one portfolio."
-        )
-    tags = {_BUILD: build_id, "palm.epsilon": f"{selection['epsilon']:.6f}", "palm.delta": str(selection["delta"])}
-    return client.create_model_version(
-        config.registry.model, source=info.model_uri, run_id=run, tags=tags, model_id=info.model_id
-    ).version
+def _leave_build(client, model: str, version, build_id: str) -> None:
+    """Note the build on the version and its run; a run that a failed build has ended goes on."""
+    client.set_model_version_tag(model, version.version, build_tag(build_id), "true")
+    client.set_tag(version.run_id, build_tag(build_id), "true")
+    if client.get_run(version.run_id).info.status not in ("RUNNING", "FINISHED"):
+        client.update_run(version.run_id, status="RUNNING")

@@ -15,7 +15,10 @@ from palm.cli import app
 from palm.config_file import load_config
 from palm.errors import ModelError, RegistryError, WeightsError
 from palm.registry.answer import answer
+from palm.registry.build_runs import builds_of
+from palm.registry.failed_build import record_failed_build
 from palm.registry.promotion import promote
+from palm.registry.register import finish_build
 from palm.serving.portfolio import ServedPortfolio
 from palm.serving.router import Router
 from palm.stages.evaluate_policy import evaluate_policy
@@ -53,8 +56,9 @@ def built(workspace):
     return workspace, config, policies
 
 
-def register(built, build_id="build-1"):
+def register(built, build_id="build-1", design=None):
     folder, config, policies = built
+    (folder / "design.json").write_text(json.dumps(design or {}))
     return register_portfolio(
         config,
         build_id=build_id,
@@ -83,30 +87,55 @@ def test_one_version_one_parent_one_child_a_policy_and_a_retry_adds_nothing(buil
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
     assert [run.info.run_id for run in parents] == [first["run_id"]]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {first["run_id"]}
-    assert len(children) == 3 and {run.info.status for run in runs} == {"FINISHED"}
+    assert len(children) == 3 and {run.info.status for run in children} == {"FINISHED"}
+    assert [run.info.status for run in parents] == ["RUNNING"]
     for run in children:
         assert {"objective", "kl", "reward/length", "reward/vowels", "train/loss"} <= run.data.metrics.keys()
         assert {"weight/length", "weight/vowels"} <= run.data.params.keys()
-    assert register(built, "build-2")["version"] == "2"
+    other = register(built, "build-2", {"changed": True})
+    assert other["version"] == "2" and other["run_id"] != first["run_id"]
     assert str(mlflow_client.get_model_version_by_alias(config.registry.model, "challenger").version) == "2"
 
 
-def test_the_gate_promotes_or_says_why_not(built):
+def test_another_build_of_the_same_content_comes_to_the_same_version_and_run(built):
+    folder, config, policies = built
+    first = register(built)
+    # What a second build has from the store: the same policies, marked as reused.
+    for policy in policies:
+        record = json.loads((policy / "policy.json").read_text())
+        (policy / "policy.json").write_text(json.dumps({**record, "reused": True, "training_seconds": 0.5}))
+    assert register(built, "build-2") == first
+    mlflow_client = client(config)
+    version = mlflow_client.get_model_version(config.registry.model, first["version"])
+    assert version.tags["palm.build_id"] == "build-1" and builds_of(version.tags) == ["build-1", "build-2"]
+    assert "certified worst-case gap" in version.description and first["run_id"] in version.description
+    run = mlflow_client.get_run(first["run_id"])
+    assert builds_of(run.data.tags) == ["build-1", "build-2"]
+    weights = next(policies[0].rglob("adapter_model.safetensors"))
+    weights.write_bytes(weights.read_bytes() + b" ")
+    chosen = json.loads((folder / "portfolio.json").read_text())["portfolio"]
+    in_portfolio = json.loads((policies[0] / "policy.json").read_text())["policy"] in chosen
+    assert (register(built, "build-3") == first) is not in_portfolio
+
+
+def test_the_run_of_a_build_ends_with_its_report_or_its_failure(built):
     folder, config, _ = built
-    registered = register(built)
-    strict = load_config(edit_config(folder, promotion__max_epsilon=0.01))
-    refused = promote(strict, version=registered["version"], epsilon=0.02, guards={})
-    assert not refused["promoted"] and "0.0200 exceeds promotion.max_epsilon=0.01" in refused["reason"]
-    assert "champion" not in client(config).get_registered_model(config.registry.model).aliases
-    accepted = promote(strict, version=registered["version"], epsilon=0.01, guards={})
-    assert accepted["promoted"] and accepted["previous_version"] is None
-    assert str(client(config).get_model_version_by_alias(config.registry.model, "champion").version) == "1"
-    second = register(built, "build-2")
-    kept = promote(strict, version=second["version"], epsilon=0.02, guards={})
-    assert "version 1 stays champion" in kept["reason"] and kept["previous_version"] == "1"
-    marked = promote(strict, version=second["version"], epsilon=0.0, guards={"policy-b": "KL is 9 nats at step 3"})
-    assert not marked["promoted"] and "policy-b is marked by a guard of its training: KL is 9" in marked["reason"]
-    assert str(client(config).get_model_version_by_alias(config.registry.model, "champion").version) == "1"
+    first = register(built)
+    (folder / "report.html").write_text("<p>fine</p>")
+    record_failed_build(config, build_id="build-1", note="the report failed")
+    mlflow_client = client(config)
+    assert mlflow_client.get_run(first["run_id"]).info.status == "FAILED"
+    assert register(built) == first and mlflow_client.get_run(first["run_id"]).info.status == "RUNNING"
+    finish_build(config, run_id=first["run_id"], files=[folder / "report.html"])
+    assert mlflow_client.get_run(first["run_id"]).info.status == "FINISHED"
+    assert "report.html" in {entry.path for entry in mlflow_client.list_artifacts(first["run_id"])}
+    # A later build of the same content that fails has a run of its own: the finished one stays what it was.
+    assert register(built, "build-2") == first
+    record_failed_build(config, build_id="build-2", note="the gate failed")
+    record_failed_build(config, build_id="build-2", note="the gate failed")
+    runs = mlflow_client.search_runs([mlflow_client.get_run(first["run_id"]).info.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert sorted(run.info.status for run in parents) == ["FAILED", "FINISHED"]
 
 
 LOAD = """
@@ -122,7 +151,8 @@ print("ANSWERS" + json.dumps(loaded.predict(rows, params={"seed": 3}).to_dict("r
 def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(built):
     folder, config, _ = built
     registered = register(built)
-    promote(config, version=registered["version"], epsilon=0.0, guards={})
+    judgement = {"passed": True, "reason": "good", "against": None, "checks": []}
+    promote(config, version=registered["version"], judgement=judgement, who="test")
     selection = json.loads((folder / "portfolio.json").read_text())
     records = {record["policy"]: record["value_vector"] for record in selection["policies"]}
     names = tuple(selection["portfolio"])
