@@ -1,0 +1,112 @@
+"""palm promote, rollback, history and repair, as a person types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import edit_config
+from registry.conftest import judged, small_logs, small_selection, write_small_portfolio
+from typer.testing import CliRunner
+
+from palm.cli import app
+from palm.config_file import load_config
+from palm.registry.promotion import promote
+from palm.registry.register import register
+
+
+class Desk:
+    """A person at a terminal, and a registry of three portfolios."""
+
+    def __init__(self, workspace: Path):
+        self.path = edit_config(workspace)
+        self.config = load_config(self.path)
+        for number in "123":
+            folder = workspace / f"portfolio-{number}"
+            register(
+                self.config,
+                build_id=f"build-{number}",
+                portfolio=write_small_portfolio(folder, f"weights {number}"),
+                selection=small_selection(),
+                logs=small_logs(),
+                artifacts=[folder / "routing.json"],
+            )
+
+    def palm(self, *arguments: str):
+        command, *rest = arguments
+        return CliRunner().invoke(app, [command, str(self.path), *rest])
+
+    def fails(self, *arguments: str) -> str:
+        result = self.palm(*arguments)
+        assert result.exit_code == 1 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+        return result.stderr
+
+    def champion(self) -> str:
+        return json.loads(self.palm("history", "--json").stdout)["alias"]
+
+    def gate(self, version: str, against: str | None, passed: bool = True) -> None:
+        promote(self.config, version=version, judgement=judged(passed, against=against), who="gate")
+
+
+@pytest.fixture
+def desk(workspace):
+    return Desk(workspace)
+
+
+def test_rollback_walks_back_and_history_tells_it(desk):
+    assert "no champion before" in desk.fails("rollback")
+    for version, against in (("1", None), ("2", "1"), ("3", "2")):
+        desk.gate(version, against)
+    back = desk.palm("rollback", "--reason", "answers got rude")
+    assert back.stdout == "small: champion is version 2, was version 3 (entry 4 of the log)\n"
+    assert json.loads(desk.palm("rollback", "--json").stdout)["to"] == "1" == desk.champion()
+    assert "no champion before" in desk.fails("rollback")
+    assert "was never champion; choose of 2, 3" in desk.fails("rollback", "--to", "9")
+    assert "is champion already" in desk.fails("rollback", "--to", "1")
+    assert desk.palm("rollback", "--to", "3").exit_code == 0 and desk.champion() == "3"
+    shown = desk.palm("history").stdout
+    assert "answers got rude" in shown and "3 → 2" in shown and "epsilon 0.05 (limit 0.1)" in shown
+    assert "problem" not in shown and "@" in shown
+
+
+def test_promotion_by_hand_needs_the_gate_or_a_reason(desk):
+    assert "was never judged by the gate; to promote it all the same" in desk.fails("promote")
+    desk.gate("2", None, passed=False)
+    assert "was refused by the gate (gap 0.05" in desk.fails("promote", "--version", "2")
+    assert "--reason" in desk.fails("promote", "--version", "2", "--override")
+    done = desk.palm("promote", "--version", "2", "--override", "--reason", "we need it now", "--json")
+    assert json.loads(done.stdout)["why"] == "we need it now" and desk.champion() == "2"
+    desk.gate("1", "2")
+    assert "is champion already" in desk.fails("promote", "--version", "1")
+    assert desk.palm("rollback").exit_code == 0
+    # What the gate has passed once may come back without more words.
+    assert desk.palm("promote", "--version", "1").exit_code == 0 and desk.champion() == "1"
+    assert "small version 9: does not exist" in desk.fails("promote", "--version", "9")
+
+
+def test_a_damaged_version_is_neither_promoted_nor_rolled_back_to(desk, workspace):
+    desk.gate("1", None)
+    desk.gate("2", "1")
+    files = [path for path in (workspace / "mlartifacts").rglob("*.safetensors") if "weights 1" in path.read_text()]
+    content = bytearray(files[0].read_bytes())
+    content[-1] ^= 1
+    files[0].write_bytes(content)
+    told = desk.fails("rollback")
+    assert "adapter_model.safetensors: sha256 is" in told and "recorded is" in told and desk.champion() == "2"
+    assert "sha256 is" in desk.fails("promote", "--version", "1")
+    files[1].unlink()
+    files[0].unlink()
+    assert "it is missing" in desk.fails("rollback", "--to", "1") and desk.champion() == "2"
+
+
+def test_a_moved_alias_is_told_and_repaired(desk):
+    assert desk.palm("history").stdout == "small: nothing was promoted yet\n"
+    assert desk.palm("repair").stdout == "nothing to repair\n"
+    desk.gate("1", None)
+    desk.palm("promote", "--override", "--reason", "try")
+    from mlflow import MlflowClient
+
+    uri = desk.config.registry.tracking_uri
+    MlflowClient(uri, uri).set_registered_model_alias("small", "champion", "2")
+    assert "problem: alias champion is version 2, the log says version 3" in desk.palm("history").stdout
+    assert desk.palm("repair").stdout == "alias champion was version 2, set to version 3\n"
+    assert desk.champion() == "3"
