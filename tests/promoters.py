@@ -1,8 +1,8 @@
 """Promoters in processes of their own: imports are paid once, each promoter is a fork.
 
-Arguments: a configuration and how many promotions each of the promoters must win; one promoter for each further
-argument, which names its two versions, e.g. ``1,2``. They begin together. Prints one JSON object: promotions won,
-and lost to another.
+Arguments: a configuration and how many promotions each promoter tries; one promoter for each further argument, which
+names its two versions, e.g. ``1,2``. They begin together. Prints one JSON object: for every promoter its process id
+and the log entries that it was told to have written.
 """
 
 import json
@@ -15,45 +15,48 @@ from pathlib import Path
 import mlflow  # noqa: F401 - imported before the fork
 
 from palm.config_file import load_config
-from palm.registry import promotion
+from palm.registry.promotion import promote
 
-_LONGEST_WAIT_SECONDS = 0.4
+_LONGEST_WAIT_SECONDS = 0.2
 
 
-def promote(config, versions: list[str], wins: int) -> list[int]:
+def try_often(path: str, versions: list[str], attempts: int) -> dict:
     """Promote two versions in turn, each time against the champion that was seen last."""
-    won = lost = 0
-    champion = None
-    while won < wins:
-        judgement = {"passed": True, "reason": f"turn {won} of {versions}", "against": champion, "checks": []}
-        result = promotion.promote(config, version=versions[won % 2], judgement=judgement, who=f"process {os.getpid()}")
+    config, won, champion = load_config(Path(path)), [], None
+    for _ in range(attempts):
+        version = versions[len(won) % 2]
+        judgement = {"passed": True, "reason": f"{version} is better", "against": champion, "checks": []}
+        result = promote(config, version=version, judgement=judgement, who=str(os.getpid()))
         if result["promoted"]:
-            won, champion = won + 1, result["version"]
+            won.append(result["log_entry"])
+            champion = result["version"]
         else:
-            lost, champion = lost + 1, result["previous_version"]
+            champion = result["previous_version"]
             time.sleep(random.uniform(0, _LONGEST_WAIT_SECONDS))
-    return [won, lost]
+    return {"who": str(os.getpid()), "won": won}
 
 
-def main(path: str, wins: str, *versions: str) -> None:
-    config = load_config(Path(path))
+def main(path: str, attempts: str, *pairs: str) -> None:
     go, start = os.pipe()
     answers = []
-    for pair in versions:
+    for pair in pairs:
         read, write = os.pipe()
         if os.fork() == 0:
             os.close(start)
             os.read(go, 1)
             random.seed()
-            os.write(write, json.dumps(promote(config, pair.split(","), int(wins))).encode())
+            with os.fdopen(write, "w") as answer:
+                json.dump(try_often(path, pair.split(","), int(attempts)), answer)
             os._exit(0)
         os.close(write)
         answers.append(read)
     os.close(start)
     begun = time.monotonic()
-    results = [json.loads(os.read(answer, 1000) or "null") for answer in answers]
-    seconds = time.monotonic() - begun
-    print(json.dumps({"results": results, "seconds": seconds}))
+    results = []
+    for answer in answers:
+        with os.fdopen(answer) as stream:
+            results.append(json.loads(stream.read() or "null"))
+    print(json.dumps({"promoters": results, "seconds": time.monotonic() - begun}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""Who is champion when many promote at once, and when one is killed halfway."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from conftest import edit_config
+from mlflow_server import USER, MlflowServer
+from registry.conftest import judged, make_versions
+
+from palm.config_file import load_config
+from palm.registry.champion import current_champion
+from palm.registry.promotion import promote
+from palm.registry.promotion_history import history, repair
+from palm.registry.promotion_log import PromotionLog
+
+TESTS = Path(__file__).parents[1]
+PROMOTERS, ATTEMPTS = 8, 125
+
+APPEND_AND_DIE = """
+import os, signal, sys, mlflow
+from palm.registry.promotion_log import PromotionLog
+uri, model, before, after = sys.argv[1:]
+log = PromotionLog(mlflow.MlflowClient(uri, uri), model)
+log.append(log.tail(), before=before, after=after, kind="promotion", why="good", who="killed", gate={"passed": True})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def server(tmp_path_factory):
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), password="a-long-password-of-tests").start()
+    yield server
+    server.kill()
+
+
+def run(arguments: list, **options) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, **options)
+
+
+def test_a_thousand_promotions_by_eight_processes_are_one_chain(server, workspace, monkeypatch, faults):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", USER)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.password)
+    path = edit_config(workspace, registry__tracking_uri=server.uri)
+    registry = load_config(path).registry
+    client = make_versions(registry, 2 * PROMOTERS)
+    pairs = [f"{2 * index + 1},{2 * index + 2}" for index in range(PROMOTERS)]
+    done = run([TESTS / "promoters.py", path, str(ATTEMPTS), *pairs])
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    found = PromotionLog(client, registry.model).read()
+    # A chain: everybody built on what was there, and nobody's promotion is lost.
+    assert [entry.previous for entry in found.valid] == [0, *(entry.number for entry in found.valid[:-1])]
+    assert [entry.before for entry in found.valid] == [None, *(entry.after for entry in found.valid[:-1])]
+    assert not found.gaps
+    # Everybody was told the truth about which of theirs counted.
+    for promoter in told["promoters"]:
+        assert promoter["won"] == [entry.number for entry in found.valid if entry.who == promoter["who"]]
+    everything = (*found.valid, *found.void)
+    assert len({entry.token for entry in everything}) == len(everything)
+    assert str(client.get_registered_model(registry.model).aliases["champion"]) == found.head.after
+    assert found.void and len(found.valid) > PROMOTERS
+    attempts = PROMOTERS * ATTEMPTS
+    print(
+        f"\n{attempts} promotions tried in {told['seconds']:.0f} s ({attempts / told['seconds']:.1f} a second): "
+        f"{len(found.valid)} won, {len(found.void)} lost in the log, the others were late before it"
+    )
+    faults("concurrent promotion", attempts)
+
+
+def by_retry(config):
+    assert promote(config, version="2", judgement=judged(against="2"), who="test")["log_entry"] == 2
+
+
+def by_the_next(config):
+    assert promote(config, version="3", judgement=judged(against="2"), who="test")["previous_version"] == "2"
+
+
+def by_a_refusal(config):
+    assert not promote(config, version="3", judgement=judged(False, against="2"), who="test")["promoted"]
+
+
+def by_a_read(config):
+    assert current_champion(config.registry) == "2"
+
+
+def by_a_repair(config):
+    assert repair(config, who="test") == ["alias champion was version 1, set to version 2"]
+
+
+@pytest.mark.parametrize("mend", [by_retry, by_the_next, by_a_refusal, by_a_read, by_a_repair])
+def test_a_promoter_killed_before_the_alias_is_mended(config, faults, mend):
+    client = make_versions(config.registry, 3)
+    promote(config, version="1", judgement=judged(), who="test")
+    assert run(["-c", APPEND_AND_DIE, config.registry.tracking_uri, config.registry.model, "1", "2"]).returncode == -9
+    alias = mlflow.MlflowClient.get_model_version_by_alias
+    assert str(alias(client, config.registry.model, "champion").version) == "1"
+    mend(config)
+    found = history(config)
+    assert found["problems"] == [] and found["alias"] == ("3" if mend is by_the_next else "2")
+    faults("SIGKILL of a promoter")
