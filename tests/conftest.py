@@ -1,12 +1,14 @@
 """Shared pieces: a tiny base model trained on the spot, and a whole small workspace."""
 
 import json
+import secrets
 import shutil
 from pathlib import Path
 
 import boto3
 import pytest
 import yaml
+from mlflow_server import USER, MlflowServer
 from moto.server import ThreadedMotoServer
 
 from palm.config import Registry, TinyModel
@@ -158,3 +160,30 @@ def edit_config(workspace: Path, **changes) -> Path:
         node[int(key) if isinstance(node, list) else key] = value
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
     return path
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory, s3_server):
+    """MLflow as in production: a server with a password that keeps artifacts in S3; slow to start, so shared."""
+    bucket = "mlflow"
+    boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    ).create_bucket(Bucket=bucket)
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    server = MlflowServer(folder, s3=s3_server, bucket=bucket, password="a-long-password-of-tests").start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server_workspace(workspace, mlflow_server, monkeypatch):
+    """A workspace with an experiment and a model of its own on that server, and the password in the environment."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", USER)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", mlflow_server.password)
+    own = f"small-{secrets.token_hex(4)}"
+    edit_config(workspace, registry__tracking_uri=mlflow_server.uri, registry__experiment=own, registry__model=own)
+    return workspace

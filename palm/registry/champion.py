@@ -3,6 +3,7 @@
 from palm.config import Registry
 from palm.mlflow_connection import connected
 from palm.progress import log as logger
+from palm.registry.aliases import set_alias
 from palm.registry.promotion_entry import Entry
 from palm.registry.promotion_log import PromotionLog
 from palm.registry.register import CHAMPION
@@ -75,20 +76,8 @@ def project(client, model: str, log: PromotionLog, head: Entry) -> None:
         head: the head as it was read or written.
     """
     while True:
-        _set_alias(client, model, head.after)
+        set_alias(client, model, CHAMPION, head.after)
         now = log.tail().head
         if now is None or now.after == head.after:
             return
         head = now
-
-
-def _set_alias(client, model: str, version: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.set_registered_model_alias(model, CHAMPION, version)
-    except MlflowException as error:
-        # Two that both found no alias insert one: MLflow fails for the slower, who then finds it.
-        if "UNIQUE constraint" not in str(error) and "duplicate key" not in str(error):
-            raise
-        client.set_registered_model_alias(model, CHAMPION, version)

@@ -29,10 +29,19 @@ def ensure_experiment(client, registry: Registry) -> str:
     Returns:
         The experiment's id.
     """
+    from mlflow.exceptions import MlflowException
+
     found = client.get_experiment_by_name(registry.experiment)
     if found is not None:
         return found.experiment_id
     location = None
     if registry.tracking_uri.startswith("sqlite:///"):
         location = (Path(registry.tracking_uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri()
-    return client.create_experiment(registry.experiment, artifact_location=location)
+    try:
+        return client.create_experiment(registry.experiment, artifact_location=location)
+    except MlflowException:
+        # Somebody else may have made it since.
+        found = client.get_experiment_by_name(registry.experiment)
+        if found is None:
+            raise
+        return found.experiment_id

@@ -28,7 +28,7 @@ def verify_portfolio(folder: Path) -> dict:
         if found.get(name) != digest:
             raise ModelError(
                 f"portfolio file {name}",
-                rule=f"sha256 is {found.get(name, 'that of no file: it is missing')}, recorded is {digest}",
+                rule=f"sha256 is {found.get(name)}, recorded is {digest}",
                 remedy="the registered version is damaged: register the portfolio again",
             )
     return routing

@@ -1,0 +1,137 @@
+"""MLflow or the builder is killed in the middle of a registration or a promotion; the next attempt leaves one state."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from conftest import edit_config
+from mlflow_server import USER, MlflowServer
+from registry.conftest import judged, make_versions, write_small_portfolio
+from registry.test_register_at_once import check_one_of_each, register_at_once
+
+from palm.config_file import load_config
+from palm.registry.build_runs import builds_of
+from palm.registry.promotion import promote
+from palm.registry.promotion_history import history
+
+TESTS = Path(__file__).parents[1]
+# Requests of a registration, in their order; the kill comes when MLflow has answered one.
+MOMENTS = ("runs/create", "runs/update", "logged-models", "model-versions/create")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mlflow")
+    server = MlflowServer(folder, password="a-long-password-of-tests").start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def place(workspace, server, monkeypatch):
+    """A configuration with an experiment and a model of its own; dead servers are told of soon."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", USER)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.password)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    own = f"small-{secrets.token_hex(4)}"
+    return edit_config(workspace, registry__tracking_uri=server.uri, registry__experiment=own, registry__model=own)
+
+
+def start(*arguments) -> subprocess.Popen:
+    """A process of its own, with all that it starts."""
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(server: MlflowServer, request: str, seen: int, process: subprocess.Popen) -> None:
+    """Until MLflow has answered a request, or the process has ended without one."""
+    log = server.folder / "server.log"
+    while request not in log.read_bytes()[seen:].decode() and process.poll() is None:
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize(
+    ("victim", "request_name"),
+    [("MLflow", MOMENTS[1]), ("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)],
+)
+def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
+    portfolio = write_small_portfolio(place.parent / "portfolio")
+    seen = (server.folder / "server.log").stat().st_size
+    builder = start(TESTS / "registrars.py", place, portfolio, "build-1")
+    wait_for(server, request_name, seen, builder)
+    if victim == "MLflow":
+        server.kill()
+    else:
+        os.killpg(builder.pid, signal.SIGKILL)
+    told = [json.loads(line) for line in builder.communicate()[0].splitlines() if line.startswith("{")]
+    assert all("error" in answer for answer in told), "the kill came too late"
+    if victim == "MLflow":
+        server.start()
+    # Another build of the same, and the first one's own retry, at the same time.
+    told = register_at_once(place, portfolio, "build-1", "build-2")
+    registry = load_config(place).registry
+    client = mlflow.MlflowClient(server.uri, server.uri)
+    assert len(told) == 2
+    check_one_of_each(client, registry, told)
+    assert builds_of(client.get_model_version(registry.model, told[0]["version"]).tags) == ["build-1", "build-2"]
+    faults(f"SIGKILL of {victim} during a registration")
+
+
+PROMOTE = """
+import sys
+from pathlib import Path
+from palm.config_file import load_config
+from palm.errors import PalmError
+from palm.registry.promotion import promote
+judgement = {"passed": True, "reason": "good", "against": "1", "checks": []}
+try:
+    promote(load_config(Path(sys.argv[1])), version="2", judgement=judgement, who="cut off")
+except PalmError:
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("victim", "request_name"),
+    [
+        ("MLflow", "model-versions/create"),
+        ("the promoter", "model-versions/search"),
+        ("the promoter", "model-versions/create"),
+        ("the promoter", "registered-models/alias"),
+    ],
+)
+def test_a_promotion_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
+    config = load_config(place)
+    client = make_versions(config.registry, 2)
+    promote(config, version="1", judgement=judged(), who="test")
+    seen = (server.folder / "server.log").stat().st_size
+    promoter = start("-c", PROMOTE, place)
+    wait_for(server, request_name, seen, promoter)
+    if victim == "MLflow":
+        server.kill()
+    else:
+        promoter.kill()
+    assert promoter.wait() != 0, "the kill came too late"
+    if victim == "MLflow":
+        server.start()
+    champion = history(config)["champion"]
+    again = promote(config, version="2", judgement=judged(against=champion), who="retry")
+    assert again["promoted"] and again["previous_version"] == "1"
+    found = history(config)
+    assert [entry["to"] for entry in found["entries"] if entry["valid"]] == ["1", "2"]
+    assert found["alias"] == "2" and not found["problems"]
+    assert client.get_model_version(config.registry.model, "2").tags["palm.verdict"] == "promoted"
+    faults(f"SIGKILL of {victim} during a promotion")

@@ -1,0 +1,148 @@
+"""The registry on MLflow as in production: a server, a password, artifacts in S3."""
+
+import json
+import os
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pytest
+from registry.conftest import judged, small_logs, small_selection, write_small_portfolio
+from registry.test_register_at_once import check_one_of_each, register_at_once
+
+from palm.config import BaseModelSource
+from palm.config_file import load_config
+from palm.errors import ModelError
+from palm.models.load import load_model
+from palm.registry.champion import current_champion
+from palm.registry.manual_promotion import rollback
+from palm.registry.promotion import promote
+from palm.registry.promotion_history import history
+from palm.registry.register import finish_build, register
+from palm.serving.portfolio import write_portfolio
+from palm.serving.router import Router
+from palm.storage.digest import folder_digest
+from palm.training.adapters import new_policy, save_policy
+from palm.training_config import Lora
+
+
+def registered(config, folder, text: str) -> dict:
+    portfolio = write_small_portfolio(folder / f"portfolio-{text}", text)
+    return register(
+        config,
+        build_id=f"build-{text}",
+        portfolio=portfolio,
+        selection=small_selection(),
+        logs=small_logs(),
+        artifacts=[portfolio / "routing.json"],
+    )
+
+
+def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, mlflow_server):
+    config = load_config(server_workspace / "portfolio.yaml")
+    first = registered(config, server_workspace, "one")
+    assert promote(config, version="1", judgement=judged(), who="gate")["promoted"]
+    (server_workspace / "report.html").write_text("<p>fine</p>")
+    finish_build(config, run_id=first["run_id"], files=[server_workspace / "report.html"])
+    assert registered(config, server_workspace, "two")["version"] == "2"
+    assert promote(config, version="2", judgement=judged(against="1"), who="gate")["previous_version"] == "1"
+    assert rollback(config, to=None, why="worse", who="test")["to"] == "1" == current_champion(config.registry)
+    assert [entry["to"] for entry in history(config)["entries"]] == ["1", "2", "1"]
+    client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
+    assert client.get_run(first["run_id"]).info.status == "FINISHED"
+    assert "report.html" in {entry.path for entry in client.list_artifacts(first["run_id"])}
+
+
+def test_four_builders_at_once_make_one_through_the_server(server_workspace, mlflow_server):
+    config = load_config(server_workspace / "portfolio.yaml")
+    portfolio = write_small_portfolio(server_workspace / "portfolio")
+    told = register_at_once(server_workspace / "portfolio.yaml", portfolio, "a", "b", "c", "d")
+    client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
+    assert len(told) == 4
+    check_one_of_each(client, config.registry, told)
+
+
+def test_a_flipped_byte_in_s3_is_told_with_file_and_digests(server_workspace, s3, s3_server):
+    config = load_config(server_workspace / "portfolio.yaml")
+    for number, text in enumerate(("one", "two"), 1):
+        registered(config, server_workspace, text)
+        against = None if number == 1 else "1"
+        promote(config, version=str(number), judgement=judged(against=against), who="gate")
+    for entry in s3.get_paginator("list_objects_v2").paginate(Bucket="mlflow").search("Contents[]"):
+        content = s3.get_object(Bucket="mlflow", Key=entry["Key"])["Body"].read()
+        if content == b"one of policy-a":
+            s3.put_object(Bucket="mlflow", Key=entry["Key"], Body=b"onf of policy-a")
+    with pytest.raises(ModelError, match=r"adapter_model.safetensors: sha256 is \w{64}, recorded is \w{64}"):
+        rollback(config, to=None, why="worse", who="test")
+    assert current_champion(config.registry) == "2"
+
+
+@pytest.mark.parametrize("secret", ["wrong-password-of-tests", None])
+def test_a_wrong_password_is_one_line_without_it(server_workspace, secret):
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_PASSWORD"}
+    if secret:
+        environment["MLFLOW_TRACKING_PASSWORD"] = secret
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from palm.cli import main; main()",
+            "history",
+            str(server_workspace / "portfolio.yaml"),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: registry.tracking_uri=http") and "401" in done.stderr
+    assert "credentials" in done.stderr and "a-long-password" not in done.stderr and "wrong-pass" not in done.stderr
+
+
+SERVE = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"trl", "datasets", "kfp", "kubernetes", "docker"}:
+            raise ImportError(f"{name} is not installed")
+
+sys.meta_path.insert(0, Absent())
+from palm.cli import main
+sys.argv = ["palm", *sys.argv[1:]]
+main()
+"""
+
+
+def test_palm_generate_needs_nothing_that_only_training_or_a_cluster_needs(server_workspace, base_model):
+    """A champion from MLflow and S3 answers where neither trl and datasets nor kfp and kubernetes are installed."""
+    path = server_workspace / "portfolio.yaml"
+    config = load_config(path)
+    adapter, folder = server_workspace / "adapter", server_workspace / "served"
+    save_policy(new_policy(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), adapter)
+    folder.mkdir()
+    write_portfolio(
+        folder,
+        router=Router(tuple(config.reward_names), ("policy-a", "policy-b"), np.array([[0.9, 0.1], [0.1, 0.9]])),
+        policies={"policy-a": adapter, "policy-b": adapter},
+        base_model=base_model,
+        base_source=BaseModelSource(source=str(base_model)),
+        base_digest=folder_digest(base_model),
+        max_new_tokens=8,
+    )
+    artifacts = [folder / "routing.json"]
+    register(
+        config,
+        build_id="build",
+        portfolio=folder,
+        selection=small_selection(),
+        logs=small_logs(),
+        artifacts=artifacts,
+    )
+    promote(config, version="1", judgement=judged(), who="gate")
+    arguments = ["generate", "--config", str(path), "--prompt", "say tea", "--weights", "0.2,0.8", "--json"]
+    done = subprocess.run([sys.executable, "-c", SERVE, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["policy"] == "policy-b" and answer["response"]
