@@ -20,6 +20,7 @@ from palm.config_file import load_config
 from palm.errors import DamagedError, RegistryError
 from palm.garbage import _carry_out, collect_garbage
 from palm.garbage_rules import Rules
+from palm.registry.build_runs import build_tag
 from palm.stages.reuse import reuse_or_make
 from palm.storage.inventory import UnfinishedUpload
 from palm.storage.records import Records
@@ -48,12 +49,13 @@ def work(tmp_path):
     return folder
 
 
-def register(config, builds: str, tag: str = "palm.build_id") -> str:
-    """A version that names builds, as registration and promotion leave it."""
+def register(config, *builds: str) -> str:
+    """A version that builds have come to, as registration leaves it."""
     client = mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
     if not client.search_registered_models(f"name = '{config.registry.model}'"):
         client.create_registered_model(config.registry.model)
-    return client.create_model_version(config.registry.model, "file:///nowhere", tags={tag: builds}).version
+    tags = {build_tag(build): "true" for build in builds}
+    return client.create_model_version(config.registry.model, "file:///nowhere", tags=tags).version
 
 
 def entry(number: int, kind: str = "policy") -> str:
@@ -134,7 +136,7 @@ def test_what_a_live_build_uses_is_kept_and_the_rest_goes(scene):
     scene.build("recent", entry(5))
     scene.entry(entry(9))
     register(scene.config, "registered")
-    register(scene.config, "no-folder, also-registered", tag="palm.build_ids")
+    register(scene.config, "no-folder", "also-registered")
     gone = {entry(2), entry(6), entry(7), "builds/dead"}
     before = names(scene.root)
     assert scene.collect(dry_run=True) == gone and names(scene.root) == before
@@ -335,7 +337,7 @@ def random_scene(scene: Scene, seed: int) -> tuple[set[str], set[str]]:
             put(build)
         if kinds[build] == "registered":
             register(scene.config, build)
-    register(scene.config, ",".join(b for b in builds if kinds[b] == "several"), tag="palm.build_ids")
+    register(scene.config, *[build for build in builds if kinds[build] == "several"])
     needed = set().union(*(uses[build] for build in builds if kinds[build] != "dead"), new)
     return needed, set(entries) - needed
 

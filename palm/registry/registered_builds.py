@@ -5,9 +5,7 @@ from pathlib import Path
 from palm.config import Registry
 from palm.errors import RegistryError
 from palm.mlflow_connection import connected
-
-_BUILD_TAGS = ("palm.build_id", "palm.build_ids")
-"""Of a version: the build that made it; all builds that found the same, separated by commas."""
+from palm.registry.build_runs import builds_of
 
 
 def registered_builds(registry: Registry, *, page_size: int = 200) -> dict[str, str]:
@@ -38,8 +36,5 @@ def registered_builds(registry: Registry, *, page_size: int = 200) -> dict[str, 
                 f"name = '{registry.model}'", max_results=page_size, page_token=None if page is None else page.token
             )
             for version in page:
-                for tag in _BUILD_TAGS:
-                    for build in version.tags.get(tag, "").split(","):
-                        builds[build.strip()] = str(version.version)
-    builds.pop("", None)
+                builds |= dict.fromkeys(builds_of(version.tags), str(version.version))
     return builds

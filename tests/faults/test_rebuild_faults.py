@@ -14,9 +14,9 @@ import mlflow
 import psutil
 import pytest
 from conftest import edit_config, make_workspace
-from palm.registry.promotion_log import PromotionLog
 
 from palm.config_file import load_config
+from palm.registry.promotion_log import PromotionLog
 from palm.storage.digest import folder_digests
 
 KILLS_OF_STEPS, KILLS_OF_COMMAND = 24, 6
@@ -86,7 +86,7 @@ class Rebuilds:
             "versions": sorted((str(entry.version), entry.tags["palm.content"]) for entry in versions),
             "verdicts": sorted((str(entry.version), entry.tags.get("palm.verdict")) for entry in versions),
             "aliases": {key: str(value) for key, value in client.get_registered_model(model).aliases.items()},
-            "log": [(entry.source, entry.target) for entry in log.entries()],
+            "log": [(entry.before, entry.after) for entry in log.read().valid],
             "runs": sorted((run.info.run_name.split()[0], run.info.status) for run in runs),
             "entries": {
                 str(place.parent.relative_to(store)): folder_digests(place.parent)

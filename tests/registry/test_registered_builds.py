@@ -7,6 +7,7 @@ import pytest
 
 from palm.config import Registry
 from palm.errors import RegistryError
+from palm.registry.build_runs import build_tag
 from palm.registry.registered_builds import registered_builds
 
 
@@ -23,10 +24,12 @@ def test_all_versions_are_read_page_by_page(registry):
         client.create_registered_model(model)
     count = 5
     for number in range(1, count + 1):
-        client.create_model_version("small", "file:///nowhere", tags={"palm.build_id": f"build-{number}"})
-    client.create_model_version("small", "file:///nowhere", tags={"palm.build_ids": "build-a, build-b,"})
+        client.create_model_version("small", "file:///nowhere", tags={build_tag(f"build-{number}"): "true"})
+    client.create_model_version(
+        "small", "file:///nowhere", tags={build_tag("build-a"): "true", build_tag("build-b"): "true"}
+    )
     client.create_model_version("small", "file:///nowhere")
-    client.create_model_version("other", "file:///nowhere", tags={"palm.build_id": "of-another"})
+    client.create_model_version("other", "file:///nowhere", tags={build_tag("of-another"): "true"})
     found = registered_builds(registry, page_size=2)
     assert found == {
         **{f"build-{number}": str(number) for number in range(1, count + 1)},
