@@ -26,7 +26,7 @@ TRANSIENT = (
 PERMANENT = ("500", "503", "reset before", "reset after", "truncate")
 """Those after which no answer arrives whole."""
 
-_CODES = {"500": (500, "InternalError"), "503": (503, "SlowDown")}
+_CODES = {"500": (500, "InternalError"), "503": (503, "SlowDown"), "404": (404, "NoSuchUpload")}
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -35,7 +35,7 @@ class Rule:
     """What is done to requests.
 
     Attributes:
-        fault: one of `TRANSIENT`.
+        fault: one of `TRANSIENT`, or ``404``: what S3 says to who ends an upload in parts that is ended.
         method: regular expression.
         target: regular expression, searched in path and query.
         first: number of the first matching request that it is done to, from 1.

@@ -328,3 +328,16 @@ def test_attempts_are_those_of_the_user(bench, monkeypatch):
         with pytest.raises(StorageError):
             Records(ROOT).read("b/a")
         assert len(bench.proxy.requests) == int(attempts or 5)
+
+
+def test_the_end_of_an_upload_that_is_told_twice_is_no_error(bench, faults):
+    """S3 does not know the upload any more when the first answer was lost; the stand-in behind the proxy does."""
+    large = bench.tmp_path / "large"
+    large.mkdir()
+    (large / "weights").write_bytes(bytes(range(251)) * (PARTS // 251))
+    bench.fresh(CALLS["publish"])
+    ends = [Rule("reset after", "POST", "uploadId"), Rule("404", "POST", "uploadId")]
+    bench.proxy.rules.extend(ends)
+    assert Store(ROOT).publish("entry", large) and is_whole(stored(bench.s3), large)
+    assert [rule.done for rule in ends] == [1, 1]
+    faults("S3: reset after, once")
