@@ -101,7 +101,8 @@ def _local_files(root: Path, place: Path) -> list[StoredFile]:
                 state = path.lstat()
             except FileNotFoundError:
                 continue
-            found.append(StoredFile(path.relative_to(root).as_posix() + slash, state.st_size, state.st_mtime))
+            size = 0 if slash else state.st_size
+            found.append(StoredFile(path.relative_to(root).as_posix() + slash, size, state.st_mtime))
     return found
 
 
