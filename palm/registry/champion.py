@@ -3,7 +3,7 @@
 from palm.config import Registry
 from palm.mlflow_connection import connected
 from palm.progress import log as logger
-from palm.registry.aliases import set_alias
+from palm.registry.at_once import again
 from palm.registry.promotion_entry import Entry
 from palm.registry.promotion_log import PromotionLog
 from palm.registry.register import CHAMPION
@@ -76,7 +76,7 @@ def project(client, model: str, log: PromotionLog, head: Entry) -> None:
         head: the head as it was read or written.
     """
     while True:
-        set_alias(client, model, CHAMPION, head.after)
+        again(client.set_registered_model_alias, model, CHAMPION, head.after)
         now = log.tail().head
         if now is None or now.after == head.after:
             return

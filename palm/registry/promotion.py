@@ -5,6 +5,7 @@ import json
 from palm.config import PortfolioConfig
 from palm.errors import ConflictError
 from palm.mlflow_connection import connected
+from palm.registry.at_once import again
 from palm.registry.champion import alias_of, mended_alias, project
 from palm.registry.promotion_entry import PROMOTION, Entry
 from palm.registry.promotion_log import PromotionLog, Tail, conflict
@@ -66,8 +67,8 @@ def _append(log: PromotionLog, seen: Tail, champion: str | None, version: str, j
 
 
 def _mark(client, model: str, version: str, verdict: str, judgement: dict) -> None:
-    client.set_model_version_tag(model, version, JUDGEMENT, json.dumps(judgement, separators=(",", ":")))
-    client.set_model_version_tag(model, version, VERDICT, verdict)
+    for key, value in ((JUDGEMENT, json.dumps(judgement, separators=(",", ":"))), (VERDICT, verdict)):
+        again(client.set_model_version_tag, model, version, key, value)
 
 
 def _promoted(entry: Entry) -> dict:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from palm.errors import ConflictError, DamagedError
-from palm.registry.model_versions import create_model_version
+from palm.registry.at_once import again
 from palm.registry.promotion_entry import Entry, entry_of
 from palm.registry.promotion_replay import Replay, replay
 
@@ -102,13 +102,16 @@ class PromotionLog:
         )
         if seen.newest == 0:
             self._create()
-        number = create_model_version(
-            self._client,
+        created = again(
+            self._client.create_model_version,
             self.name,
             source=_SOURCE,
+            # It is ready at once; waiting for that would be one more request.
+            await_creation_for=0,
             tags=entry.to_tags(),
             description=f"{kind}: {before or 'none'} → {after}; {why}",
         )
+        number = int(created.version)
         if number == seen.newest + 1:
             return entry_with_number(entry, number)
         found, _ = self._stretch(entry.previous)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
-from palm.registry.aliases import set_alias
+from palm.registry.at_once import again
 from palm.registry.build_runs import POLICY, build_tag, find_or_create_run, keep_one_of_each, lineage_tags
 from palm.registry.content import CONTENT, content_digest
 from palm.registry.run_records import log_build, log_policy
@@ -52,10 +52,11 @@ def register(
         experiment = ensure_experiment(client, config.registry)
         version = find_version(client, model, content)
         if version is None:
-            version = _make(client, config, experiment, content, build_id, portfolio, selection, logs, artifacts)
-        keep_one_of_each(client, experiment, content, version.run_id)
-        _leave_build(client, model, version, build_id)
-        set_alias(client, model, CHALLENGER, version.version)
+            # Whatever was done is found by a second attempt.
+            version = again(_make, client, config, experiment, content, build_id, portfolio, selection, logs, artifacts)
+        again(keep_one_of_each, client, experiment, content, version.run_id)
+        again(_leave_build, client, model, version, build_id)
+        again(client.set_registered_model_alias, model, CHALLENGER, version.version)
     return {"model": model, "version": str(version.version), "run_id": version.run_id, "aliases": [CHALLENGER]}
 
 

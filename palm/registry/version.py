@@ -4,9 +4,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from palm.config import PortfolioConfig
+from palm.registry.at_once import again
 from palm.registry.build_runs import lineage_tags
 from palm.registry.content import CONTENT
-from palm.registry.model_versions import create_model_version
 
 _REQUIREMENTS = ("palm", "torch", "transformers", "peft", "mlflow")
 
@@ -44,9 +44,10 @@ def make_version(client, config: PortfolioConfig, *, run: str, content: str, bui
     logged = _log_model(client, run, portfolio)
     model = config.registry.model
     _ensure_model(client, model)
-    number = create_model_version(
-        client,
+    created = again(
+        client.create_model_version,
         model,
+        await_creation_for=0,
         source=logged.model_uri,
         run_id=run,
         model_id=logged.model_id,
@@ -60,8 +61,8 @@ def make_version(client, config: PortfolioConfig, *, run: str, content: str, bui
     )
     first = find_version(client, model, content)
     # Numbers are given one after the other, so everybody sees the same first one.
-    if int(first.version) != number:
-        client.delete_model_version(model, str(number))
+    if int(first.version) != int(created.version):
+        client.delete_model_version(model, str(created.version))
         client.delete_logged_model(logged.model_id)
     return first
 
