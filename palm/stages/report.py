@@ -87,7 +87,7 @@ def report(
             "selection": chosen,
             "registration": {**registered, "aliases": aliases},
             "promotion": promotion,
-            "samples": _samples(config, rollouts, evaluations, chosen["portfolio"]),
+            "samples": _samples(config, rollouts, [*evaluations, *earlier_evaluations(plan)], chosen["portfolio"]),
             "config_yaml": config.to_yaml(),
         }
         write_json(summary, build)
