@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm.portfolio.certificate import NO_REGRET
+from palm.portfolio.certificate import NO_REGRET, VALUE_TOLERANCE
 from palm.portfolio.set_cover import cover, exchange
 from palm.portfolio.worst_case import worst_cases
 from palm.preferences.simplex import finest_lattice
@@ -43,7 +43,7 @@ class Proven:
     bound: float
 
 
-def best_portfolio(values, size, *, start, goal, candidates, seconds_left):
+def best_portfolio(values, size, *, start, goal, candidates, floor=None, seconds_left):
     """Find the portfolio with the smallest worst-case gap over the continuous simplex.
 
     Args:
@@ -52,6 +52,8 @@ def best_portfolio(values, size, *, start, goal, candidates, seconds_left):
         start: indices of a portfolio to improve on, all of them candidates.
         goal: what the gap is: SmallestEpsilon or SmallestDelta.
         candidates: indices of the policies that may be members, increasing.
+        floor: value vectors b_k that the portfolio must reach for every preference, shape (k, d): a portfolio with
+            max_s a_s·v < max_k b_k·v for some v does not count. None for no such demand.
         seconds_left: see ``search``.
 
     Returns:
@@ -62,8 +64,12 @@ def best_portfolio(values, size, *, start, goal, candidates, seconds_left):
         certificate's linear programs.
     """
     rows = PreferenceRows(values[candidates], values[undominated(values)], goal)
+    if floor is not None:
+        rows = FlooredRows(rows, values[candidates], floor)
     first = np.searchsorted(candidates, start)
-    proven = search(rows, size, start=first, largest=goal.largest_gap, seconds_left=seconds_left)
+    # Finite, as what misses the floor is infinite.
+    largest = min(goal.largest_gap, np.finfo(float).max)
+    proven = search(rows, size, start=first, largest=largest, seconds_left=seconds_left)
     return Proven(indices=tuple(candidates[list(proven.indices)].tolist()), gap=proven.gap, bound=proven.bound)
 
 
@@ -146,6 +152,35 @@ class PreferenceRows:
         found = worst_preferences(self._members[list(picks)], self._targets, goal=self._goal)
         self._weights = np.unique(np.vstack([self._weights, found.weights]), axis=0)
         return found.gap
+
+
+class FlooredRows:
+    """Rows of ``search`` for a gap, and for a floor below which no preference may fall: entries 0 or infinite.
+
+    Args:
+        gaps: the rows of the gap.
+        members: value vectors of the candidates, shape (n, d).
+        floor: value vectors to be reached, shape (k, d).
+    """
+
+    def __init__(self, gaps, members, floor):
+        self._gaps, self._members, self._floor = gaps, members, floor
+        self._weights = finest_lattice(members.shape[1], FIRST_CUTS)
+
+    @property
+    def table(self):
+        """Entries of the candidates at the preferences so far, shape (m, n)."""
+        needed = (self._weights @ self._floor.T).max(axis=1, keepdims=True)
+        short = needed - self._weights @ self._members.T > VALUE_TOLERANCE
+        return np.vstack([self._gaps.table, np.where(short, np.inf, 0.0)])
+
+    def evaluate(self, picks):
+        """Compute the worst-case gap, infinite where the floor is not reached, and keep what is worst of both."""
+        worst = worst_cases(self._members[list(picks)], self._floor, scales=np.ones_like(self._floor), delta=0.0)
+        short = (worst.gaps > VALUE_TOLERANCE) & ~np.isnan(worst.weights).any(axis=1)
+        self._weights = np.unique(np.vstack([self._weights, worst.weights[short]]), axis=0)
+        gap = self._gaps.evaluate(picks)
+        return np.inf if short.any() else gap
 
 
 class TableRows:

@@ -7,12 +7,18 @@ import numpy as np
 
 from palm.allowance import share_of, unlimited
 from palm.errors import SelectionError
-from palm.portfolio.certificate import PortfolioCertificate, check_portfolio, check_value_vectors
+from palm.portfolio.certificate import (
+    VALUE_TOLERANCE,
+    PortfolioCertificate,
+    check_portfolio,
+    check_value_vectors,
+)
 from palm.portfolio.description import describe_certificate
 from palm.portfolio.exact import best_portfolio
 from palm.portfolio.goal import goal_of
 from palm.portfolio.greedy import dense_preferences, greedy_cover
 from palm.portfolio.usage import diversity, usage
+from palm.portfolio.worst_case import worst_cases
 
 METHODS = ("exact", "greedy")
 
@@ -78,7 +84,17 @@ class SizeGapPoint:
     greedy: float | None
 
 
-def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, candidates=None, seconds_left=unlimited):
+def select(
+    value_vectors,
+    size,
+    *,
+    method="exact",
+    epsilon=None,
+    delta=0.0,
+    candidates=None,
+    floor=None,
+    seconds_left=unlimited,
+):
     """Choose ``size`` policies that serve every preference best.
 
     Args:
@@ -88,6 +104,8 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
         epsilon: ε granted, in [0, 1], to find the smallest δ; None to find the smallest ε.
         delta: δ granted, at least 0, where ε is minimised.
         candidates: indices of the policies that may be members, all different; None for all.
+        floor: value vectors b_k, shape (k, d), with method ``exact``: only portfolios count whose best value is at
+            least max_k b_k·v for every v, e.g. those of a portfolio that is replaced, less what may be lost.
         seconds_left: tells how long the exact method may go on, in seconds; it ends with what is proven then.
 
     Returns:
@@ -96,7 +114,8 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
 
     Raises:
         DataError: the value vectors are malformed.
-        SelectionError: an argument is out of range, or no portfolio of this size has an epsilon up to 1.
+        SelectionError: an argument is out of range, or no portfolio of this size has an epsilon up to 1 and reaches the
+            floor.
 
     Source:
         Greedy: the pruning of arXiv 2604.04144. Exact: derived, see ``exact.best_portfolio``. Both certified.
@@ -114,9 +133,17 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
         members = _fill(values, picks, count, allowed)
         if method == "exact":
             proven = best_portfolio(
-                values, count, start=members, goal=goal, candidates=allowed, seconds_left=seconds_left
+                values,
+                count,
+                start=members,
+                goal=goal,
+                candidates=allowed,
+                floor=floor,
+                seconds_left=seconds_left,
             )
             members, bound = _fill(values, _found(proven, count, delta), count, allowed), proven.bound
+    if floor is not None:
+        _check_floor(values[list(members)], floor, size)
     certificate = goal.certify(values, members)
     return Selection(
         method=method,
@@ -125,6 +152,17 @@ def select(value_vectors, size, *, method="exact", epsilon=None, delta=0.0, cand
         certificate=certificate,
         bound=min(bound, getattr(certificate, goal.minimised)),
     )
+
+
+def _check_floor(members, floor, size):
+    """Check that a portfolio reaches a floor for every preference; SelectionError if it does not."""
+    short = worst_cases(members, floor, scales=np.ones_like(floor), delta=0.0).gaps.max()
+    if short > 2 * VALUE_TOLERANCE:
+        raise SelectionError(
+            f"size={size}",
+            rule=f"a portfolio of this size misses what is asked for some preference by {short:.4g}",
+            remedy="allow a larger size, or lower the floor",
+        )
 
 
 def _found(proven, size, delta):

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.config import PortfolioConfig
-from palm.portfolio.statistics import compare_portfolios
-from palm.stages.earlier_policies import CHAMPION, EVALUATIONS
+from palm.stages.champion import Champion, loss_against, read_champion
 from palm.stages.measured import MeasuredByPrompt, measured_by_prompt
 from palm.storage.files import read_json
 
@@ -75,11 +74,11 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
     Raises:
         DataError: an evaluation is missing or malformed.
     """
-    champion = read_json(plan / CHAMPION)
+    champion = read_champion(config, plan)
     folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
     members = selection["portfolio"]
     ours = measured_by_prompt(config, [folders[name] for name in members])
-    checks = [_gap(config, selection), _loss(config, ours, champion, plan), _guards(selection)]
+    checks = [_gap(config, selection), _loss(config, ours, champion), _guards(selection)]
     checks += _metrics(config, members, ours)
     checks = [check for check in checks if check is not None]
     failed = [check for check in checks if not check.passed]
@@ -89,7 +88,7 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
         if failed
         else f"{'; '.join(_told(check) for check in checks if check.bound is not None)} (bounds at {confidence:.0%})"
     )
-    return Judgement(not failed, reason, champion["version"], confidence, checks)
+    return Judgement(not failed, reason, champion and champion.version, confidence, checks)
 
 
 def _told(check: Check) -> str:
@@ -111,29 +110,19 @@ def _gap(config: PortfolioConfig, selection: dict) -> Check:
     return Check(name, selection["epsilon"], bound, limit, bound <= limit, remedy=remedy)
 
 
-def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: dict, plan: Path) -> Check | None:
-    if champion["version"] is None:
+def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | None) -> Check | None:
+    if champion is None:
         return None
-    limit, name = config.promotion.max_loss, f"largest loss of any preference against version {champion['version']}"
-    if champion["incomparable"]:
+    limit, name = config.promotion.max_loss, f"largest loss of any preference against version {champion.version}"
+    if champion.incomparable:
         remedy = "look at both and decide by hand: palm promote --override"
-        return Check(name, None, None, limit, False, f"{champion['incomparable']}, so J cannot be compared", remedy)
-    theirs = measured_by_prompt(config, [plan / EVALUATIONS / member for member in champion["members"]])
-    old, new = len(theirs.rewards), len(ours.rewards)
-    compared = compare_portfolios(
-        np.concatenate([theirs.rewards, ours.rewards]),
-        np.concatenate([theirs.costs, ours.costs]),
-        range(old),
-        range(old, old + new),
-        confidence=config.promotion.confidence,
-        resamples=_RESAMPLES,
-        seed=config.evaluation.seed,
-    )
+        return Check(name, None, None, limit, False, f"{champion.incomparable}, so J cannot be compared", remedy)
+    compared = loss_against(config, champion, ours)
     bound = max(compared.loss_upper, compared.largest_loss)
     where = ", ".join(
         f"{name} {weight:.2f}" for name, weight in zip(config.reward_names, compared.worst_weights, strict=True)
     )
-    remedy = "train longer or more weight vectors, or give more held-out prompts"
+    remedy = "train longer or more weight vectors, raise selection.size, or give more held-out prompts"
     return Check(name, compared.largest_loss, bound, limit, bound <= limit, where, remedy)
 
 

@@ -24,6 +24,16 @@ class MeasuredByPrompt:
     metrics: np.ndarray
     costs: np.ndarray
 
+    @property
+    def value_vectors(self) -> np.ndarray:
+        """a = R − β KL, means over prompts, shape (n, d)."""
+        return (self.rewards - self.costs[:, :, None]).mean(axis=1)
+
+    def of(self, indices) -> "MeasuredByPrompt":
+        """The measurements of some policies."""
+        chosen = list(indices)
+        return MeasuredByPrompt(self.rewards[chosen], self.metrics[chosen], self.costs[chosen])
+
 
 def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> MeasuredByPrompt:
     """Read what the step evaluate_policy measured.

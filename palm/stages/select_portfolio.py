@@ -1,6 +1,7 @@
 """Step: the policies that make the portfolio, with the certificate of its worst-case gap."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from palm.deadline import deadline
 from palm.errors import DataError, SelectionError
 from palm.evaluation.diversity import between_policies
 from palm.evaluation.evaluate import read_answers
-from palm.portfolio.selection import describe_selection, select, size_gap_curve
+from palm.portfolio.selection import Selection, describe_selection, select, size_gap_curve
 from palm.portfolio.statistics import resample_gap
 from palm.portfolio.values import ValueTable
 from palm.progress import stage
+from palm.stages.champion import Champion, loss_against, read_champion
 from palm.stages.earlier_policies import earlier_evaluations
-from palm.stages.measured import measured_by_prompt
+from palm.stages.measured import MeasuredByPrompt, measured_by_prompt
 from palm.storage.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -52,19 +54,14 @@ def select_portfolio(
         )
         folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in given}
         table = value_table(records, config.reward_names)
-        selection = select(
-            table.value_vectors,
-            settings.size,
-            method=settings.method,
-            delta=settings.delta,
-            seconds_left=deadline(settings.time_limit_seconds),
-        )
+        measured = measured_by_prompt(config, [folders[record["policy"]] for record in records])
+        selection = _selected(config, table, measured, read_champion(config, plan) if plan else None)
         curve = size_gap_curve(
             table.value_vectors, delta=settings.delta, seconds_left=deadline(settings.time_limit_seconds)
         )
         result = {
             **describe_selection(table, selection, settings.size),
-            "interval": _interval(config, records, folders, selection.indices),
+            "interval": _interval(config, measured, selection.indices),
             "size_gap_curve": [
                 {"size": point.size, "exact": point.exact, "bound": point.bound, "greedy": point.greedy}
                 for point in curve
@@ -122,8 +119,43 @@ def value_table(records: list[dict], reward_names: list[str]) -> ValueTable:
     )
 
 
-def _interval(config: PortfolioConfig, records: list[dict], folders: dict[str, Path], portfolio: tuple[int, ...]):
-    measured = measured_by_prompt(config, [folders[record["policy"]] for record in records])
+def _selected(
+    config: PortfolioConfig, table: ValueTable, measured: MeasuredByPrompt, champion: Champion | None
+) -> Selection:
+    """The portfolio of the smallest gap of which nobody loses too much against the champion, if that can be had.
+
+    The smallest gap comes first. Where some preference would lose more by it than the gate lets pass, portfolios are
+    looked for that may lose less and less; the champion's own loses nothing, if its policies are candidates.
+    """
+    settings = config.selection
+
+    def chosen(floor: np.ndarray | None) -> Selection:
+        return select(
+            table.value_vectors,
+            settings.size,
+            method=settings.method,
+            delta=settings.delta,
+            floor=floor,
+            seconds_left=deadline(settings.time_limit_seconds),
+        )
+
+    best = chosen(None)
+    if champion is None or champion.measured is None or settings.method != "exact":
+        return best
+    limit = config.promotion.max_loss
+    for allowed in (None, limit / 2, 0.0):
+        try:
+            selection = best if allowed is None else chosen(champion.value_vectors - allowed)
+        except SelectionError as error:
+            log.info("nobody loses more than %s: %s", allowed, error)
+            continue
+        if loss_against(config, champion, measured.of(selection.indices)).loss_upper <= limit:
+            # What is proven of all portfolios holds for those that count here as well.
+            return replace(selection, bound=min(best.bound, selection.bound))
+    return best
+
+
+def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tuple[int, ...]):
     try:
         gap = resample_gap(
             measured.rewards,

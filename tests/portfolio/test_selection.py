@@ -10,6 +10,7 @@ from palm.portfolio import exact
 from palm.portfolio.certificate import certify
 from palm.portfolio.selection import describe_selection, select, size_gap_curve
 from palm.portfolio.set_cover import Cover
+from palm.portfolio.statistics import largest_loss
 from palm.portfolio.values import ValueTable
 from palm.preferences.levels import pivot_grid
 
@@ -175,3 +176,29 @@ def test_description_has_names_and_plain_numbers(tabular):
     assert told["portfolio"] == [f"p{index}" for index in selection.indices] == list(told["usage"])
     assert sum(told["usage"].values()) == pytest.approx(1)
     assert all(type(number) is float for number in [*told["worst_weights"], *told["usage"].values(), told["epsilon"]])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_with_a_floor_the_best_of_all_portfolios_that_reach_it_is_found(seed):
+    """Against brute force over all portfolios; in some cases the best one of all does not reach the floor."""
+    rng = np.random.default_rng(seed)
+    count, size = int(rng.integers(5, 8)), int(rng.integers(2, 4))
+    values = rng.uniform(0.2, 0.8, (count, int(rng.integers(2, 4))))
+    floor = values[rng.choice(count, size, replace=False)] - rng.choice([0.0, 0.02, 0.05])
+    reaching = [
+        certify(values, members).epsilon
+        for members in combinations(range(count), size)
+        if largest_loss(floor, values[list(members)]).loss <= 2e-8
+    ]
+    found = select(values, size, floor=floor)
+    assert largest_loss(floor, values[list(found.indices)]).loss <= 2e-8
+    assert found.epsilon == pytest.approx(min(reaching), abs=2e-6)
+    assert found.bound <= found.epsilon
+
+
+def test_a_floor_that_no_portfolio_reaches_is_an_error():
+    values = np.array([[0.6, 0.2], [0.2, 0.6], [0.5, 0.5]])
+    with pytest.raises(SelectionError):
+        select(values, 2, floor=np.array([[0.6, 0.6]]))
+    with pytest.raises(SelectionError, match="misses what is asked for some preference"):
+        select(values, 3, floor=np.array([[0.7, 0.1]]))
