@@ -75,7 +75,7 @@ def history(
     everything: Annotated[bool, typer.Option("--all", help="Also attempts that lost to another.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show who was champion when, and why; check that the log is whole and the alias is what it says."""
+    """Show who was champion when and why, and what the gate refused; check that log and alias agree."""
     from palm.config_file import load_config
     from palm.registry.promotion_history import history
 
@@ -88,8 +88,8 @@ def history(
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=_WIDTH_OFF_A_TERMINAL)
-    if found["entries"]:
-        console.print(_table(found["model"], found["entries"]))
+    if found["entries"] or found["refused"]:
+        console.print(_table(found))
     else:
         typer.echo(f"{found['model']}: nothing was promoted yet")
     for line in found["problems"]:
@@ -114,35 +114,22 @@ def _tell(model: str, entry: dict, as_json: bool) -> None:
     typer.echo(f"{model}: champion is version {entry['to']}, was {before} (entry {entry['number']} of the log)")
 
 
-def _table(model: str, entries: list[dict]) -> Table:
-    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", "gate", title=model)
-    for entry in entries:
-        table.add_row(
-            *(
-                Text(text)
-                for text in (
-                    str(entry["number"]),
-                    entry["at"][:19].replace("T", " "),
-                    entry["who"],
-                    entry["kind"] if entry["valid"] else f"{entry['kind']}, lost",
-                    f"{entry['from'] or '–'} → {entry['to'] or '–'}",
-                    entry["why"],
-                    _gate(entry["gate"]),
-                )
-            )
-        )
+def _table(found: dict) -> Table:
+    rows = [(entry["at"], _entry_cells(entry)) for entry in found["entries"]]
+    rows += [(refusal["at"], _refusal_cells(refusal)) for refusal in found["refused"]]
+    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found["model"], title_justify="left")
+    for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
+        table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
     return table
 
 
-def _gate(gate: dict) -> str:
-    """The gate's figures in one cell, e.g. ``ε 0.0977 ≤ 0.15``."""
-    return "; ".join(_check(check) for check in gate.get("checks", []))
+def _entry_cells(entry: dict) -> tuple[str, str, str, str, str]:
+    what = entry["kind"] if entry["valid"] else f"{entry['kind']}, lost"
+    said = entry["gate"].get("reason", "")
+    # Of a promotion by hand the gate's figures are not the reason.
+    why = entry["why"] if said in ("", entry["why"]) else f"{entry['why']} (the gate: {said})"
+    return str(entry["number"]), entry["who"], what, f"{entry['from'] or '–'} → {entry['to'] or '–'}", why
 
 
-def _check(check: dict) -> str:
-    limit = "" if check.get("limit") is None else f" (limit {_number(check['limit'])})"
-    return f"{check['name']} {_number(check['value'])}{limit}{'' if check['passed'] else ' FAILED'}"
-
-
-def _number(value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _refusal_cells(refusal: dict) -> tuple[str, str, str, str, str]:
+    return "", "the gate", "refused", refusal["version"], refusal["why"]

@@ -18,12 +18,12 @@ rebuild
 step "2. Nothing has changed: no training"
 rebuild
 
-step "3. One reward changes: in humour, a warning now takes two fifths of the fun away"
-sed -i.before 's/0\.8 \*\* _count_sentences(response, CAUTIOUS)/0.6 ** _count_sentences(response, CAUTIOUS)/' "$work/rewards.py"
+step "3. One reward changes: in humour, a warning now takes three fifths of the fun away"
+sed -i.before 's/0\.8 \*\* _count_sentences(response, CAUTIOUS)/0.4 ** _count_sentences(response, CAUTIOUS)/' "$work/rewards.py"
 rebuild
 
 step "4. A harmful one: humour now pays for reckless sentences"
-sed -i.before 's/_count_sentences(response, PLAYFUL)) \* 0\.6/_count_sentences(response, RECKLESS)) * 0.6/' "$work/rewards.py"
+sed -i.before 's/_count_sentences(response, PLAYFUL)) \* 0\.4/_count_sentences(response, RECKLESS)) * 0.4/' "$work/rewards.py"
 rebuild
 
 step "5. Back to version 1"

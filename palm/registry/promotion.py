@@ -1,6 +1,7 @@
 """From `challenger` to `champion`, after the gate has judged."""
 
 import json
+from datetime import UTC, datetime
 
 from palm.config import PortfolioConfig
 from palm.errors import ConflictError
@@ -67,6 +68,7 @@ def _append(log: PromotionLog, seen: Tail, champion: str | None, version: str, j
 
 
 def _mark(client, model: str, version: str, verdict: str, judgement: dict) -> None:
+    judgement = {**judgement, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
     for key, value in ((JUDGEMENT, json.dumps(judgement, separators=(",", ":"))), (VERDICT, verdict)):
         again(client.set_model_version_tag, model, version, key, value)
 

@@ -1,8 +1,11 @@
 """What the promotion log tells people, and mending what it does not agree with."""
 
+import json
+
 from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
 from palm.registry.champion import alias_of, mended_alias, project
+from palm.registry.promotion import JUDGEMENT, REFUSED, VERDICT
 from palm.registry.promotion_entry import REPAIR
 from palm.registry.promotion_log import PromotionLog, Tail
 from palm.registry.promotion_replay import Replay
@@ -15,6 +18,7 @@ def history(config: PortfolioConfig) -> dict:
         config: the configuration.
 
     Returns:
+        ``refused`` (versions that the gate has kept out: ``version``, ``at``, ``why``, oldest first),
         ``model``, ``entries`` (`Entry.to_dict`, oldest first, each with ``valid``), ``champion`` (what the log says;
         null if it is empty), ``alias`` (what servers get; null if none), ``problems`` (lines; empty if all is well).
 
@@ -26,6 +30,7 @@ def history(config: PortfolioConfig) -> dict:
     with connected(config.registry) as client:
         found = PromotionLog(client, model).read()
         alias = alias_of(client, model)
+        refused = _refused(client, model)
     champion = found.head.after if found.head else None
     problems = [f"entry {number} of the log is missing: somebody has deleted it" for number in found.gaps]
     if found.head and alias != champion:
@@ -39,10 +44,24 @@ def history(config: PortfolioConfig) -> dict:
             {**entry.to_dict(), "valid": entry in found.valid}
             for entry in sorted((*found.valid, *found.void), key=lambda entry: entry.number)
         ],
+        "refused": refused,
         "champion": champion,
         "alias": alias,
         "problems": problems,
     }
+
+
+def _refused(client, model: str) -> list[dict]:
+    found, token = [], None
+    while True:
+        page = client.search_model_versions(f"name = '{model}'", max_results=1000, page_token=token)
+        for version in page:
+            if version.tags.get(VERDICT) == REFUSED:
+                said = json.loads(version.tags.get(JUDGEMENT, "{}"))
+                found.append({"version": str(version.version), "at": said.get("at", ""), "why": said.get("reason", "")})
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda refusal: int(refusal["version"]))
 
 
 def repair(config: PortfolioConfig, *, who: str) -> list[str]:

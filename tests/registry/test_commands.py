@@ -64,7 +64,7 @@ def test_rollback_walks_back_and_history_tells_it(desk):
     assert "is champion already" in desk.fails("rollback", "--to", "1")
     assert desk.palm("rollback", "--to", "3").exit_code == 0 and desk.champion() == "3"
     shown = desk.palm("history").stdout
-    assert "answers got rude" in shown and "3 → 2" in shown and "epsilon 0.05 (limit 0.1)" in shown
+    assert "answers got rude" in shown and "3 → 2" in shown and "gap 0.05 is within 0.1" in shown
     assert "problem" not in shown and "@" in shown
 
 
@@ -72,9 +72,13 @@ def test_promotion_by_hand_needs_the_gate_or_a_reason(desk):
     assert "was never judged by the gate; to promote it all the same" in desk.fails("promote")
     desk.gate("2", None, passed=False)
     assert "was refused by the gate (gap 0.05" in desk.fails("promote", "--version", "2")
+    refused = json.loads(desk.palm("history", "--json").stdout)["refused"]
+    assert [(entry["version"], entry["why"]) for entry in refused] == [("2", "gap 0.05 is within 0.1")]
+    assert "the gate" in desk.palm("history").stdout and refused[0]["at"]
     assert "--reason" in desk.fails("promote", "--version", "2", "--override")
     done = desk.palm("promote", "--version", "2", "--override", "--reason", "we need it now", "--json")
     assert json.loads(done.stdout)["why"] == "we need it now" and desk.champion() == "2"
+    assert "(the gate: gap" in desk.palm("history").stdout
     desk.gate("1", "2")
     assert "is champion already" in desk.fails("promote", "--version", "1")
     assert desk.palm("rollback").exit_code == 0
