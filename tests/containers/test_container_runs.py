@@ -20,6 +20,7 @@ pytestmark = pytest.mark.container
 PALM = Path(sys.executable).with_name("palm")
 BUILD_SECONDS = 1800
 SHORT_SECONDS = 60
+POLICIES = 3
 SAME = 1e-9
 """Two processes on one processor with the same libraries compute the same; the rest is for other processors' sake."""
 
@@ -43,11 +44,12 @@ def newest_build(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def quickstarts(image, tmp_path_factory) -> dict[str, tuple[Path, str]]:
-    """The whole quickstart twice, with nothing in common: ``(build, what was shown)`` by how its tasks ran."""
+    """The quickstart with larger cells twice, nothing in common: ``(build, what was shown)`` by how its tasks ran."""
     builds = {}
     for way, options in {"containers": ["--image", image], "processes": []}.items():
         folder = tmp_path_factory.mktemp(way) / "quickstart"
         assert palm("init", folder).returncode == 0
+        edit_config(folder, design__delta=0.2, selection__size=2, promotion__max_epsilon=1.0)
         run = palm("run", folder / "portfolio.yaml", *options)
         assert run.returncode == 0, run.stdout + run.stderr
         builds[way] = newest_build(folder), run.stdout
@@ -59,7 +61,7 @@ def test_the_quickstart_in_containers_is_the_quickstart(quickstarts):
     for key in ("policy", "weights", "backend", "guard"):
         assert [policy[key] for policy in here["policies"]] == [policy[key] for policy in there["policies"]]
     for summary in (here, there):
-        assert len(summary["policies"]) == 12 and not any(policy["reused"] for policy in summary["policies"])
+        assert len(summary["policies"]) == POLICIES and not any(policy["reused"] for policy in summary["policies"])
     assert here["selection"]["portfolio"] == there["selection"]["portfolio"]
     for key in ("value_vector", "kl", "objective"):
         for policy, other in zip(here["policies"], there["policies"], strict=True):
@@ -70,7 +72,7 @@ def test_the_quickstart_in_containers_is_the_quickstart(quickstarts):
 
 def test_progress_is_shown_while_containers_run(quickstarts):
     build, shown = quickstarts["containers"]
-    assert len(re.findall(r"✓ train_policy", shown)) == 12
+    assert len(re.findall(r"✓ train_policy", shown)) == POLICIES
     assert re.search(r"✓ report ", shown)
     log = (build / "run.log").read_text()
     assert f"Found image '{IMAGE}'" in log
