@@ -15,7 +15,7 @@ from palm.storage.manifest import MANIFEST
 from palm.storage.store import PROBE
 from palm.train_jobs.place import INPUTS
 
-_ENTRY = r"(?:policy|evaluation|responses|rollouts|base-model|design)-[0-9a-f]{12}"
+_ENTRY = r"(?:policy|evaluation|responses|embeddings|rollouts|base-model|design)-[0-9a-f]{12}"
 _ENDING = r"(?:[a-z0-9_]{8}|removed-\d+-\d+)"
 _TEMPORARY = re.compile(rf"\.(?:{_ENTRY}|step-\d+|request|result)\.{_ENDING}")
 """What a process that was killed while it published or removed has left at the root."""

@@ -28,7 +28,7 @@ from palm.storage.s3 import s3_client
 from palm.storage.store import Store
 
 DAY = 86400.0
-KINDS = ("policy", "evaluation", "responses", "rollouts", "base-model", "design")
+KINDS = ("policy", "evaluation", "responses", "embeddings", "rollouts", "base-model", "design")
 
 
 @pytest.fixture(params=["folder", "s3"])
