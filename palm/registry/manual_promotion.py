@@ -34,8 +34,9 @@ def promote_by_hand(config: PortfolioConfig, *, version: str | None, why: str, w
     """
     model = config.registry.model
     with connected(config.registry) as client:
-        version = _challenger(client, model) if version is None else version
-        tags = existing_version(client, model, version).tags
+        found = existing_version(client, model, _challenger(client, model) if version is None else version)
+        # As MLflow writes it: 01 is version 1 there, and another champion in the log.
+        version, tags = str(found.version), found.tags
         _check_verdict(f"{model} version {version}", tags, override=override, why=why)
         log = PromotionLog(client, model)
         seen = log.tail()

@@ -81,6 +81,7 @@ def test_promotion_by_hand_needs_the_gate_or_a_reason(desk):
     assert "(the gate: gap" in desk.palm("history").stdout
     desk.gate("1", "2")
     assert "is champion already" in desk.fails("promote", "--version", "1")
+    assert "is champion already" in desk.fails("promote", "--version", "01")
     assert desk.palm("rollback").exit_code == 0
     # What the gate has passed once may come back without more words.
     assert desk.palm("promote", "--version", "1").exit_code == 0 and desk.champion() == "1"
