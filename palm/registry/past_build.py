@@ -20,13 +20,14 @@ class PastBuild:
 
     Attributes:
         version: its number in the registry.
-        selection: content of portfolio.json: the portfolio and every policy's evaluation.
+        selection: content of portfolio.json: the portfolio and every policy's evaluation; None if that was not
+            recorded: by a palm before there was one, or of a version that was registered by hand.
         plan: content of plan.json (`palm.stages.plan_training`); None if that was not recorded.
         snapshot: what it was made from (`palm.stages.snapshot`); None if that was not recorded.
     """
 
     version: str
-    selection: dict
+    selection: dict | None
     plan: dict | None
     snapshot: dict | None
 
@@ -38,7 +39,7 @@ def champion_build(registry: Registry) -> PastBuild | None:
         registry: where MLflow is, and the model's name.
 
     Returns:
-        The build; None if there is no champion, or nothing is recorded of its policies.
+        The build; None if there is no champion.
 
     Raises:
         RegistryError: MLflow fails.
@@ -60,8 +61,7 @@ def _build_of(registry: Registry, number: str | None) -> PastBuild | None:
     with connected(registry) as client:
         version = client.get_model_version(registry.model, number)
         files = run_files(client, version.run_id, (PORTFOLIO_FILE, PLAN_FILE, SNAPSHOT_FILE))
-    selection = files[PORTFOLIO_FILE]
-    return selection and PastBuild(str(version.version), selection, files[PLAN_FILE], files[SNAPSHOT_FILE])
+    return PastBuild(str(version.version), files[PORTFOLIO_FILE], files[PLAN_FILE], files[SNAPSHOT_FILE])
 
 
 def run_files(client, run_id: str | None, names: tuple[str, ...]) -> dict[str, dict | None]:

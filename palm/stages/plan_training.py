@@ -134,7 +134,9 @@ class _Planner:
         """Write what the gate compares with: the champion's portfolio under the present rewards."""
         self._measure(plan["earlier"])
         record = {"version": None, "members": [], "incomparable": ""}
-        if self._champion is not None:
+        if self._champion is not None and self._champion.selection is None:
+            record |= {"version": self._champion.version, "incomparable": "nothing is recorded of its policies"}
+        elif self._champion is not None:
             members = self._champion.selection["portfolio"]
             record |= {"version": self._champion.version, "members": members}
             folders = self._fetched(members, from_registry=True)
@@ -147,7 +149,7 @@ class _Planner:
 
     def _candidates(self) -> list[EarlierPolicy]:
         """The policies of the champion's build: its portfolio, and what it had for each weight vector."""
-        if self._champion is None:
+        if self._champion is None or self._champion.selection is None:
             return []
         selection = self._champion.selection
         records = [

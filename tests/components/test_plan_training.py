@@ -1,12 +1,18 @@
 """The component plan_training in a pipeline of its own, against a real MLflow."""
 
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import mlflow
+import pytest
 from kfp import dsl
 from mini_pipeline import given, run_locally
 
 from components.plan_training.component import plan_training
+from palm.registry.promotion_entry import PROMOTION
+from palm.registry.promotion_log import PromotionLog
+from palm.stages.plan_training import plan_training as step
 from palm.storage.files import read_json
 
 Planned = NamedTuple("Planned", plan=dsl.Dataset, metrics=dsl.Metrics, trainings=list)
@@ -41,3 +47,38 @@ def test_keeps_what_the_champion_has_and_measures_it_for_the_gate(build, tmp_pat
     }
     for name, evaluation in zip(names, build.evaluations, strict=True):
         assert read_json(folder / "evaluations" / name / "evaluation.json") == read_json(evaluation / "evaluation.json")
+
+
+@pytest.fixture
+def later(build, tmp_path):
+    """The build's configuration with a registry of its own, in which more can happen."""
+    shutil.copyfile(build.folder / "mlflow.db", tmp_path / "mlflow.db")
+    registry = build.config.registry.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db"})
+    return build.config.model_copy(update={"registry": registry})
+
+
+def planned(config, build, destination: Path, snapshot: str = "") -> dict:
+    return step(
+        config,
+        snapshot,
+        base_model=build.base_model,
+        rollouts=build.rollouts,
+        design=build.design,
+        destination=destination,
+    )
+
+
+def test_a_champion_of_which_nothing_is_recorded_is_named_to_the_gate(build, later, tmp_path):
+    uri, model = later.registry.tracking_uri, later.registry.model
+    client = mlflow.MlflowClient(uri, uri)
+    version = client.create_model_version(model, source="palm:/by-hand", await_creation_for=0).version
+    log = PromotionLog(client, model)
+    seen = log.tail()
+    log.append(seen, before=seen.head.after, after=str(version), kind=PROMOTION, why="by hand", who="a person")
+    plan = planned(later, build, tmp_path / "plan")
+    assert plan["earlier"] == [] and plan["from_version"] is None
+    assert read_json(tmp_path / "plan" / "champion.json") == {
+        "version": str(version),
+        "members": [],
+        "incomparable": "nothing is recorded of its policies",
+    }
