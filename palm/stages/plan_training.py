@@ -40,8 +40,8 @@ def plan_training(
 ) -> dict:
     """Measure the champion's policies under the present rewards and decide what has to be trained.
 
-    A build of the same inputs as one that is registered takes over its plan, so that both end in the same portfolio,
-    whatever has been promoted in between.
+    A build of the same inputs and settings of rebuilds as one that is registered takes over its plan, so that both end
+    in the same portfolio, whatever has been promoted in between.
 
     Args:
         config: the configuration.
@@ -56,8 +56,8 @@ def plan_training(
         The content of plan.json: ``trainings``, for each weight vector of the design ``weights``, ``keep`` (name of
         the policy that stays) and ``start`` (name of the policy that the training starts from), both empty where it is
         trained anew; ``earlier``, names of the earlier policies that are candidates; ``from_version``, the champion
-        they are from (null for none); ``shortfalls``, of each kept policy how far below J* its training left it; and
-        the numbers ``kept``, ``continued`` and ``anew`` of trainings.
+        they are from (null for none); ``shortfalls``, of each kept policy how far below J* its training left it;
+        ``rebuild``, the settings; and the numbers ``kept``, ``continued`` and ``anew`` of trainings.
 
     Raises:
         PalmError: an input is unusable, or MLflow or the storage fails.
@@ -77,12 +77,14 @@ def plan_training(
 
 
 def _adopted(config: PortfolioConfig, champion: PastBuild | None, snapshot: str, weights: list) -> dict | None:
-    """The plan of a registered build of the same inputs, as long as all policies that it names are in the storage."""
+    """The plan of a registered build of the same, as long as all policies that it names are in the storage."""
     store = Store(config.storage.root)
     for build in (newest_build(config.registry), champion):
         if not snapshot or build is None or build.plan is None or build.snapshot != json.loads(snapshot):
             continue
         plan = build.plan
+        if plan.get("rebuild") != config.rebuild.model_dump():
+            continue
         named = {*plan["earlier"], *(entry[key] for entry in plan["trainings"] for key in ("keep", "start"))} - {""}
         if [entry["weights"] for entry in plan["trainings"]] == weights and all(store.has(name) for name in named):
             return plan
@@ -128,6 +130,7 @@ class _Planner:
             "earlier": [candidate.name for candidate in candidates],
             "from_version": self._champion.version if self._champion and candidates else None,
             "shortfalls": {entry.name: entry.shortfall_when_trained for entry in candidates if entry.name in kept},
+            "rebuild": self._config.rebuild.model_dump(),
         }
 
     def measure_champion(self, plan: dict) -> None:

@@ -1,5 +1,6 @@
 """The component plan_training in a pipeline of its own, against a real MLflow."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from components.plan_training.component import plan_training
 from palm.registry.promotion_entry import PROMOTION
 from palm.registry.promotion_log import PromotionLog
 from palm.stages.plan_training import plan_training as step
+from palm.stages.snapshot import take_snapshot
 from palm.storage.files import read_json
 
 Planned = NamedTuple("Planned", plan=dsl.Dataset, metrics=dsl.Metrics, trainings=list)
@@ -82,3 +84,12 @@ def test_a_champion_of_which_nothing_is_recorded_is_named_to_the_gate(build, lat
         "members": [],
         "incomparable": "nothing is recorded of its policies",
     }
+
+
+@pytest.mark.parametrize(("rebuild", "adopted"), [({}, True), ({"from_champion": False}, False), ({"steps": 1}, False)])
+def test_a_plan_is_taken_over_for_the_same_inputs_and_settings_of_rebuilds(build, later, tmp_path, rebuild, adopted):
+    config = later.model_copy(update={"rebuild": later.rebuild.model_copy(update=rebuild)})
+    plan = planned(config, build, tmp_path / "plan", snapshot=json.dumps(take_snapshot(build.config)))
+    # The first build had nothing to keep; what it has trained is in the storage now.
+    assert [bool(entry["keep"]) for entry in plan["trainings"]] == [not adopted] * 3
+    assert plan["earlier"] == [] or not adopted
