@@ -86,6 +86,8 @@ def _adopted(config: PortfolioConfig, champion: PastBuild | None, snapshot: str,
         if plan.get("rebuild") != config.rebuild.model_dump():
             continue
         named = {*plan["earlier"], *(entry[key] for entry in plan["trainings"] for key in ("keep", "start"))} - {""}
+        for name in named:
+            mark_use(store.root, name)
         if [entry["weights"] for entry in plan["trainings"]] == weights and all(store.has(name) for name in named):
             return plan
     return None
@@ -119,6 +121,8 @@ class _Planner:
         inputs = load_inputs(self._config, self._rollouts)
         for vector in weights:
             known = self._name_of_new_training(vector, inputs)
+            # Before looking: garbage collection must not take it until the training fetches it.
+            mark_use(self._store.root, known)
             if self._store.has(known):
                 trainings.append({"weights": vector, "keep": known, "start": ""})
             else:

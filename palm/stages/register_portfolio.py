@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from palm.build_record import mark_use
 from palm.config import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
@@ -58,6 +59,9 @@ def register_portfolio(
             raise DataError(
                 f"policies {missing}", rule="were evaluated but not given", remedy="pass all policy folders"
             )
+        for record in chosen["policies"]:
+            # A task that KFP's cache has answered for has marked nothing in this build.
+            mark_use(config.storage.root, record["policy"])
         table = value_table(chosen["policies"], config.reward_names).subset(chosen["portfolio"])
         portfolio = Path(scratch) / "portfolio"
         portfolio.mkdir()

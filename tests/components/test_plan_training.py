@@ -11,6 +11,7 @@ from kfp import dsl
 from mini_pipeline import given, run_locally
 
 from components.plan_training.component import plan_training
+from palm.build_record import BUILD_VARIABLE
 from palm.registry.promotion_entry import PROMOTION
 from palm.registry.promotion_log import PromotionLog
 from palm.stages.plan_training import plan_training as step
@@ -93,3 +94,12 @@ def test_a_plan_is_taken_over_for_the_same_inputs_and_settings_of_rebuilds(build
     # The first build had nothing to keep; what it has trained is in the storage now.
     assert [bool(entry["keep"]) for entry in plan["trainings"]] == [not adopted] * 3
     assert plan["earlier"] == [] or not adopted
+
+
+def test_what_a_plan_keeps_is_marked_as_used(build, later, tmp_path, monkeypatch):
+    monkeypatch.setenv(BUILD_VARIABLE, tmp_path.name)
+    anew = later.model_copy(update={"rebuild": later.rebuild.model_copy(update={"from_champion": False})})
+    plan = planned(anew, build, tmp_path / "plan")
+    kept = {entry["keep"] for entry in plan["trainings"]}
+    used = Path(build.config.storage.root) / "builds" / tmp_path.name / "uses"
+    assert "" not in kept and {path.stem for path in used.glob("policy-*")} >= kept

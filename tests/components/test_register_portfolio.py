@@ -1,5 +1,8 @@
 """The component register_portfolio in a pipeline of its own, against a real MLflow."""
 
+import json
+from pathlib import Path
+
 from kfp import dsl
 from mini_pipeline import content, given, given_all, run_locally
 
@@ -36,3 +39,8 @@ def test_registers_once_however_often_it_is_tried(build, config, tmp_path, monke
         ]
         assert versions[0] == versions[1]
     assert content(run_locally(alone, tmp_path / "again")["Output"]) == record
+    # Also of policies that this build was only given, as KFP's cache gives them.
+    used = Path(json.loads(config)["storage"]["root"]) / "builds" / "component" / "uses"
+    assert {path.stem for path in used.iterdir()} == {
+        entry["policy"] for entry in read_json(build.selection)["policies"]
+    }
