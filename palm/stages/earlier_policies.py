@@ -7,7 +7,9 @@ import numpy as np
 
 from palm import __version__
 from palm.config import PortfolioConfig
+from palm.evaluation.measure import Mean
 from palm.storage.files import read_json
+from palm.training.guards import is_worse_than_reference, kl_limit
 
 PLAN, CHAMPION, EVALUATIONS = "plan.json", "champion.json", "evaluations"
 """In the folder of the step plan_training: the plan, what the gate compares with, and the evaluations of both."""
@@ -29,8 +31,10 @@ class EarlierPolicy:
         shortfall: J* − J at its own weights, under the present rewards.
         shortfall_when_trained: the same under the rewards that it was trained for.
         standard_error: of its J, over prompts.
+        worse_than_reference: whether a guard would mark it under the present rewards, as J is below J_ref.
         trained_alike: whether the configuration would train it the same way, apart from the rewards.
-        may_start: whether its weights fit a policy that the configuration trains by a policy gradient.
+        may_start: whether its weights fit a policy that the configuration trains by a policy gradient, and its KL is
+            within what that may have.
     """
 
     name: str
@@ -39,6 +43,7 @@ class EarlierPolicy:
     shortfall: float
     shortfall_when_trained: float
     standard_error: float
+    worse_than_reference: bool
     trained_alike: bool
     may_start: bool
 
@@ -91,12 +96,15 @@ def earlier_policy(
         shortfall=_shortfall(now),
         shortfall_when_trained=_shortfall(before) if shortfall_when_trained is None else shortfall_when_trained,
         standard_error=now["objective"]["standard_error"],
+        worse_than_reference=is_worse_than_reference(Mean(**now["gain"])),
         trained_alike=how == wanted,
         # A soup's adapter has the ranks of all its corners.
         may_start=settings.backend in ("rloo", "grpo")
         and trained["backend"] != "soup"
         and trained["lora"] == (None if settings.lora is None else settings.lora.model_dump())
-        and adapter == (settings.lora is not None),
+        and adapter == (settings.lora is not None)
+        # A guard would stop the training at its first steps, before there is a checkpoint to keep.
+        and now["kl"]["mean"] <= kl_limit(config),
     )
 
 

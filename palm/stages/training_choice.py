@@ -28,8 +28,9 @@ def choose_training(weights: np.ndarray, candidates: list[EarlierPolicy], *, ref
 
     A policy of the same weights is good enough if, by no more than a standard error, it is not farther below the
     optimum of the present rewards than its own training had left it below that of the rewards of then: training it
-    again would come no nearer. Else the training starts from the policy that is best for the weights now, unless even
-    that is worse than the reference.
+    again would come no nearer. Where there is little to gain even a bad one is near, so it must not be worse than the
+    reference either. Else the training starts from the policy that is best for the weights now, unless even that is
+    worse than the reference.
 
     Args:
         weights: preference weights w, shape (d,).
@@ -41,7 +42,8 @@ def choose_training(weights: np.ndarray, candidates: list[EarlierPolicy], *, ref
     """
     for candidate in candidates:
         same = np.abs(candidate.weights - weights).max() <= _SAME
-        if same and candidate.trained_alike and candidate.shortfall <= candidate.allowed_shortfall:
+        good = candidate.shortfall <= candidate.allowed_shortfall and not candidate.worse_than_reference
+        if same and candidate.trained_alike and good:
             return TrainingChoice(keep=candidate.name)
     starts = [candidate for candidate in candidates if candidate.may_start]
     best = max(starts, key=lambda candidate: float(candidate.value_vector @ weights), default=None)

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from palm.config import PortfolioConfig
-from palm.evaluation.measure import mean_over_prompts
+from palm.evaluation.measure import Mean, mean_over_prompts
 
 _STEPS_ABOVE = 3
 _STANDARD_ERRORS = 2.0
@@ -98,6 +98,15 @@ class Watchdog:
                 raise GuardFired(Guard("kl", message, step, step - 1 - self._above))
 
 
+def is_worse_than_reference(gain: Mean) -> bool:
+    """Tell whether J is below J_ref by more than two standard errors.
+
+    Args:
+        gain: J − J_ref.
+    """
+    return gain.mean + _STANDARD_ERRORS * gain.standard_error < 0
+
+
 def check_objective(difference: np.ndarray, *, step: int) -> Guard | None:
     """Check after training that the policy is not worse than the reference.
 
@@ -109,7 +118,7 @@ def check_objective(difference: np.ndarray, *, step: int) -> Guard | None:
         The guard if J is below J_ref by more than two standard errors, else None.
     """
     measured = mean_over_prompts(difference)
-    if measured.mean + _STANDARD_ERRORS * measured.standard_error >= 0:
+    if not is_worse_than_reference(measured):
         return None
     return Guard(
         "objective",
