@@ -8,7 +8,8 @@ from pathlib import Path
 from palm.errors import ModelError
 from palm.models.load import LoadedModel, load_weights
 
-_ADAPTER_CONFIG, _ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_CONFIG, _ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+"""Files of PEFT's format."""
 
 
 def is_adapter(folder: Path) -> bool:
@@ -23,7 +24,7 @@ def is_adapter(folder: Path) -> bool:
     Raises:
         ModelError: it is neither, or its weights are not in safetensors.
     """
-    if (folder / _ADAPTER_CONFIG).exists():
+    if (folder / ADAPTER_CONFIG).exists():
         if not (folder / _ADAPTER_WEIGHTS).exists():
             raise ModelError(f"policy={folder}", rule=f"holds no {_ADAPTER_WEIGHTS}", remedy="train it again")
         return True
@@ -31,7 +32,7 @@ def is_adapter(folder: Path) -> bool:
         return False
     raise ModelError(
         f"policy={folder}",
-        rule=f"holds neither an adapter ({_ADAPTER_CONFIG}, {_ADAPTER_WEIGHTS}) nor a model (config.json, "
+        rule=f"holds neither an adapter ({ADAPTER_CONFIG}, {_ADAPTER_WEIGHTS}) nor a model (config.json, "
         "*.safetensors)",
         remedy="give the folder that training made",
     )

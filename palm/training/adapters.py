@@ -5,7 +5,8 @@ from pathlib import Path
 
 from palm.errors import TrainingError
 from palm.models.load import load_weights
-from palm.models.policies import is_adapter
+from palm.models.policies import ADAPTER_CONFIG, is_adapter
+from palm.storage.files import read_json, write_json
 from palm.training_config import Lora
 
 
@@ -115,6 +116,7 @@ def copy_policy(checkpoint: Path, folder: Path) -> None:
     for pattern in ("adapter_*", "config.json", "generation_config.json", "model*.safetensors*"):
         for path in checkpoint.glob(pattern):
             shutil.copyfile(path, folder / path.name)
+    _forget_place(folder)
 
 
 def save_policy(model, folder: Path) -> None:
@@ -135,3 +137,18 @@ def save_policy(model, folder: Path) -> None:
     model.save_pretrained(str(folder), safe_serialization=True)
     # PEFT writes a model card that names the build's temporary folder; it would differ on every run.
     (folder / "README.md").unlink(missing_ok=True)
+    _forget_place(folder)
+
+
+def _forget_place(folder: Path) -> None:
+    """Take out of a PEFT adapter's configuration what differs on every run, so that equal policies are equal files.
+
+    That is where this build had the base model, and the order of a set. Which base model it is says the policy's
+    definition, by its content.
+    """
+    path = folder / ADAPTER_CONFIG
+    if path.exists():
+        config = read_json(path)
+        write_json(
+            path, {**config, "base_model_name_or_path": None, "target_modules": sorted(config["target_modules"])}
+        )
