@@ -1,6 +1,8 @@
-"""Rebuilds in forked processes: for each line ``{"config": …, "build": …}`` on stdin an exit status on stdout.
+"""Rebuilds in forked processes: for each line on stdin, a list of rebuilds that begin together, their exit statuses.
 
-With ``"kill": [STEP, SECONDS]`` in it the rebuild is killed so long after the step has begun, if it still runs then.
+A rebuild is ``{"config": …, "root": …, "build": …}``: its configuration file, the storage's folder and a folder for
+its files, which names it. With ``"kill": [STEP, SECONDS]`` in it, it is killed so long after the step has begun, if it
+still runs then; with ``"pause": STEP`` it is halted at the step until the others have ended.
 A rebuild is the pipeline's steps in the pipeline's order, as its tasks do them. The imports are done once, here, so
 that thirty rebuilds can be started and killed in minutes.
 """
@@ -11,10 +13,12 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from palm.build_record import BUILD_VARIABLE, recorded
 from palm.config_file import load_config
+from palm.errors import PalmError
 from palm.stages.detect_change import detect_change
 from palm.workers import run_step
 
@@ -72,35 +76,74 @@ def rebuild(config_file: Path, build: Path) -> None:
     )  # fmt: skip
 
 
-def serve(request: dict) -> int:
-    """Start a rebuild, kill it if wanted, and wait for its end; returns its exit status."""
+@dataclass
+class Rebuild:
+    """One that runs.
+
+    Attributes:
+        request: as it was asked for.
+        pid: its process.
+        status: its exit status, or minus the signal that ended it; None while it runs.
+        begun: when the step that is waited for has begun.
+        paused: whether it is halted.
+    """
+
+    request: dict
+    pid: int
+    status: int | None = None
+    begun: float | None = None
+    paused: bool = False
+
+    def watch(self, *, alone: bool) -> None:
+        """Look once whether it has ended, and do to it what is to be done now."""
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        if ended:
+            self.status = os.waitstatus_to_exitcode(status)
+            return
+        step, seconds = self.request.get("kill") or (self.request.get("pause"), None)
+        if self.begun is None and step and self._has_begun(step):
+            self.begun = time.monotonic()
+            if seconds is None:
+                os.kill(self.pid, signal.SIGSTOP)
+                self.paused = True
+        if self.paused and alone:
+            os.kill(self.pid, signal.SIGCONT)
+            self.paused = False
+        if self.begun is not None and seconds is not None and time.monotonic() >= self.begun + seconds:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _has_begun(self, step: str) -> bool:
+        build = Path(self.request["build"]).name
+        return any((Path(self.request["root"]) / "builds" / build / "tasks").glob(f"{step}-*.json"))
+
+
+def start(request: dict) -> Rebuild:
     pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            rebuild(Path(request["config"]), Path(request["build"]))
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    step, seconds = request.get("kill") or (None, 0.0)
-    begun = None
-    while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
-        if begun is None and step and _has_begun(request, step):
-            begun = time.monotonic()
-        if begun is not None and time.monotonic() >= begun + seconds:
-            os.kill(pid, signal.SIGKILL)
-            ended = os.waitpid(pid, 0)
-            break
+    if pid:
+        return Rebuild(request, pid)
+    status = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        rebuild(Path(request["config"]), Path(request["build"]))
+        status = 0
+    except PalmError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except BaseException:
+        status = 2
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def serve(requests: list[dict]) -> list[int]:
+    """Have rebuilds done at once; returns their exit statuses: 1 after a `PalmError`, 2 after any other error."""
+    rebuilds = [start(request) for request in requests]
+    while running := [one for one in rebuilds if one.status is None]:
+        for one in running:
+            one.watch(alone=len(running) == 1)
         time.sleep(0.002)
-    return os.waitstatus_to_exitcode(ended[1])
-
-
-def _has_begun(request: dict, step: str) -> bool:
-    records = Path(request["root"]) / "builds" / Path(request["build"]).name / "tasks"
-    return any(records.glob(f"{step}-*"))
+    return [one.status for one in rebuilds]
 
 
 def main() -> None:
@@ -108,7 +151,7 @@ def main() -> None:
     from trl import RLOOConfig, RLOOTrainer  # noqa: F401
 
     for line in sys.stdin:
-        print(serve(json.loads(line)), flush=True)
+        print(json.dumps(serve(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,18 @@ import mlflow
 import psutil
 import pytest
 from conftest import edit_config, make_workspace
+from mlflow_server import MlflowServer
 
 from palm.build_record import task_records
 from palm.config_file import load_config
 from palm.registry.promotion_log import PromotionLog
 from palm.storage.digest import folder_digests
+from palm.storage.manifest import MANIFEST
 
 KILLS_OF_STEPS, KILLS_OF_COMMAND = 24, 6
 DATABASE = "mlflow.db"
+TIMED, TIMES = {"policy.json", "training_log.json"}, {"training_seconds", "step_time"}
+MLFLOW_DIES_IN = ("train_policy", "register_portfolio", "promote_portfolio", "report")
 KEPT = ("store", "mlartifacts", "rewards.py")
 
 
@@ -31,7 +35,7 @@ class Rebuilds:
     """A workspace with a champion and a changed reward, and rebuilds of it in processes of their own."""
 
     def __init__(self, folder: Path):
-        self.folder, self._count = folder, 0
+        self.folder, self.builds = folder, []
         self.config = folder / "portfolio.yaml"
         self._log = (folder / "server.log").open("w")
         self._server = subprocess.Popen(
@@ -40,7 +44,8 @@ class Rebuilds:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            # A dead MLflow is told of soon.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
         )
         assert self.run() == 0, self.log()
         rewards = folder / "rewards.py"
@@ -52,17 +57,42 @@ class Rebuilds:
         self.steps = self._seconds_of_steps()
         self.undisturbed = self.state()
 
-    def run(self, kill: tuple[str, float] | None = None) -> int:
-        """Rebuild, until so many seconds after a step has begun if it is to be killed; returns the exit status."""
-        self._count += 1
-        build = self.folder / "builds" / f"build-{self._count:03d}"
-        request = {"config": str(self.config), "root": str(self.folder / "store"), "build": str(build), "kill": kill}
-        self._server.stdin.write(json.dumps(request) + "\n")
+    def run(self, **options) -> int:
+        """Do a rebuild; ``kill`` and ``pause`` as of the server. Returns its exit status."""
+        (status,) = self.run_at_once(options)
+        return status
+
+    def run_at_once(self, *rebuilds: dict) -> list[int]:
+        """Do rebuilds that begin together."""
+        self.start(*rebuilds)
+        return self.wait()
+
+    def start(self, *rebuilds: dict) -> list[str]:
+        """Begin rebuilds, each of the configuration unless it names another one; returns the builds' names."""
+        requests = []
+        for options in rebuilds:
+            build = self.folder / "builds" / f"build-{len(self.builds) + len(requests):03d}"
+            places = {"config": str(self.config), "root": str(self.folder / "store"), "build": str(build)}
+            requests.append({**places, **options})
+        self._server.stdin.write(json.dumps(requests) + "\n")
         self._server.stdin.flush()
-        return int(self._server.stdout.readline())
+        self.builds += [Path(request["build"]).name for request in requests]
+        return self.builds[-len(requests) :]
+
+    def wait(self) -> list[int]:
+        return json.loads(self._server.stdout.readline())
+
+    def another_configuration(self, **changes) -> str:
+        """The configuration with some keys changed; returns its path."""
+        before = self.config.read_text()
+        try:
+            path = edit_config(self.folder, **changes)
+            return str(path.replace(self.folder / "another.yaml"))
+        finally:
+            self.config.write_text(before)
 
     def _seconds_of_steps(self) -> dict[str, float]:
-        records = task_records(str(self.folder / "store"), f"build-{self._count:03d}")
+        records = task_records(str(self.folder / "store"), self.builds[-1])
         return {record["step"]: record["ended"] - record["started"] for record in records}
 
     def restore(self) -> None:
@@ -96,7 +126,7 @@ class Rebuilds:
             "log": [(entry.before, entry.after) for entry in log.read().valid],
             "runs": sorted((run.info.run_name.split()[0], run.info.status) for run in runs),
             "entries": {
-                str(place.parent.relative_to(store)): folder_digests(place.parent)
+                str(place.parent.relative_to(store)): _content(place.parent)
                 for place in store.rglob("manifest.json")
                 if not any(part.startswith(".") for part in place.relative_to(store).parts)
             },
@@ -114,6 +144,22 @@ class Rebuilds:
         assert self._server.wait() == 0
 
 
+def _content(entry: Path) -> dict:
+    """Its files' digests; of the two that tell how long a training took, all else that they tell."""
+    content = folder_digests(entry)
+    for name in TIMED.intersection(content):
+        content[name] = _untimed(json.loads((entry / name).read_text()))
+        # It holds their digests.
+        content.pop(MANIFEST, None)
+    return content
+
+
+def _untimed(value):
+    if isinstance(value, dict):
+        return {key: _untimed(entry) for key, entry in value.items() if key not in TIMES}
+    return [_untimed(entry) for entry in value] if isinstance(value, list) else value
+
+
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
@@ -127,7 +173,8 @@ def _remove(path: Path) -> None:
 def rebuilds(tmp_path_factory, empty_registry):
     folder = make_workspace(tmp_path_factory.mktemp("rebuilds"))
     shutil.copyfile(empty_registry, folder / "mlflow.db")
-    edit_config(folder, training__checkpoint_steps=1, promotion__max_loss=1.0)
+    few = {"evaluation": {"samples_per_prompt": 2}, "reference": {"samples_per_prompt": 8}}
+    edit_config(folder, training__checkpoint_steps=1, promotion__max_loss=1.0, **few)
     made = Rebuilds(folder)
     yield made
     made.close()
@@ -190,13 +237,60 @@ def _wait_for_events(builds: Path, known: set[Path], process: subprocess.Popen, 
 
 def test_two_at_once_make_one_version(rebuilds, faults):
     rebuilds.restore()
-    script = f"import sys; sys.path[:0] = {sys.path!r}\nfrom rebuild_server import rebuild\nfrom pathlib import Path\n"
-    script += f"rebuild(Path({str(rebuilds.config)!r}), Path(sys.argv[1]))"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script, rebuilds.folder / "builds" / name], stderr=subprocess.PIPE)
-        for name in ("left", "right")
-    ]
-    errors = [process.communicate()[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
+    assert rebuilds.run_at_once({}, {}) == [0, 0], rebuilds.log()
     assert rebuilds.state() == rebuilds.undisturbed
-    faults("two rebuilds at once", 1)
+    faults("two rebuilds at once, of the same")
+
+
+def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_against_it(rebuilds, faults):
+    rebuilds.restore()
+    other = rebuilds.another_configuration(rewards__0__uri="python:others.py:length")
+    rewards = (rebuilds.folder / "rewards.py").read_text()
+    (rebuilds.folder / "others.py").write_text(rewards.replace("20) / 20", "10) / 10"))
+    # The slower one has looked at the champion before the other one becomes it.
+    assert rebuilds.run_at_once({"config": other, "pause": "select_portfolio"}, {}) == [0, 0], rebuilds.log()
+    slower = rebuilds.folder / "builds" / rebuilds.builds[-2]
+    told = json.loads((slower / "verdict").read_text())
+    assert not told["promoted"] and told["version"] == "3" and told["previous_version"] == "2"
+    assert "the champion is version 2 by now, this was decided when it was version 1" in told["reason"]
+    state = rebuilds.state()
+    assert state["log"] == [(None, "1"), ("1", "2")] and state["aliases"] == {"challenger": "3", "champion": "2"}
+    assert state["verdicts"] == [("1", "promoted"), ("2", "promoted"), ("3", None)]
+    assert rebuilds.run(config=other) == 0, rebuilds.log()
+    state = rebuilds.state()
+    assert state["log"] == [(None, "1"), ("1", "2"), ("2", "3")] and [v for v, _ in state["versions"]] == [
+        "1",
+        "2",
+        "3",
+    ]
+    assert state["aliases"] == {"challenger": "3", "champion": "3"} and state["verdicts"][-1] == ("3", "promoted")
+    assert {status for _, status in state["runs"]} == {"FINISHED"}
+    # And then there is rest.
+    assert rebuilds.run(config=other) == 0 and rebuilds.state() == state
+    faults("two rebuilds at once, of different rewards")
+
+
+def test_mlflow_that_dies_in_the_middle_is_told_and_the_next_rebuild_ends_the_same(rebuilds, faults):
+    generator = random.Random(8)
+    rebuilds.restore()
+    server = MlflowServer(rebuilds.folder).start()
+    try:
+        served = rebuilds.another_configuration(registry__tracking_uri=server.uri)
+        for step in MLFLOW_DIES_IN:
+            (build,) = rebuilds.start({"config": served})
+            tasks = rebuilds.folder / "store/builds" / build / "tasks"
+            while not any(tasks.glob(f"{step}-*.json")):
+                time.sleep(0.005)
+            time.sleep(generator.uniform(0, rebuilds.steps[step]))
+            server.kill()
+            (status,) = rebuilds.wait()
+            last = rebuilds.log().splitlines()[-1]
+            assert status == 0 or last.startswith(f"error: registry.tracking_uri={server.uri}"), last
+            faults("SIGKILL of MLflow during a rebuild", int(status == 1))
+            server.start()
+        assert rebuilds.run(config=served) == 0, rebuilds.log()
+    finally:
+        server.kill()
+    # The configuration, which names MLflow's address, is part of the content.
+    state = {**rebuilds.state(), "versions": None}
+    assert state == {**rebuilds.undisturbed, "versions": None}

@@ -20,7 +20,9 @@ from palm.stages.inputs import check_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.train_policy import train_policy
-from palm.training.adapters import save_policy
+from palm.storage.digest import folder_digests
+from palm.training.adapters import new_policy, save_policy
+from palm.training_config import Lora
 
 
 def resample(folder, **changes) -> None:
@@ -141,6 +143,17 @@ def test_an_adapter_that_is_not_finite_is_not_saved(built, tmp_path):
     with pytest.raises(TrainingError, match="is not finite"):
         save_policy(policy.model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+def test_equal_adapters_are_equal_files_wherever_the_base_model_was(base_model, tmp_path):
+    """Two builds of one content are one version in the registry."""
+    shutil.copytree(base_model, tmp_path / "elsewhere")
+    for name, place in (("here", base_model), ("there", tmp_path / "elsewhere")):
+        save_policy(new_policy(load_model(place).model, Lora(rank=2, alpha=2), seed=0), tmp_path / name)
+    assert folder_digests(tmp_path / "here") == folder_digests(tmp_path / "there")
+    config = json.loads((tmp_path / "here/adapter_config.json").read_text())
+    # A set's order is another in every process.
+    assert config["target_modules"] == sorted(config["target_modules"])
 
 
 def test_a_folder_model_without_chat_template_and_with_absolute_positions(workspace, base_model):

@@ -1,0 +1,45 @@
+"""A bit of a registered version is flipped: nobody serves it, goes back to it, or builds on it."""
+
+from pathlib import Path
+
+import pytest
+from faults.test_disk_faults import flip
+from registry.conftest import judged
+from registry.test_with_server import registered
+
+from palm.errors import ModelError
+from palm.registry.champion import current_champion
+from palm.registry.manual_promotion import promote_by_hand, rollback
+from palm.registry.past_build import download_policies
+from palm.registry.promotion import promote
+from palm.serving.portfolio import ServedPortfolio
+
+DAMAGE = r"adapter_model\.safetensors: sha256 is [0-9a-f]{64}, recorded is [0-9a-f]{64}"
+
+
+@pytest.fixture
+def adapter(config, workspace) -> Path:
+    """An adapter of version 1, which was champion before version 2, where MLflow keeps it."""
+    for number, against in enumerate((None, "1"), 1):
+        registered(config, workspace, f"weights {number}")
+        promote(config, version=str(number), judgement=judged(against=against), who="gate")
+    files = (workspace / "mlartifacts").rglob("adapter_model.safetensors")
+    return next(path for path in files if path.read_text() == "weights 1 of policy-b")
+
+
+def test_nothing_is_done_with_it(config, workspace, adapter, faults):
+    size = adapter.stat().st_size
+    for number, position in enumerate((0, size // 2, size - 1)):
+        flip(adapter, position, bit=number)
+        with pytest.raises(ModelError, match=DAMAGE):
+            ServedPortfolio(adapter.parents[2])
+        with pytest.raises(ModelError, match=DAMAGE):
+            rollback(config, to=None, why="worse", who="test")
+        with pytest.raises(ModelError, match=DAMAGE):
+            promote_by_hand(config, version="1", why="test", who="test", override=False)
+        with pytest.raises(ModelError, match=DAMAGE):
+            download_policies(config.registry, "1", workspace / f"copy-{number}")
+        assert current_champion(config.registry) == "2"
+        flip(adapter, position, bit=number)
+        faults("flipped bit in a registered version")
+    assert rollback(config, to=None, why="worse", who="test")["to"] == "1" == current_champion(config.registry)
