@@ -1,12 +1,14 @@
 """The alias `champion`: the projection of the promotion log that servers read."""
 
 from palm.config import Registry
+from palm.errors import RegistryError
 from palm.mlflow_connection import connected
 from palm.progress import log as logger
 from palm.registry.at_once import again
 from palm.registry.promotion_entry import Entry
 from palm.registry.promotion_log import PromotionLog
 from palm.registry.register import CHAMPION
+from palm.registry.version_check import existing_version
 
 
 def current_champion(registry: Registry) -> str | None:
@@ -44,8 +46,25 @@ def alias_of(client, model: str) -> str | None:
     return None if version is None else str(version)
 
 
+def is_gone(client, model: str, version: str) -> bool:
+    """Tell whether a version that the log names was deleted from the registry.
+
+    Args:
+        client: an `MlflowClient`.
+        model: registered model of the portfolio.
+        version: its version.
+    """
+    try:
+        existing_version(client, model, version)
+    except RegistryError:
+        return True
+    return False
+
+
 def mended_alias(client, model: str, log: PromotionLog, head: Entry | None) -> str | None:
     """Set the alias to what the log says, if it is another one: by hand, or because a writer was killed.
+
+    A champion that was deleted can have no alias: then nothing is served until another one is promoted.
 
     Args:
         client: an `MlflowClient`.
@@ -58,6 +77,9 @@ def mended_alias(client, model: str, log: PromotionLog, head: Entry | None) -> s
     """
     found = alias_of(client, model)
     if head is None or found == head.after:
+        return None
+    if is_gone(client, model, head.after):
+        logger.warning("%s: version %s is champion by the log, but was deleted", model, head.after)
         return None
     logger.warning("%s: alias champion is %s, the log says %s; set", model, found or "absent", head.after)
     project(client, model, log, head)

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from palm.config import Registry
 from palm.mlflow_connection import connected
-from palm.registry.champion import current_champion
+from palm.registry.champion import current_champion, is_gone
 from palm.registry.register import CHALLENGER, SNAPSHOT_FILE
 from palm.storage.files import read_json
 
@@ -21,7 +21,7 @@ class PastBuild:
     Attributes:
         version: its number in the registry.
         selection: content of portfolio.json: the portfolio and every policy's evaluation; None if that was not
-            recorded: by a palm before there was one, or of a version that was registered by hand.
+            recorded (an older palm, a version that was registered by hand) or the version was deleted.
         plan: content of plan.json (`palm.stages.plan_training`); None if that was not recorded.
         snapshot: what it was made from (`palm.stages.snapshot`); None if that was not recorded.
     """
@@ -59,6 +59,8 @@ def _build_of(registry: Registry, number: str | None) -> PastBuild | None:
     if number is None:
         return None
     with connected(registry) as client:
+        if is_gone(client, registry.model, number):
+            return PastBuild(number, None, None, None)
         version = client.get_model_version(registry.model, number)
         files = run_files(client, version.run_id, (PORTFOLIO_FILE, PLAN_FILE, SNAPSHOT_FILE))
     return PastBuild(str(version.version), files[PORTFOLIO_FILE], files[PLAN_FILE], files[SNAPSHOT_FILE])

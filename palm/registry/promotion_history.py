@@ -4,7 +4,7 @@ import json
 
 from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
-from palm.registry.champion import alias_of, mended_alias, project
+from palm.registry.champion import alias_of, is_gone, mended_alias, project
 from palm.registry.promotion import JUDGEMENT, REFUSED, VERDICT
 from palm.registry.promotion_entry import REPAIR
 from palm.registry.promotion_log import PromotionLog, Tail
@@ -31,9 +31,12 @@ def history(config: PortfolioConfig) -> dict:
         found = PromotionLog(client, model).read()
         alias = alias_of(client, model)
         refused = _refused(client, model)
-    champion = found.head.after if found.head else None
+        champion = found.head.after if found.head else None
+        gone = champion is not None and is_gone(client, model, champion)
     problems = [f"entry {number} of the log is missing: somebody has deleted it" for number in found.gaps]
-    if found.head and alias != champion:
+    if gone:
+        problems.append(f"version {champion}, champion by the log, was deleted: run `palm rollback` or `palm promote`")
+    elif found.head and alias != champion:
         problems.append(
             f"alias champion is {f'version {alias}' if alias else 'absent'}, the log says version {champion}: "
             "run `palm repair CONFIG`"

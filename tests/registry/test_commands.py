@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from palm.cli import app
 from palm.config_file import load_config
+from palm.registry.past_build import champion_build
 from palm.registry.promotion import promote
 from palm.registry.register import register
 
@@ -115,3 +116,18 @@ def test_a_moved_alias_is_told_and_repaired(desk):
     assert "problem: alias champion is version 2, the log says version 3" in desk.palm("history").stdout
     assert desk.palm("repair").stdout == "alias champion was version 2, set to version 3\n"
     assert desk.champion() == "3"
+
+
+def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
+    from mlflow import MlflowClient
+
+    desk.gate("1", None)
+    uri = desk.config.registry.tracking_uri
+    MlflowClient(uri, uri).delete_model_version("small", "1")
+    assert "problem: version 1, champion by the log, was deleted: run `palm rollback" in desk.palm("history").stdout
+    assert desk.palm("repair").stdout == "nothing to repair\n"
+    build = champion_build(desk.config.registry)
+    assert build.version == "1" and build.selection is None
+    desk.gate("2", "1", passed=False)
+    assert desk.palm("promote", "--version", "2", "--override", "--reason", "1 is gone").exit_code == 0
+    assert desk.champion() == "2" and "problem" not in desk.palm("history").stdout
