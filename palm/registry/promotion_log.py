@@ -15,6 +15,8 @@ from palm.registry.promotion_entry import Entry, entry_of
 from palm.registry.promotion_replay import Replay, replay
 
 _PAGE = 12
+_SHOWN = 1000
+"""Characters of a description, for which MLflow's databases have room for 5000; the tags hold all."""
 _SOURCE = "palm:/promotion-log"
 """An entry has no files, but MLflow wants a source."""
 
@@ -109,7 +111,7 @@ class PromotionLog:
             # It is ready at once; waiting for that would be one more request.
             await_creation_for=0,
             tags=entry.to_tags(),
-            description=f"{kind}: {before or 'none'} → {after}; {why}",
+            description=f"{kind}: {before or 'none'} → {after}; {why}"[:_SHOWN],
         )
         number = int(created.version)
         if number == seen.newest + 1:

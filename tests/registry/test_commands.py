@@ -131,3 +131,14 @@ def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
     desk.gate("2", "1", passed=False)
     assert desk.palm("promote", "--version", "2", "--override", "--reason", "1 is gone").exit_code == 0
     assert desk.champion() == "2" and "problem" not in desk.palm("history").stdout
+
+
+def test_a_long_reason_is_kept_whole_where_there_is_room(desk):
+    from mlflow import MlflowClient
+
+    reason = "because " * 1000
+    assert desk.palm("promote", "--override", "--reason", reason).exit_code == 0
+    uri = desk.config.registry.tracking_uri
+    entry = MlflowClient(uri, uri).get_model_version("small-promotions", "1")
+    # PostgreSQL refuses more, SQLite does not.
+    assert entry.tags["why"] == reason and len(entry.description) <= 5000
