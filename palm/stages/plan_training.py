@@ -6,6 +6,7 @@ present rewards first: they are candidates for the portfolio, starts of new trai
 
 import json
 import shutil
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,9 +56,10 @@ def plan_training(
     Returns:
         The content of plan.json: ``trainings``, for each weight vector of the design ``weights``, ``keep`` (name of
         the policy that stays) and ``start`` (name of the policy that the training starts from), both empty where it is
-        trained anew; ``earlier``, names of the earlier policies that are candidates; ``from_version``, the champion
-        they are from (null for none); ``shortfalls``, of each kept policy how far below J* its training left it;
-        ``rebuild``, the settings; and the numbers ``kept``, ``continued`` and ``anew`` of trainings.
+        trained from the base model, if it is not in the storage already; ``earlier``, names of the earlier policies
+        that are candidates; ``from_version``, the champion they are from (null for none); ``shortfalls``, of each kept
+        policy how far below J* its training left it; ``rebuild``, the settings; and the numbers ``kept`` (in the
+        storage), ``continued`` and ``anew`` of trainings.
 
     Raises:
         PalmError: an input is unusable, or MLflow or the storage fails.
@@ -69,11 +71,10 @@ def plan_training(
             planner = _Planner(config, champion, base_model, rollouts, folder, Path(scratch), progress)
             plan = _adopted(config, champion, snapshot, weights) or planner.plan(weights)
             planner.measure_champion(plan)
+            anew = planner.anew(plan)
         write_json(folder / PLAN, plan)
-    trainings = plan["trainings"]
-    kept = sum(bool(entry["keep"]) for entry in trainings)
-    continued = sum(bool(entry["start"]) for entry in trainings)
-    return {**plan, "kept": kept, "continued": continued, "anew": len(trainings) - kept - continued}
+    continued = sum(bool(entry["start"]) for entry in plan["trainings"])
+    return {**plan, "kept": len(weights) - continued - anew, "continued": continued, "anew": anew}
 
 
 def _adopted(config: PortfolioConfig, champion: PastBuild | None, snapshot: str, weights: list) -> dict | None:
@@ -117,14 +118,16 @@ class _Planner:
         candidates = self._candidates() if self._config.rebuild.from_champion else []
         reference = read_json(self._rollouts / "reference.json")["rewards"]
         means = np.array([reference[name]["mean"] for name in self._config.reward_names])
+        names = {candidate.name for candidate in candidates}
         trainings = []
-        inputs = load_inputs(self._config, self._rollouts)
         for vector in weights:
-            known = self._name_of_new_training(vector, inputs)
+            known = self._name_of_new_training(vector)
             # Before looking: garbage collection must not take it until the training fetches it.
             mark_use(self._store.root, known)
             if self._store.has(known):
-                trainings.append({"weights": vector, "keep": known, "start": ""})
+                # What a killed build of the same has trained is found when it is trained, so that the plan, which is
+                # part of the portfolio's content, is the same as that of the killed one.
+                trainings.append({"weights": vector, "keep": known if known in names else "", "start": ""})
             else:
                 choice = choose_training(np.array(vector), candidates, reference=means)
                 trainings.append({"weights": vector, "keep": choice.keep, "start": choice.start})
@@ -136,6 +139,11 @@ class _Planner:
             "shortfalls": {entry.name: entry.shortfall_when_trained for entry in candidates if entry.name in kept},
             "rebuild": self._config.rebuild.model_dump(),
         }
+
+    def anew(self, plan: dict) -> int:
+        """How many policies the plan has trained from the base model, of those that nobody has trained yet."""
+        from_base = [entry["weights"] for entry in plan["trainings"] if not entry["keep"] and not entry["start"]]
+        return sum(not self._store.has(self._name_of_new_training(vector)) for vector in from_base)
 
     def measure_champion(self, plan: dict) -> None:
         """Write what the gate compares with: the champion's portfolio under the present rewards."""
@@ -226,11 +234,15 @@ class _Planner:
         write_json(here / POLICY, {**record, **weights_here(self._config, record)})
         return here
 
-    def _name_of_new_training(self, weights: list[float], inputs: Inputs) -> str:
+    def _name_of_new_training(self, weights: list[float]) -> str:
         return policy_spec(
             self._config,
             weights,
             base_model=self._digest,
             prompts=self._prompts,
-            rewards=[source.fingerprint for source in inputs.rewards],
+            rewards=[source.fingerprint for source in self._inputs.rewards],
         ).name
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return load_inputs(self._config, self._rollouts)
