@@ -23,7 +23,7 @@ from palm.registry.promotion_history import history
 
 TESTS = Path(__file__).parents[1]
 # Requests of a registration, in their order; the kill comes when MLflow has answered one.
-MOMENTS = ("runs/create", "runs/update", "logged-models", "model-versions/create")
+MOMENTS = ("runs/create", "logged-models", "model-versions/create")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def wait_for(server: MlflowServer, request: str, seen: int, process: subprocess.
 
 @pytest.mark.parametrize(
     ("victim", "request_name"),
-    [("MLflow", MOMENTS[1]), ("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)],
+    [("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)],
 )
 def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
     portfolio = write_small_portfolio(place.parent / "portfolio")
@@ -108,7 +108,6 @@ except PalmError:
     ("victim", "request_name"),
     [
         ("MLflow", "model-versions/create"),
-        ("the promoter", "model-versions/search"),
         ("the promoter", "model-versions/create"),
         ("the promoter", "registered-models/alias"),
     ],
