@@ -14,7 +14,7 @@ from palm.cluster.pipeline_version import PipelineVersion, publish_pipeline
 from palm.cluster.runs import run_error, state_in_words
 from palm.config import PortfolioConfig
 from palm.errors import ClusterError
-from palm.stages.design_grid import check_design
+from palm.stages.design_request import check_design
 from palm.stages.inputs import check_data
 from pipelines.settings import CompileSettings
 

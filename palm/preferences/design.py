@@ -2,25 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
 from palm.allowance import SecondsLeft, share_of, unlimited
 from palm.errors import WeightsError
-from palm.preferences.cells import check_accuracy, check_corners_reachable
 from palm.preferences.coverage import Coverage, check_coverage
 from palm.preferences.grids import palm_grid, random_grid, uniform_grid
 from palm.preferences.line import line_cover, line_packing
 from palm.preferences.minimal import minimal_grid
 from palm.preferences.packing import Packing, pack_preferences
-from palm.preferences.simplex import check_objectives, check_size, check_weight_rows
+from palm.preferences.request import PREDICTED, check_request
+from palm.preferences.simplex import check_weight_rows
 from palm.preferences.weighted_packing import MAX_OBJECTIVES, weighted_packing
-
-PREDICTED = "predicted"
-"""The strategy that needs rollouts of the reference besides numbers: see ``palm.portfolio.predicted``."""
-
-STRATEGIES = ("random", "uniform", "palm", "minimal", PREDICTED, "weights")
 
 QUICK_ROUNDS, ROUNDS = 8, 60
 """Most linear programs for the lower bound: of a strategy that does not search for it, and of ``minimal``."""
@@ -198,46 +192,3 @@ def _minimal(objectives, epsilon, delta, enough, *, seconds_left, on_cover):
         seconds_left=seconds_left,
         on_cover=on_cover,
     )
-
-
-def check_request(objectives, *, epsilon, delta, strategy, size=None, weights=None):
-    """Check the arguments of a design without making it.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-        strategy: one of ``STRATEGIES``.
-        size: see ``design_grid``.
-        weights: see ``design_grid``.
-
-    Raises:
-        WeightsError: one is unknown, missing or out of range.
-    """
-    d = check_objectives(objectives)
-    check_accuracy(epsilon, delta)
-    if strategy not in STRATEGIES:
-        near = get_close_matches(str(strategy), STRATEGIES, n=1, cutoff=0.4)
-        raise WeightsError(
-            f"strategy={strategy!r}",
-            rule=f"must be one of {', '.join(STRATEGIES)}",
-            remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
-        )
-    if size is not None:
-        check_size(size)
-    if size is None and strategy in ("random", "uniform", PREDICTED):
-        raise WeightsError(
-            f"strategy={strategy!r}", rule="needs a size", remedy="say how many preference vectors are wanted"
-        )
-    if (weights is not None) != (strategy == "weights"):
-        raise WeightsError(
-            f"strategy={strategy!r}",
-            rule="needs the weights" if weights is None else "takes no weights",
-            remedy="give the preference vectors with strategy weights, and only with it",
-        )
-    if size is not None and strategy == "weights":
-        raise WeightsError(f"size={size}", rule="strategy weights takes no size", remedy="leave it out")
-    if weights is not None:
-        check_weight_rows(weights, d)
-    if strategy in ("palm", "minimal"):
-        check_corners_reachable(delta, strategy)

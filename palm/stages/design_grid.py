@@ -9,9 +9,10 @@ from palm.config import PortfolioConfig
 from palm.deadline import deadline
 from palm.evaluation.rollouts import read_rollouts
 from palm.portfolio.predicted import predicted_design
-from palm.preferences.design import PREDICTED, check_request
 from palm.preferences.design import design_grid as design
+from palm.preferences.request import PREDICTED
 from palm.progress import Stage, stage
+from palm.stages.design_request import design_arguments
 from palm.stages.reuse import reuse_or_make
 from palm.storage.digest import file_digest
 from palm.storage.files import read_json, write_json
@@ -69,20 +70,6 @@ def corner_weights(config: PortfolioConfig) -> list[list[float]]:
     return np.eye(len(config.rewards)).tolist()
 
 
-def check_design(config: PortfolioConfig) -> None:
-    """Check what a configuration asks of its design, without making it.
-
-    Args:
-        config: the configuration.
-
-    Raises:
-        WeightsError: the strategy or its numbers are out of their domain.
-    """
-    arguments = _arguments(config)
-    del arguments["seed"]
-    check_request(**arguments)
-
-
 def _grid(config: PortfolioConfig, progress: Stage) -> dict:
     limit = config.design.time_limit_seconds
     seconds_left = deadline(limit)
@@ -90,7 +77,7 @@ def _grid(config: PortfolioConfig, progress: Stage) -> dict:
     def on_cover(size: int) -> None:
         progress.advance(round(limit - seconds_left()), round(limit), f"seconds, best cover {size}")
 
-    return design(**_arguments(config), seconds_left=seconds_left, on_cover=on_cover).to_dict()
+    return design(**design_arguments(config), seconds_left=seconds_left, on_cover=on_cover).to_dict()
 
 
 def _predicted(config: PortfolioConfig, rollouts: Path) -> dict:
@@ -99,7 +86,7 @@ def _predicted(config: PortfolioConfig, rollouts: Path) -> dict:
     chosen = predicted_design(
         rewards, config.design.size, beta=config.beta, seconds_left=deadline(config.design.time_limit_seconds)
     )
-    arguments = {**_arguments(config), "strategy": "weights", "weights": chosen.weights, "size": None}
+    arguments = {**design_arguments(config), "strategy": "weights", "weights": chosen.weights, "size": None}
     return {
         **design(**arguments).to_dict(),
         "strategy": PREDICTED,
@@ -112,8 +99,3 @@ def _predicted(config: PortfolioConfig, rollouts: Path) -> dict:
             "samples_per_prompt": rewards.shape[1],
         },
     }
-
-
-def _arguments(config: PortfolioConfig) -> dict:
-    """The arguments of the design that a configuration asks for."""
-    return {"objectives": len(config.rewards), **config.design.model_dump(exclude={"time_limit_seconds"})}

@@ -7,7 +7,7 @@ from palm.build_record import record_owner
 from palm.config import PortfolioConfig
 from palm.progress import stage
 from palm.registry.last_build import LastBuild, last_build
-from palm.stages.design_grid import check_design
+from palm.stages.design_request import check_design
 from palm.stages.snapshot import describe_changes, take_snapshot
 from palm.storage.files import write_text
 

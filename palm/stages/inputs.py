@@ -12,9 +12,9 @@ from palm.models.prompts import PromptSet, read_prompts, read_records
 from palm.rewards.calibration import read_calibration
 from palm.rewards.scoring import normalised_scores, raw_scores
 from palm.rewards.source import RewardSource, load_reward
-from palm.stages.design_grid import check_design
+from palm.stages.design_request import check_design
 from palm.stages.environment import check_environment
-from palm.storage.digest import file_digest
+from palm.storage.digest import file_digest, folder_digests
 from palm.storage.files import read_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store

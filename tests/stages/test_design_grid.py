@@ -10,7 +10,8 @@ from palm.config_file import load_config
 from palm.errors import WeightsError
 from palm.evaluation.rollouts import Rollouts, write_rollouts
 from palm.portfolio.predicted import predicted_design
-from palm.stages.design_grid import check_design, design_grid
+from palm.stages.design_grid import design_grid
+from palm.stages.design_request import check_design
 from palm.storage.files import read_json
 from palm.verification.certificate_file import verify_file
 

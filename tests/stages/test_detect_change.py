@@ -102,7 +102,8 @@ import json, sys, types
 from components.detect_change.component import detect_change
 changes = types.SimpleNamespace(path=sys.argv[2])
 found = detect_change.python_func(open(sys.argv[1]).read(), changes)
-print(json.dumps([found[0], sorted({"torch", "transformers", "trl", "huggingface_hub"} & set(sys.modules))]))
+heavy = {"torch", "transformers", "trl", "huggingface_hub", "scipy.optimize"}
+print(json.dumps([found[0], sorted(heavy & set(sys.modules))]))
 """
     (workspace / "config.json").write_text(config.to_json())
     command = [sys.executable, "-c", script, workspace / "config.json", workspace / "changes.md"]
