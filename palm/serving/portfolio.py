@@ -24,7 +24,7 @@ from palm.models.source import fetch_base_model
 from palm.progress import Stage
 from palm.serving.router import Router
 from palm.serving.verification import ROUTING, verify_portfolio
-from palm.storage.digest import folder_digest, folder_digests
+from palm.storage.digest import folder_digests, value_digest
 from palm.storage.files import write_json
 
 
@@ -43,7 +43,7 @@ def write_portfolio(
     policies: dict[str, Path],
     base_model: Path,
     base_source: BaseModelSource,
-    base_digest: str,
+    base_files: dict[str, str],
     max_new_tokens: int,
 ) -> dict:
     """Write a portfolio folder.
@@ -53,7 +53,7 @@ def write_portfolio(
         router: the routing table.
         policies: policy name to its folder, of either kind (`palm.models.policies`).
         base_model: prepared base model.
-        base_digest: digest of the base model's files (`folder_digest`).
+        base_files: sha256 of each of the base model's files, by name (`folder_digests`).
         base_source: where the base model came from; hub ids and S3 prefixes are referenced, anything else is copied.
         max_new_tokens: default limit of a response.
 
@@ -78,7 +78,8 @@ def write_portfolio(
         "base_model": {
             "source": "base_model" if embedded else base_source.source,
             "dtype": base_source.dtype,
-            "sha256": base_digest,
+            "sha256": value_digest(base_files),
+            "files": base_files,
         },
         "max_new_tokens": max_new_tokens,
         "sha256": folder_digests(destination),
@@ -154,11 +155,19 @@ class ServedPortfolio:
             folder = Path(name)
             source = BaseModelSource(source=spec["source"], dtype=spec["dtype"])
             fetch_base_model(source, folder, Stage("serve", spec["source"]))
-            found = folder_digest(folder)
-            if found != spec["sha256"]:
-                raise ModelError(
-                    f"base model {spec['source']}",
-                    rule=f"sha256 of its files is {found}, the portfolio was certified with {spec['sha256']}",
-                    remedy="restore the model that was used, or build the portfolio again",
-                )
+            _check_base(spec, folder_digests(folder))
             return load_model(folder, spec["dtype"])
+
+
+def _check_base(spec: dict, found: dict[str, str]) -> None:
+    """Check the base model that was fetched; the error names the first file that differs."""
+    if value_digest(found) == spec["sha256"]:
+        return
+    # Versions of earlier days hold the digest of all files only.
+    recorded = spec.get("files", {})
+    name = next((name for name in sorted({*recorded, *found}) if found.get(name) != recorded.get(name)), "")
+    raise ModelError(
+        f"base model file {spec['source']}/{name}",
+        rule=f"sha256 is {found.get(name)}, recorded is {recorded.get(name)}",
+        remedy="restore the model that was used, or build the portfolio again",
+    )

@@ -170,3 +170,15 @@ def base_model_digest(base_model: Path) -> str:
         DataError: the folder was not made by that step.
     """
     return read_json(base_model / BASE_MODEL_RECORD)["digest"]
+
+
+def base_model_files(base_model: Path) -> dict[str, str]:
+    """sha256 of each file of a prepared base model.
+
+    Args:
+        base_model: folder made by the step prepare_base_model.
+
+    Returns:
+        Name to digest, without the record that this step has added.
+    """
+    return {name: digest for name, digest in folder_digests(base_model).items() if name != BASE_MODEL_RECORD}

@@ -12,7 +12,7 @@ from palm.registry.register import SNAPSHOT_FILE, register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.stages.earlier_policies import PLAN
-from palm.stages.inputs import base_model_digest
+from palm.stages.inputs import base_model_files
 from palm.stages.select_portfolio import value_table
 from palm.stages.train_policy import fetch_policy
 from palm.storage.files import read_json, write_json, write_text
@@ -70,7 +70,7 @@ def register_portfolio(
             router=Router(table.reward_names, table.names, table.value_vectors),
             policies=folders,
             base_model=base_model,
-            base_digest=base_model_digest(base_model),
+            base_files=base_model_files(base_model),
             base_source=config.base_model,
             max_new_tokens=config.generation.max_new_tokens,
         )

@@ -22,7 +22,7 @@ from palm.registry.promotion_history import history
 from palm.registry.register import finish_build, register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
-from palm.storage.digest import folder_digest
+from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
 from palm.training_config import Lora
 
@@ -128,7 +128,7 @@ def test_palm_generate_needs_nothing_that_only_training_or_a_cluster_needs(serve
         policies={"policy-a": adapter, "policy-b": adapter},
         base_model=base_model,
         base_source=BaseModelSource(source=str(base_model)),
-        base_digest=folder_digest(base_model),
+        base_files=folder_digests(base_model),
         max_new_tokens=8,
     )
     artifacts = [folder / "routing.json"]

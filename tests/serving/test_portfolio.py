@@ -11,19 +11,19 @@ from palm.models.source import fetch_base_model
 from palm.progress import Stage
 from palm.serving.portfolio import ServedPortfolio, write_portfolio
 from palm.serving.router import Router
-from palm.storage.digest import folder_digest
+from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
 from palm.training_config import Lora
 
 
-def portfolio(folder, base_model, source: BaseModelSource, digest: str):
+def portfolio(folder, base_model, source: BaseModelSource, files: dict[str, str]):
     """A portfolio of one untrained adapter."""
     save_policy(new_policy(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), folder / "adapter")
     (folder / "portfolio").mkdir()
     router = Router(("a", "b"), ("only",), np.array([[0.5, 0.5]]))
     write_portfolio(
         folder / "portfolio", router=router, policies={"only": folder / "adapter"}, base_model=base_model,
-        base_source=source, base_digest=digest, max_new_tokens=8,
+        base_source=source, base_files=files, max_new_tokens=8,
     )  # fmt: skip
     return ServedPortfolio(folder / "portfolio")
 
@@ -33,19 +33,19 @@ def test_a_base_model_in_s3_is_referenced_and_verified(s3, base_model, tmp_path)
         s3.upload_file(str(path), "palm", f"models/base/{path.name}")
     source = BaseModelSource(source="s3://palm/models/base")
     fetch_base_model(source, tmp_path / "fetched", Stage("test", ""))
-    served = portfolio(tmp_path, base_model, source, folder_digest(tmp_path / "fetched"))
+    served = portfolio(tmp_path, base_model, source, folder_digests(tmp_path / "fetched"))
     assert not (tmp_path / "portfolio" / "base_model").exists()
     embedded = BaseModelSource(source=str(base_model))
     (tmp_path / "second").mkdir()
-    copied = portfolio(tmp_path / "second", base_model, embedded, folder_digest(base_model))
+    copied = portfolio(tmp_path / "second", base_model, embedded, folder_digests(base_model))
     assert served.answer("say tea", [0.5, 0.5], seed=1) == copied.answer("say tea", [0.5, 0.5], seed=1)
     s3.put_object(Bucket="palm", Key="models/base/generation_config.json", Body=b"{}")
-    with pytest.raises(ModelError, match=r"base model s3://palm/models/base: sha256 of its files is"):
+    with pytest.raises(ModelError, match=r"models/base/generation_config\.json: sha256 is \w{64}, recorded is \w{64}"):
         ServedPortfolio(tmp_path / "portfolio").answer("say tea", [0.5, 0.5])
 
 
 def test_a_moved_away_file_is_named(base_model, tmp_path):
-    portfolio(tmp_path, base_model, BaseModelSource(source=str(base_model)), folder_digest(base_model))
+    portfolio(tmp_path, base_model, BaseModelSource(source=str(base_model)), folder_digests(base_model))
     (tmp_path / "portfolio" / "adapters" / "only" / "adapter_config.json").unlink()
     with pytest.raises(ModelError, match=r"adapters/only/adapter_config\.json: sha256 is None"):
         ServedPortfolio(tmp_path / "portfolio")
@@ -70,7 +70,7 @@ def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path)
         policies=folders,
         base_model=base_model,
         base_source=BaseModelSource(source=str(base_model)),
-        base_digest=folder_digest(base_model),
+        base_files=folder_digests(base_model),
         max_new_tokens=8,
     )
     assert [entry["folder"] for entry in routing["policies"]] == ["adapters/adapter", "models/whole"]

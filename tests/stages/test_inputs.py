@@ -3,7 +3,16 @@ from conftest import edit_config
 
 from palm.config_file import load_config
 from palm.errors import ConfigError
-from palm.stages.inputs import BASE_MODEL_RECORD, check_data, load_inputs, scoring_definition
+from palm.stages.inputs import (
+    BASE_MODEL_RECORD,
+    base_model_digest,
+    base_model_files,
+    check_data,
+    load_inputs,
+    scoring_definition,
+)
+from palm.stages.prepare_base_model import prepare_base_model
+from palm.storage.digest import value_digest
 from palm.storage.files import write_json
 
 LENGTH = {"name": "length", "uri": "python:rewards.py:length"}
@@ -49,3 +58,9 @@ def test_one_reward_under_two_names_is_refused(workspace):
         check_data(config)
     scaled = {**THIRD, "normalisation": {"kind": "minmax", "low": 0, "high": 2}}
     check_data(load_config(edit_config(workspace, rewards=[LENGTH, VOWELS, scaled])))
+
+
+def test_the_files_of_a_base_model_are_those_of_its_digest(workspace, base_model):
+    config = load_config(edit_config(workspace, base_model={"source": str(base_model)}))
+    prepare_base_model(config, workspace / "base")
+    assert value_digest(base_model_files(workspace / "base")) == base_model_digest(workspace / "base")
