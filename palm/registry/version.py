@@ -8,7 +8,9 @@ from palm.registry.at_once import again
 from palm.registry.build_runs import lineage_tags
 from palm.registry.content import CONTENT
 
-_REQUIREMENTS = ("palm", "torch", "transformers", "peft", "mlflow")
+_REQUIREMENTS = ("boto3", "mlflow", "numpy", "pandas", "peft", "torch", "transformers")
+"""What decides an answer. Not palm itself: no public index has it, its name there is another project's, and MLflow
+installs requirements unasked. Models are served where palm is installed; the model's metadata tell which version."""
 
 
 def find_version(client, model: str, content: str):
@@ -113,6 +115,7 @@ def _log_model(client, run: str, portfolio: Path):
             python_model=str(Path(__file__).with_name("portfolio_model.py")),
             artifacts={"portfolio": str(portfolio)},
             signature=signature,
+            metadata={"palm": version("palm")},
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS],
         )
     # The end of the block has ended the run, but the build still goes on.
