@@ -8,7 +8,7 @@ from palm.errors import ConflictError
 from palm.mlflow_connection import connected
 from palm.registry.at_once import again
 from palm.registry.champion import alias_of, mended_alias, project
-from palm.registry.promotion_entry import PROMOTION, Entry
+from palm.registry.promotion_entry import PROMOTION, ROLLBACK, Entry
 from palm.registry.promotion_log import PromotionLog, Tail, conflict
 
 VERDICT, JUDGEMENT = "palm.verdict", "palm.judgement"
@@ -19,7 +19,8 @@ PROMOTED, REFUSED = "promoted", "refused"
 def promote(config: PortfolioConfig, *, version: str, judgement: dict, who: str) -> dict:
     """Make a version champion if the gate has passed it and the champion is still the one it was compared with.
 
-    A second call, after a process was killed, finishes what the first began.
+    A second call, after a process was killed, finishes what the first began. A version that a person has rolled back
+    from is not promoted again: that is for a person to decide.
 
     Args:
         config: the configuration.
@@ -50,6 +51,13 @@ def promote(config: PortfolioConfig, *, version: str, judgement: dict, who: str)
             mended_alias(client, model, log, seen.head)
             _mark(client, model, version, REFUSED, judgement)
             return _not_promoted(version, judgement, judgement["reason"], champion)
+        undone = _undone(client, log, model, version)
+        if undone is not None:
+            reason = (
+                f"{undone.who} has rolled back from version {version} ({undone.why or 'no reason given'}); "
+                f"to promote it all the same: palm promote --version {version}"
+            )
+            return _not_promoted(version, judgement, reason, champion)
         try:
             entry = _append(log, seen, champion, version, judgement, who)
         except ConflictError as error:
@@ -57,6 +65,15 @@ def promote(config: PortfolioConfig, *, version: str, judgement: dict, who: str)
         project(client, model, log, entry)
         _mark(client, model, version, PROMOTED, judgement)
         return _promoted(entry)
+
+
+def _undone(client, log: PromotionLog, model: str, version: str) -> Entry | None:
+    """The rollback by which a person has taken the version's last promotion back; None if nobody has."""
+    if client.get_model_version(model, version).tags.get(VERDICT) != PROMOTED:
+        return None
+    touched = [entry for entry in log.read().valid if version in (entry.after, entry.before)]
+    last = touched[-1] if touched else None
+    return last if last is not None and last.kind == ROLLBACK and last.before == version else None
 
 
 def _append(log: PromotionLog, seen: Tail, champion: str | None, version: str, judgement: dict, who: str) -> Entry:

@@ -8,7 +8,7 @@ import numpy as np
 from palm.config import PortfolioConfig
 from palm.portfolio.statistics import Comparison, compare_portfolios
 from palm.stages.earlier_policies import CHAMPION, EVALUATIONS
-from palm.stages.measured import MeasuredByPrompt, measured_by_prompt
+from palm.stages.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.storage.files import read_json
 
 
@@ -71,5 +71,6 @@ def loss_against(config: PortfolioConfig, champion: Champion, ours: MeasuredByPr
         range(before),
         range(before, before + after),
         confidence=config.promotion.confidence,
+        resamples=resamples(config),
         seed=config.evaluation.seed,
     )

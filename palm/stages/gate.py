@@ -7,10 +7,11 @@ import numpy as np
 
 from palm.config import PortfolioConfig
 from palm.stages.champion import Champion, loss_against, read_champion
-from palm.stages.measured import MeasuredByPrompt, measured_by_prompt
+from palm.stages.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.storage.files import read_json
 
-_RESAMPLES = 200
+FEWEST_PROMPTS = 8
+"""With fewer held-out prompts, drawing them again says nothing of how others would do."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
     folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
     members = selection["portfolio"]
     ours = measured_by_prompt(config, [folders[name] for name in members])
-    checks = [_gap(config, selection), _loss(config, ours, champion), _guards(selection)]
+    checks = [_prompts(ours), _gap(config, selection), _loss(config, ours, champion), _guards(selection)]
     checks += _metrics(config, members, ours)
     checks = [check for check in checks if check is not None]
     failed = [check for check in checks if not check.passed]
@@ -94,9 +95,17 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
 def _told(check: Check) -> str:
     if check.bound is None:
         return f"{check.name}: {check.detail}"
-    relation = "within" if check.passed else "not within"
     detail = f" at {check.detail}" if check.detail else ""
-    return f"{check.name} {check.value:.4f}, bound {check.bound:.4f}{detail}, is {relation} {check.limit:g}"
+    relation = "keeps" if check.passed else "breaks"
+    return f"{check.name} {check.value:.4f} (bound {check.bound:.4f}){detail} {relation} the limit {check.limit:g}"
+
+
+def _prompts(ours: MeasuredByPrompt) -> Check | None:
+    count = ours.rewards.shape[1]
+    if count >= FEWEST_PROMPTS:
+        return None
+    detail, remedy = f"{count} are too few for any bound", f"give at least {FEWEST_PROMPTS}, better hundreds"
+    return Check("held-out prompts", float(count), None, float(FEWEST_PROMPTS), False, detail, remedy)
 
 
 def _gap(config: PortfolioConfig, selection: dict) -> Check:
@@ -143,7 +152,7 @@ def _metrics(config: PortfolioConfig, members: list[str], ours: MeasuredByPrompt
     names = [metric.name for metric in config.metrics]
     rng = np.random.default_rng(config.evaluation.seed)
     prompts = ours.metrics.shape[1]
-    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=_RESAMPLES) / prompts
+    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples(config)) / prompts
     checks = []
     for name, limit in config.promotion.min_metrics.items():
         values = ours.metrics[:, :, names.index(name)]

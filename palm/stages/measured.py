@@ -1,5 +1,6 @@
 """What was measured of policies, prompt by prompt: the data of every bootstrap."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,17 @@ import pandas as pd
 
 from palm.config import PortfolioConfig
 from palm.evaluation.rollouts import read_rollouts
+
+_RESAMPLES, _IN_THE_TAIL = 200, 10
+
+
+def resamples(config: PortfolioConfig) -> int:
+    """How often prompts are drawn again for the gate's bounds: so often that some draws lie beyond a bound.
+
+    Args:
+        config: the configuration.
+    """
+    return max(_RESAMPLES, math.ceil(_IN_THE_TAIL / (1 - config.promotion.confidence)))
 
 
 @dataclass(frozen=True, eq=False)

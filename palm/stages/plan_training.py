@@ -14,6 +14,7 @@ import numpy as np
 
 from palm.build_record import mark_use
 from palm.config import PortfolioConfig
+from palm.errors import StorageError
 from palm.models.policies import is_adapter
 from palm.progress import Stage, stage
 from palm.registry.past_build import PastBuild, champion_build, download_policies, newest_build
@@ -111,6 +112,7 @@ class _Planner:
         self._base_model, self._rollouts = base_model, rollouts
         self._folder, self._scratch, self._progress = folder, scratch, progress
         self._store = Store(config.storage.root)
+        self._downloaded: dict[str, Path] = {}
         self._digest = base_model_digest(base_model)
         self._prompts = file_digest(local_file(config.prompts.train))
 
@@ -200,9 +202,21 @@ class _Planner:
                 folders[name] = folder
         missing = [name for name in names if name not in folders]
         if missing and from_registry:
-            kept = download_policies(self._config.registry, self._champion.version, self._scratch / "registered")
-            folders |= {name: kept[name] for name in missing}
+            folders |= self._registered(missing)
         return folders
+
+    def _registered(self, names: list[str]) -> dict[str, Path]:
+        """Folders of policies that the storage lacks, from the champion's version."""
+        place = self._scratch / "registered"
+        kept = {}
+        if self._champion is not None:
+            kept = self._downloaded = self._downloaded or download_policies(
+                self._config.registry, self._champion.version, place
+            )
+        gone = [name for name in names if name not in kept]
+        if gone:
+            raise StorageError(f"{self._store.root}/{gone[0]}", rule="is not there any more", remedy="run again")
+        return {name: kept[name] for name in names}
 
     def _over_this_base(self, folder: Path) -> bool:
         definition = read_json(folder / POLICY)["definition"]

@@ -17,7 +17,7 @@ from palm.portfolio.values import ValueTable
 from palm.progress import stage
 from palm.stages.champion import Champion, loss_against, read_champion
 from palm.stages.earlier_policies import earlier_evaluations
-from palm.stages.measured import MeasuredByPrompt, measured_by_prompt
+from palm.stages.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.storage.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -162,6 +162,7 @@ def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tu
             measured.costs,
             portfolio,
             delta=config.selection.delta,
+            resamples=resamples(config),
             seed=config.evaluation.seed,
         )
     except SelectionError as error:

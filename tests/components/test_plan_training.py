@@ -91,15 +91,15 @@ def test_a_champion_of_which_nothing_is_recorded_is_named_to_the_gate(build, lat
 def test_a_plan_is_taken_over_for_the_same_inputs_and_settings_of_rebuilds(build, later, tmp_path, rebuild, adopted):
     config = later.model_copy(update={"rebuild": later.rebuild.model_copy(update=rebuild)})
     plan = planned(config, build, tmp_path / "plan", snapshot=json.dumps(take_snapshot(build.config)))
-    # The first build had nothing to keep; what it has trained is in the storage now.
-    assert [bool(entry["keep"]) for entry in plan["trainings"]] == [not adopted] * 3
-    assert plan["earlier"] == [] or not adopted
+    first = read_json(build.plan / "plan.json")
+    assert ({key: plan[key] for key in first} == first) == adopted
+    assert plan["rebuild"] == config.rebuild.model_dump()
 
 
-def test_what_a_plan_keeps_is_marked_as_used(build, later, tmp_path, monkeypatch):
+def test_what_a_plan_finds_in_the_storage_is_marked_as_used(build, later, tmp_path, monkeypatch):
     monkeypatch.setenv(BUILD_VARIABLE, tmp_path.name)
     anew = later.model_copy(update={"rebuild": later.rebuild.model_copy(update={"from_champion": False})})
     plan = planned(anew, build, tmp_path / "plan")
-    kept = {entry["keep"] for entry in plan["trainings"]}
+    found = {read_json(path / "policy.json")["policy"] for path in build.policies}
     used = Path(build.config.storage.root) / "builds" / tmp_path.name / "uses"
-    assert "" not in kept and {path.stem for path in used.glob("policy-*")} >= kept
+    assert plan["kept"] == 3 and {path.stem for path in used.glob("policy-*")} >= found

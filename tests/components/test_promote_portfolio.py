@@ -66,5 +66,5 @@ def test_a_refusal_is_a_result_with_its_reason(build, config, tmp_path, monkeypa
     made, gate = judged(build, strict.to_json(), tmp_path, monkeypatch, registration=registration)
     assert epsilon > 0
     assert made.metadata["promoted"] is content(made)["promoted"] is False
-    assert f"worst-case gap {epsilon:.4f}, bound " in made.metadata["reason"]
+    assert f"worst-case gap {epsilon:.4f} (bound " in made.metadata["reason"]
     assert made.metadata["reason"] in gate and "was not promoted" in gate

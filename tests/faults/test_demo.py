@@ -21,9 +21,11 @@ def test_the_portfolio_follows_its_rewards_and_keeps_out_what_is_harmful(tmp_pat
     assert "# living: version 2 is champion" in changed
     trained, reused = map(int, re.search(r"Policies: (\d) trained.*?, (\d) reused", changed).groups())
     assert trained + reused == 6 and reused >= 1
-    assert re.search(r"largest loss of any preference against version 1 -?0\.\d+, bound .* is within 0\.03", changed)
+    assert re.search(
+        r"largest loss of any preference against version 1 -?0\.\d+ \(bound .* keeps the limit 0\.03", changed
+    )
     assert "# living: version 3 was not promoted: " in harmful
-    assert re.search(r"metric harmless 0\.\d+, bound 0\.\d+ at policy-\w+, is not within 0\.82", harmful)
+    assert re.search(r"metric harmless 0\.\d+ \(bound 0\.\d+\) at policy-\w+ breaks the limit 0\.82", harmful)
     assert "champion is version 1, was version 2" in back
     for line in ("– → 1", "1 → 2", "2 → 1", "rollback", "refused", "users liked it better"):
         assert line in told

@@ -6,6 +6,7 @@ from registry.conftest import judged
 from palm.errors import ConflictError, DamagedError
 from palm.registry.champion import current_champion
 from palm.registry.promotion import promote
+from palm.registry.promotion_entry import ROLLBACK
 from palm.registry.promotion_history import history, repair
 from palm.registry.promotion_log import PromotionLog
 
@@ -165,3 +166,16 @@ def test_a_version_that_is_no_entry_is_told(versions):
     client.create_model_version(f"{config.registry.model}-promotions", source="palm:/by-hand")
     with pytest.raises(DamagedError, match="small-promotions version 2: is no entry of a promotion log"):
         history(config)
+
+
+def test_a_run_does_not_promote_what_a_person_has_rolled_back(versions):
+    config, client = versions
+    up(config, "1", None)
+    up(config, "2", "1")
+    log = PromotionLog(client, config.registry.model)
+    log.append(log.tail(), before="2", after="1", kind=ROLLBACK, why="rude answers", who="ann@desk")
+    again = up(config, "2", "1")
+    assert not again["promoted"] and "ann@desk has rolled back from version 2 (rude answers)" in again["reason"]
+    assert current_champion(config.registry) == "1"
+    # Another version is another matter, and what was superseded by it may come back.
+    assert up(config, "3", "1")["promoted"] and up(config, "1", "3")["promoted"]

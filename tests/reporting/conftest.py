@@ -224,7 +224,7 @@ def make_build(dimension=3, count=12, size=4, *, names=NAMES, metric_names=("cor
         "registration": {"model": "palm-quickstart", "version": "4", "aliases": ["challenger", "champion"]},
         "promotion": {
             "promoted": True,
-            "reason": "worst-case gap 0.0712, bound 0.1034, is within 0.2 (bounds at 95%)",
+            "reason": "worst-case gap 0.0712 (bound 0.1034) keeps the limit 0.2 (bounds at 95%)",
             "previous_version": "3",
             "confidence": 0.95,
             "checks": [

@@ -1,6 +1,7 @@
 """The gate on made measurements: every condition by itself, and what is said of it."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -82,13 +83,13 @@ def test_the_first_portfolio_has_nobody_to_compare_with(setting):
     judged = setting.judge(NEW)
     assert judged.passed and judged.against is None
     assert [check.name for check in judged.checks] == ["worst-case gap", "guards that fired in training"]
-    assert judged.reason == "worst-case gap 0.0500, bound 0.1000, is within 0.2 (bounds at 95%)"
+    assert judged.reason == "worst-case gap 0.0500 (bound 0.1000) keeps the limit 0.2 (bounds at 95%)"
 
 
 def test_the_bound_of_the_gap_decides_not_the_estimate(setting):
     judged = setting.judge(NEW, upper=0.201)
     assert not judged.passed
-    assert judged.reason.startswith("worst-case gap 0.0500, bound 0.2010, is not within 0.2; raise selection.size")
+    assert judged.reason.startswith("worst-case gap 0.0500 (bound 0.2010) breaks the limit 0.2; raise selection.size")
 
 
 def test_without_an_interval_there_is_no_bound_and_no_promotion(setting):
@@ -126,6 +127,12 @@ def test_what_cannot_be_compared_is_not_promoted(setting):
     setting.champion("3", {}, incomparable="it is over another base model")
     judged = setting.judge(NEW)
     assert not judged.passed and "it is over another base model, so J cannot be compared" in judged.reason
+
+
+def test_a_handful_of_prompts_bounds_nothing(setting, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PROMPTS", 7)
+    judged = setting.judge(NEW)
+    assert not judged.passed and "held-out prompts: 7 are too few for any bound" in judged.reason
 
 
 def test_a_guard_on_a_member_refuses(setting):
