@@ -73,7 +73,7 @@ def measure_check(folder: Path, server: str, runs: int) -> Section:
     note = (
         f"The component `detect_change`, 4 rewards in S3 (2 Python files, 2 classifiers) and a champion; medians "
         f"of {runs}, alternating with `python -c '{_ALTERNATIVE}'`. `work`: what is left of the process with all "
-        f"modules imported. The limit was 3 s plus imports. Load before: {os.getloadavg()[0]:.1f}."
+        f"modules imported. The limit was 3 s plus imports."
     )
     columns = ("MLflow", "s in all", "imports", "work", _ALTERNATIVE, "ratio")
     return Section("Operation: nothing has changed", note, columns, rows)

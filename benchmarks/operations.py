@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -25,6 +26,7 @@ from rich.console import Console
 from storage_cases import measure_storage
 
 PASSWORD = "a-long-password-of-benchmarks"
+_LOAD = os.getloadavg()[0]
 app = typer.Typer(help=__doc__)
 
 
@@ -50,6 +52,8 @@ def storage(files: int = 40, pairs: int = 5) -> None:
 
 
 def _tell(command: str, section: Section) -> None:
+    before, after = _LOAD, os.getloadavg()[0]
+    section = replace(section, note=f"{section.note} Load of the machine before and after: {before:.1f}, {after:.1f}.")
     show(section, Console())
     write(f"Operation: {command}", f"PYTHONPATH=tests python benchmarks/operations.py {command}", [section])
 

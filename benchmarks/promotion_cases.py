@@ -30,7 +30,6 @@ def measure_promotions(server: str, count: int, processes: int) -> Section:
     Returns:
         The table.
     """
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         config_path = edit_config(make_workspace(Path(name)), registry__tracking_uri=server)
         registry = load_config(config_path).registry
@@ -51,8 +50,7 @@ def measure_promotions(server: str, count: int, processes: int) -> Section:
     note = (
         f"{count} successful promotions by {processes} processes on an MLflow server with a password and SQLite, one "
         "worker. Who is told of a conflict waits up to 0.2 s and tries again against the new champion. `tried again`: "
-        "how often; `lost in the log`: those of them that had written their entry already. All that won are one chain. "
-        f"Load before: {load:.1f}."
+        "how often; `lost in the log`: those of them that had written their entry already. All that won are one chain."
     )
     columns = ("way", "a second", "s", "tried again", "lost in the log")
     return Section("Operation: promotions", note, columns, rows)

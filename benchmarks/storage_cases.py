@@ -1,6 +1,5 @@
 """An entry of the store in S3 against transfers of boto3 one after another."""
 
-import os
 import secrets
 import statistics
 import time
@@ -43,7 +42,7 @@ def measure_storage(folder: Path, files: int, pairs: int) -> Section:
     note = (
         f"{files} files of 1 MB and moto's server on the same machine, {pairs} pairs, medians. `Store` also makes and "
         f"checks the sha256 of every file and writes the manifest; boto3 has `upload_file` and `download_file` one "
-        f"after another. Load before: {os.getloadavg()[0]:.1f}."
+        f"after another."
     )
     return Section("Operation: an entry of the store", note, ("", "Store, s", "boto3, s", "ratio"), rows)
 
