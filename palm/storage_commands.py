@@ -21,7 +21,10 @@ def gc(
     config: ConfigPath,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only tell.")] = False,
     days: Annotated[
-        float, typer.Option(min=0, help="How long what nothing needs is kept: longer than any task of a build takes.")
+        float,
+        typer.Option(
+            min=0, help="How long what nothing needs is kept: longer than any task of a build takes; 0: no build runs."
+        ),
     ] = 7,
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
