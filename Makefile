@@ -41,7 +41,7 @@ test: lint
 
 # What goes wrong in production, done to real processes and servers; the end of the output counts it.
 test-faults: $(INSTALLED_DEV)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal --durations 10 tests/faults
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --durations 10 tests/faults
 
 # As root, with docker.io and debootstrap: a daemon of its own is started and stopped.
 test-containers: $(INSTALLED_DEV)
