@@ -159,7 +159,9 @@ def test_after_a_changed_reward_earlier_policies_are_kept_continued_and_compared
     assert sum(entry["earlier"] for entry in found["policies"]) + len(found["reused"]) >= 3 > len(found["reused"])
     loss = next(check for check in found["promotion"]["checks"] if f"against version {champion}" in check["name"])
     assert loss["bound"] >= loss["value"]
-    assert f"3 policies of version {champion} were candidates" in result.stdout and "device-seconds spent" in result.stdout
+    assert (
+        f"3 policies of version {champion} were candidates" in result.stdout and "device-seconds spent" in result.stdout
+    )
     before = {path.name for path in (workspace / "store").iterdir()}
     again = palm("run", workspace / "portfolio.yaml")
     assert again.returncode == 0, again.stderr
