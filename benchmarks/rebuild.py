@@ -67,6 +67,8 @@ def _measured(folder: Path, first: Path, change: str) -> list[list[str]]:
         for entry in first.glob("store/base-model-*"):
             shutil.copytree(entry, place / "store" / entry.name, dirs_exist_ok=True)
         _edit(place / "rewards.py", *CHANGES[change])
+        # Both choose by the gap alone: the cold build has no champion against which nobody may lose.
+        _edit(place / "portfolio.yaml", "max_epsilon: 0.15", "max_epsilon: 1.0\n  max_loss: 1.0")
         _palm("run", place / "portfolio.yaml")
     return _compared(change, rebuilt, cold)
 
