@@ -91,7 +91,7 @@ def _compared(change: str, rebuilt: Path, cold: Path) -> list[list[str]]:
         build = max((workspace / "builds").iterdir())
         summaries.append(json.loads((build / "summary.json").read_text()))
         plan = next(build.glob("steps/*/plan-training/plan"))
-        for folder in [*build.glob("steps/*/evaluate-policy*/evaluation"), *earlier_evaluations(plan)]:
+        for folder in [*build.glob("steps/*/*/evaluate-policy/evaluation"), *earlier_evaluations(plan)]:
             folders[json.loads((folder / "evaluation.json").read_text())["policy"]] = folder
     names = list(folders)
     measured = measured_by_prompt(config, [folders[name] for name in names])

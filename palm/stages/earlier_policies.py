@@ -13,6 +13,9 @@ from palm.training.guards import is_worse_than_reference, kl_limit
 
 PLAN, CHAMPION, EVALUATIONS = "plan.json", "champion.json", "evaluations"
 """In the folder of the step plan_training: the plan, what the gate compares with, and the evaluations of both."""
+_HARDLY_FARTHER = 0.01
+"""By this share of its shortfall a policy may be farther from the optimum than its training left it, and stay."""
+
 POLICY = "policy.json"
 """In the folder of a policy, and of its evaluation there."""
 
@@ -30,7 +33,6 @@ class EarlierPolicy:
         value_vector: a = R − β KL under the present rewards, shape (d,).
         shortfall: J* − J at its own weights, under the present rewards.
         shortfall_when_trained: the same under the rewards that it was trained for.
-        standard_error: of its J, over prompts.
         worse_than_reference: whether a guard would mark it under the present rewards, as J is below J_ref.
         trained_alike: whether the configuration would train it the same way, apart from the rewards.
         may_start: whether its weights fit a policy that the configuration trains by a policy gradient, and its KL is
@@ -42,15 +44,14 @@ class EarlierPolicy:
     value_vector: np.ndarray
     shortfall: float
     shortfall_when_trained: float
-    standard_error: float
     worse_than_reference: bool
     trained_alike: bool
     may_start: bool
 
     @property
     def allowed_shortfall(self) -> float:
-        """Up to where it is as near to the optimum as its training came, within the noise."""
-        return self.shortfall_when_trained + self.standard_error
+        """Up to where it is as near to the optimum as its training came, or hardly farther."""
+        return (1 + _HARDLY_FARTHER) * self.shortfall_when_trained
 
 
 def earlier_policy(
@@ -95,7 +96,6 @@ def earlier_policy(
         value_vector=np.array(now["value_vector"]),
         shortfall=_shortfall(now),
         shortfall_when_trained=_shortfall(before) if shortfall_when_trained is None else shortfall_when_trained,
-        standard_error=now["objective"]["standard_error"],
         worse_than_reference=is_worse_than_reference(Mean(**now["gain"])),
         trained_alike=how == wanted,
         # A soup's adapter has the ranks of all its corners.

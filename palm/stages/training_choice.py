@@ -26,9 +26,9 @@ class TrainingChoice:
 def choose_training(weights: np.ndarray, candidates: list[EarlierPolicy], *, reference: np.ndarray) -> TrainingChoice:
     """Decide whether an earlier policy is good enough for a weight vector, and else which one to start from.
 
-    A policy of the same weights is good enough if, by no more than a standard error, it is not farther below the
-    optimum of the present rewards than its own training had left it below that of the rewards of then: training it
-    again would come no nearer. Where there is little to gain even a bad one is near, so it must not be worse than the
+    A policy of the same weights is good enough if it is not farther below the optimum of the present rewards than its
+    own training had left it below that of the rewards of then (or by a hundredth of that): training it again would
+    come no nearer. Where there is little to gain even a bad one is near, so it must not be worse than the
     reference either. Else the training starts from the policy that is best for the weights now, unless even that is
     worse than the reference.
 

@@ -66,7 +66,8 @@ def _remove(folder: Path) -> None:
     for place in reversed(mounted):
         if Path(place).is_relative_to(folder):
             subprocess.run(["umount", place], check=True)
-    shutil.rmtree(folder)
+    # Hundreds of thousands of files, which rm removes several times faster than Python.
+    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 @pytest.fixture(scope="session")

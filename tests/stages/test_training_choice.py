@@ -11,14 +11,13 @@ from palm.stages.training_choice import TrainingChoice, choose_training
 REFERENCE = np.array([0.3, 0.3])
 
 
-def policy(name, weights, value_vector, *, shortfall=0.10, then=0.10, error=0.01, worse=False, alike=True, start=True):
+def policy(name, weights, value_vector, *, shortfall=0.10, then=0.10, worse=False, alike=True, start=True):
     return EarlierPolicy(
         name=name,
         weights=np.array(weights),
         value_vector=np.array(value_vector),
         shortfall=shortfall,
         shortfall_when_trained=then,
-        standard_error=error,
         worse_than_reference=worse,
         trained_alike=alike,
         may_start=start,
@@ -29,8 +28,8 @@ def policy(name, weights, value_vector, *, shortfall=0.10, then=0.10, error=0.01
     ("change", "expected"),
     [
         ({}, TrainingChoice(keep="a")),
-        ({"shortfall": 0.1099}, TrainingChoice(keep="a")),
-        ({"shortfall": 0.1101}, TrainingChoice(start="a")),
+        ({"shortfall": 0.1009}, TrainingChoice(keep="a")),
+        ({"shortfall": 0.1011}, TrainingChoice(start="a")),
         # Where there is little to gain, every policy is near to the optimum.
         ({"worse_than_reference": True, "value_vector": np.array([0.2, 0.9])}, TrainingChoice()),
         ({"trained_alike": False}, TrainingChoice(start="a")),
