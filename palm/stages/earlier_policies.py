@@ -51,7 +51,8 @@ class EarlierPolicy:
     @property
     def allowed_shortfall(self) -> float:
         """Up to where it is as near to the optimum as its training came, or hardly farther."""
-        return (1 + _HARDLY_FARTHER) * self.shortfall_when_trained
+        # Where J* is estimated too low the shortfall is negative.
+        return self.shortfall_when_trained + _HARDLY_FARTHER * abs(self.shortfall_when_trained)
 
 
 def earlier_policy(

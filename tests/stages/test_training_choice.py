@@ -30,6 +30,7 @@ def policy(name, weights, value_vector, *, shortfall=0.10, then=0.10, worse=Fals
         ({}, TrainingChoice(keep="a")),
         ({"shortfall": 0.1009}, TrainingChoice(keep="a")),
         ({"shortfall": 0.1011}, TrainingChoice(start="a")),
+        ({"shortfall": -0.02, "shortfall_when_trained": -0.02}, TrainingChoice(keep="a")),
         # Where there is little to gain, every policy is near to the optimum.
         ({"worse_than_reference": True, "value_vector": np.array([0.2, 0.9])}, TrainingChoice()),
         ({"trained_alike": False}, TrainingChoice(start="a")),
