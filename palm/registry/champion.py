@@ -31,18 +31,19 @@ def current_champion(registry: Registry) -> str | None:
         return head.after if head else alias_of(client, registry.model)
 
 
-def alias_of(client, model: str) -> str | None:
-    """The version that has the alias `champion`.
+def alias_of(client, model: str, alias: str = CHAMPION) -> str | None:
+    """The version that has an alias.
 
     Args:
         client: an `MlflowClient`.
         model: registered model of the portfolio; need not exist.
+        alias: ``champion`` or ``challenger``.
 
     Returns:
         Its number; None if there is none.
     """
     found = client.search_registered_models(f"name = '{model}'")
-    version = found[0].aliases.get(CHAMPION) if found else None
+    version = found[0].aliases.get(alias) if found else None
     return None if version is None else str(version)
 
 

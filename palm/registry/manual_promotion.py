@@ -122,13 +122,12 @@ def _earlier_champion(model: str, entries: list[Entry], to: str | None) -> str:
 
 
 def _challenger(client, model: str) -> str:
-    found = client.search_registered_models(f"name = '{model}'")
-    version = found[0].aliases.get(CHALLENGER) if found else None
+    version = alias_of(client, model, CHALLENGER)
     if version is None:
         raise RegistryError(
             f"models:/{model}@{CHALLENGER}", rule="does not exist", remedy="build the portfolio, or name a --version"
         )
-    return str(version)
+    return version
 
 
 def _check_verdict(what: str, tags: dict[str, str], *, override: bool, why: str) -> None:

@@ -6,8 +6,10 @@ from tempfile import TemporaryDirectory
 
 from palm.config import Registry
 from palm.mlflow_connection import connected
-from palm.registry.champion import current_champion, is_gone
+from palm.registry.champion import alias_of, current_champion, is_gone
 from palm.registry.register import CHALLENGER, SNAPSHOT_FILE
+from palm.registry.version_check import download_verified
+from palm.serving.verification import ROUTING
 from palm.storage.files import read_json
 
 PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
@@ -50,8 +52,7 @@ def champion_build(registry: Registry) -> PastBuild | None:
 def newest_build(registry: Registry) -> PastBuild | None:
     """The build that was registered last, judged or not; arguments and result as of `champion_build`."""
     with connected(registry) as client:
-        found = client.search_registered_models(f"name = '{registry.model}'")
-        number = found[0].aliases.get(CHALLENGER) if found else None
+        number = alias_of(client, registry.model, CHALLENGER)
     return _build_of(registry, number)
 
 
@@ -101,12 +102,6 @@ def download_policies(registry: Registry, version: str, destination: Path) -> di
         ModelError: a file is not what was registered.
         RegistryError: MLflow fails.
     """
-    import mlflow
-
-    from palm.serving.verification import ROUTING, verify_portfolio
-
     with connected(registry):
-        mlflow.artifacts.download_artifacts(f"models:/{registry.model}/{version}", dst_path=str(destination))
-    folder = next(destination.rglob(ROUTING)).parent
-    verify_portfolio(folder)
+        folder = download_verified(registry.model, version, destination)
     return {entry["policy"]: folder / entry["folder"] for entry in read_json(folder / ROUTING)["policies"]}

@@ -19,19 +19,37 @@ def check_servable(client, model: str, version: str) -> None:
         RegistryError: there is no such version.
         ModelError: a file is missing or was changed.
     """
-    import mlflow
-
     existing_version(client, model, version)
     with TemporaryDirectory() as scratch:
-        mlflow.artifacts.download_artifacts(f"models:/{model}/{version}", dst_path=scratch)
-        found = next(Path(scratch).rglob(ROUTING), None)
-        if found is None:
-            raise ModelError(
-                f"{model} version {version}",
-                rule=f"holds no {ROUTING}",
-                remedy="choose a version that palm has registered",
-            )
-        verify_portfolio(found.parent)
+        download_verified(model, version, Path(scratch))
+
+
+def download_verified(model: str, version: str, destination: Path) -> Path:
+    """Download a version from the MLflow that is connected and check its digests.
+
+    Args:
+        model: registered model of the portfolio.
+        version: its version.
+        destination: folder to fill.
+
+    Returns:
+        The portfolio folder in it.
+
+    Raises:
+        ModelError: a file is missing or was changed.
+    """
+    import mlflow
+
+    mlflow.artifacts.download_artifacts(f"models:/{model}/{version}", dst_path=str(destination))
+    found = next(destination.rglob(ROUTING), None)
+    if found is None:
+        raise ModelError(
+            f"{model} version {version}",
+            rule=f"holds no {ROUTING}",
+            remedy="choose a version that palm has registered",
+        )
+    verify_portfolio(found.parent)
+    return found.parent
 
 
 def existing_version(client, model: str, version: str):
