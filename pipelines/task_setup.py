@@ -4,6 +4,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_channel import PipelineChannel
 
 from palm.build_record import BUILD_VARIABLE
+from palm.pod_labels import TASK_LABELS
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
 _FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
@@ -89,7 +90,10 @@ def _common(
     )
     # Not an input: KFP would put the run's id into the key of its cache and never find anything there.
     kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
-    return task
+    for key, value in TASK_LABELS.items():
+        kubernetes.add_pod_label(task, key, value)
+    # All else that Pod Security's level `restricted` asks for KFP sets by itself, since its 2.17.
+    return kubernetes.set_security_context(task, run_as_non_root=True)
 
 
 def _set_retry(task: dsl.PipelineTask, retries: int, hours: int) -> None:

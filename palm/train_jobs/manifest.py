@@ -1,5 +1,6 @@
 """The TrainJob that trains a policy: a Kubernetes object, named by what it asks for."""
 
+from palm.pod_labels import NODE_LABELS
 from palm.secret_keys import SECRET_KEYS
 from palm.storage.digest import value_digest
 from palm.train_job_config import TrainJobSettings
@@ -9,6 +10,9 @@ NODE = "node"
 """Name that Kubeflow Trainer demands of a runtime's training job and of its container."""
 
 _MANAGER = "palm/train-policy"
+# With these a pod passes Pod Security's level `restricted`.
+_POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+_CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _MANAGED = {"app.kubernetes.io/managed-by": "palm"}
 
 
@@ -71,7 +75,14 @@ def _runtime_patch(settings: TrainJobSettings) -> dict:
         "terminationGracePeriodSeconds": settings.grace_seconds,
         # Processes on a node talk through /dev/shm, of which a container has 64 MiB by default.
         "volumes": [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}],
-        "containers": [{"name": NODE, "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}]}],
+        "containers": [
+            {
+                "name": NODE,
+                "securityContext": _CONTAINER_SECURITY,
+                "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],
+            }
+        ],
+        "securityContext": _POD_SECURITY,
         "nodeSelector": settings.node_selector,
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in settings.tolerations],
     }

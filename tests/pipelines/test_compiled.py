@@ -10,6 +10,7 @@ from schemas import needs_schemas
 from short_stack import on_a_short_stack
 
 from palm.errors import ConfigError
+from palm.pod_labels import TASK_LABELS
 from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
@@ -129,6 +130,8 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
         assert kubernetes["fieldPathAsEnv"] == [
             {"fieldPath": "metadata.labels['pipeline/runid']", "name": "PALM_BUILD_ID"}
         ]
+        assert kubernetes["podMetadata"] == {"labels": TASK_LABELS}
+        assert kubernetes["securityContext"] == {"runAsNonRoot": True}
         assert kubernetes["activeDeadlineSeconds"] == str(2 * 3600 if base(part) in ON_GPU else 4 * 3600)
     for part, task in tasks(compiled[name][0]).items():
         # Room for six attempts at their time limits, and for pauses of 1, 2, 4, 8 and 16 minutes.
