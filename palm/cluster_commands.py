@@ -10,6 +10,7 @@ from rich.console import Console
 from palm.cluster_options import (
     Accelerator,
     AcceleratorCount,
+    CacheClaim,
     CaFile,
     ConfigPath,
     Cpu,
@@ -51,13 +52,14 @@ def compile(
     hours: Hours = 24,
     image: Image = None,
     gpu_image: GpuImage = None,
+    cache_claim: CacheClaim = None,
 ) -> None:
     """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
     from pipelines.compile import compile_manifest, compile_pipeline
 
     destination = output or Path(f"{pipeline.value}.yaml")
     make = compile_manifest if manifest else compile_pipeline
-    make(pipeline.value, destination, settings(parallel, retries, hours, image, gpu_image))
+    make(pipeline.value, destination, settings(parallel, retries, hours, image, gpu_image, cache_claim))
     typer.echo(f"wrote {destination}")
 
 
@@ -88,6 +90,7 @@ def submit(
     hours: Hours = 24,
     image: Image = None,
     gpu_image: GpuImage = None,
+    cache_claim: CacheClaim = None,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline in a cluster, with the files that the configuration names uploaded to its s3:// storage."""
@@ -114,7 +117,7 @@ def submit(
         loaded,
         pipeline=pipeline.value,
         resources=resources,
-        settings=settings(parallel, retries, hours, image, gpu_image),
+        settings=settings(parallel, retries, hours, image, gpu_image, cache_claim),
         experiment=experiment,
         service_account=service_account,
     )
@@ -162,6 +165,7 @@ def schedule(
     hours: Hours = 24,
     image: Image = None,
     gpu_image: GpuImage = None,
+    cache_claim: CacheClaim = None,
     as_json: Json = False,
 ) -> None:
     """Rebuild a portfolio at the times of a cron, if its inputs have changed; a second call updates the schedule."""
@@ -200,7 +204,7 @@ def schedule(
         cron,
         name=name or loaded.name,
         resources=resources,
-        settings=settings(parallel, retries, hours, image, gpu_image),
+        settings=settings(parallel, retries, hours, image, gpu_image, cache_claim),
         enabled=not disable,
         experiment=experiment,
         service_account=service_account,

@@ -51,6 +51,10 @@ ServiceAccount = Annotated[str | None, typer.Option(help="Service account of the
 Parallel = Annotated[int, typer.Option(help="Policies trained at once: bounds the GPU pods of a run.")]
 Retries = Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")]
 Hours = Annotated[int, typer.Option(help="Time limit of a task that samples, trains or evaluates.")]
+CacheClaim = Annotated[
+    str | None,
+    typer.Option(help="PersistentVolumeClaim (ReadWriteMany) that keeps the tasks' downloads, models of the hub say."),
+]
 Image = Annotated[str | None, typer.Option(help="Image of tasks without a GPU.")]
 GpuImage = Annotated[str | None, typer.Option(help="Image of tasks that sample, train and evaluate.")]
 Validate = Annotated[
@@ -58,12 +62,14 @@ Validate = Annotated[
 ]
 
 
-def settings(parallel: int, retries: int, hours: int, image: str | None, gpu_image: str | None):
+def settings(
+    parallel: int, retries: int, hours: int, image: str | None, gpu_image: str | None, cache_claim: str | None
+):
     """What the compiled pipeline depends on; images that are not given are the project's."""
     from pipelines.settings import CompileSettings
 
     images = {key: value for key, value in (("image", image), ("gpu_image", gpu_image)) if value}
-    return CompileSettings(parallel=parallel, retries=retries, hours=hours, **images)
+    return CompileSettings(parallel=parallel, retries=retries, hours=hours, cache_claim=cache_claim, **images)
 
 
 def placed_config(path: Path, storage_root: str | None, tracking_uri: str | None):

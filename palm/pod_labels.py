@@ -10,7 +10,7 @@ TASK_LABELS = {
     "palm/reaches-kfp": "true",
     "palm/reaches-kubernetes": "true",
 }
-"""Of a task: besides what palm itself reads and writes, KFP's launcher reports to KFP, Argo's executor to Kubernetes."""
+"""Of a task: besides what palm itself uses, KFP's launcher reports to KFP and Argo's executor to Kubernetes."""
 
 NODE_LABELS = {**_OWN, "app.kubernetes.io/name": "palm-node", **_STORES, "palm/reaches-nodes": "true"}
 """Of a node of a TrainJob, which talks to the other nodes."""

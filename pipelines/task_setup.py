@@ -12,6 +12,9 @@ _SECONDS_AN_HOUR = 3600
 # Of tasks without a GPU, which read and write files and talk to MLflow.
 _SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
 
+# Where the volume with downloads is; the model hub's client looks at the same variable.
+_CACHE = "/cache"
+
 
 def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, cached: bool) -> dsl.PipelineTask:
     """Set up a task that needs no GPU.
@@ -90,6 +93,9 @@ def _common(
     )
     # Not an input: KFP would put the run's id into the key of its cache and never find anything there.
     kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
+    if settings.cache_claim:
+        kubernetes.mount_pvc(task, pvc_name=settings.cache_claim, mount_path=_CACHE)
+        task.set_env_variable("XDG_CACHE_HOME", _CACHE)
     for key, value in TASK_LABELS.items():
         kubernetes.add_pod_label(task, key, value)
     # All else that Pod Security's level `restricted` asks for KFP sets by itself, since its 2.17.

@@ -1,6 +1,5 @@
 """The TrainJob that trains a policy: a Kubernetes object, named by what it asks for."""
 
-from palm.pod_labels import NODE_LABELS
 from palm.secret_keys import SECRET_KEYS
 from palm.storage.digest import value_digest
 from palm.train_job_config import TrainJobSettings

@@ -22,7 +22,9 @@ UNCACHED = {"detect-change", "record-outcome", "register-portfolio", "promote-po
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     """Name to (pipeline specification, Kubernetes part), compiled by settings that differ from every default."""
-    settings = CompileSettings(parallel=8, image="registry/palm:cpu", gpu_image="registry/palm:gpu", retries=5, hours=2)
+    settings = CompileSettings(
+        parallel=8, image="registry/palm:cpu", gpu_image="registry/palm:gpu", retries=5, hours=2, cache_claim="models"
+    )
     found = {}
     for name in PIPELINES:
         path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
@@ -123,13 +125,16 @@ def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled,
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compiled, name):
-    for part, (_, kubernetes) in executors(compiled, name).items():
+    for part, (container, kubernetes) in executors(compiled, name).items():
         (secret,) = kubernetes["secretAsEnv"]
         assert secret["secretNameParameter"]["componentInputParameter"].removeprefix("pipelinechannel--") == "secret"
         assert secret["optional"] and [entry["envVar"] for entry in secret["keyToEnv"]] == list(SECRET_KEYS)
         assert kubernetes["fieldPathAsEnv"] == [
             {"fieldPath": "metadata.labels['pipeline/runid']", "name": "PALM_BUILD_ID"}
         ]
+        (volume,) = kubernetes["pvcMount"]
+        assert (volume["constant"], volume["mountPath"]) == ("models", "/cache")
+        assert {"name": "XDG_CACHE_HOME", "value": "/cache"} in container["env"]
         assert kubernetes["podMetadata"] == {"labels": TASK_LABELS}
         assert kubernetes["securityContext"] == {"runAsNonRoot": True}
         assert kubernetes["activeDeadlineSeconds"] == str(2 * 3600 if base(part) in ON_GPU else 4 * 3600)
