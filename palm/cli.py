@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from palm import __version__
 from palm.cluster_commands import commands as cluster
+from palm.cluster_state_commands import commands as cluster_state
 from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(geometry)
 app.add_typer(cluster)
+app.add_typer(cluster_state)
 app.add_typer(storage)
 app.add_typer(registry)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]

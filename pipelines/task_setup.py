@@ -14,6 +14,7 @@ _SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
 
 # Where the volume with downloads is; the model hub's client looks at the same variable.
 _CACHE = "/cache"
+_AUTHORITIES = "/etc/palm-ca"
 
 
 def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, cached: bool) -> dsl.PipelineTask:
@@ -96,6 +97,10 @@ def _common(
     if settings.cache_claim:
         kubernetes.mount_pvc(task, pvc_name=settings.cache_claim, mount_path=_CACHE)
         task.set_env_variable("XDG_CACHE_HOME", _CACHE)
+    if settings.ca_config_map:
+        kubernetes.use_config_map_as_volume(task, settings.ca_config_map, mount_path=_AUTHORITIES)
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+            task.set_env_variable(variable, f"{_AUTHORITIES}/ca.crt")
     for key, value in TASK_LABELS.items():
         kubernetes.add_pod_label(task, key, value)
     # All else that Pod Security's level `restricted` asks for KFP sets by itself, since its 2.17.

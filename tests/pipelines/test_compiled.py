@@ -135,6 +135,12 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
         (volume,) = kubernetes["pvcMount"]
         assert (volume["constant"], volume["mountPath"]) == ("models", "/cache")
         assert {"name": "XDG_CACHE_HOME", "value": "/cache"} in container["env"]
+        (authorities,) = kubernetes["configMapAsVolume"]
+        assert (authorities["configMapNameParameter"]["runtimeValue"]["constant"], authorities["mountPath"]) == (
+            "authorities",
+            "/etc/palm-ca",
+        )
+        assert {"name": "AWS_CA_BUNDLE", "value": "/etc/palm-ca/ca.crt"} in container["env"]
         assert kubernetes["podMetadata"] == {"labels": TASK_LABELS}
         assert kubernetes["securityContext"] == {"runAsNonRoot": True}
         assert kubernetes["activeDeadlineSeconds"] == str(2 * 3600 if base(part) in ON_GPU else 4 * 3600)
