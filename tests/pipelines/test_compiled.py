@@ -23,7 +23,13 @@ UNCACHED = {"detect-change", "record-outcome", "register-portfolio", "promote-po
 def compiled(tmp_path_factory):
     """Name to (pipeline specification, Kubernetes part), compiled by settings that differ from every default."""
     settings = CompileSettings(
-        parallel=8, image="registry/palm:cpu", gpu_image="registry/palm:gpu", retries=5, hours=2, cache_claim="models"
+        parallel=8,
+        image="registry/palm:cpu",
+        gpu_image="registry/palm:gpu",
+        retries=5,
+        hours=2,
+        cache_claim="models",
+        ca_config_map="authorities",
     )
     found = {}
     for name in PIPELINES:
