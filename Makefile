@@ -24,11 +24,11 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED_DEV): $(INSTALLED)
-	@$(PIP) --editable '.[train,cluster,dev]'
+	@$(PIP) --editable '.[train,cluster,server,dev]'
 	@touch $@
 
 $(INSTALLED_BENCH): $(INSTALLED_DEV)
-	@$(PIP) --editable '.[train,cluster,dev,bench]'
+	@$(PIP) --editable '.[train,cluster,server,dev,bench]'
 	@touch $@
 
 # The folder stays: a second demo reuses what the first one trained.
