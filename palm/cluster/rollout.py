@@ -65,18 +65,14 @@ def _progress(deployment, what: str, version: str) -> str:
     status, wanted = deployment.status, deployment.spec.replicas
     if (status.observed_generation or 0) < deployment.metadata.generation:
         return f"version {version} is being rolled out"
-    stuck = next((entry for entry in status.conditions or [] if _says_stuck(entry)), None)
-    if stuck is not None:
+    progressing = {entry.type: entry for entry in status.conditions or []}.get("Progressing")
+    if progressing is not None and progressing.status == "False":
         raise ClusterError(
             what,
-            rule=f"version {version} could not be rolled out ({stuck.reason}: {stuck.message})",
+            rule=f"version {version} could not be rolled out ({progressing.reason}: {progressing.message})",
             remedy="see the logs of its pods' init container and of vllm, or go back with `palm rollback`",
         )
     ready = min(status.updated_replicas or 0, status.available_replicas or 0)
     if ready < wanted or (status.replicas or 0) > wanted:
         return f"version {version} is being rolled out, {ready} of {wanted} pods"
     return f"serves version {version}, the champion"
-
-
-def _says_stuck(condition) -> bool:
-    return condition.type == "Progressing" and condition.status == "False" and condition.reason != "DeploymentPaused"
