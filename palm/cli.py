@@ -19,6 +19,7 @@ from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
 from palm.registry_commands import commands as registry
+from palm.serving_commands import commands as serving
 from palm.storage.files import room_told
 from palm.storage_commands import commands as storage
 
@@ -48,6 +49,7 @@ app.add_typer(cluster)
 app.add_typer(cluster_state)
 app.add_typer(storage)
 app.add_typer(registry)
+app.add_typer(serving)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
