@@ -17,6 +17,7 @@ from palm.cluster_commands import commands as cluster
 from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
+from palm.monitoring_commands import commands as monitoring
 from palm.registry_commands import commands as registry
 from palm.storage.files import room_told
 from palm.storage_commands import commands as storage
@@ -46,6 +47,7 @@ app.add_typer(geometry)
 app.add_typer(cluster)
 app.add_typer(storage)
 app.add_typer(registry)
+app.add_typer(monitoring)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 

@@ -26,9 +26,10 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
 
     Returns:
         ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
-        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, of these ``continued``
-        and, by a guard, ``marked``; ``reused``, ``failed``, ``not_started``: lists of preference weights), ``device_seconds`` of training and
-        ``device_seconds_saved`` (`palm.stages.training_spent`); the same is the record ``builds/<build_id>/outcome``.
+        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, of these ``continued`` and,
+        by a guard, ``marked``; ``reused``, ``failed``, ``not_started``: lists of preference weights),
+        ``device_seconds`` of training and ``device_seconds_saved`` (`palm.stages.training_spent`); the same is the
+        record ``builds/<build_id>/outcome``.
 
     Raises:
         StorageError: the records cannot be read or written.

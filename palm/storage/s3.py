@@ -53,12 +53,7 @@ def s3_head(address: str) -> dict | None:
 def s3_read(address: str) -> bytes | None:
     """The content of a small object; None if there is none."""
     stream = io.BytesIO()
-
-    def content() -> bytes:
-        s3_receive(address, stream)
-        return stream.getvalue()
-
-    return _unless_missing(content)
+    return _unless_missing(lambda: s3_receive(address, stream) or stream.getvalue())
 
 
 def s3_receive(address: str, stream: BinaryIO, **conditions: str) -> None:
@@ -231,7 +226,9 @@ def s3_entries(uri: str) -> list[dict]:
 
 def s3_folders(uri: str) -> list[str]:
     """Names of what lies directly below a prefix and holds objects."""
-    return [entry["Prefix"].split("/")[-2] for entry in _listed(uri, "list_objects_v2", "CommonPrefixes", Delimiter="/")]
+    return [
+        entry["Prefix"].split("/")[-2] for entry in _listed(uri, "list_objects_v2", "CommonPrefixes", Delimiter="/")
+    ]
 
 
 def s3_keys(uri: str) -> list[str]:
