@@ -56,9 +56,12 @@ def history(config: PortfolioConfig) -> dict:
 
 def _refused(client, model: str) -> list[dict]:
     found, token = [], None
+    # MLflow sorts them out: of a portfolio that is rebuilt daily most versions were promoted.
+    query = f"name = '{model}' and tags.`{VERDICT}` = '{REFUSED}'"
     while True:
-        page = client.search_model_versions(f"name = '{model}'", max_results=1000, page_token=token)
+        page = client.search_model_versions(query, max_results=1000, page_token=token)
         for version in page:
+            # Of the tags that MLflow reads in a second query, some may have been changed since.
             if version.tags.get(VERDICT) == REFUSED:
                 said = json.loads(version.tags.get(JUDGEMENT, "{}"))
                 found.append({"version": str(version.version), "at": said.get("at", ""), "why": said.get("reason", "")})
