@@ -80,7 +80,9 @@ _OWN = {"app.kubernetes.io/part-of": "palm"}
 
 
 def _end_of(pod: Pod, objects: list[dict], namespace: str) -> End:
-    ports = {port["name"]: port["containerPort"] for one in pod.containers for port in one.get("ports", [])}
+    # A program may listen without saying so.
+    ports = {"unsaid": 9999}
+    ports |= {port["name"]: port["containerPort"] for one in pod.containers for port in one.get("ports", [])}
     accounts = {account["metadata"]["name"]: account for account in found(objects, "ServiceAccount")}
     needs = set()
     for container in pod.containers:
@@ -90,7 +92,7 @@ def _end_of(pod: Pod, objects: list[dict], namespace: str) -> End:
             continue
         text = _text(pod, container, objects)
         needs |= {"s3"} if re.search(r"s3://|RCLONE_CONFIG_\w+_TYPE\ns3\b", text) else set()
-        needs |= {"postgres"} if re.search(r"postgresql|\bPGHOST\b", text) else set()
+        needs |= {"postgres"} if re.search(r"\bpostgresql(\+\w+)?://|^PGHOST$", text, re.MULTILINE) else set()
     account = accounts.get(pod.spec.get("serviceAccountName"), {})
     if pod.spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
         needs.add("kubernetes")
@@ -103,6 +105,8 @@ def _text(pod: Pod, container: dict, objects: list[dict]) -> str:
     words = [*container.get("command", []), *container.get("args", [])]
     for entry in container.get("env", []):
         words += [entry["name"], entry.get("value", "")]
+        if reference := entry.get("valueFrom", {}).get("configMapKeyRef"):
+            words.append(data[reference["name"]][reference["key"]])
     for entry in container.get("envFrom", []):
         for key, value in data.get(entry.get("configMapRef", {}).get("name"), {}).items():
             words += [key, value]
