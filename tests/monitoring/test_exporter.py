@@ -96,7 +96,7 @@ def test_all_numbers_and_a_source_that_dies_hangs_and_comes_back(watched, own_se
 
 
 def test_a_portfolio_of_which_nothing_is_known_yet(workspace, s3):
-    with running_exporter(workspace / "portfolio.yaml", "--storage-root", "s3://palm/store") as (address, process):
+    with running_exporter(workspace / "portfolio.yaml", "--storage-root", "s3://palm/store") as (address, _):
         found = scrape(address)
         assert found["palm_storage_up"] == found["palm_mlflow_up"] == 1
         assert found["palm_runs"] == dict.fromkeys(("promoted", "refused", "failed", "unchanged"), 0)
