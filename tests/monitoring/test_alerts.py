@@ -1,5 +1,6 @@
 """Every alert fires when it must and is silent when it must not, as Prometheus itself evaluates it."""
 
+import json
 import shutil
 import subprocess
 
@@ -119,6 +120,19 @@ def test_what_people_read_is_filled_in(tmp_path):
         cases.append(case(values, when, name, [{"exp_labels": labels, "exp_annotations": texts}]))
     (tmp_path / "test.yaml").write_text(yaml.safe_dump({**settings, "tests": cases}))
     promtool(tmp_path, "test", "rules", "test.yaml")
+
+
+def test_prometheus_understands_every_query_of_the_dashboard(tmp_path):
+    panels = json.loads((COMPONENT / "dashboard.json").read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    # Rules are what promtool parses; Grafana fills in the variables.
+    entries = [
+        {"record": f"palm:{number}", "expr": query.replace("$namespace", ".*").replace("$portfolio", ".*")}
+        for number, query in enumerate(queries)
+    ]
+    (tmp_path / "queries.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": entries}]}))
+    promtool(tmp_path, "check", "rules", "queries.yaml")
+    assert len(entries) > 20
 
 
 def test_an_exporter_that_is_there_hides_none_that_is_not(tmp_path):
