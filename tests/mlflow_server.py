@@ -1,4 +1,4 @@
-"""A real MLflow server as in production: a database, artifacts in S3, and a password."""
+"""A real MLflow server, started with the arguments and settings of the manifests."""
 
 import os
 import secrets
@@ -10,8 +10,12 @@ import time
 from pathlib import Path
 
 import requests
+from built_manifests import built, container_of, environment_of, expanded, find
 
 USER = "admin"
+_MANIFESTS = built("mlflow")
+CONTAINER = container_of(find(_MANIFESTS, "Deployment", "mlflow"), "mlflow")
+SETTINGS = find(_MANIFESTS, "ConfigMap", "mlflow-auth")["data"]["basic_auth.ini"]
 
 
 class MlflowServer:
@@ -23,11 +27,21 @@ class MlflowServer:
         bucket: an existing bucket.
         password: of the user `admin`; unset: nobody is asked for one.
         workers: its processes.
+        postgres: the variables that say where its PostgreSQL is; unset: SQLite files in the folder.
     """
 
-    def __init__(self, folder: Path, *, s3: str | None = None, bucket: str = "", password: str = "", workers: int = 1):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        s3: str | None = None,
+        bucket: str = "",
+        password: str = "",
+        workers: int = 1,
+        postgres: dict[str, str] | None = None,
+    ):
         self.folder, self.password, self.workers = folder, password, workers
-        self._s3, self._bucket = s3, bucket
+        self._s3, self._bucket, self._postgres = s3, bucket, postgres
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -37,16 +51,22 @@ class MlflowServer:
         self._process: subprocess.Popen | None = None
 
     def start(self) -> "MlflowServer":
-        destination = f"s3://{self._bucket}/mlflow" if self._s3 else str(self.folder / "artifacts")
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--workers", str(self.workers)]
-        command += ["--artifacts-destination", destination, "--serve-artifacts"]
-        command += ["--allowed-hosts", "localhost,localhost:*,127.0.0.1:*"]
-        if self.password:
-            command += ["--app-name", "basic-auth"]
+        environment = self._environment()
+        own = {"--host": "127.0.0.1", "--port": str(self.port), "--workers": str(self.workers)}
+        arguments = []
+        for argument in expanded(CONTAINER["args"], environment):
+            name = argument.partition("=")[0]
+            if name == "--app-name" and not self.password:
+                continue
+            arguments.append(f"{name}={own[name]}" if name in own else argument)
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=self._environment(), stdout=log, stderr=log, start_new_session=True, cwd=self.folder
+                [sys.executable, "-m", *CONTAINER["command"], *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
             )
         self._wait()
         return self
@@ -56,29 +76,30 @@ class MlflowServer:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _environment(self) -> dict[str, str]:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-        environment |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        if self.password:
-            settings = self.folder / "auth.ini"
-            settings.write_text(
-                f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{self.folder}/auth.db\n"
-                f"admin_username = {USER}\nadmin_password = {self.password}\n"
-                # Without it every request checks the hash of the password: 0.3 s.
-                "auth_cache_ttl_seconds = 600\n"
-                "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-            )
-            settings.chmod(0o600)
-            environment |= {
-                "MLFLOW_AUTH_CONFIG_PATH": str(settings),
-                "MLFLOW_FLASK_SERVER_SECRET_KEY": self._secret,
-                "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
-            }
+    def secret(self) -> dict[str, str]:
+        """The Secret mlflow-server as it would have to be for this server."""
+        secret = {"MLFLOW_FLASK_SERVER_SECRET_KEY": self._secret, "MLFLOW_AUTH_ADMIN_PASSWORD": self.password}
         if self._s3:
-            environment |= {"MLFLOW_S3_ENDPOINT_URL": self._s3, "AWS_ENDPOINT_URL_S3": self._s3}
-            environment |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-            environment |= {"AWS_DEFAULT_REGION": "us-east-1"}
-        return environment
+            secret |= {"AWS_ENDPOINT_URL": self._s3, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+            secret |= {"AWS_DEFAULT_REGION": "us-east-1"}
+        return secret | (self._postgres or {})
+
+    def settings(self) -> dict[str, str]:
+        """What differs from the manifests' variables, beyond the Secret; writes the settings of the log-in."""
+        settings, database = self.folder / "auth.ini", f"sqlite:///{self.folder}/auth.db"
+        text = SETTINGS if self._postgres else SETTINGS.replace("postgresql+psycopg2://", database)
+        assert self._postgres or database in text
+        settings.write_text(text)
+        own = {"MLFLOW_AUTH_CONFIG_PATH": str(settings)}
+        own["ARTIFACTS_DESTINATION"] = f"s3://{self._bucket}/mlflow" if self._s3 else str(self.folder / "artifacts")
+        if not self._postgres:
+            own["MLFLOW_BACKEND_STORE_URI"] = f"sqlite:///{self.folder}/mlflow.db"
+        return own
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "AWS_", "PG"))}
+        own = environment_of(CONTAINER, _MANIFESTS, {"mlflow-server": self.secret()})
+        return inherited | own | self.settings()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 120

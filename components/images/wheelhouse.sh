@@ -42,7 +42,7 @@ palm)
     ;;
 third-party)
     collect "$new/installer" --no-deps pip
-    collect "$new/third-party" "torch==$torch" '.[train,cluster]'
+    collect "$new/third-party" "torch==$torch" '.[train,cluster,server]'
     rm "$new"/third-party/palm-*.whl
     separate_torch "$new/third-party" "$new/torch-cpu"
     replace installer
