@@ -40,7 +40,8 @@ class ChampionReader:
         self._tell(found["problems"])
         figures: metrics.Figures = {
             metrics.REFUSED_VERSIONS: len(found["refused"]),
-            metrics.LOG_PROBLEMS: len(found["problems"]),
+            # What a repair has taken note of needs nobody any more.
+            metrics.LOG_PROBLEMS: len(found["problems"]) - len(found["noted"]),
         }
         champion = found["champion"] or found["alias"]
         return figures if champion is None else figures | self._champion(champion, found["entries"])

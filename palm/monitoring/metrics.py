@@ -105,7 +105,8 @@ CHAMPION_BOUND = PalmMetric(
 CHAMPION_POLICIES = PalmMetric("palm_champion_policies", "Policies in the champion's portfolio.")
 REFUSED_VERSIONS = PalmMetric("palm_refused_versions", "Registered versions that the gate has refused.")
 LOG_PROBLEMS = PalmMetric(
-    "palm_promotion_log_problems", "Problems of the promotion log and its alias that `palm history` tells."
+    "palm_promotion_log_problems",
+    "Problems of the promotion log and its alias that `palm history` tells, without what `palm repair` has noted.",
 )
 
 GAP_LIMIT = PalmMetric("palm_gap_limit_ratio", "promotion.max_epsilon of the exporter's configuration.")

@@ -20,7 +20,8 @@ def history(config: PortfolioConfig) -> dict:
     Returns:
         ``refused`` (versions that the gate has kept out: ``version``, ``at``, ``why``, oldest first),
         ``model``, ``entries`` (`Entry.to_dict`, oldest first, each with ``valid``), ``champion`` (what the log says;
-        null if it is empty), ``alias`` (what servers get; null if none), ``problems`` (lines; empty if all is well).
+        null if it is empty), ``alias`` (what servers get; null if none), ``problems`` (lines; empty if all is well),
+        ``noted`` (numbers of deleted entries that a repair has taken note of; each is still one of the problems).
 
     Raises:
         RegistryError: MLflow fails.
@@ -51,6 +52,7 @@ def history(config: PortfolioConfig) -> dict:
         "champion": champion,
         "alias": alias,
         "problems": problems,
+        "noted": [number for number in found.gaps if number not in found.missing],
     }
 
 

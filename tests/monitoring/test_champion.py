@@ -10,7 +10,7 @@ from palm.monitoring import metrics
 from palm.monitoring.champion_figures import ChampionReader
 from palm.registry.manual_promotion import rollback
 from palm.registry.promotion import promote
-from palm.registry.promotion_history import history
+from palm.registry.promotion_history import history, repair
 
 
 @pytest.fixture
@@ -40,6 +40,14 @@ def test_an_alias_moved_by_hand_and_a_deleted_champion_are_problems(config, vers
     versions.delete_model_version(config.registry.model, "3")
     figures = reader.read()
     assert figures[metrics.LOG_PROBLEMS] == 1 and figures[metrics.CHAMPION_VERSION] == 3
+
+
+def test_a_deleted_entry_is_a_problem_until_a_repair_has_taken_note_of_it(config, versions):
+    promoted(config, "1", "2", "3")
+    versions.delete_model_version(f"{config.registry.model}-promotions", "2")
+    assert ChampionReader(config).read()[metrics.LOG_PROBLEMS] == 1
+    repair(config, who="test")
+    assert ChampionReader(config).read()[metrics.LOG_PROBLEMS] == 0 and len(history(config)["problems"]) == 1
 
 
 def test_a_log_that_was_edited_is_a_problem_and_not_an_mlflow_that_is_down(config, versions, caplog):
