@@ -20,7 +20,7 @@ class KubernetesStandIn:
         secrets: by namespace and name.
         deployments: by namespace and name.
         patches: of Deployments, as they came.
-        forbidden: resources that nobody may read, e.g. ``pods``.
+        forbidden: resources that nobody may read, e.g. ``pods``, or change, e.g. ``PATCH deployments``.
         expired: whether all credentials are.
     """
 
@@ -145,7 +145,7 @@ class KubernetesStandIn:
         def guarded(**path):
             if self.expired:
                 answer = self._status(401, "Unauthorized", "Unauthorized")
-            elif resource in self.forbidden:
+            elif {resource, f"{request.method} {resource}"} & self.forbidden:
                 answer = self._status(403, "Forbidden", f'{resource} is forbidden: User "alice" cannot list {resource}')
             else:
                 answer = view(**path)

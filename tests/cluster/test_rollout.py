@@ -109,6 +109,8 @@ def test_what_stands_in_the_way_is_told(cluster, champion, tmp_path, monkeypatch
     assert "deployment serving/other: does not exist" in roll_out(champion, code=1, deployment="other")
     cluster.forbidden = {"deployments"}
     assert "deployment serving/vllm: cannot be read (403" in roll_out(champion, code=1)
+    cluster.forbidden = {"PATCH deployments"}
+    assert "deployment serving/vllm: cannot be changed (403" in roll_out(champion, code=1)
     edit_config(tmp_path, registry__tracking_uri="http://127.0.0.1:9")
     assert "MLflow failed" in roll_out(champion, code=1)
     assert not cluster.patches

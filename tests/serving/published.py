@@ -34,7 +34,7 @@ def write_adapters(folder: Path, base_model: Path, seed: int) -> dict[str, Path]
         for key, weight in model.named_parameters():
             if "lora_B" in key:
                 torch.nn.init.normal_(weight, std=0.5)
-        folders[name] = folder / f"{name}-{seed}"
+        folders[name] = folder / name
         save_policy(model, folders[name])
     return folders
 
@@ -46,7 +46,7 @@ def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: in
     write_portfolio(
         portfolio,
         router=Router(tuple(config.reward_names), POLICIES, np.array([[0.9, 0.1], [0.1, 0.9]])),
-        policies=write_adapters(folder, base_model, seed),
+        policies=write_adapters(folder / f"adapters-{seed}", base_model, seed),
         base_model=base_model,
         base_source=BaseModelSource(source=BASE),
         base_files=folder_digests(base_model),

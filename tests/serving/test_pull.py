@@ -128,17 +128,21 @@ def test_a_killed_call_leaves_nothing_half_and_the_next_one_fills(champion, tmp_
     assert visible(models) == ["portfolio"]
 
 
-def test_whoever_may_only_read_can_pull(champion, mlflow_server, tmp_path, monkeypatch):
+def test_whoever_may_only_read_can_pull_though_the_alias_would_have_to_be_mended(
+    champion, mlflow_server, tmp_path, monkeypatch
+):
     path, _ = champion
     admin = (USER, mlflow_server.password)
-    reader = {"username": f"reader-{path.parent.name}", "password": "another-long-password"}
+    model = load_config(path).registry.model
+    client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
+    client.delete_registered_model_alias(model, "champion")
+    reader = {"username": f"reader-{model}", "password": "another-long-password"}
     requests.post(f"{mlflow_server.uri}/api/2.0/mlflow/users/create", json=reader, auth=admin).raise_for_status()
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", reader["username"])
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", reader["password"])
-    model = load_config(path).registry.model
     with pytest.raises(mlflow.MlflowException, match="Permission denied"):
-        mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri).set_registered_model_alias(model, "champion", "1")
-    assert "2 policies" in pull(path, tmp_path / "models")
+        client.set_registered_model_alias(model, "champion", "1")
+    assert "version 1: 2 policies" in pull(path, tmp_path / "models")
 
 
 def test_what_is_not_there_is_told(config, tmp_path):
@@ -150,17 +154,16 @@ def test_what_is_not_there_is_told(config, tmp_path):
 @pytest.fixture(scope="module")
 def adapters(base_model, tmp_path_factory):
     """A portfolio folder as far as `vllm_config` looks at it, in the number format that vLLM wants."""
-    folder = tmp_path_factory.mktemp("adapters")
-    write_adapters(folder, base_model, 0)
+    folder = tmp_path_factory.mktemp("portfolio")
+    write_adapters(folder / "adapters", base_model, 0)
     policies = [{"policy": name, "folder": f"adapters/{name}"} for name in POLICIES]
-    (folder / "adapters").mkdir()
-    for name in POLICIES:
-        (folder / f"{name}-0").rename(folder / "adapters" / name)
     return folder, {"policies": policies, "base_model": {"dtype": "bfloat16", "source": "base_model"}}
 
 
-def edited(adapters, file, **changes):
+def with_changed_adapter(adapters, **changes) -> dict:
+    """The settings of vLLM when one adapter's configuration is another."""
     folder, routing = adapters
+    file = folder / "adapters" / "policy-b" / "adapter_config.json"
     original = file.read_text()
     file.write_text(json.dumps({**json.loads(original), **changes}))
     try:
@@ -174,7 +177,7 @@ def edited(adapters, file, **changes):
     [({}, 8), ({"r": 1}, 8), ({"r": 16}, 16), ({"r": 48}, 64), ({"r": 257}, 320), ({"rank_pattern": {"q": 33}}, 64)],
 )
 def test_the_rank_is_rounded_up_to_one_that_vllm_accepts(adapters, changes, rank):
-    settings = edited(adapters, adapters[0] / "adapters/policy-b/adapter_config.json", **changes)
+    settings = with_changed_adapter(adapters, **changes)
     assert settings["max-lora-rank"] == rank and settings["max-loras"] == 2
 
 
@@ -193,7 +196,7 @@ def test_the_rank_is_rounded_up_to_one_that_vllm_accepts(adapters, changes, rank
 )
 def test_what_vllm_cannot_serve_is_refused(adapters, changes):
     with pytest.raises(ModelError, match=r"policy policy-b: .*vLLM"):
-        edited(adapters, adapters[0] / "adapters/policy-b/adapter_config.json", **changes)
+        with_changed_adapter(adapters, **changes)
 
 
 def test_a_whole_model_and_32_bits_are_refused(adapters):
