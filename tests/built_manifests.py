@@ -57,7 +57,9 @@ def container_of(workload: dict, name: str) -> dict:
     return found
 
 
-def environment_of(container: dict, objects: tuple[dict, ...], secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def environment_of(
+    container: dict, objects: tuple[dict, ...], secrets: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
     """The variables that a container gets from ConfigMaps, Secrets and the manifest itself, the later over the earlier.
 
     Args:
