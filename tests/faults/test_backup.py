@@ -12,6 +12,7 @@ import pytest
 from built_manifests import built, container_of, find
 from conftest import edit_config
 from container_process import run_container
+from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 from mlflow_server import MlflowServer
 from object_store import KEY, SECRET, ObjectStore
 from postgres_server import PostgresServer, postgres_programs
@@ -59,9 +60,9 @@ class Site:
             "palm-backup": {f"RCLONE_CONFIG_SOURCE_{key}": value for key, value in source.items()}
             | {f"RCLONE_CONFIG_BACKUP_{key}": value for key, value in backup.items()},
         }
-        self._jobs = 0
+        self._jobs, self._running = 0, False
 
-    def job(self, cronjob: str, *containers: str, **changed: str) -> str:
+    def job(self, cronjob: str, *containers: str, code: int = 0, **changed: str) -> str:
         """Run the containers of a job made from a CronJob; what the last one says."""
         self._jobs += 1
         folder = self._new(f"job-{self._jobs}")
@@ -75,10 +76,10 @@ class Site:
                 folder=folder,
                 changed=changed,
             )
-            assert done.returncode == 0, f"{cronjob}, {name}: {done.stdout}{done.stderr}"
+            assert done.returncode == code, f"{cronjob}, {name}: {done.stdout}{done.stderr}"
             for secret in (ADMIN, USER, SECRET, self.postgres.variables["PGPASSWORD"]):
                 assert secret not in done.stdout + done.stderr
-        return done.stdout
+        return done.stdout if code == 0 else done.stderr
 
     def files(self, bucket: str) -> dict[str, bytes]:
         client = self.store.client()
@@ -86,15 +87,23 @@ class Site:
         keys = [entry["Key"] for entry in entries if entry]
         return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
-    def lose_everything(self) -> None:
-        self.mlflow.kill()
-        self.postgres.lose_the_database()
+    def start_mlflow(self) -> None:
+        self.mlflow.start()
+        self._running = True
+
+    def stop_mlflow(self) -> None:
+        if self._running:
+            self.mlflow.kill()
+        self._running = False
+
+    def lose_the_buckets(self) -> None:
         for bucket in ("palm", "mlflow"):
             for key in self.files(bucket):
                 self.store.client().delete_object(Bucket=bucket, Key=key)
             self.store.client().delete_bucket(Bucket=bucket)
 
     def stop(self) -> None:
+        self.stop_mlflow()
         self.store.stop()
         self.postgres.stop()
 
@@ -158,7 +167,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     # As after an installation: an empty database gets its tables, then its users.
     site.job("mlflow-upgrade", "upgrade")
     assert site.job("mlflow-users", "users") == "user admin: created\nuser palm: created\n"
-    site.mlflow.start()
+    site.start_mlflow()
     for name, value in {
         "MLFLOW_TRACKING_USERNAME": "palm",
         "MLFLOW_TRACKING_PASSWORD": USER,
@@ -188,23 +197,31 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     second_history, second_files = history(path), {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}
     site.job("palm-backup", "dump", "copy")
 
-    site.lose_everything()
+    site.stop_mlflow()
+    site.postgres.lose_the_database()
+    site.lose_the_buckets()
     site.job("palm-restore", "fetch", "load")
-    site.mlflow.start()
+    site.start_mlflow()
     assert {bucket: site.files(bucket) for bucket in ("palm", "mlflow")} == second_files
     assert not store.has("policies/one")
     check(config, path, workspace / "second", second_history)
     faults("loss of database and buckets")
 
-    site.lose_everything()
+    # Back to an earlier backup, with a database that is there, of a later version even.
+    site.stop_mlflow()
+    site.lose_the_buckets()
+    site.postgres.ask("mlflow", "CREATE TABLE of_a_later_version (id integer PRIMARY KEY)")
+    refused = site.job("palm-restore", "fetch", code=1, DUMP="20010101T000000Z")
+    assert "error: DUMP=20010101T000000Z: is not in backup:palm-backup/database; give one of:" in refused
     site.job("palm-restore", "fetch", "load", DUMP=first)
-    site.mlflow.start()
+    site.start_mlflow()
     restored = {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}
     for bucket, files in first_files.items():
         assert files.items() <= restored[bucket].items()
     check(config, path, workspace / "first", first_history)
     assert store.fetch("policies/one", workspace / "fetched")
-    faults("loss of database and buckets")
+    assert site.postgres.ask("mlflow", "SELECT to_regclass('of_a_later_version')") == ""
+    faults("return to an earlier backup")
 
     # Of what is too old the newest backup stays, and nothing that only older ones needed.
     time.sleep(1.1)
@@ -212,3 +229,24 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     kept = [entry["Key"] for entry in backup_bucket.list_objects_v2(Bucket="palm-backup")["Contents"]]
     assert [key for key in kept if key.startswith("database/")] == [f"database/{last}.dump"]
     assert not [key for key in kept if key.startswith("replaced/")]
+    # A restored database is one that can be dumped and restored.
+    site.stop_mlflow()
+    site.job("palm-restore", "fetch", "load")
+
+
+def test_new_passwords_in_the_secrets_are_those_of_the_users(site, monkeypatch):
+    jobs = ("mlflow-users", "users")
+    assert site.job(*jobs) == "user admin: created\nuser palm: created\n"
+    site.secrets["mlflow-server"]["MLFLOW_AUTH_ADMIN_PASSWORD"] = "another-password-of-the-admin"
+    site.secrets["palm-credentials"]["MLFLOW_TRACKING_PASSWORD"] = "another-password-of-tasks"
+    assert site.job(*jobs) == "user admin: password set\nuser palm: password set\n"
+    users = SqlAlchemyStore()
+    for name, value in site.postgres.variables.items():
+        monkeypatch.setenv(name, value)
+    users.init_db("postgresql+psycopg2://")
+    assert users.authenticate_user("admin", "another-password-of-the-admin") and users.get_user("admin").is_admin
+    assert users.authenticate_user("palm", "another-password-of-tasks") and not users.get_user("palm").is_admin
+    assert not users.authenticate_user("admin", ADMIN) and not users.authenticate_user("palm", USER)
+    users.engine.dispose()
+    site.secrets["palm-credentials"]["MLFLOW_TRACKING_USERNAME"] = "admin"
+    assert "MLFLOW_TRACKING_USERNAME=admin: is the administrator" in site.job(*jobs, code=1)
