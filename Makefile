@@ -51,7 +51,10 @@ test-containers: $(INSTALLED_DEV)
 compile: $(INSTALLED)
 	@for name in build_portfolio rebuild_on_change; do \
 		$(BIN)/palm compile --pipeline $$name --output pipelines/$$name/pipeline.yaml && \
-		$(BIN)/palm compile --pipeline $$name --manifest --output pipelines/$$name/manifest.yaml || exit 1; \
+		$(BIN)/palm compile --pipeline $$name --manifest --output pipelines/$$name/manifest.yaml && \
+		$(BIN)/palm compile --pipeline $$name --manifest --output manifests/overlays/production/pipelines/$$name.yaml \
+			--parallel 8 --image registry.example.com/palm:0.1.0-cpu --gpu-image registry.example.com/palm:0.1.0-gpu \
+			--cache-claim palm-model-cache || exit 1; \
 	done
 
 # README.md of every component and pipeline, from its signature, docstring and metadata.yaml.

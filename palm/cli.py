@@ -14,10 +14,13 @@ from typer.core import TyperGroup
 
 from palm import __version__
 from palm.cluster_commands import commands as cluster
+from palm.cluster_state_commands import commands as cluster_state
 from palm.errors import PalmError, WeightsError
 from palm.geometry_commands import Json
 from palm.geometry_commands import commands as geometry
+from palm.monitoring_commands import commands as monitoring
 from palm.registry_commands import commands as registry
+from palm.serving_commands import commands as serving
 from palm.storage.files import room_told
 from palm.storage_commands import commands as storage
 
@@ -44,8 +47,11 @@ app = typer.Typer(
 )
 app.add_typer(geometry)
 app.add_typer(cluster)
+app.add_typer(cluster_state)
 app.add_typer(storage)
 app.add_typer(registry)
+app.add_typer(serving)
+app.add_typer(monitoring)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 

@@ -51,6 +51,13 @@ ServiceAccount = Annotated[str | None, typer.Option(help="Service account of the
 Parallel = Annotated[int, typer.Option(help="Policies trained at once: bounds the GPU pods of a run.")]
 Retries = Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")]
 Hours = Annotated[int, typer.Option(help="Time limit of a task that samples, trains or evaluates.")]
+CacheClaim = Annotated[
+    str | None,
+    typer.Option(help="PersistentVolumeClaim (ReadWriteMany) that keeps the tasks' downloads, models of the hub say."),
+]
+CaConfigMap = Annotated[
+    str | None, typer.Option(help="ConfigMap whose key ca.crt (PEM) tasks trust in place of the public authorities.")
+]
 Image = Annotated[str | None, typer.Option(help="Image of tasks without a GPU.")]
 GpuImage = Annotated[str | None, typer.Option(help="Image of tasks that sample, train and evaluate.")]
 Validate = Annotated[
@@ -58,12 +65,22 @@ Validate = Annotated[
 ]
 
 
-def settings(parallel: int, retries: int, hours: int, image: str | None, gpu_image: str | None):
+def settings(
+    parallel: int,
+    retries: int,
+    hours: int,
+    image: str | None,
+    gpu_image: str | None,
+    cache_claim: str | None,
+    ca_config_map: str | None,
+):
     """What the compiled pipeline depends on; images that are not given are the project's."""
     from pipelines.settings import CompileSettings
 
     images = {key: value for key, value in (("image", image), ("gpu_image", gpu_image)) if value}
-    return CompileSettings(parallel=parallel, retries=retries, hours=hours, **images)
+    # A Job in which a variable is empty gives an empty text.
+    volumes = {"cache_claim": cache_claim or None, "ca_config_map": ca_config_map or None}
+    return CompileSettings(parallel=parallel, retries=retries, hours=hours, **images, **volumes)
 
 
 def placed_config(path: Path, storage_root: str | None, tracking_uri: str | None):

@@ -107,5 +107,9 @@ class ClusterError(PalmError):
     """Kubeflow Pipelines or Kubernetes cannot be reached, refuses, or lacks what a run needs."""
 
 
+class MonitoringError(PalmError):
+    """The exporter cannot serve its metrics."""
+
+
 class VerificationError(PalmError):
     """A certificate does not prove what it claims."""

@@ -19,6 +19,8 @@ class CompileSettings:
         gpu_image: image of the tasks that sample, train and evaluate.
         retries: how often a failed or preempted task is tried again, at least 0.
         hours: time limit of a task that trains, samples or evaluates, in hours, at least 1.
+        cache_claim: PersistentVolumeClaim in which tasks keep what they download; None: nothing is kept.
+        ca_config_map: ConfigMap whose key ca.crt tasks trust (PEM); None: the public authorities.
 
     Raises:
         ConfigError: a number is out of its range.
@@ -29,6 +31,8 @@ class CompileSettings:
     gpu_image: str = GPU_IMAGE
     retries: int = 3
     hours: int = 24
+    cache_claim: str | None = None
+    ca_config_map: str | None = None
 
     def __post_init__(self):
         """Check the ranges."""

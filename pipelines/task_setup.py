@@ -4,12 +4,17 @@ from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_channel import PipelineChannel
 
 from palm.build_record import BUILD_VARIABLE
+from palm.pod_labels import TASK_LABELS
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
 _FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
 _SECONDS_AN_HOUR = 3600
 # Of tasks without a GPU, which read and write files and talk to MLflow.
 _SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
+
+# Where the volume with downloads is; the model hub's client looks at the same variable.
+_CACHE = "/cache"
+_AUTHORITIES = "/etc/palm-ca"
 
 
 def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, cached: bool) -> dsl.PipelineTask:
@@ -89,7 +94,17 @@ def _common(
     )
     # Not an input: KFP would put the run's id into the key of its cache and never find anything there.
     kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
-    return task
+    if settings.cache_claim:
+        kubernetes.mount_pvc(task, pvc_name=settings.cache_claim, mount_path=_CACHE)
+        task.set_env_variable("XDG_CACHE_HOME", _CACHE)
+    if settings.ca_config_map:
+        kubernetes.use_config_map_as_volume(task, settings.ca_config_map, mount_path=_AUTHORITIES)
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+            task.set_env_variable(variable, f"{_AUTHORITIES}/ca.crt")
+    for key, value in TASK_LABELS.items():
+        kubernetes.add_pod_label(task, key, value)
+    # All else that Pod Security's level `restricted` asks for KFP sets by itself, since its 2.17.
+    return kubernetes.set_security_context(task, run_as_non_root=True)
 
 
 def _set_retry(task: dsl.PipelineTask, retries: int, hours: int) -> None:

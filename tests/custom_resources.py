@@ -9,11 +9,11 @@ from schemas import SCHEMAS
 
 
 class CustomResource:
-    """A kind of object, defined by a file of kind CustomResourceDefinition with one version."""
+    """A kind of object, defined by a file of kind CustomResourceDefinition: the version that is stored."""
 
     def __init__(self, file: str):
         spec = yaml.safe_load((SCHEMAS / "crds" / file).read_text())["spec"]
-        (version,) = spec["versions"]
+        (version,) = [version for version in spec["versions"] if version["storage"]]
         self.group, self.version, self.plural = spec["group"], version["name"], spec["names"]["plural"]
         self._schema = version["schema"]["openAPIV3Schema"]
         self._structure = jsonschema.Draft202012Validator(_closed(self._schema))

@@ -5,11 +5,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from palm.errors import ClusterError
 
 _TIMEOUT = (5, 20)
 """Seconds to connect and to answer."""
+_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Kubernetes:
             f"kubectl create secret generic {name} --namespace {namespace} --from-literal=AWS_ACCESS_KEY_ID=… …; "
             "not needed where the pods' service account has all rights"
         )
-        with _told(f"secret {name} in {namespace}", missing):
+        with told(f"secret {name} in {namespace}", missing):
             return set(self.core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT).data or {})
 
     def accelerators(self, accelerator: str, node_selector: dict) -> list[Node]:
@@ -101,7 +103,7 @@ class Kubernetes:
         return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
 
     def _nodes(self) -> list:
-        with _told("nodes of the cluster", "check the cluster"):
+        with told("nodes of the cluster", "check the cluster"):
             return self.core.list_node(_request_timeout=_TIMEOUT).items
 
     def _used(self, accelerator: str) -> dict[str, int] | None:
@@ -111,7 +113,7 @@ class Kubernetes:
 
         running = "status.phase!=Succeeded,status.phase!=Failed"
         try:
-            with _told("pods of the cluster", "check the cluster"):
+            with told("pods of the cluster", "check the cluster"):
                 pods = self.core.list_pod_for_all_namespaces(field_selector=running, _request_timeout=_TIMEOUT).items
         except ClusterError as error:
             if isinstance(error.__cause__, ApiException) and error.__cause__.status == 403:
@@ -135,12 +137,30 @@ def connect_kubernetes() -> Kubernetes:
     Raises:
         ClusterError: there is none, or it does not answer.
     """
+    from kubernetes import client
+
+    settings = client_settings()
+    api = client.ApiClient(settings)
+    with told("Kubernetes", "check KUBECONFIG"):
+        version = client.VersionApi(api).get_code(_request_timeout=_TIMEOUT).git_version
+    return Kubernetes(client.CoreV1Api(api), settings.host, version)
+
+
+def client_settings():
+    """How this pod, or kubectl, reaches its cluster.
+
+    Returns:
+        A `kubernetes.client.Configuration`.
+
+    Raises:
+        ClusterError: neither is configured.
+    """
     from kubernetes import client, config
 
     settings = client.Configuration()
     kubeconfig = os.environ.get("KUBECONFIG")
     try:
-        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        if _in_a_pod():
             config.load_incluster_config(client_configuration=settings)
         else:
             config.load_kube_config(config_file=kubeconfig, client_configuration=settings)
@@ -148,17 +168,46 @@ def connect_kubernetes() -> Kubernetes:
         raise ClusterError(
             "Kubernetes",
             rule=f"is not configured here ({error})",
-            remedy="set KUBECONFIG, or run `palm doctor` where kubectl works or in a pod",
+            remedy="set KUBECONFIG, or run this where kubectl works or in a pod",
         ) from error
-    api = client.ApiClient(settings)
-    with _told("Kubernetes", "check KUBECONFIG"):
-        version = client.VersionApi(api).get_code(_request_timeout=_TIMEOUT).git_version
-    return Kubernetes(client.CoreV1Api(api), settings.host, version)
+    return settings
+
+
+def own_namespace() -> str:
+    """The namespace of this pod, or the one that kubectl would use.
+
+    Raises:
+        ClusterError: neither is configured.
+    """
+    from kubernetes import config
+
+    try:
+        if _in_a_pod():
+            return _NAMESPACE.read_text(encoding="utf-8").strip()
+        active = config.list_kube_config_contexts(os.environ.get("KUBECONFIG"))[1]
+    except (config.ConfigException, OSError) as error:
+        raise ClusterError(
+            "namespace", rule=f"is not known here ({error})", remedy="give --namespace, or set KUBECONFIG"
+        ) from error
+    return active["context"].get("namespace", "default")
+
+
+def _in_a_pod() -> bool:
+    return "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 @contextlib.contextmanager
-def _told(what: str, missing: str) -> Iterator[None]:
-    """Turn whatever goes wrong with a request into a `ClusterError`."""
+def told(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
+    """Turn whatever goes wrong with a request into a `ClusterError`.
+
+    Args:
+        what: is asked for.
+        missing: what to do if it does not exist.
+        verb: what the request does with it.
+
+    Raises:
+        ClusterError: the request fails.
+    """
     import urllib3
     from kubernetes.client import ApiException
 
@@ -174,7 +223,7 @@ def _told(what: str, missing: str) -> Iterator[None]:
             401: "sign in again: the credentials of KUBECONFIG have expired",
             403: "ask for this right, or have somebody look who has it",
         }.get(error.status, "see what it says")
-        raise ClusterError(what, rule=f"cannot be read ({error.status} {message})", remedy=remedy) from error
+        raise ClusterError(what, rule=f"cannot be {verb} ({error.status} {message})", remedy=remedy) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ClusterError(
             what, rule=f"cannot be reached ({error})", remedy="check KUBECONFIG and the network"

@@ -31,6 +31,27 @@ def current_champion(registry: Registry) -> str | None:
         return head.after if head else alias_of(client, registry.model)
 
 
+def read_champion(registry: Registry) -> str | None:
+    """Tell the champion by the log and change nothing, for whoever may only read.
+
+    Args:
+        registry: where MLflow is, and the model's name.
+
+    Returns:
+        Its version; None if there is none.
+
+    Raises:
+        RegistryError: MLflow fails.
+        DamagedError: an entry of the log was deleted.
+    """
+    with connected(registry) as client:
+        head = PromotionLog(client, registry.model).tail().head
+        alias = alias_of(client, registry.model)
+    if head is not None and head.after != alias:
+        logger.warning("%s: alias champion is %s, the log says %s", registry.model, alias or "absent", head.after)
+    return head.after if head else alias
+
+
 def alias_of(client, model: str, alias: str = CHAMPION) -> str | None:
     """The version that has an alias.
 

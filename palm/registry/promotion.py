@@ -14,6 +14,8 @@ from palm.registry.promotion_log import PromotionLog, Tail, conflict
 VERDICT, JUDGEMENT = "palm.verdict", "palm.judgement"
 """Tags of a version that the gate has judged: ``promoted`` or ``refused``, and all that it said, as JSON."""
 PROMOTED, REFUSED = "promoted", "refused"
+GAP_CHECK = "worst-case gap"
+"""Name of the gate's check of the certified worst-case gap."""
 
 
 def promote(config: PortfolioConfig, *, version: str, judgement: dict, who: str) -> dict:

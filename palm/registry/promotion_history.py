@@ -20,7 +20,8 @@ def history(config: PortfolioConfig) -> dict:
     Returns:
         ``refused`` (versions that the gate has kept out: ``version``, ``at``, ``why``, oldest first),
         ``model``, ``entries`` (`Entry.to_dict`, oldest first, each with ``valid``), ``champion`` (what the log says;
-        null if it is empty), ``alias`` (what servers get; null if none), ``problems`` (lines; empty if all is well).
+        null if it is empty), ``alias`` (what servers get; null if none), ``problems`` (lines; empty if all is well),
+        ``noted`` (numbers of deleted entries that a repair has taken note of; each is still one of the problems).
 
     Raises:
         RegistryError: MLflow fails.
@@ -51,14 +52,18 @@ def history(config: PortfolioConfig) -> dict:
         "champion": champion,
         "alias": alias,
         "problems": problems,
+        "noted": [number for number in found.gaps if number not in found.missing],
     }
 
 
 def _refused(client, model: str) -> list[dict]:
     found, token = [], None
+    # MLflow sorts them out: of a portfolio that is rebuilt daily most versions were promoted.
+    query = f"name = '{model}' and tags.`{VERDICT}` = '{REFUSED}'"
     while True:
-        page = client.search_model_versions(f"name = '{model}'", max_results=1000, page_token=token)
+        page = client.search_model_versions(query, max_results=1000, page_token=token)
         for version in page:
+            # Of the tags that MLflow reads in a second query, some may have been changed since.
             if version.tags.get(VERDICT) == REFUSED:
                 said = json.loads(version.tags.get(JUDGEMENT, "{}"))
                 found.append({"version": str(version.version), "at": said.get("at", ""), "why": said.get("reason", "")})

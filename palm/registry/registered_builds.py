@@ -1,11 +1,9 @@
 """Which builds the versions of a registered model were made by."""
 
-from pathlib import Path
-
 from palm.config import Registry
-from palm.errors import RegistryError
 from palm.mlflow_connection import connected
 from palm.registry.build_runs import builds_of
+from palm.registry.tracking import check_exists
 
 
 def registered_builds(registry: Registry, *, page_size: int = 200) -> dict[str, str]:
@@ -21,14 +19,7 @@ def registered_builds(registry: Registry, *, page_size: int = 200) -> dict[str, 
     Raises:
         RegistryError: MLflow fails, or its file does not exist.
     """
-    file = registry.tracking_uri.removeprefix("sqlite:///")
-    if file != registry.tracking_uri and not Path(file).exists():
-        # MLflow would make a new one, in which nothing is registered.
-        raise RegistryError(
-            f"registry.tracking_uri={registry.tracking_uri}",
-            rule="does not exist, so nobody knows what is registered",
-            remedy="correct the path",
-        )
+    check_exists(registry)
     builds, page = {}, None
     with connected(registry) as client:
         while page is None or page.token:

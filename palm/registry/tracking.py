@@ -1,9 +1,28 @@
-"""What is asked of MLflow before anything is recorded: that it answers, and an experiment."""
+"""What is asked of MLflow before anything is read or recorded: that it is there, that it answers, and an experiment."""
 
 from pathlib import Path
 
 from palm.config import Registry
+from palm.errors import RegistryError
 from palm.mlflow_connection import connected
+
+
+def check_exists(registry: Registry) -> None:
+    """Refuse an SQLite file that does not exist: MLflow would make a new one, in which nothing is registered.
+
+    Args:
+        registry: where MLflow is.
+
+    Raises:
+        RegistryError: there is no such file.
+    """
+    file = registry.tracking_uri.removeprefix("sqlite:///")
+    if file != registry.tracking_uri and not Path(file).exists():
+        raise RegistryError(
+            f"registry.tracking_uri={registry.tracking_uri}",
+            rule="does not exist, so nobody knows what is registered",
+            remedy="correct the path",
+        )
 
 
 def check_reachable(registry: Registry) -> None:

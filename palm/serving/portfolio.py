@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from palm.config import BaseModelSource
-from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter
-from palm.models.source import fetch_base_model
-from palm.progress import Stage
+from palm.serving.recorded_base import fetch_recorded_base
 from palm.serving.router import Router
 from palm.serving.verification import ROUTING, verify_portfolio
 from palm.storage.digest import folder_digests, value_digest
@@ -153,21 +151,5 @@ class ServedPortfolio:
             return load_model(self._folder / "base_model", spec["dtype"])
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            source = BaseModelSource(source=spec["source"], dtype=spec["dtype"])
-            fetch_base_model(source, folder, Stage("serve", spec["source"]))
-            _check_base(spec, folder_digests(folder))
+            fetch_recorded_base(spec, folder)
             return load_model(folder, spec["dtype"])
-
-
-def _check_base(spec: dict, found: dict[str, str]) -> None:
-    """Check the base model that was fetched; the error names the first file that differs."""
-    if value_digest(found) == spec["sha256"]:
-        return
-    # Versions of earlier days hold the digest of all files only.
-    recorded = spec.get("files", {})
-    name = next((name for name in sorted({*recorded, *found}) if found.get(name) != recorded.get(name)), "")
-    raise ModelError(
-        f"base model file {spec['source']}/{name}",
-        rule=f"sha256 is {found.get(name)}, recorded is {recorded.get(name)}",
-        remedy="restore the model that was used, or build the portfolio again",
-    )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.config import PortfolioConfig
+from palm.registry.promotion import GAP_CHECK
 from palm.stages.champion import Champion, loss_against, read_champion
 from palm.stages.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.storage.files import read_json
@@ -110,7 +111,7 @@ def _prompts(ours: MeasuredByPrompt) -> Check | None:
 
 def _gap(config: PortfolioConfig, selection: dict) -> Check:
     limit, interval = config.promotion.max_epsilon, selection["interval"]
-    name, remedy = "worst-case gap", "raise selection.size, train more weight vectors, or give more held-out prompts"
+    name, remedy = GAP_CHECK, "raise selection.size, train more weight vectors, or give more held-out prompts"
     if interval is None:
         detail = "it has no bound, as some resampled prompts leave no ε"
         remedy = "raise selection.delta or give more held-out prompts"

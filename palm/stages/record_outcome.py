@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from palm.build_record import FAILED, RUNNING, SUCCEEDED, task_records
+from palm.build_record import FAILED, RUNNING, SUCCEEDED, record_owner, task_records
 from palm.config import PortfolioConfig
 from palm.progress import stage, weights_label
 from palm.registry.failed_build import record_failed_build
@@ -26,15 +26,18 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
 
     Returns:
         ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
-        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, of these ``continued``,
-        ``reused``, ``failed``, ``not_started``: lists of preference weights), ``device_seconds`` of training and
-        ``device_seconds_saved`` (`palm.stages.training_spent`); the same is the record ``builds/<build_id>/outcome``.
+        tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, of these ``continued`` and,
+        by a guard, ``marked``; ``reused``, ``failed``, ``not_started``: lists of preference weights),
+        ``device_seconds`` of training and ``device_seconds_saved`` (`palm.stages.training_spent`); the same is the
+        record ``builds/<build_id>/outcome``.
 
     Raises:
         StorageError: the records cannot be read or written.
         RegistryError: the build failed, and MLflow could not be told; the file and the record are there.
     """
     with stage("record_outcome", config.name):
+        # A build none of whose tasks has started has not said yet whose it is.
+        record_owner(config)
         records = task_records(config.storage.root, build_id)
         outcome = describe_outcome(config.name, build_id, records, only_if_changed=only_if_changed)
         text = outcome_markdown(outcome)
@@ -68,6 +71,7 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
     spent = done["report"] if "report" in done else training_spent(finished)
     policies = {
         **{key: spent[key] for key in ("trained", "continued", "reused")},
+        "marked": [weights_label(record["weights"]) for record in finished if not record["reused"] and record["guard"]],
         "failed": [failure["label"] for failure in failures if failure["step"] == "train_policy"],
     }
     begun = {label for labels in policies.values() for label in labels}
@@ -132,6 +136,8 @@ def outcome_markdown(outcome: dict) -> str:
         ]
         if policies["continued"]:
             counts[0] += f" ({len(policies['continued'])} from earlier ones)"
+        if policies["marked"]:
+            counts.append(f"{len(policies['marked'])} marked by a guard")
         if policies["not_started"]:
             counts.append(f"{len(policies['not_started'])} never started, or taken from KFP's cache")
         spent, saved = outcome["device_seconds"], outcome["device_seconds_saved"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palm.errors import DamagedError
 from palm.storage.files import json_text, write_text
-from palm.storage.s3 import s3_keys, s3_read, s3_write, split_s3, told
+from palm.storage.s3 import s3_folders, s3_keys, s3_read, s3_write, split_s3, told
 
 
 class Records:
@@ -68,6 +68,28 @@ class Records:
             StorageError: the root cannot be read.
         """
         return [record for name in self._names(folder) if (record := self.read(f"{folder}/{name}")) is not None]
+
+    def folders(self, folder: str) -> list[str]:
+        """List the folders directly in a folder.
+
+        Args:
+            folder: relative path.
+
+        Returns:
+            Their names, sorted; none if there is no such folder.
+
+        Raises:
+            StorageError: the root cannot be read.
+        """
+        place = f"{self.root}/{folder}"
+        with told(place):
+            if self.root.startswith("s3://"):
+                return sorted(s3_folders(place))
+            if not Path(self.root).is_dir():
+                raise FileNotFoundError("there is no such folder")
+            if not Path(place).is_dir():
+                return []
+            return sorted(path.name for path in Path(place).iterdir() if path.is_dir())
 
     def _names(self, folder: str) -> list[str]:
         place = f"{self.root}/{folder}"

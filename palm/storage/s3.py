@@ -53,12 +53,7 @@ def s3_head(address: str) -> dict | None:
 def s3_read(address: str) -> bytes | None:
     """The content of a small object; None if there is none."""
     stream = io.BytesIO()
-
-    def content() -> bytes:
-        s3_receive(address, stream)
-        return stream.getvalue()
-
-    return _unless_missing(content)
+    return _unless_missing(lambda: s3_receive(address, stream) or stream.getvalue())
 
 
 def s3_receive(address: str, stream: BinaryIO, **conditions: str) -> None:
@@ -226,9 +221,14 @@ def fetch_s3_folder(uri: str, destination: Path, names: Iterable[str] | None = N
 
 def s3_entries(uri: str) -> list[dict]:
     """All objects below a prefix: ``Key``, ``ETag``, ``Size``, ``LastModified``."""
-    bucket, prefix = split_s3(uri)
-    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_below(prefix))
-    return [entry for page in pages for entry in page.get("Contents", [])]
+    return _listed(uri, "list_objects_v2", "Contents")
+
+
+def s3_folders(uri: str) -> list[str]:
+    """Names of what lies directly below a prefix and holds objects."""
+    return [
+        entry["Prefix"].split("/")[-2] for entry in _listed(uri, "list_objects_v2", "CommonPrefixes", Delimiter="/")
+    ]
 
 
 def s3_keys(uri: str) -> list[str]:
@@ -245,9 +245,7 @@ def s3_delete(bucket: str, keys: Iterable[str]) -> None:
 
 def s3_unfinished(uri: str) -> list[dict]:
     """Uploads in parts below a prefix that were begun and not ended: ``Key``, ``UploadId``, ``Initiated``."""
-    bucket, prefix = split_s3(uri)
-    pages = s3_client().get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=_below(prefix))
-    return [entry for page in pages for entry in page.get("Uploads", [])]
+    return _listed(uri, "list_multipart_uploads", "Uploads")
 
 
 def s3_abort(bucket: str, key: str, upload: str) -> None:
@@ -261,9 +259,10 @@ def s3_abort(bucket: str, key: str, upload: str) -> None:
             raise
 
 
-def _below(prefix: str) -> str:
-    """What the keys below a prefix begin with; of a whole bucket, nothing."""
-    return f"{prefix}/" if prefix else ""
+def _listed(uri: str, operation: str, kind: str, **options) -> list[dict]:
+    bucket, prefix = split_s3(uri)
+    pages = s3_client().get_paginator(operation).paginate(Bucket=bucket, Prefix=prefix and f"{prefix}/", **options)
+    return [entry for page in pages for entry in page.get(kind, [])]
 
 
 def _transfer():

@@ -9,6 +9,9 @@ NODE = "node"
 """Name that Kubeflow Trainer demands of a runtime's training job and of its container."""
 
 _MANAGER = "palm/train-policy"
+# With these a pod passes Pod Security's level `restricted`.
+_POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+_CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _MANAGED = {"app.kubernetes.io/managed-by": "palm"}
 
 
@@ -71,7 +74,14 @@ def _runtime_patch(settings: TrainJobSettings) -> dict:
         "terminationGracePeriodSeconds": settings.grace_seconds,
         # Processes on a node talk through /dev/shm, of which a container has 64 MiB by default.
         "volumes": [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}],
-        "containers": [{"name": NODE, "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}]}],
+        "containers": [
+            {
+                "name": NODE,
+                "securityContext": _CONTAINER_SECURITY,
+                "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],
+            }
+        ],
+        "securityContext": _POD_SECURITY,
         "nodeSelector": settings.node_selector,
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in settings.tolerations],
     }

@@ -1,11 +1,12 @@
-"""A stand-in for the API server of Kubernetes: the requests of `palm doctor`, answered with the client's own models."""
+"""A stand-in for the API server of Kubernetes: the requests of `palm doctor` and `palm rollout`, answered with the
+client's own models. No controller runs: `settle` says what one has come to."""
 
 import logging
 import threading
 from pathlib import Path
 
 import yaml
-from flask import Flask
+from flask import Flask, request
 from kubernetes import client
 from werkzeug.serving import make_server
 
@@ -17,6 +18,8 @@ class KubernetesStandIn:
         nodes: of the cluster.
         pods: of the cluster.
         secrets: by namespace and name.
+        deployments: by namespace and name.
+        patches: of Deployments, as they came.
         forbidden: resources that nobody may read, e.g. ``pods``.
         expired: whether all credentials are.
     """
@@ -25,6 +28,8 @@ class KubernetesStandIn:
         self.nodes: list[client.V1Node] = []
         self.pods: list[client.V1Pod] = []
         self.secrets: dict[tuple[str, str], client.V1Secret] = {}
+        self.deployments: dict[tuple[str, str], client.V1Deployment] = {}
+        self.patches: list[dict] = []
         self.forbidden: set[str] = set()
         self.expired = False
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
@@ -75,6 +80,44 @@ class KubernetesStandIn:
         data = dict.fromkeys(keys, "c2VjcmV0LXZhbHVl")
         self.secrets[namespace, name] = client.V1Secret(metadata=_named(name), data=data)
 
+    def add_deployment(self, namespace: str, name: str, *, replicas: int) -> None:
+        """A Deployment whose pods all run, as it is made from a manifest."""
+        metadata = client.V1ObjectMeta(name=name, generation=1)
+        template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels={"app": name}))
+        selector = client.V1LabelSelector(match_labels={"app": name})
+        spec = client.V1DeploymentSpec(replicas=replicas, selector=selector, template=template)
+        self.deployments[namespace, name] = client.V1Deployment(
+            metadata=metadata, spec=spec, status=client.V1DeploymentStatus()
+        )
+        self.settle(namespace, name, ready=replicas)
+
+    def settle(self, namespace: str, name: str, *, ready: int, stuck: str = "") -> None:
+        """The controller has seen the last change, and so many pods are new and available; or it has given up."""
+        found = self.deployments[namespace, name]
+        condition = client.V1DeploymentCondition(
+            type="Progressing",
+            status="False" if stuck else "True",
+            reason="ProgressDeadlineExceeded" if stuck else "ReplicaSetUpdated",
+            message=stuck,
+        )
+        found.status = client.V1DeploymentStatus(
+            observed_generation=found.metadata.generation,
+            replicas=found.spec.replicas,
+            updated_replicas=ready,
+            available_replicas=ready,
+            conditions=[condition],
+        )
+
+    def _patch_deployment(self, found: client.V1Deployment) -> None:
+        assert request.content_type == "application/strategic-merge-patch+json", request.content_type
+        self.patches.append(request.json)
+        for metadata, patch in (
+            (found.metadata, request.json["metadata"]),
+            (found.spec.template.metadata, request.json["spec"]["template"]["metadata"]),
+        ):
+            metadata.annotations = {**(metadata.annotations or {}), **patch["annotations"]}
+        found.metadata.generation += 1
+
     def _app(self) -> Flask:
         app = Flask(__name__)
 
@@ -82,13 +125,20 @@ class KubernetesStandIn:
             found = self.secrets.get((namespace, name))
             return found or self._status(404, "NotFound", f'secrets "{name}" not found')
 
+        def deployment(namespace: str, name: str):
+            found = self.deployments.get((namespace, name))
+            if found is not None and request.method == "PATCH":
+                self._patch_deployment(found)
+            return found or self._status(404, "NotFound", f'deployments.apps "{name}" not found')
+
         for rule, resource, view in (
             ("/version/", None, _version),
             ("/api/v1/nodes", "nodes", lambda: client.V1NodeList(items=self.nodes)),
             ("/api/v1/pods", "pods", lambda: client.V1PodList(items=self.pods)),
             ("/api/v1/namespaces/<namespace>/secrets/<name>", "secrets", secret),
+            ("/apis/apps/v1/namespaces/<namespace>/deployments/<name>", "deployments", deployment),
         ):
-            app.add_url_rule(rule, rule, self._guarded(resource, view))
+            app.add_url_rule(rule, rule, self._guarded(resource, view), methods=["GET", "PATCH"])
         return app
 
     def _guarded(self, resource: str | None, view):

@@ -10,6 +10,7 @@ from schemas import needs_schemas
 from short_stack import on_a_short_stack
 
 from palm.errors import ConfigError
+from palm.pod_labels import TASK_LABELS
 from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
@@ -21,7 +22,15 @@ UNCACHED = {"detect-change", "record-outcome", "register-portfolio", "promote-po
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     """Name to (pipeline specification, Kubernetes part), compiled by settings that differ from every default."""
-    settings = CompileSettings(parallel=8, image="registry/palm:cpu", gpu_image="registry/palm:gpu", retries=5, hours=2)
+    settings = CompileSettings(
+        parallel=8,
+        image="registry/palm:cpu",
+        gpu_image="registry/palm:gpu",
+        retries=5,
+        hours=2,
+        cache_claim="models",
+        ca_config_map="authorities",
+    )
     found = {}
     for name in PIPELINES:
         path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
@@ -122,13 +131,24 @@ def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled,
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compiled, name):
-    for part, (_, kubernetes) in executors(compiled, name).items():
+    for part, (container, kubernetes) in executors(compiled, name).items():
         (secret,) = kubernetes["secretAsEnv"]
         assert secret["secretNameParameter"]["componentInputParameter"].removeprefix("pipelinechannel--") == "secret"
         assert secret["optional"] and [entry["envVar"] for entry in secret["keyToEnv"]] == list(SECRET_KEYS)
         assert kubernetes["fieldPathAsEnv"] == [
             {"fieldPath": "metadata.labels['pipeline/runid']", "name": "PALM_BUILD_ID"}
         ]
+        (volume,) = kubernetes["pvcMount"]
+        assert (volume["constant"], volume["mountPath"]) == ("models", "/cache")
+        assert {"name": "XDG_CACHE_HOME", "value": "/cache"} in container["env"]
+        (authorities,) = kubernetes["configMapAsVolume"]
+        assert (authorities["configMapNameParameter"]["runtimeValue"]["constant"], authorities["mountPath"]) == (
+            "authorities",
+            "/etc/palm-ca",
+        )
+        assert {"name": "AWS_CA_BUNDLE", "value": "/etc/palm-ca/ca.crt"} in container["env"]
+        assert kubernetes["podMetadata"] == {"labels": TASK_LABELS}
+        assert kubernetes["securityContext"] == {"runAsNonRoot": True}
         assert kubernetes["activeDeadlineSeconds"] == str(2 * 3600 if base(part) in ON_GPU else 4 * 3600)
     for part, task in tasks(compiled[name][0]).items():
         # Room for six attempts at their time limits, and for pauses of 1, 2, 4, 8 and 16 minutes.

@@ -44,6 +44,7 @@ def test_a_build_that_came_to_its_end(promoted, state):
     assert outcome["policies"] == {
         "trained": ["1.000 0.000"],
         "continued": [],
+        "marked": [],
         "reused": ["0 1", "0.5 0.5"],
         "failed": [],
         "not_started": [],
@@ -74,11 +75,24 @@ def test_a_failed_task_and_one_that_vanished_are_named_with_their_reasons():
     assert outcome["policies"] == {
         "trained": ["1.000 0.000"],
         "continued": [],
+        "marked": [],
         "reused": [],
         "failed": ["0.000 1.000", "0.500 0.500"],
         "not_started": ["0.250 0.750"],
     }
     assert "1 never started" in outcome_markdown(outcome)
+
+
+def test_a_policy_that_a_guard_has_marked_in_this_build_is_told():
+    guard = {"message": "KL passed the limit"}
+    records = [
+        *whole_build(),
+        task("train_policy", "0.5 0.5", result={**TRAINED, "weights": [0.5, 0.5], "guard": guard}),
+        task("train_policy", "0.2 0.8", result={**TRAINED, "weights": [0.2, 0.8], "guard": guard, "reused": True}),
+    ]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["policies"]["marked"] == ["0.500 0.500"]
+    assert "1 marked by a guard" in outcome_markdown(outcome)
 
 
 def test_a_run_without_any_record_has_failed():
@@ -104,6 +118,7 @@ def test_a_failure_is_told_in_the_file_the_storage_and_mlflow(config, tmp_path, 
     assert "| train_policy | 0 1 | 1 | policy-3: loss is not a number; lower training.learning_rate |" in text
     assert "| train_policy | 0.5 0.5 | 2 | policy-2: was stopped \\| time 1; run again |" in text
     assert "1 trained, 0 reused, 2 failed" in text and "the next run reuses it" in text
+    assert Records(root).read("builds/run-1/build")["model"] == config.registry.model
     kept = Records(root).read("builds/run-1/outcome")
     assert kept.pop("ended") > 0 and kept == outcome
     mlflow.set_tracking_uri(config.registry.tracking_uri)

@@ -27,6 +27,17 @@ def test_a_folder_lists_its_own_records_only_in_order(records):
     assert [record["name"] for record in records.read_all("b")] == ["b/10", "b/2"]
 
 
+def test_folders_are_listed_without_what_is_in_them(records):
+    for name in ("builds/2/outcome", "builds/1/tasks/a", "builds/1/uses/b", "builds-of-others/3/outcome", "builds/4"):
+        records.write(name, {})
+    assert records.folders("builds") == ["1", "2"] and records.folders("none") == []
+
+
+def test_a_root_that_is_not_there_is_an_error_and_not_an_empty_list(tmp_path):
+    with pytest.raises(StorageError, match="there is no such folder"):
+        Records(str(tmp_path / "unmounted")).folders("builds")
+
+
 def test_a_damaged_record_is_an_error_that_names_it(tmp_path):
     (tmp_path / "x.json").write_text("[1")
     with pytest.raises(DamagedError, match=rf"{tmp_path}/x.json: is not a JSON object"):

@@ -1,0 +1,78 @@
+"""Having the pods of a Deployment serve the champion.
+
+The version is an annotation of the pod template: a change of it replaces the pods as any change of the template does,
+all pods of one ReplicaSet serve one version, and `kubectl rollout undo` goes back to the one before.
+"""
+
+from palm.cluster.kubernetes_access import client_settings, own_namespace, told
+from palm.config import Registry
+from palm.errors import ClusterError
+from palm.registry.champion import read_champion
+
+VERSION = "palm/portfolio-version"
+"""The annotation; pods get it as PALM_VERSION."""
+_CAUSE = "kubernetes.io/change-cause"
+"""What `kubectl rollout history` shows."""
+_TIMEOUT = (5, 20)
+"""Seconds to connect and to answer."""
+
+
+def roll_out(registry: Registry, deployment: str, namespace: str | None = None) -> str:
+    """Set a Deployment to the champion's version, unless it has that already.
+
+    Args:
+        registry: where MLflow is, and the model's name.
+        deployment: its name.
+        namespace: its namespace; unset: this pod's, or the one of kubectl.
+
+    Returns:
+        What was done, one line.
+
+    Raises:
+        ClusterError: the cluster refuses or does not answer, or the champion's rollout has failed.
+        RegistryError: MLflow fails.
+        DamagedError: an entry of the promotion log was deleted.
+    """
+    from kubernetes.client import ApiClient, AppsV1Api
+
+    champion = read_champion(registry)
+    if champion is None:
+        return f"{registry.model} has no champion yet; deployment {deployment} is left as it is"
+    apps = AppsV1Api(ApiClient(client_settings()))
+    namespace = namespace or own_namespace()
+    what = f"deployment {namespace}/{deployment}"
+    missing = "check --deployment and --namespace"
+    with told(what, missing):
+        found = apps.read_namespaced_deployment(deployment, namespace, _request_timeout=_TIMEOUT)
+    served = (found.spec.template.metadata.annotations or {}).get(VERSION, "")
+    if served == champion:
+        return f"{what}: {_progress(found, what, champion)}"
+    with told(what, missing, verb="changed"):
+        apps.patch_namespaced_deployment(deployment, namespace, _patch(registry, champion), _request_timeout=_TIMEOUT)
+    return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
+
+
+def _patch(registry: Registry, version: str) -> dict:
+    cause = f"palm rollout: {registry.model} version {version}"
+    return {
+        "metadata": {"annotations": {_CAUSE: cause}},
+        "spec": {"template": {"metadata": {"annotations": {VERSION: version}}}},
+    }
+
+
+def _progress(deployment, what: str, version: str) -> str:
+    """How far the rollout of the version is that the template has."""
+    status, wanted = deployment.status, deployment.spec.replicas
+    if (status.observed_generation or 0) < deployment.metadata.generation:
+        return f"version {version} is being rolled out"
+    progressing = {entry.type: entry for entry in status.conditions or []}.get("Progressing")
+    if progressing is not None and progressing.status == "False":
+        raise ClusterError(
+            what,
+            rule=f"version {version} could not be rolled out ({progressing.reason}: {progressing.message})",
+            remedy="see the logs of its pods' init container and of vllm, or go back with `palm rollback`",
+        )
+    ready = min(status.updated_replicas or 0, status.available_replicas or 0)
+    if ready < wanted or (status.replicas or 0) > wanted:
+        return f"version {version} is being rolled out, {ready} of {wanted} pods"
+    return f"serves version {version}, the champion"

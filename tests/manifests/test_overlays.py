@@ -1,0 +1,141 @@
+"""The overlays: they build, Kubernetes takes them, and they keep the rules."""
+
+import functools
+import json
+
+import kubernetes_validate
+import pytest
+from built_manifests import MANIFESTS, find
+from custom_resources import CustomResource
+from manifest_policies import POLICIES
+from overlays import OVERLAYS, build, found, overlay
+from schemas import needs_schemas
+
+from palm.cluster.cron import next_times
+from palm.cluster.parameters import Resources
+from palm.config_file import load_config
+from pipelines.compile import compile_manifest
+from pipelines.settings import CompileSettings
+
+VERSIONS = ("1.35", "1.36", "1.37")
+DEFINITIONS = {
+    "ExternalSecret": "external-secrets.io_externalsecrets.yaml",
+    "PodMonitor": "monitoring.coreos.com_podmonitors.yaml",
+    "PrometheusRule": "monitoring.coreos.com_prometheusrules.yaml",
+    "Pipeline": "pipelines.kubeflow.org_pipelines.yaml",
+    "PipelineVersion": "pipelines.kubeflow.org_pipelineversions.yaml",
+}
+PARTS = [*(f"overlays/{name}" for name in OVERLAYS), "secrets"]
+
+
+@functools.cache
+def definition(kind: str) -> CustomResource:
+    return CustomResource(DEFINITIONS[kind])
+
+
+@functools.cache
+def refusals(text: str) -> list[str]:
+    """Why an object is refused; most are the same in several overlays."""
+    one = json.loads(text)
+    if one["kind"] in DEFINITIONS:
+        resource = definition(one["kind"])
+        assert one["apiVersion"] == f"{resource.group}/{resource.version}"
+        return resource.problems(one)
+    told = []
+    for version in VERSIONS:
+        try:
+            kubernetes_validate.validate(one, version, strict=True)
+        except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
+            told.append(f"{version}: {error.message}")
+    return told
+
+
+@needs_schemas
+@pytest.mark.parametrize("part", PARTS)
+def test_kubernetes_takes_every_object(part):
+    objects = build(part)
+    assert objects
+    problems = {}
+    for one in objects:
+        if told := refusals(json.dumps(one, sort_keys=True)):
+            problems[f"{one['kind']} {one['metadata']['name']}"] = told
+    assert not problems
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_overlay_keeps_every_rule(name, policy):
+    assert list(POLICIES[policy](overlay(name))) == []
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_configuration_and_the_schedule_are_such_as_palm_takes(name, tmp_path):
+    objects = overlay(name)
+    (tmp_path / "portfolio.yaml").write_text(find(objects, "ConfigMap", "palm-config")["data"]["portfolio.yaml"])
+    config = load_config(tmp_path / "portfolio.yaml")
+    assert config.registry.tracking_uri == "http://mlflow:5000" and config.storage.root.startswith("s3://")
+    given = find(objects, "ConfigMap", "palm-schedule")["data"]
+    next_times(given["CRON"])
+    resources = Resources.from_text(
+        accelerator=given["ACCELERATOR"],
+        accelerator_count=int(given["ACCELERATOR_COUNT"]),
+        training_accelerator_count=int(given["TRAINING_ACCELERATOR_COUNT"]),
+        cpu=given["CPU"],
+        memory=given["MEMORY"],
+        node_selector=given["NODE_SELECTOR"],
+        tolerations=given["TOLERATIONS"],
+        secret="palm-credentials",
+    )
+    resources.check_training(config)
+    settings_of(given)
+
+
+def settings_of(given: dict) -> CompileSettings:
+    return CompileSettings(
+        parallel=int(given["PARALLEL"]),
+        retries=int(given["RETRIES"]),
+        hours=int(given["HOURS"]),
+        image=given["IMAGE"],
+        gpu_image=given["GPU_IMAGE"],
+        cache_claim=given["CACHE_CLAIM"] or None,
+        ca_config_map=given["CA_CONFIG_MAP"] or None,
+    )
+
+
+@pytest.mark.parametrize("name", ["build_portfolio", "rebuild_on_change"])
+def test_the_pipelines_that_are_applied_are_those_that_the_schedule_compiles(name, tmp_path):
+    settings = settings_of(find(overlay("production"), "ConfigMap", "palm-schedule")["data"])
+    compile_manifest(name, tmp_path / "compiled.yaml", settings)
+    committed = MANIFESTS / "overlays" / "production" / "pipelines" / f"{name}.yaml"
+    assert committed.read_text() == (tmp_path / "compiled.yaml").read_text(), "run: make compile"
+
+
+def test_without_internet_nothing_comes_from_elsewhere():
+    text = json.dumps(overlay("air-gapped"))
+    for registry in ("registry.example.com", "docker.io", "localhost/palm", "ghcr.io", "quay.io"):
+        assert registry not in text
+
+
+def test_without_internet_everything_that_speaks_tls_trusts_the_sites_authority():
+    objects = overlay("air-gapped")
+    assert set(find(objects, "ConfigMap", "palm-ca")["data"]) == {"ca.crt"}
+    assert find(objects, "ConfigMap", "palm-schedule")["data"]["CA_CONFIG_MAP"] == "palm-ca"
+    for kind, name in (
+        ("Deployment", "mlflow"),
+        ("CronJob", "palm-gc"),
+        ("CronJob", "palm-backup"),
+        ("Job", "palm-schedule"),
+    ):
+        (one,) = found(objects, kind, name)
+        text = json.dumps(one)
+        assert all(variable in text for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")), name
+
+
+def test_what_people_fill_in_has_no_values():
+    for secret in found(build("secrets"), "Secret"):
+        for key, value in secret["stringData"].items():
+            assert "REPLACE" in value or value in KNOWN, f"{secret['metadata']['name']} {key}"
+
+
+KNOWN = {"postgres", "mlflow", "Other"}
+"""Names that the manifests themselves give."""
