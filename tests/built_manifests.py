@@ -80,6 +80,10 @@ def environment_of(
         if "value" in variable:
             values[variable["name"]] = variable["value"]
             continue
+        if "configMapKeyRef" in variable["valueFrom"]:
+            reference = variable["valueFrom"]["configMapKeyRef"]
+            values[variable["name"]] = find(objects, "ConfigMap", reference["name"])["data"][reference["key"]]
+            continue
         reference = variable["valueFrom"]["secretKeyRef"]
         if reference["key"] in secrets[reference["name"]] or not reference.get("optional"):
             values[variable["name"]] = secrets[reference["name"]][reference["key"]]

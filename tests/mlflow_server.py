@@ -27,6 +27,7 @@ class MlflowServer:
         bucket: an existing bucket.
         password: of the user `admin`; unset: nobody is asked for one.
         workers: its processes.
+        s3_keys: access key and secret key of that S3 server.
         postgres: the variables that say where its PostgreSQL is; unset: SQLite files in the folder.
     """
 
@@ -38,10 +39,11 @@ class MlflowServer:
         bucket: str = "",
         password: str = "",
         workers: int = 1,
+        s3_keys: tuple[str, str] = ("test", "test"),
         postgres: dict[str, str] | None = None,
     ):
         self.folder, self.password, self.workers = folder, password, workers
-        self._s3, self._bucket, self._postgres = s3, bucket, postgres
+        self._s3, self._bucket, self._s3_keys, self._postgres = s3, bucket, s3_keys, postgres
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -80,7 +82,8 @@ class MlflowServer:
         """The Secret mlflow-server as it would have to be for this server."""
         secret = {"MLFLOW_FLASK_SERVER_SECRET_KEY": self._secret, "MLFLOW_AUTH_ADMIN_PASSWORD": self.password}
         if self._s3:
-            secret |= {"AWS_ENDPOINT_URL": self._s3, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+            key, value = self._s3_keys
+            secret |= {"AWS_ENDPOINT_URL": self._s3, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": value}
             secret |= {"AWS_DEFAULT_REGION": "us-east-1"}
         return secret | (self._postgres or {})
 

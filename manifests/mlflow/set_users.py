@@ -34,7 +34,9 @@ def main() -> None:
     settings = read_auth_config()
     admin, tasks = settings.admin_username, os.environ["MLFLOW_TRACKING_USERNAME"]
     if tasks == admin:
-        raise SystemExit(f"error: MLFLOW_TRACKING_USERNAME={tasks}: is the administrator; give palm's tasks another user")
+        raise SystemExit(
+            f"error: MLFLOW_TRACKING_USERNAME={tasks}: is the administrator; give palm's tasks another user"
+        )
     store = SqlAlchemyStore()
     store.init_db(settings.database_uri)
     print(set_user(store, admin, settings.admin_password, is_admin=True))

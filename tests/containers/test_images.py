@@ -52,6 +52,12 @@ def test_any_user_runs_it_on_a_read_only_root(daemon, images, target):
     assert run(daemon, image, "python3", "-c", drawn) == "drawn\n"
 
 
+def test_the_image_for_processors_runs_the_mlflow_server(daemon, images):
+    assert "--allowed-hosts" in run(daemon, images["cpu"], "mlflow", "server", "--help")
+    imports = "import flask_wtf, mlflow.server.auth.cli, psycopg2; print(psycopg2.__version__[:3])"
+    assert run(daemon, images["cpu"], "python3", "-W", "ignore", "-c", imports).endswith("2.9\n")
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_it_is_not_root_and_says_what_it_is(images, target):
     config = images[target].attrs["Config"]

@@ -13,7 +13,7 @@ rclone copyto "$dump" "$DESTINATION/database/$stamp.dump"
 
 # Only after a backup that is whole: old ones stay as long as there is none. Lists are files first, as the exit code of a
 # pipe is that of its end.
-rclone delete --min-age "${KEEP_DAYS}d" "$DESTINATION/database"
+rclone delete --min-age "${KEEP_DAYS}d" --exclude "$stamp.dump" "$DESTINATION/database"
 rclone lsf "$DESTINATION/database" >"$FOLDER/dumps"
 oldest=$(sort "$FOLDER/dumps" | head -n 1)
 oldest=${oldest%.dump}

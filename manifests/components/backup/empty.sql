@@ -1,11 +1,6 @@
--- All tables, also those that the dump does not know: those of a later version would be in the way of its migrations.
+-- All that is there, also what the dump does not know: what a later version made would be in the way of its migrations.
+-- Allowed to the owner of the database.
 SET lock_timeout = '30s';
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE format('DROP TABLE public.%I CASCADE', name);
-    END LOOP;
-END
-$$;
+SET client_min_messages = warning;
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public;
