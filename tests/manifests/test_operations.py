@@ -85,7 +85,7 @@ def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
     assert done.returncode == 0, done.stderr
     for said in (
         "short answers",
-        "champion is version 2, was 1",
+        "champion is version 2, was version 1",
         "nothing to repair",
         "policy-a=",
         "covered",
