@@ -79,6 +79,12 @@ FAULTS = [
         lambda o: container(o, "postgres")["resources"]["limits"].pop("memory"),
     ),
     Fault(
+        "a largest number of GPUs, which is the default then",
+        "resources",
+        "LimitRange palm: every container gets 8 nvidia.com/gpu",
+        lambda o: find(o, "LimitRange", "palm")["spec"]["limits"][0]["max"].update({"nvidia.com/gpu": "8"}),
+    ),
+    Fault(
         "all verbs",
         "rights",
         "Role palm-run: wildcard",
@@ -189,10 +195,22 @@ FAULTS = [
         lambda o: find(o, "Role", "palm-run")["metadata"].update(namespace="default"),
     ),
     Fault(
+        "a namespace that Kubeflow does not know as a profile's",
+        "places",
+        "Namespace palm: takes the mark of a profile away",
+        lambda o: found(o, "Namespace")[0]["metadata"]["labels"].update({"app.kubernetes.io/part-of": "palm"}),
+    ),
+    Fault(
         "more GPUs than the quota",
         "gpus",
-        "ResourceQuota: 8 nvidia.com/gpu, 17 are needed",
+        "ResourceQuota: 10 nvidia.com/gpu, 24 are needed",
         lambda o: pod(o, "vllm").owner["spec"].update(replicas=16),
+    ),
+    Fault(
+        "a quota without room for what serves",
+        "gpus",
+        "ResourceQuota: 8 nvidia.com/gpu, 10 are needed",
+        lambda o: find(o, "ResourceQuota", "palm-gpus")["spec"]["hard"].update({"requests.nvidia.com/gpu": "8"}),
     ),
 ]
 
