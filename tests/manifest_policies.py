@@ -251,6 +251,9 @@ def places(objects: list[dict]) -> Iterator[str]:
     for pod in pods(objects):
         if pod.labels.get("app.kubernetes.io/part-of") != "palm":
             yield f"{pod.name}: its pods are not marked as palm's"
+        # Injected in every namespace of a profile: it passes neither Pod Security nor the network policies.
+        if pod.labels.get("sidecar.istio.io/inject") != "false":
+            yield f"{pod.name}: its pods may get a sidecar"
     for binding in (*found(objects, "RoleBinding"), *found(objects, "ClusterRoleBinding")):
         namespaces |= {subject.get("namespace") for subject in binding["subjects"]}
     if len(namespaces) != 1 or None in namespaces:

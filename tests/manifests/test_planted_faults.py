@@ -201,6 +201,12 @@ FAULTS = [
         lambda o: found(o, "Namespace")[0]["metadata"]["labels"].update({"app.kubernetes.io/part-of": "palm"}),
     ),
     Fault(
+        "a pod that gets a sidecar in a profile's namespace",
+        "places",
+        "Job/palm-schedule: its pods may get a sidecar",
+        lambda o: labels(o, "palm-schedule").pop("sidecar.istio.io/inject"),
+    ),
+    Fault(
         "more GPUs than the quota",
         "gpus",
         "ResourceQuota: 10 nvidia.com/gpu, 24 are needed",
