@@ -5,15 +5,16 @@ import json
 
 import kubernetes_validate
 import pytest
-from built_manifests import MANIFESTS, find
+from built_manifests import MANIFESTS, built, find
 from custom_resources import CustomResource
 from manifest_policies import POLICIES
-from overlays import OVERLAYS, build, found, overlay, pods
+from overlays import OVERLAYS, build, found, overlay, pod, pods
 from schemas import needs_schemas
 
 from palm.cluster.cron import next_times
 from palm.cluster.parameters import Resources
 from palm.config_file import load_config
+from palm.pod_labels import NODE_LABELS, TASK_LABELS
 from pipelines.compile import compile_manifest
 from pipelines.settings import CompileSettings
 
@@ -130,6 +131,16 @@ def test_without_internet_everything_that_speaks_tls_trusts_the_sites_authority(
         for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
             assert given.get(variable) == "/etc/palm-ca/ca.crt", f"{name} {container['name']}"
         assert "/etc/palm-ca" in {mount["mountPath"] for mount in container["volumeMounts"]}, name
+
+
+@needs_schemas
+def test_what_reads_from_a_model_hub_is_let_out_where_the_component_is():
+    policy = find(built("base", "components/model-hub"), "NetworkPolicy", "reach-model-hub")
+    assert not refusals(json.dumps(policy))
+    selected = {entry["key"]: entry["values"] for entry in policy["spec"]["podSelector"]["matchExpressions"]}
+    readers = [TASK_LABELS, NODE_LABELS, pod(overlay("serving"), "vllm").labels]
+    assert all(labels[key] in values for labels in readers for key, values in selected.items())
+    assert "mlflow" not in selected["app.kubernetes.io/name"]
 
 
 def test_what_people_fill_in_has_no_values():

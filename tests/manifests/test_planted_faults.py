@@ -153,6 +153,12 @@ FAULTS = [
         lambda o: labels(o, "palm-gc").pop("palm/reaches-s3"),
     ),
     Fault(
+        "a backup that cannot leave",
+        "flow_problems",
+        "palm-backup cannot reach backup store:443",
+        lambda o: labels(o, "palm-backup").pop("palm/reaches-backup"),
+    ),
+    Fault(
         "a label too many",
         "flow_problems",
         "palm-gc can reach postgres:5432 and need not",
