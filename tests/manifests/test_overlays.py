@@ -133,6 +133,25 @@ def test_without_internet_everything_that_speaks_tls_trusts_the_sites_authority(
         assert "/etc/palm-ca" in {mount["mountPath"] for mount in container["volumeMounts"]}, name
 
 
+def test_the_champion_is_served_on_gpus_of_the_type_that_trains():
+    objects = overlay("serving")
+    given = find(objects, "ConfigMap", "palm-schedule")["data"]
+    assert pod(objects, "vllm").spec["nodeSelector"] == json.loads(given["NODE_SELECTOR"])
+
+
+def test_tasks_make_pods_only_where_train_jobs_train():
+    def makers(objects):
+        rules = [(one["metadata"]["name"], rule) for one in found(objects, "Role") for rule in one["rules"]]
+        return {
+            name for name, rule in rules if "create" in rule["verbs"] and {"trainjobs", "pods"} & {*rule["resources"]}
+        }
+
+    assert not any(makers(overlay(name)) for name in OVERLAYS)
+    objects = built("base", "components/train-jobs")
+    assert makers(objects) == {"palm-train-jobs"}
+    assert not list(POLICIES["rights"](objects)) and not any(refusals(json.dumps(one)) for one in objects)
+
+
 @needs_schemas
 def test_what_reads_from_a_model_hub_is_let_out_where_the_component_is():
     policy = find(built("base", "components/model-hub"), "NetworkPolicy", "reach-model-hub")
