@@ -12,5 +12,11 @@ TASK_LABELS = {
 }
 """Of a task: besides what palm itself uses, KFP's launcher reports to KFP and Argo's executor to Kubernetes."""
 
-NODE_LABELS = {**_OWN, "app.kubernetes.io/name": "palm-node", **_STORES, "palm/reaches-nodes": "true"}
-"""Of a node of a TrainJob, which talks to the other nodes."""
+NODE_LABELS = {
+    **_OWN,
+    "app.kubernetes.io/name": "palm-node",
+    **_STORES,
+    "palm/reaches-nodes": "true",
+    "sidecar.istio.io/inject": "false",
+}
+"""Of a node of a TrainJob, which talks to the other nodes; KFP itself keeps Istio's sidecar out of tasks."""

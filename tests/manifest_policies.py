@@ -62,6 +62,11 @@ def images(objects: list[dict]) -> Iterator[str]:
 
 def resources(objects: list[dict]) -> Iterator[str]:
     """What a container is promised and what it may have at most, both said, of each kind."""
+    for limits in found(objects, "LimitRange"):
+        for one in limits["spec"]["limits"]:
+            # Kubernetes makes the largest the default where none is given: every container would ask for it.
+            for kind in one.get("max", {}).keys() - one.get("default", {}).keys():
+                yield f"LimitRange {limits['metadata']['name']}: every container gets {one['max'][kind]} {kind}"
     for pod in pods(objects):
         for container in pod.containers:
             given = container.get("resources", {})
@@ -234,13 +239,21 @@ def places(objects: list[dict]) -> Iterator[str]:
         name = f"{one['kind']} {one['metadata']['name']}"
         if one["kind"] not in CLUSTER_WIDE:
             namespaces.add(one["metadata"].get("namespace"))
-        if one["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") != "palm" and one["kind"] != "ConfigMap":
+        marked = one["metadata"].get("labels", {}).get("app.kubernetes.io/part-of")
+        if one["kind"] == "Namespace":
+            # Kubeflow's network policies know the namespace of a profile by its own value of this label.
+            if marked is not None:
+                yield f"{name}: takes the mark of a profile away"
+        elif marked != "palm" and one["kind"] != "ConfigMap":
             yield f"{name}: is not marked as palm's"
         if one["metadata"]["name"] == "palm-site":
             yield f"{name}: would be applied"
     for pod in pods(objects):
         if pod.labels.get("app.kubernetes.io/part-of") != "palm":
             yield f"{pod.name}: its pods are not marked as palm's"
+        # Injected in every namespace of a profile: it passes neither Pod Security nor the network policies.
+        if pod.labels.get("sidecar.istio.io/inject") != "false":
+            yield f"{pod.name}: its pods may get a sidecar"
     for binding in (*found(objects, "RoleBinding"), *found(objects, "ClusterRoleBinding")):
         namespaces |= {subject.get("namespace") for subject in binding["subjects"]}
     if len(namespaces) != 1 or None in namespaces:
@@ -248,13 +261,13 @@ def places(objects: list[dict]) -> Iterator[str]:
 
 
 def gpus(objects: list[dict]) -> Iterator[str]:
-    """The accelerator that tasks ask for, and those of pods here, are limited by a quota that lets them be."""
+    """The accelerators of all trainings of a run, and those of pods here, find room in the quota at the same time."""
     (quota,) = found(objects, "ResourceQuota")
     hard = {name.removeprefix("requests."): int(amount) for name, amount in quota["spec"]["hard"].items()}
     (schedule,) = [
         one["data"] for one in found(objects, "ConfigMap") if one["metadata"]["name"].startswith("palm-schedule")
     ]
-    wanted = {schedule["ACCELERATOR"]: int(schedule["TRAINING_ACCELERATOR_COUNT"])}
+    wanted = {schedule["ACCELERATOR"]: int(schedule["PARALLEL"]) * int(schedule["TRAINING_ACCELERATOR_COUNT"])}
     for pod in pods(objects):
         for container in pod.containers:
             for kind, amount in container["resources"]["limits"].items():

@@ -70,6 +70,7 @@ def _ends(objects: list[dict]) -> list[End]:
             "stranger elsewhere", "elsewhere", {"palm/reaches-mlflow": "true", "palm/reaches-s3": "true"}, {"http": 80}
         ),
         End("s3", address=_cidr(objects, "reach-s3"), ports={"https": S3_PORT, "ssh": 22}),
+        End("backup store", address=_cidr(objects, "reach-backup"), ports={"https": S3_PORT, "ssh": 22}),
         End("kubernetes", address=_cidr(objects, "reach-kubernetes"), ports={"https": 443, "api": 6443, "ssh": 22}),
         End("internet", address="203.0.113.9", ports={"https": 443, "http": 80}),
     ]
@@ -92,6 +93,7 @@ def _end_of(pod: Pod, objects: list[dict], namespace: str) -> End:
             continue
         text = _text(pod, container, objects)
         needs |= {"s3"} if re.search(r"s3://|RCLONE_CONFIG_\w+_TYPE\ns3\b", text) else set()
+        needs |= {"backup store"} if "RCLONE_CONFIG_BACKUP_TYPE" in text else set()
         needs |= {"postgres"} if re.search(r"\bpostgresql(\+\w+)?://|^PGHOST$", text, re.MULTILINE) else set()
     account = accounts.get(pod.spec.get("serviceAccountName"), {})
     if pod.spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
@@ -136,6 +138,7 @@ def _needed(objects: list[dict], ends: list[End]) -> Iterator[tuple[str, str, in
         "postgres": ("postgres", (5432,)),
         "s3": ("object-store", (8333,)) if "object-store" in here else ("s3", (S3_PORT,)),
         "kfp": ("kfp", KFP_PORTS),
+        "backup store": ("backup store", (S3_PORT,)),
         "kubernetes": ("kubernetes", API_PORTS),
         "palm-exporter": ("palm-exporter", (9464,)),
         "vllm": ("vllm", (8000,)),

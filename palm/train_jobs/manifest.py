@@ -1,5 +1,6 @@
 """The TrainJob that trains a policy: a Kubernetes object, named by what it asks for."""
 
+from palm.pod_labels import NODE_LABELS
 from palm.secret_keys import SECRET_KEYS
 from palm.storage.digest import value_digest
 from palm.train_job_config import TrainJobSettings
@@ -87,5 +88,7 @@ def _runtime_patch(settings: TrainJobSettings) -> dict:
     }
     if settings.service_account is not None:
         pod["serviceAccountName"] = settings.service_account
-    job = {"name": NODE, "template": {"spec": {"template": {"spec": pod}}}}
+    # The network policies let through what these name; without them a node is none of palm's pods.
+    template = {"metadata": {"labels": NODE_LABELS}, "spec": pod}
+    job = {"name": NODE, "template": {"spec": {"template": template}}}
     return {"template": {"spec": {"replicatedJobs": [job]}}}

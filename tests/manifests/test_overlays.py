@@ -5,15 +5,16 @@ import json
 
 import kubernetes_validate
 import pytest
-from built_manifests import MANIFESTS, find
+from built_manifests import MANIFESTS, built, find
 from custom_resources import CustomResource
 from manifest_policies import POLICIES
-from overlays import OVERLAYS, build, found, overlay
+from overlays import OVERLAYS, build, found, overlay, pod, pods
 from schemas import needs_schemas
 
 from palm.cluster.cron import next_times
 from palm.cluster.parameters import Resources
 from palm.config_file import load_config
+from palm.pod_labels import NODE_LABELS, TASK_LABELS
 from pipelines.compile import compile_manifest
 from pipelines.settings import CompileSettings
 
@@ -120,15 +121,45 @@ def test_without_internet_everything_that_speaks_tls_trusts_the_sites_authority(
     objects = overlay("air-gapped")
     assert set(find(objects, "ConfigMap", "palm-ca")["data"]) == {"ca.crt"}
     assert find(objects, "ConfigMap", "palm-schedule")["data"]["CA_CONFIG_MAP"] == "palm-ca"
-    for kind, name in (
-        ("Deployment", "mlflow"),
-        ("CronJob", "palm-gc"),
-        ("CronJob", "palm-backup"),
-        ("Job", "palm-schedule"),
-    ):
-        (one,) = found(objects, kind, name)
-        text = json.dumps(one)
-        assert all(variable in text for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")), name
+    speaking = [(one.name, c) for one in pods(objects) for c in one.containers if "/postgres:" not in c["image"]]
+    assert len(speaking) >= 7
+    for name, container in speaking:
+        # These only speak to the database.
+        if name in ("CronJob/mlflow-upgrade", "CronJob/mlflow-users"):
+            continue
+        given = {entry["name"]: entry.get("value") for entry in container.get("env", [])}
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+            assert given.get(variable) == "/etc/palm-ca/ca.crt", f"{name} {container['name']}"
+        assert "/etc/palm-ca" in {mount["mountPath"] for mount in container["volumeMounts"]}, name
+
+
+def test_the_champion_is_served_on_gpus_of_the_type_that_trains():
+    objects = overlay("serving")
+    given = find(objects, "ConfigMap", "palm-schedule")["data"]
+    assert pod(objects, "vllm").spec["nodeSelector"] == json.loads(given["NODE_SELECTOR"])
+
+
+def test_tasks_make_pods_only_where_train_jobs_train():
+    def makers(objects):
+        rules = [(one["metadata"]["name"], rule) for one in found(objects, "Role") for rule in one["rules"]]
+        return {
+            name for name, rule in rules if "create" in rule["verbs"] and {"trainjobs", "pods"} & {*rule["resources"]}
+        }
+
+    assert not any(makers(overlay(name)) for name in OVERLAYS)
+    objects = built("base", "components/train-jobs")
+    assert makers(objects) == {"palm-train-jobs"}
+    assert not list(POLICIES["rights"](objects)) and not any(refusals(json.dumps(one)) for one in objects)
+
+
+@needs_schemas
+def test_what_reads_from_a_model_hub_is_let_out_where_the_component_is():
+    policy = find(built("base", "components/model-hub"), "NetworkPolicy", "reach-model-hub")
+    assert not refusals(json.dumps(policy))
+    selected = {entry["key"]: entry["values"] for entry in policy["spec"]["podSelector"]["matchExpressions"]}
+    readers = [TASK_LABELS, NODE_LABELS, pod(overlay("serving"), "vllm").labels]
+    assert all(labels[key] in values for labels in readers for key, values in selected.items())
+    assert "mlflow" not in selected["app.kubernetes.io/name"]
 
 
 def test_what_people_fill_in_has_no_values():

@@ -79,6 +79,12 @@ FAULTS = [
         lambda o: container(o, "postgres")["resources"]["limits"].pop("memory"),
     ),
     Fault(
+        "a largest number of GPUs, which is the default then",
+        "resources",
+        "LimitRange palm: every container gets 8 nvidia.com/gpu",
+        lambda o: find(o, "LimitRange", "palm")["spec"]["limits"][0]["max"].update({"nvidia.com/gpu": "8"}),
+    ),
+    Fault(
         "all verbs",
         "rights",
         "Role palm-run: wildcard",
@@ -147,6 +153,12 @@ FAULTS = [
         lambda o: labels(o, "palm-gc").pop("palm/reaches-s3"),
     ),
     Fault(
+        "a backup that cannot leave",
+        "flow_problems",
+        "palm-backup cannot reach backup store:443",
+        lambda o: labels(o, "palm-backup").pop("palm/reaches-backup"),
+    ),
+    Fault(
         "a label too many",
         "flow_problems",
         "palm-gc can reach postgres:5432 and need not",
@@ -189,10 +201,28 @@ FAULTS = [
         lambda o: find(o, "Role", "palm-run")["metadata"].update(namespace="default"),
     ),
     Fault(
+        "a namespace that Kubeflow does not know as a profile's",
+        "places",
+        "Namespace palm: takes the mark of a profile away",
+        lambda o: found(o, "Namespace")[0]["metadata"]["labels"].update({"app.kubernetes.io/part-of": "palm"}),
+    ),
+    Fault(
+        "a pod that gets a sidecar in a profile's namespace",
+        "places",
+        "Job/palm-schedule: its pods may get a sidecar",
+        lambda o: labels(o, "palm-schedule").pop("sidecar.istio.io/inject"),
+    ),
+    Fault(
         "more GPUs than the quota",
         "gpus",
-        "ResourceQuota: 8 nvidia.com/gpu, 17 are needed",
+        "ResourceQuota: 10 nvidia.com/gpu, 24 are needed",
         lambda o: pod(o, "vllm").owner["spec"].update(replicas=16),
+    ),
+    Fault(
+        "a quota without room for what serves",
+        "gpus",
+        "ResourceQuota: 8 nvidia.com/gpu, 10 are needed",
+        lambda o: find(o, "ResourceQuota", "palm-gpus")["spec"]["hard"].update({"requests.nvidia.com/gpu": "8"}),
     ),
 ]
 

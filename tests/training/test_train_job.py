@@ -18,6 +18,7 @@ from schemas import needs_schemas
 
 from palm.config_file import load_config
 from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError, TrainingError
+from palm.pod_labels import NODE_LABELS
 from palm.stages.inputs import check_inputs
 from palm.stages.snapshot import take_snapshot
 from palm.stages.train_policy import train_policy
@@ -254,6 +255,7 @@ def test_the_manifest_is_one_that_the_definition_allows():
     trainer = made["spec"]["trainer"]
     assert trainer["resourcesPerNode"]["limits"] == {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": "8"}
     (job,) = made["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
+    assert job["template"]["spec"]["template"]["metadata"] == {"labels": NODE_LABELS}
     pod = job["template"]["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "trainer" and pod["nodeSelector"] == {"pool": "h100"}
     assert pod["volumes"][0]["emptyDir"] == {"medium": "Memory"}
