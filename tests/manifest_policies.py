@@ -220,11 +220,13 @@ def _texts(objects: list[dict]) -> Iterator[tuple[str, str]]:
 
 
 def servers(objects: list[dict]) -> Iterator[str]:
-    """A server is looked at; a budget for disruptions is that of pods that there are."""
+    """A server is looked at, and placed before what trains; a budget for disruptions is that of pods that there are."""
     for pod in pods(objects):
         if pod.is_server:
             if missing := {"startupProbe", "readinessProbe", "livenessProbe"} - pod.spec["containers"][0].keys():
                 yield f"{pod.name}: no {sorted(missing)}"
+            if not found(objects, "PriorityClass", pod.spec.get("priorityClassName", "none")):
+                yield f"{pod.name}: is placed like a task that trains"
             if not pod.owner["spec"]["selector"]["matchLabels"].items() <= pod.labels.items():
                 yield f"{pod.name}: does not select its own pods"
     for budget in found(objects, "PodDisruptionBudget"):

@@ -195,6 +195,12 @@ FAULTS = [
         lambda o: container(o, "mlflow").pop("readinessProbe"),
     ),
     Fault(
+        "a server that waits for trainings",
+        "servers",
+        "StatefulSet/postgres: is placed like a task that trains",
+        lambda o: pod(o, "postgres").spec.pop("priorityClassName"),
+    ),
+    Fault(
         "an object in another namespace",
         "places",
         "more than one namespace",
