@@ -6,6 +6,7 @@ server's source (release 2.17): names are unique, runs are checked against their
 """
 
 import copy
+import functools
 import json
 import logging
 import socket
@@ -69,7 +70,7 @@ class KfpStandIn:
         self.recurring_runs: dict[str, dict] = {}
         self._lock = threading.Lock()
         self._seen = 0
-        self._spec = Spec.from_dict(_strict(json.loads(document.read_text())), config={"use_models": False})
+        self._spec = _specification(document)
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -270,6 +271,12 @@ class _Incoming(IncomingRequest):
 
     def json(self, **options):
         return request.get_json(force=True)
+
+
+@functools.cache
+def _specification(document: Path) -> Spec:
+    """The document, read and checked once: it takes a second."""
+    return Spec.from_dict(_strict(json.loads(document.read_text())), config={"use_models": False})
 
 
 def _strict(document: dict) -> dict:
