@@ -19,7 +19,7 @@ from palm.registry.promotion_history import history, repair
 from palm.registry.promotion_log import PromotionLog
 
 TESTS = Path(__file__).parents[1]
-PROMOTERS, EACH = 8, 40
+PROMOTERS, EACH = 8, 25
 
 APPEND_AND_DIE = """
 import os, signal, sys, mlflow
