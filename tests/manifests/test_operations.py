@@ -95,7 +95,7 @@ def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
 def test_what_needs_a_cluster_names_what_there_is(block):
     for words in commands(block):
         {"kubectl": _check_kubectl, "palm": _check_palm, "make": _check_make}.get(words[0], lambda words: None)(words)
-        assert words[0] in ("kubectl", "palm", "make", "docker"), words
+        assert words[0] in ("kubectl", "palm", "make", "docker", "kind"), words
 
 
 def _check_palm(words: list[str]) -> None:
