@@ -59,6 +59,9 @@ class TrainJobSettings(Section):
     environment: dict[str, str] = Field(
         {}, description="Further environment variables of the nodes, such as NCCL_SOCKET_IFNAME; no credentials."
     )
+    ca_config_map: str | None = Field(
+        None, min_length=1, description="ConfigMap whose key ca.crt (PEM) the nodes trust; unset: public authorities."
+    )
     service_account: str | None = Field(None, min_length=1, description="Service account; unset: the runtime's.")
     labels: dict[str, str] = Field({}, description="Labels of the TrainJob, such as kueue.x-k8s.io/queue-name.")
     node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")

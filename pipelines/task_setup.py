@@ -3,6 +3,7 @@
 from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_channel import PipelineChannel
 
+from palm import authorities
 from palm.build_record import BUILD_VARIABLE
 from palm.pod_labels import TASK_LABELS
 from pipelines.settings import SECRET_KEYS, CompileSettings
@@ -14,7 +15,6 @@ _SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
 
 # Where the volume with downloads is; the model hub's client looks at the same variable.
 _CACHE = "/cache"
-_AUTHORITIES = "/etc/palm-ca"
 
 
 def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, cached: bool) -> dsl.PipelineTask:
@@ -98,9 +98,9 @@ def _common(
         kubernetes.mount_pvc(task, pvc_name=settings.cache_claim, mount_path=_CACHE)
         task.set_env_variable("XDG_CACHE_HOME", _CACHE)
     if settings.ca_config_map:
-        kubernetes.use_config_map_as_volume(task, settings.ca_config_map, mount_path=_AUTHORITIES)
-        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
-            task.set_env_variable(variable, f"{_AUTHORITIES}/ca.crt")
+        kubernetes.use_config_map_as_volume(task, settings.ca_config_map, mount_path=authorities.FOLDER)
+        for variable, path in authorities.VARIABLES.items():
+            task.set_env_variable(variable, path)
     for key, value in TASK_LABELS.items():
         kubernetes.add_pod_label(task, key, value)
     # All else that Pod Security's level `restricted` asks for KFP sets by itself, since its 2.17.

@@ -1,5 +1,6 @@
 """The TrainJob that trains a policy: a Kubernetes object, named by what it asks for."""
 
+from palm import authorities
 from palm.pod_labels import NODE_LABELS
 from palm.secret_keys import SECRET_KEYS
 from palm.storage.digest import value_digest
@@ -62,7 +63,8 @@ def train_job_manifest(
 
 
 def _environment(settings: TrainJobSettings) -> list[dict]:
-    plain = [{"name": name, "value": value} for name, value in settings.environment.items()]
+    given = settings.environment if settings.ca_config_map is None else authorities.VARIABLES | settings.environment
+    plain = [{"name": name, "value": value} for name, value in given.items()]
     secret = [
         {"name": key, "valueFrom": {"secretKeyRef": {"name": settings.secret, "key": key, "optional": True}}}
         for key in SECRET_KEYS
@@ -86,6 +88,9 @@ def _runtime_patch(settings: TrainJobSettings) -> dict:
         "nodeSelector": settings.node_selector,
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in settings.tolerations],
     }
+    if settings.ca_config_map is not None:
+        pod["volumes"].append({"name": "authorities", "configMap": {"name": settings.ca_config_map}})
+        pod["containers"][0]["volumeMounts"].append({"name": "authorities", "mountPath": authorities.FOLDER})
     if settings.service_account is not None:
         pod["serviceAccountName"] = settings.service_account
     # The network policies let through what these name; without them a node is none of palm's pods.

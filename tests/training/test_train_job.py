@@ -238,7 +238,8 @@ def manifest(**changes) -> dict:
 
 EVERYTHING = {
     "service_account": "trainer",
-    "environment": {"NCCL_SOCKET_IFNAME": "eth0"},
+    "environment": {"NCCL_SOCKET_IFNAME": "eth0", "SSL_CERT_FILE": "/of/the/image.pem"},
+    "ca_config_map": "authorities-of-the-site",
     "labels": {"kueue.x-k8s.io/queue-name": "gpus"},
     "node_selector": {"pool": "h100"},
     "tolerations": [
@@ -259,7 +260,13 @@ def test_the_manifest_is_one_that_the_definition_allows():
     pod = job["template"]["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "trainer" and pod["nodeSelector"] == {"pool": "h100"}
     assert pod["volumes"][0]["emptyDir"] == {"medium": "Memory"}
-    assert pod["containers"][0]["volumeMounts"] == [{"name": "shared-memory", "mountPath": "/dev/shm"}]
+    assert pod["volumes"][1]["configMap"] == {"name": "authorities-of-the-site"}
+    assert pod["containers"][0]["volumeMounts"] == [
+        {"name": "shared-memory", "mountPath": "/dev/shm"},
+        {"name": "authorities", "mountPath": "/etc/palm-ca"},
+    ]
+    assert {"name": "AWS_CA_BUNDLE", "value": "/etc/palm-ca/ca.crt"} in trainer["env"]
+    assert {"name": "SSL_CERT_FILE", "value": "/of/the/image.pem"} in trainer["env"]
     assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
 
 
