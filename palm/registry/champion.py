@@ -31,7 +31,7 @@ def current_champion(registry: Registry) -> str | None:
         return head.after if head else alias_of(client, registry.model)
 
 
-def read_champion(registry: Registry) -> str | None:
+def champion_by_log(registry: Registry) -> str | None:
     """Tell the champion by the log and change nothing, for whoever may only read.
 
     Args:

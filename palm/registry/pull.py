@@ -11,7 +11,7 @@ from pathlib import Path
 from palm.config import Registry
 from palm.errors import DataError, ModelError, RegistryError, StorageError
 from palm.mlflow_connection import connected
-from palm.registry.champion import read_champion
+from palm.registry.champion import champion_by_log
 from palm.registry.content import CONTENT
 from palm.registry.version_check import download_verified, existing_version
 from palm.serving.recorded_base import check_recorded_base, fetch_recorded_base
@@ -83,7 +83,7 @@ def pull(
 
 
 def _champion(registry: Registry) -> str:
-    version = read_champion(registry)
+    version = champion_by_log(registry)
     if version is None:
         raise RegistryError(
             f"{registry.model}: champion",

@@ -16,7 +16,7 @@ from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 from mlflow_server import MlflowServer
 from object_store import KEY, SECRET, ObjectStore
 from postgres_server import PostgresServer, postgres_programs
-from registry.conftest import judged, small_logs, small_selection, write_small_portfolio
+from registry.conftest import judged, register_small, write_small_portfolio
 from typer.testing import CliRunner
 
 from palm.cli import app
@@ -24,7 +24,6 @@ from palm.config_file import load_config
 from palm.registry.champion import current_champion
 from palm.registry.manual_promotion import rollback
 from palm.registry.promotion import promote
-from palm.registry.register import register
 from palm.registry.version_check import download_verified
 from palm.storage.store import Store
 
@@ -135,14 +134,7 @@ def site(s3_server, backup_bucket):
 
 def register_and_promote(config, folder, number: int, *, against: str | None) -> None:
     portfolio = write_small_portfolio(folder / f"portfolio-{number}", f"text {number}")
-    register(
-        config,
-        build_id=f"build-{number}",
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=[portfolio / "routing.json"],
-    )
+    register_small(config, portfolio, f"build-{number}")
     assert promote(config, version=str(number), judgement=judged(against=against), who="gate")["promoted"]
 
 

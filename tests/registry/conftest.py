@@ -6,6 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from palm.registry.register import register
 from palm.serving.verification import ROUTING
 from palm.storage.digest import folder_digests
 
@@ -64,6 +65,18 @@ def make_versions(registry, count: int) -> mlflow.MlflowClient:
 def versions(config):
     """A configuration whose registry has four versions, and a client."""
     return config, make_versions(config.registry, 4)
+
+
+def register_small(config, portfolio: Path, build_id: str) -> dict:
+    """Register a portfolio folder as a build would; what `register` returns."""
+    return register(
+        config,
+        build_id=build_id,
+        portfolio=portfolio,
+        selection=small_selection(),
+        logs=small_logs(),
+        artifacts=[portfolio / ROUTING],
+    )
 
 
 def judged(passed: bool = True, *, against: str | None = None, reason: str = "gap 0.05 is within 0.1") -> dict:

@@ -8,7 +8,7 @@ import sys
 import mlflow
 import numpy as np
 import pytest
-from registry.conftest import judged, small_logs, small_selection, write_small_portfolio
+from registry.conftest import judged, register_small, small_logs, small_selection, write_small_portfolio
 from registry.test_register_at_once import check_one_of_each, register_at_once
 
 from palm.config import BaseModelSource
@@ -29,14 +29,7 @@ from palm.training_config import Lora
 
 def registered(config, folder, text: str) -> dict:
     portfolio = write_small_portfolio(folder / f"portfolio-{text}", text)
-    return register(
-        config,
-        build_id=f"build-{text}",
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=[portfolio / "routing.json"],
-    )
+    return register_small(config, portfolio, f"build-{text}")
 
 
 def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, mlflow_server):

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from registry.conftest import judged, small_logs, small_selection
+from registry.conftest import judged, register_small
 
 from palm.config import BaseModelSource, PortfolioConfig
 from palm.models.load import load_model
 from palm.registry.promotion import promote
-from palm.registry.register import register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
@@ -52,15 +51,7 @@ def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: in
         base_files=folder_digests(base_model),
         max_new_tokens=8,
     )
-    artifacts = [portfolio / "routing.json"]
-    register(
-        config,
-        build_id=f"build-{seed}",
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=artifacts,
-    )
+    register_small(config, portfolio, f"build-{seed}")
     return portfolio
 
 
