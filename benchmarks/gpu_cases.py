@@ -13,7 +13,7 @@ from palm.models.supervised import Pair, fit
 from palm.training.adapters import new_policy
 from palm.training_config import Lora
 
-MISSING = "No GPU was at hand when this was written: generation and training on a GPU are unproven."
+MISSING = "No GPU was at hand when this was written."
 
 CARDS = {
     "H200": (989e12, 4.8e12),

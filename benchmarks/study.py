@@ -34,7 +34,7 @@ from palm.evaluation.diversity import Answers
 from palm.evaluation.evaluate import read_answers
 from palm.evaluation.rollouts import read_rollouts
 from palm.example_files import copy_example
-from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.evaluate_policies import evaluate_policy
 from palm.stages.inputs import check_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference

@@ -18,6 +18,9 @@ from palm.storage.records import Records
 BUILD_VARIABLE = "PALM_BUILD_ID"
 """Environment variable that names the build: the run's id in a cluster, the build's folder on one machine."""
 
+ATTEMPTS_VARIABLE = "PALM_ATTEMPTS"
+"""Environment variable with how often a task is started at most, retries included; unset: once."""
+
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 
 
@@ -40,6 +43,11 @@ def current_build() -> str:
     return build
 
 
+def page_name(build: str) -> str:
+    """Where the page of a build is kept below ``storage.root``."""
+    return f"builds/{build}/report.html"
+
+
 def task_records(root: str, build: str) -> list[dict]:
     """The records of a build's tasks.
 
@@ -55,6 +63,28 @@ def task_records(root: str, build: str) -> list[dict]:
         StorageError: they cannot be read.
     """
     return sorted(Records(root).read_all(f"builds/{build}/tasks"), key=lambda record: record["started"])
+
+
+def failed_for_good(root: str, step: str, identity) -> bool:
+    """Whether a task of this build that has just failed will not be tried again, or not with success.
+
+    Args:
+        root: ``storage.root``.
+        step: name of the step.
+        identity: as in `recorded`.
+
+    Returns:
+        True outside of a build, where nothing is tried again.
+
+    Raises:
+        StorageError: its record cannot be read.
+    """
+    if not (build := os.environ.get(BUILD_VARIABLE, "")):
+        return True
+    record = Records(root).read(_record_name(build, step, identity))
+    if record is None:
+        return False
+    return not record["retry_may_help"] or record["attempt"] >= int(os.environ.get(ATTEMPTS_VARIABLE, "1"))
 
 
 def record_owner(config: PortfolioConfig) -> None:
@@ -113,7 +143,7 @@ def recorded(root: str, step: str, label: str = "", *, identity=None) -> Iterato
     if not build:
         yield result
         return
-    records, name = Records(root), f"builds/{build}/tasks/{step}-{value_digest(identity or label)[:12]}"
+    records, name = Records(root), _record_name(build, step, identity or label)
     before = records.read(name)
     _refuse_hopeless(before)
     record = {
@@ -133,6 +163,10 @@ def recorded(root: str, step: str, label: str = "", *, identity=None) -> Iterato
         # A second task of the same work, such as the policy that was a corner of soups, found it done.
         record, result = before, before["result"]
     records.write(name, {**record, "state": SUCCEEDED, "ended": time.time(), "result": result})
+
+
+def _record_name(build: str, step: str, identity) -> str:
+    return f"builds/{build}/tasks/{step}-{value_digest(identity)[:12]}"
 
 
 def _refuse_hopeless(before: dict | None) -> None:

@@ -21,6 +21,7 @@ from palm.geometry_commands import commands as geometry
 from palm.monitoring_commands import commands as monitoring
 from palm.registry_commands import commands as registry
 from palm.serving_commands import commands as serving
+from palm.smoke_commands import commands as smoke
 from palm.storage.files import room_told
 from palm.storage_commands import commands as storage
 
@@ -52,6 +53,7 @@ app.add_typer(storage)
 app.add_typer(registry)
 app.add_typer(serving)
 app.add_typer(monitoring)
+app.add_typer(smoke)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 

@@ -1,4 +1,4 @@
-"""The configuration that a run in a cluster is given: as text, or as the address of a file."""
+"""The configuration and the snapshot of a run: given as text, or as the address of a file in the storage."""
 
 import json
 import tempfile
@@ -8,14 +8,75 @@ from palm.config import PortfolioConfig
 from palm.config_file import parse_config, parse_yaml
 from palm.config_places import with_places
 from palm.errors import ConfigError
+from palm.storage.digest import value_digest
+from palm.storage.records import Records
 from palm.storage.s3 import s3_download, told
+
+CONFIGS, SNAPSHOTS = "configs", "snapshots"
+"""Folders below ``storage.root``; a file in them is named by its content and never changes."""
+
+LONGEST_ADDRESS = 200
+"""Characters. Kubeflow Pipelines copies an address into every task many times, and shows it in every panel."""
+
+_DIGITS = 16
+
+
+def publish(root: str, folder: str, value: dict) -> str:
+    """Write a JSON file whose name is made from its content.
+
+    Args:
+        root: ``storage.root``.
+        folder: `CONFIGS` or `SNAPSHOTS`.
+        value: JSON-able.
+
+    Returns:
+        Its address, for tasks to read it from; of one content it is always the same.
+
+    Raises:
+        ConfigError: the address would be too long.
+        StorageError: the storage cannot be written.
+    """
+    name = f"{folder}/{value_digest(value)[:_DIGITS]}"
+    address = f"{root.rstrip('/')}/{name}.json"
+    if len(address) > LONGEST_ADDRESS:
+        raise ConfigError(
+            f"storage.root={root}",
+            rule=f"makes the address of the configuration {len(address)} characters long, the limit is "
+            f"{LONGEST_ADDRESS}",
+            remedy="choose a shorter prefix",
+        )
+    records = Records(root)
+    if records.read(name) is None:
+        records.write(name, value)
+    return address
+
+
+def publish_config(config: PortfolioConfig) -> str:
+    """Write a validated configuration below its own ``storage.root``; returns and raises as `publish`."""
+    return publish(config.storage.root, CONFIGS, config.model_dump(mode="json"))
+
+
+def read_snapshot(source: str) -> str:
+    """Read the snapshot of a run.
+
+    Args:
+        source: JSON text, the address of a file with it, or empty.
+
+    Returns:
+        JSON text, or empty.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    return _text(source, "snapshot")
 
 
 def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "") -> PortfolioConfig:
     """Read the configuration of a run.
 
     Args:
-        source: YAML or JSON text, or the s3:// address of such a file; its paths must be absolute.
+        source: YAML or JSON text, or the address of such a file: ``s3://…`` or an absolute path that ends in .json or
+            .yaml; the paths in it must be absolute.
         storage_root: takes the place of ``storage.root`` unless empty.
         tracking_uri: takes the place of ``registry.tracking_uri`` unless empty.
 
@@ -24,11 +85,11 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
 
     Raises:
         ConfigError: it is malformed or breaks a rule.
-        StorageError: it cannot be read from S3.
+        StorageError: its file cannot be read.
     """
     source = source.strip()
-    is_address = source.startswith("s3://")
-    raw = parse_yaml(_read_s3(source) if is_address else source, origin=f"config={source}" if is_address else "config")
+    origin = f"config={source}" if _is_address(source) else "config"
+    raw = parse_yaml(_text(source, "config"), origin=origin)
     for section, key, value in (("storage", "root", storage_root), ("registry", "tracking_uri", tracking_uri)):
         given = raw.get(section) or {}
         # Of anything else that stands there the validation tells.
@@ -37,6 +98,21 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
     config = parse_config(json.dumps(raw))
     with_places(config, file=_absolute, model=_absolute_folder)
     return config
+
+
+def _is_address(source: str) -> bool:
+    return source.startswith("s3://") or (source.startswith("/") and source.endswith((".json", ".yaml", ".yml")))
+
+
+def _text(source: str, what: str) -> str:
+    if not _is_address(source):
+        return source
+    with tempfile.TemporaryDirectory() as scratch, told(f"{what}={source}"):
+        path = Path(source)
+        if source.startswith("s3://"):
+            path = Path(scratch) / what
+            s3_download(source, path)
+        return path.read_text(encoding="utf-8")
 
 
 def _absolute(place: str) -> str:
@@ -52,10 +128,3 @@ def _absolute(place: str) -> str:
 
 def _absolute_folder(source: str) -> str:
     return _absolute(source) if source.startswith(".") else source
-
-
-def _read_s3(address: str) -> str:
-    with tempfile.TemporaryDirectory() as scratch, told(f"config={address}"):
-        path = Path(scratch) / "config"
-        s3_download(address, path)
-        return path.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.launcher_rules import check_executor_outputs
 from palm.build_record import BUILD_VARIABLE
 from palm.config import PortfolioConfig
 from palm.containers import check_image, container_runner
@@ -24,11 +25,11 @@ from palm.storage.records import Records
 from palm.workers import WORKERS_VARIABLE, worker_pool
 
 _POLL_SECONDS = 0.2
-_LOG, _EVENTS = "run.log", "events.jsonl"
+_LOG, _EVENTS, _STEPS = "run.log", "events.jsonl", "steps"
 OUTCOME = "outcome.md"
 _SHOWN = {
-    ("report", "page"): "report.html",
-    ("report", "summary"): "summary.json",
+    ("record-outcome", "page"): "report.html",
+    ("register-portfolio", "summary"): "summary.json",
     ("record-outcome", "outcome"): OUTCOME,
 }
 """Outputs of tasks that a person looks at, and their names in the build's folder."""
@@ -77,7 +78,7 @@ def run_build(
             for (task, name), target in _SHOWN.items():
                 if (path := _output(folder, task, name)) is not None:
                     shutil.copyfile(path, folder / target)
-    summary = folder / _SHOWN["report", "summary"]
+    summary = folder / _SHOWN["register-portfolio", "summary"]
     return folder, read_json(summary) if summary.exists() else None
 
 
@@ -108,7 +109,7 @@ def _process_runner(folder: Path, environment: dict[str, str]) -> Iterator:
 def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, view: EventView, runner) -> None:
     from kfp import local
 
-    local.init(runner=runner, pipeline_root=str(folder / "steps"))
+    local.init(runner=runner, pipeline_root=str(folder / _STEPS))
     log, error = folder / _LOG, None
     with log.open("a", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
         try:
@@ -119,6 +120,7 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
     outcome = Records(config.storage.root).read(f"builds/{folder.name}/outcome")
     # KFP takes a container that is gone before it is asked how it ended for one that did its work.
     if error is None and outcome is not None and outcome["state"] != "failed":
+        check_executor_outputs(folder / _STEPS)
         return
     # KFP only says which task it was, or that of a later one: a step's own record or error says what is wrong.
     what, rule = _recorded_failure(outcome) or view.first_error or ("build", " ".join(str(error).split()))
@@ -133,7 +135,7 @@ def _recorded_failure(outcome: dict | None) -> tuple[str, str] | None:
 
 def _output(folder: Path, task: str, name: str) -> Path | None:
     """An output of a task, if it came that far: a pipeline with an exit handler has no outputs of its own."""
-    return next(folder.glob(f"steps/*/{task}/{name}"), None)
+    return next(folder.glob(f"{_STEPS}/*/{task}/{name}"), None)
 
 
 def _settings(folder: Path) -> dict[str, str]:

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from palm.progress import weights_label
 
 
 def show_summary(summary: dict, folder: Path, console: Console) -> None:
@@ -98,6 +101,10 @@ def _portfolio_text(summary: dict, folder: Path) -> str:
     guards = [(record["policy"], record["guard"]) for record in summary["policies"] if record["guard"]]
     lines = [
         *(f"[bold]![/] {name}: {guard['message']}" for name, guard in guards),
+        *(
+            f"[bold]![/] no policy for {weights_label(entry['weights'])}: {escape(entry['error'])}"
+            for entry in selection["missing"]
+        ),
         f"[bold]Portfolio[/] of {len(selection['portfolio'])} from {len(weights)} policies ({selection['method']}):",
         *(
             f"  {name}  weights {' '.join(f'{w:.2f}' for w in weights[name])}  serves {selection['usage'][name]:.1%}"

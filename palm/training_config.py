@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from palm.config_section import Section
 from palm.train_job_config import TrainJobSettings
 
-_NOT_DECISIVE = {"checkpoint_steps", "launcher", "train_job"}
+_NOT_DECISIVE = {"checkpoint_steps", "launcher", "train_job", "together", "min_policies"}
 """Settings that change how or where a training goes, not what comes out."""
 
 
@@ -86,6 +86,18 @@ class Training(Section):
     lora: Lora | None = Field(Lora(), description="Adapter settings; null: full fine-tuning of every weight.")
     rwr: Rwr = Field(Rwr(), description="Settings of the rwr backend and warm start.")
     soup: Soup = Field(Soup(), description="Settings of the soup backend and warm start.")
+    together: int | None = Field(
+        None,
+        ge=1,
+        description="Policies that one task trains, and one task evaluates, one after the other; unset: 1 up to 16 "
+        "policies, beyond that so many that there are at most 16 training tasks.",
+    )
+    min_policies: int | None = Field(
+        None,
+        ge=1,
+        description="Fewest trained policies that a portfolio may be selected from, if trainings fail for good; unset: "
+        "all but one in ten.",
+    )
     checkpoint_steps: int = Field(
         25, ge=1, description="Steps between checkpoints in the storage; an interrupted training goes on from the last."
     )

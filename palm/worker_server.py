@@ -38,7 +38,7 @@ _PR_SET_PDEATHSIG = 1
 
 _PRELOADED = {
     "datasets": ["Dataset"],
-    "palm.stages.evaluate_policy": [],
+    "palm.stages.evaluate_policies": [],
     "palm.stages.prepare_base_model": [],
     "palm.stages.sample_reference": [],
     "palm.stages.train_policy": [],

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import palm.errors
 from palm.build_record import record_owner, recorded
+from palm.config import PortfolioConfig
 from palm.errors import BuildError, PalmError, PreemptedError, StorageError
 from palm.progress import stage
 
@@ -40,7 +41,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM)
 
 def run_step(
     name: str,
-    config: str,
+    config: PortfolioConfig,
     *values,
     label: str = "",
     snapshot: str = "",
@@ -51,7 +52,7 @@ def run_step(
 
     Args:
         name: module in `palm.stages` and function in it, e.g. ``train_policy``.
-        config: the configuration, JSON text.
+        config: the configuration.
         values: JSON-able arguments that follow the configuration.
         label: what the step works on, where a build has several tasks of it.
         snapshot: what the build is made from (`palm.stages.snapshot.check_snapshot`); empty outside of a build.
@@ -66,15 +67,13 @@ def run_step(
         SystemExit: the step was preempted (its exit code says: try again), or the worker ended with another exit
             status than 0; its traceback is on stderr.
     """
-    from palm.config_file import parse_config
     from palm.stages.snapshot import check_snapshot
 
-    parsed = parse_config(config)
     try:
-        with recorded(parsed.storage.root, name, label, identity=[label, values]) as record:
-            record_owner(parsed)
-            check_snapshot(parsed, snapshot)
-            answer = _run_step(name, config, values, paths)
+        with recorded(config.storage.root, name, label, identity=[label, values]) as record:
+            record_owner(config)
+            check_snapshot(config, snapshot)
+            answer = _run_step(name, config.to_json(), values, paths)
             record.update({key: answer[key] for key in result})
         return answer
     except PreemptedError as error:
@@ -108,7 +107,7 @@ def _run_step(name: str, config: str, values: tuple, paths: dict[str, str | list
 
 
 def call_step(name: str, config: str, values: list, paths: dict[str, str | list[str]]):
-    """Do a step in this process; arguments as for `run_step`."""
+    """Do a step in this process; arguments as for `run_step`, the configuration as JSON text."""
     from palm.config_file import parse_config
 
     step = getattr(import_module(f"palm.stages.{name}"), name)

@@ -74,10 +74,10 @@ def make_run(
             "secret": secret,
         }
         outcome = record_outcome(**source, only_if_changed=only_if_changed)
-        small(outcome, "Record outcome", settings, secret=secret, cached=False)
+        small(outcome, "Record outcome", settings, secret=secret)
         with dsl.ExitHandler(outcome, name="portfolio"):
             found = detect_change(**source)
-            small(found, "Detect change", settings, secret=secret, cached=False)
+            small(found, "Detect change", settings, secret=secret)
             work(found, resources)
 
     return run

@@ -4,7 +4,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_channel import PipelineChannel
 
 from palm import authorities
-from palm.build_record import BUILD_VARIABLE
+from palm.build_record import ATTEMPTS_VARIABLE, BUILD_VARIABLE
 from palm.pod_labels import TASK_LABELS
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
@@ -17,7 +17,7 @@ _SMALL_CPU, _SMALL_MEMORY, _SMALL_HOURS = "2", "8Gi", 4
 _CACHE = "/cache"
 
 
-def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, cached: bool) -> dsl.PipelineTask:
+def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret) -> dsl.PipelineTask:
     """Set up a task that needs no GPU.
 
     Args:
@@ -25,7 +25,6 @@ def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secre
         name: what the Kubeflow UI calls it.
         settings: what is decided at compile time.
         secret: name of the Secret with credentials; a value or an input of the pipeline.
-        cached: whether KFP may take the outputs of an earlier task with the same inputs.
 
     Returns:
         The task.
@@ -33,7 +32,7 @@ def small(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secre
     task.set_container_image(settings.image)
     task.set_cpu_request("500m").set_cpu_limit(_SMALL_CPU)
     task.set_memory_request("2Gi").set_memory_limit(_SMALL_MEMORY)
-    return _common(task, name, settings, secret=secret, hours=_SMALL_HOURS, cached=cached)
+    return _common(task, name, settings, secret=secret, hours=_SMALL_HOURS)
 
 
 def on_gpu(
@@ -41,7 +40,6 @@ def on_gpu(
     name: str,
     settings: CompileSettings,
     *,
-    cached: bool = True,
     accelerator,
     accelerator_count,
     cpu,
@@ -56,7 +54,6 @@ def on_gpu(
         task: the task.
         name: what the Kubeflow UI calls it.
         settings: what is decided at compile time.
-        cached: whether KFP may take the outputs of an earlier task with the same inputs.
         accelerator: resource name of the GPU type.
         accelerator_count: GPUs of the task.
         cpu: cores of the task.
@@ -78,21 +75,21 @@ def on_gpu(
     kubernetes.add_toleration_json(task, tolerations)
     # Processes of one pod exchange tensors there; a container's own default is 64 MiB.
     kubernetes.empty_dir_mount(task, volume_name="shared-memory", mount_path="/dev/shm", medium="Memory")
-    return _common(task, name, settings, secret=secret, hours=settings.hours, cached=cached)
+    return _common(task, name, settings, secret=secret, hours=settings.hours)
 
 
-def _common(
-    task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, hours: int, cached: bool
-) -> dsl.PipelineTask:
+def _common(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, secret, hours: int) -> dsl.PipelineTask:
     task.set_display_name(name)
-    task.set_caching_options(cached)
+    # Finished work is found in the storage, by content and checked. KFP's cache would hand on names of what garbage
+    # collection may have removed.
+    task.set_caching_options(False)
     if settings.retries:
         _set_retry(task, settings.retries, hours)
+        task.set_env_variable(ATTEMPTS_VARIABLE, str(settings.retries + 1))
     kubernetes.set_timeout(task, hours * _SECONDS_AN_HOUR)
     kubernetes.use_secret_as_env(
         task, secret_name=secret, secret_key_to_env={key: key for key in SECRET_KEYS}, optional=True
     )
-    # Not an input: KFP would put the run's id into the key of its cache and never find anything there.
     kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
     if settings.cache_claim:
         kubernetes.mount_pvc(task, pvc_name=settings.cache_claim, mount_path=_CACHE)

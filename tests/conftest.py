@@ -122,6 +122,14 @@ def config(workspace):
 
 
 @pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """A build made by the library (`library_build.Build`), whose folders tests may read but not change."""
+    from library_build import make_build
+
+    return make_build(tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture(scope="session")
 def s3_server():
     server = ThreadedMotoServer(port=0)
     server.start()

@@ -3,7 +3,7 @@
 A rebuild is ``{"config": …, "root": …, "build": …}``: its configuration file, the storage's folder and a folder for
 its files, which names it. With ``"kill": [STEP, SECONDS]`` in it, it is killed so long after the step has begun, if it
 still runs then; with ``"pause": STEP`` it is halted at the step until the others have ended.
-A rebuild is the pipeline's steps in the pipeline's order, as its tasks do them. The imports are done once, here, so
+A rebuild is the work of the pipeline's tasks in the pipeline's order. The imports are done once, here, so
 that thirty rebuilds can be started and killed in minutes.
 """
 
@@ -16,64 +16,43 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.build_record import BUILD_VARIABLE, recorded
+from kfp import dsl
+
+from components.design_grid.task import run as design_grid
+from components.detect_change.task import run as detect_change
+from components.evaluate_policies.task import run as evaluate_policies
+from components.register_portfolio.task import run as register_portfolio
+from components.sample_reference.task import run as sample_reference
+from components.select_portfolio.task import run as select_portfolio
+from components.train_policies.task import run as train_policies
+from palm.build_record import BUILD_VARIABLE
 from palm.config_file import load_config
 from palm.errors import PalmError
-from palm.stages.detect_change import detect_change
-from palm.workers import run_step
-
-SNAPSHOT_IS_CHECKED_BY = ("prepare_base_model", "sample_reference", "plan_training", "register_portfolio")
-OF_TRAINING = ("policy", "weights", "reused", "start", "device_seconds", "guard")
-"""What the record of a training holds, as in its component."""
 
 
 def rebuild(config_file: Path, build: Path) -> None:
     """Do what `palm run --if-changed` does, in this process."""
     os.environ[BUILD_VARIABLE] = build.name
     build.mkdir(parents=True)
-    config = load_config(config_file)
-    text = config.to_json()
 
-    with recorded(config.storage.root, "detect_change") as record:
-        found = detect_change(config, build / "changes.md")
-        record.update(changed=found.changed, lines=found.lines)
-    if not found.changed:
+    def output(kind: type[dsl.Artifact], name: str) -> dsl.Artifact:
+        return kind(name=name, uri=str(build / name))
+
+    text = load_config(config_file).to_json()
+    changed, config, snapshot = detect_change(text, output(dsl.Markdown, "changes.md"), "", "")
+    if not changed:
         return
-    snapshot = json.dumps(found.snapshot)
-
-    def step(name: str, *values, result: tuple[str, ...] = (), **paths):
-        given = {
-            key: [str(path) for path in value] if isinstance(value, list) else str(value)
-            for key, value in paths.items()
-        }
-        checked = snapshot if name in SNAPSHOT_IS_CHECKED_BY else ""
-        return run_step(name, text, *values, label=json.dumps(values)[:60], snapshot=checked, result=result, **given)
-
-    base = {"base_model": build / "base"}
-    step("prepare_base_model", destination=build / "base")
-    step("sample_reference", **base, destination=build / "rollouts")
-    base["rollouts"] = build / "rollouts"
-    step("design_grid", result=("weights",), rollouts=build / "rollouts", destination=build / "design")
-    plan = step("plan_training", snapshot, **base, design=build / "design", destination=build / "plan")
-    policies = [build / f"policy-{index}" for index in range(len(plan["trainings"]))]
-    evaluations = [build / f"evaluation-{index}" for index in range(len(policies))]
-    for training, policy, evaluation in zip(plan["trainings"], policies, evaluations, strict=True):
-        values = training["weights"], training["keep"], training["start"]
-        step("train_policy", *values, result=OF_TRAINING, **base, destination=policy)
-        step("evaluate_policy", **base, policy=policy, destination=evaluation)
-    made = {"selection": build / "selection", "plan": build / "plan"}
-    step("select_portfolio", evaluations=evaluations, plan=build / "plan", destination=build / "selection")
-    design = {"design": build / "design"}
-    step(
-        "register_portfolio", build.name, snapshot, **made, **design, policies=policies, base_model=build / "base",
-        destination=build / "registration",
-    )  # fmt: skip
-    made |= {"registration": build / "registration", "evaluations": evaluations}
-    step("promote_portfolio", build.name, **made, destination=build / "verdict", page=build / "gate.md")
-    step(
-        "report", build.name, **made, **design, rollouts=build / "rollouts", policies=policies,
-        verdict=build / "verdict", page=build / "report.html", summary=build / "summary.json",
-    )  # fmt: skip
+    plan, selection = output(dsl.Dataset, "plan"), output(dsl.Artifact, "selection")
+    reference = sample_reference(config, snapshot)
+    groups = design_grid(config, *reference, plan, output(dsl.Metrics, "planned"), snapshot)
+    evaluations = []
+    for index, group in enumerate(groups):
+        table, metrics = output(dsl.Markdown, f"trained-{index}.md"), output(dsl.Metrics, f"metrics-{index}")
+        trained = train_policies(config, plan, group, table, metrics)
+        evaluations.append(evaluate_policies(config, plan, trained, metrics))
+    select_portfolio(config, plan, evaluations, selection, output(dsl.Metrics, "selected"))
+    gate, summary = output(dsl.Markdown, "gate.md"), output(dsl.Artifact, "summary.json")
+    register_portfolio(config, plan, selection, gate, summary, snapshot)
 
 
 @dataclass

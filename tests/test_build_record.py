@@ -5,7 +5,14 @@ import sys
 
 import pytest
 
-from palm.build_record import BUILD_VARIABLE, current_build, recorded, task_records
+from palm.build_record import (
+    ATTEMPTS_VARIABLE,
+    BUILD_VARIABLE,
+    current_build,
+    failed_for_good,
+    recorded,
+    task_records,
+)
 from palm.errors import BuildError, PreemptedError, StorageError, TrainingError
 
 
@@ -95,3 +102,47 @@ def test_a_second_task_of_the_same_work_leaves_the_record_of_the_first(tmp_path,
             result["reused"] = reused
     (record,) = task_records(str(tmp_path), build)
     assert record["result"] == {"reused": False} and record["attempt"] == 1
+
+
+WEIGHTS = ["0.500 0.500", [[0.5, 0.5], "", ""]]
+
+
+def fail(root, error) -> bool:
+    """A task that fails once more; whether that was for good."""
+    with pytest.raises(type(error)), recorded(root, "train_policy", WEIGHTS[0], identity=WEIGHTS):
+        raise error
+    return failed_for_good(root, "train_policy", WEIGHTS)
+
+
+def test_a_failure_is_for_good_when_no_retry_is_left(tmp_path, build, monkeypatch):
+    passing = StorageError("store", rule="cannot be read", remedy="try again")
+    monkeypatch.setenv(ATTEMPTS_VARIABLE, "3")
+    assert [fail(str(tmp_path), passing) for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("attempts", ["4", None])
+def test_a_failure_that_no_retry_mends_is_for_good_at_once(tmp_path, build, monkeypatch, attempts):
+    if attempts is not None:
+        monkeypatch.setenv(ATTEMPTS_VARIABLE, attempts)
+    assert fail(str(tmp_path), TrainingError("loss", rule="is not a number", remedy="lower it"))
+
+
+def test_without_retries_every_failure_is_for_good(tmp_path, build, monkeypatch):
+    monkeypatch.delenv(ATTEMPTS_VARIABLE, raising=False)
+    assert fail(str(tmp_path), OSError("gone"))
+
+
+def test_outside_of_a_build_every_failure_is_for_good(tmp_path, monkeypatch):
+    monkeypatch.delenv(BUILD_VARIABLE, raising=False)
+    monkeypatch.setenv(ATTEMPTS_VARIABLE, "3")
+    assert failed_for_good(str(tmp_path), "train_policy", WEIGHTS)
+
+
+def test_a_task_that_could_not_record_itself_is_tried_again(tmp_path, build):
+    assert not failed_for_good(str(tmp_path), "train_policy", WEIGHTS)
+
+
+def test_a_task_that_could_not_record_its_failure_is_tried_again(tmp_path, build):
+    """Its record still says that it runs: the storage failed with it."""
+    with recorded(str(tmp_path), "train_policy", WEIGHTS[0], identity=WEIGHTS):
+        assert not failed_for_good(str(tmp_path), "train_policy", WEIGHTS)

@@ -1,10 +1,22 @@
 """The configuration of a run: text or an address, with other places for results."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 from conftest import edit_config
 
-from palm.config_source import resolve_config
+from palm.config_source import (
+    CONFIGS,
+    LONGEST_ADDRESS,
+    SNAPSHOTS,
+    publish,
+    publish_config,
+    read_snapshot,
+    resolve_config,
+)
 from palm.errors import ConfigError, StorageError
 
 
@@ -17,6 +29,63 @@ def test_an_address_in_s3_is_read(config, s3):
     assert resolve_config(" s3://palm/portfolio.yaml\n") == config
     with pytest.raises(StorageError, match="config=s3://palm/other.yaml: cannot be read"):
         resolve_config("s3://palm/other.yaml")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request, tmp_path):
+    if request.param == "folder":
+        return str(tmp_path / "published")
+    request.getfixturevalue("s3")
+    return "s3://palm/published"
+
+
+def stored_at(config, root):
+    return config.model_copy(update={"storage": config.storage.model_copy(update={"root": root})})
+
+
+def test_a_published_configuration_is_read_by_its_address(config, root):
+    wanted = stored_at(config, root)
+    address = publish_config(wanted)
+    assert re.fullmatch(rf"{root}/configs/[0-9a-f]{{16}}\.json", address)
+    assert resolve_config(address) == wanted
+    assert publish_config(wanted) == address
+    assert publish_config(wanted.model_copy(update={"beta": 0.3})) != address
+    assert resolve_config(address) == wanted
+
+
+def test_a_configuration_of_any_size_has_a_short_address(config, root):
+    """Parameters of a run are limited to 10,000 bytes, and each is shown in full in the UI."""
+    raw = json.loads(stored_at(config, root).to_json())
+    raw["design"] |= {"strategy": "weights", "size": None, "weights": [[0.5, 0.5]] * 2000}
+    wanted = resolve_config(json.dumps(raw))
+    assert len(wanted.to_json()) > 10_000
+    address = publish_config(wanted)
+    assert len(address) <= LONGEST_ADDRESS and resolve_config(address) == wanted
+
+
+def test_a_snapshot_is_text_or_an_address(root):
+    snapshot = {"rewards": {"length": "é"}, "beta": 0.1}
+    address = publish(f"{root}/", SNAPSHOTS, snapshot)
+    assert address.startswith(f"{root}/snapshots/")
+    assert json.loads(read_snapshot(address)) == snapshot
+    text = json.dumps(snapshot)
+    assert read_snapshot(text) == text and read_snapshot("") == ""
+
+
+def test_an_address_that_tasks_would_copy_in_vain_is_refused(tmp_path):
+    rest = len(f"/{CONFIGS}/0123456789abcdef.json")
+    fits = str(tmp_path / ("x" * (LONGEST_ADDRESS - rest - len(f"{tmp_path}/"))))
+    assert len(publish(fits, CONFIGS, {"beta": 0.1})) == LONGEST_ADDRESS
+    with pytest.raises(ConfigError, match=r"storage.root=.*201 characters long, the limit is 200; choose a shorter"):
+        publish(f"{fits}x", CONFIGS, {"beta": 0.1})
+    assert not Path(f"{fits}x").exists()
+
+
+@pytest.mark.parametrize("read", [resolve_config, read_snapshot])
+def test_an_address_with_nothing_behind_it_is_told(read, root):
+    with pytest.raises(StorageError, match=f"={root}/none.json: cannot be read") as error:
+        read(f"{root}/none.json")
+    assert "\n" not in str(error.value)
 
 
 def test_places_are_replaced_only_when_given(config):

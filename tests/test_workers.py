@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from palm.config_file import parse_config
 from palm.errors import BuildError
 from palm.progress import EVENTS_VARIABLE
 from palm.workers import WORKERS_VARIABLE, call_step, run_step, worker_pool
 
 TASK = """
 import json, sys
+from palm.config_file import parse_config
 from palm.workers import run_step
-for values, paths in json.loads(sys.argv[1]):
-    run_step(*values, **paths)
+for (name, config, *values), paths in json.loads(sys.argv[1]):
+    run_step(name, parse_config(config), *values, **paths)
 """
 """What components do, as a program."""
 
@@ -38,6 +40,12 @@ with worker_pool(Path(sys.argv[1])) as address:
 """Keeps a pool; when interrupted it waits for what runs, as KFP does."""
 
 SHORT_SECONDS = 60
+
+
+def do(values: list, paths: dict) -> None:
+    """What `TASK` does, in this process."""
+    name, config, *others = values
+    run_step(name, parse_config(config), *others, **paths)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,8 +132,8 @@ def pool_folder(address: str) -> Path:
 def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, monkeypatch):
     """Also after the pool trained another policy, and with nothing shared but the base model and its rollouts."""
     base, rollouts = str(workspace / "base"), str(workspace / "rollouts")
-    run_step("prepare_base_model", config.to_json(), destination=base)
-    run_step("sample_reference", config.to_json(), base_model=base, destination=rollouts)
+    run_step("prepare_base_model", config, destination=base)
+    run_step("sample_reference", config, base_model=base, destination=rollouts)
     inputs = {"base_model": base, "rollouts": rollouts}
     own = config.model_copy(update={"storage": config.storage.model_copy(update={"root": str(workspace / "own")})})
 
@@ -133,12 +141,12 @@ def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, mon
         policy, evaluation = str(workspace / f"policy-{name}"), str(workspace / f"evaluation-{name}")
         return [
             (["train_policy", text, [0.25, 0.75]], {"destination": policy, **inputs}),
-            (["evaluate_policy", text], {"policy": policy, "destination": evaluation, **inputs}),
+            (["evaluate_policies", text], {"policies": [policy], "destinations": [evaluation], **inputs}),
         ]
 
-    run_step("train_policy", config.to_json(), [1.0, 0.0], destination=str(workspace / "other"), **inputs)
+    run_step("train_policy", config, [1.0, 0.0], destination=str(workspace / "other"), **inputs)
     for values, paths in steps(config.to_json(), "pool"):
-        run_step(*values, **paths)
+        do(values, paths)
     monkeypatch.delenv(WORKERS_VARIABLE)
     task = start_task(*steps(own.to_json(), "own"))
     _, err = task.communicate()
@@ -165,7 +173,7 @@ def test_a_worker_has_the_imports_and_its_tasks_surroundings_and_nothing_else(co
     monkeypatch.chdir(workspace)
     values, paths = on_training(config, workspace)
     with pytest.raises(SystemExit) as ended:
-        run_step(*values, **paths)
+        do(values, paths)
     assert ended.value.code == 3
     threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count()))
     assert json.loads((workspace / "seen.json").read_text()) == {
@@ -184,7 +192,7 @@ def test_an_error_comes_back_as_it_was(config, workspace, address, breaking):
     with pytest.raises(Exception) as here:
         call_step(values[0], values[1], values[2:], paths)
     with pytest.raises(Exception) as there:
-        run_step(*values, **paths)
+        do(values, paths)
     assert type(there.value) is type(here.value) and type(here.value).__name__ in {"DataError", "RewardError"}
     assert str(there.value) == str(here.value)
 
@@ -202,7 +210,7 @@ def test_a_killed_worker_is_told(config, workspace, address, monkeypatch):
     monkeypatch.setenv(EVENTS_VARIABLE, str(workspace / "events.jsonl"))
     values, paths = on_training(config, workspace)
     with pytest.raises(BuildError, match=r"step train_policy: its process was killed by SIGKILL; if memory"):
-        run_step(*values, **paths)
+        do(values, paths)
     events = [json.loads(line) for line in (workspace / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events] == ["start", "start", "error"]
     assert "SIGKILL" in events[-1]["error"]
@@ -239,7 +247,7 @@ def test_a_client_without_the_key_is_refused(config, workspace, address, monkeyp
     for wrong in ("", "0" * len(key), key[:-1]):
         monkeypatch.setenv(WORKERS_VARIABLE, f"{wrong}@{path}")
         with pytest.raises(BuildError, match="worker pool .* refuses"):
-            run_step(*values, **paths)
+            do(values, paths)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
         client.send(f"{key}\n".encode())
@@ -248,7 +256,7 @@ def test_a_client_without_the_key_is_refused(config, workspace, address, monkeyp
     assert Path(path).parent.stat().st_mode & 0o077 == 0
     monkeypatch.setenv(WORKERS_VARIABLE, address)
     with pytest.raises(SystemExit):
-        run_step(*values, **paths)
+        do(values, paths)
     assert (workspace / "ran").exists()
 
 
@@ -261,7 +269,7 @@ def test_a_pool_that_ends_leaves_nothing(config, workspace, tmp_path, monkeypatc
     monkeypatch.setenv(WORKERS_VARIABLE, address)
     values, paths = on_training(config, workspace)
     with pytest.raises(BuildError, match="has ended"):
-        run_step(*values, **paths)
+        do(values, paths)
 
 
 def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clean_up(

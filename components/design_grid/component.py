@@ -1,29 +1,22 @@
-"""Component: the preference weights to train."""
-
-from typing import NamedTuple
+"""Component: the preference weights to train, and how each policy is obtained."""
 
 from kfp import dsl
 
 from components import IMAGE
+from components.authoring import documented_by
+from components.design_grid.task import run
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def design_grid(config: str, rollouts: dsl.Input[dsl.Dataset], design: dsl.Output[dsl.Artifact]) -> NamedTuple(
-    "Grid", weights=list, corners=list
-):
-    """Design the grid of preference weights and certify its coverage.
+@documented_by(run)
+def design_grid(
+    config: str,
+    base_model: str,
+    rollouts: str,
+    plan: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    snapshot: str = "",
+) -> list:
+    from components.design_grid.task import run
 
-    Args:
-        config: The validated configuration, as JSON text.
-        rollouts: Scored rollouts of the reference policy; strategy `predicted` chooses from them.
-
-    Returns:
-        design: JSON file with the weights and the coverage certificate.
-        weights: The preference weights, one list a policy.
-        corners: Those of the policies that must be there before the others are trained; none unless they are soups.
-    """
-    from palm.workers import run_step
-
-    grid = run_step("design_grid", config, result=("weights",), rollouts=rollouts.path, destination=design.path)
-    design.metadata["policies"] = len(grid["weights"])
-    return grid["weights"], grid["corners"]
+    return run(config, base_model, rollouts, plan, metrics, snapshot)

@@ -8,6 +8,7 @@ import typer
 from kfp import local
 from pipeline import own_trainer
 
+from components.launcher_rules import check_executor_outputs
 from palm.config_file import load_config
 
 
@@ -18,6 +19,8 @@ def run(
     """Train with your trainer, measure and certify with PALM."""
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder.resolve()))
     outputs = own_trainer(config=load_config(config).to_json()).outputs
+    # What Kubeflow would refuse after the work is done, and local runners take.
+    check_executor_outputs(folder)
     selection = json.loads(Path(outputs["selection"].path).read_text(encoding="utf-8"))
     for record in selection["policies"]:
         rewards = "  ".join(f"{name} {entry['mean']:.3f}" for name, entry in record["rewards"].items())

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.config import PortfolioConfig
+from palm.progress import weights_label
 from palm.registry.promotion import GAP_CHECK
 from palm.stages.champion import Champion, loss_against, read_champion
 from palm.stages.measured import MeasuredByPrompt, measured_by_prompt, resamples
@@ -13,6 +14,9 @@ from palm.storage.files import read_json
 
 FEWEST_PROMPTS = 8
 """With fewer held-out prompts, drawing them again says nothing of how others would do."""
+
+
+_MISSING = "policies whose training failed"
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
     folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
     members = selection["portfolio"]
     ours = measured_by_prompt(config, [folders[name] for name in members])
-    checks = [_prompts(ours), _gap(config, selection), _loss(config, ours, champion), _guards(selection)]
+    checks = [_prompts(ours), _missing(selection), _gap(config, selection), _loss(config, ours, champion)]
+    checks.append(_guards(selection))
     checks += _metrics(config, members, ours)
     checks = [check for check in checks if check is not None]
     failed = [check for check in checks if not check.passed]
@@ -89,6 +94,7 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
         "; ".join(f"{_told(check)}; {check.remedy}" for check in failed)
         if failed
         else f"{'; '.join(_told(check) for check in checks if check.bound is not None)} (bounds at {confidence:.0%})"
+        + "".join(f"; {_told(check)}" for check in checks if check.name == _MISSING)
     )
     return Judgement(not failed, reason, champion and champion.version, confidence, checks)
 
@@ -107,6 +113,17 @@ def _prompts(ours: MeasuredByPrompt) -> Check | None:
         return None
     detail, remedy = f"{count} are too few for any bound", f"give at least {FEWEST_PROMPTS}, better hundreds"
     return Check("held-out prompts", float(count), None, float(FEWEST_PROMPTS), False, detail, remedy)
+
+
+def _missing(selection: dict) -> Check | None:
+    """Says who is missing; whether too many are was decided before the selection."""
+    missing = selection["missing"]
+    if not missing:
+        return None
+    detail = "; ".join(f"{weights_label(entry['weights'])}: {entry['error']}" for entry in missing)
+    trained = sum(not record["earlier"] for record in selection["policies"])
+    allowed = float(trained + len(missing) - selection["min_policies"])
+    return Check(_MISSING, float(len(missing)), None, allowed, len(missing) <= allowed, detail, "run the build again")
 
 
 def _gap(config: PortfolioConfig, selection: dict) -> Check:

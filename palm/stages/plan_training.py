@@ -27,7 +27,7 @@ from palm.stages.earlier_policies import (
     earlier_policy,
     weights_here,
 )
-from palm.stages.evaluate_policy import evaluate_policies
+from palm.stages.evaluate_policies import evaluate_policies
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
 from palm.stages.training_choice import choose_training
 from palm.storage.digest import file_digest

@@ -3,10 +3,11 @@
 import time
 from pathlib import Path
 
-from palm.build_record import FAILED, RUNNING, SUCCEEDED, record_owner, task_records
+from palm.build_record import FAILED, RUNNING, SUCCEEDED, page_name, record_owner, task_records
 from palm.config import PortfolioConfig
 from palm.progress import stage, weights_label
 from palm.registry.failed_build import record_failed_build
+from palm.reporting.outcome_page import write_outcome_page
 from palm.stages.training_spent import training_spent
 from palm.storage.files import write_text
 from palm.storage.records import Records
@@ -15,13 +16,16 @@ _NO_WORD = "had not ended when this was written, or ended without a word: killed
 _NEVER_STARTED = "no node had room, the image could not be pulled, or the run was ended by hand"
 
 
-def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *, only_if_changed: bool) -> dict:
-    """Tell what became of a build: in a Markdown file, in the storage and, if it failed, in MLflow.
+def record_outcome(
+    config: PortfolioConfig, build_id: str, destination: Path, page: Path, *, only_if_changed: bool
+) -> dict:
+    """Tell what became of a build: in a Markdown file, on a page, in the storage and, if it failed, in MLflow.
 
     Args:
         config: the configuration.
         build_id: names the build.
         destination: Markdown file to write.
+        page: HTML file to write: the page of the build (`palm.stages.report`), or the outcome if it made none.
         only_if_changed: whether the pipeline builds only if an input has changed.
 
     Returns:
@@ -42,7 +46,10 @@ def record_outcome(config: PortfolioConfig, build_id: str, destination: Path, *,
         outcome = describe_outcome(config.name, build_id, records, only_if_changed=only_if_changed)
         text = outcome_markdown(outcome)
         write_text(destination, text)
-        Records(config.storage.root).write(f"builds/{build_id}/outcome", {**outcome, "ended": time.time()})
+        kept = Records(config.storage.root)
+        kept.write(f"builds/{build_id}/outcome", {**outcome, "ended": time.time()})
+        if outcome["state"] == "failed" or not kept.read_file(page_name(build_id), page):
+            write_outcome_page(config.name, outcome, page)
         if outcome["state"] == "failed":
             record_failed_build(config, build_id=build_id, note=text)
     return outcome
@@ -62,12 +69,13 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
     """
     done = {record["step"]: record["result"] for record in records if record["state"] == SUCCEEDED}
     failures = [_failure(record) for record in records if record["state"] in (FAILED, RUNNING)]
+    # With enough policies left a build goes on without those whose training failed.
+    ended_it = [failure for failure in failures if "report" not in done or failure["step"] != "train_policy"]
     unchanged = only_if_changed and not done.get("detect_change", {}).get("changed", True)
     if not failures and not unchanged and "report" not in done:
-        failures = [{"step": "a task", "label": "that never started", "attempt": 0, "error": _NEVER_STARTED}]
+        failures = ended_it = [{"step": "a task", "label": "that never started", "attempt": 0, "error": _NEVER_STARTED}]
     trainings = [record for record in records if record["step"] == "train_policy"]
     finished = [record["result"] for record in trainings if record["state"] == SUCCEEDED]
-    # A policy that KFP's cache has answered for leaves no record; the report knows it.
     spent = done["report"] if "report" in done else training_spent(finished)
     policies = {
         **{key: spent[key] for key in ("trained", "continued", "reused")},
@@ -76,7 +84,7 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
     }
     begun = {label for labels in policies.values() for label in labels}
     policies["not_started"] = [] if "report" in done else [label for label in _planned(done) if label not in begun]
-    state, headline = _headline(done, failures)
+    state, headline = _headline(done, ended_it)
     return {
         "build": build,
         "state": state,
@@ -139,7 +147,7 @@ def outcome_markdown(outcome: dict) -> str:
         if policies["marked"]:
             counts.append(f"{len(policies['marked'])} marked by a guard")
         if policies["not_started"]:
-            counts.append(f"{len(policies['not_started'])} never started, or taken from KFP's cache")
+            counts.append(f"{len(policies['not_started'])} never started")
         spent, saved = outcome["device_seconds"], outcome["device_seconds_saved"]
         parts.append(f"Policies: {', '.join(counts)}; {spent:.0f} device-seconds of training, {saved:.0f} saved.")
     if outcome["state"] == "failed":

@@ -3,7 +3,6 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from palm.build_record import mark_use
 from palm.config import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
@@ -13,8 +12,8 @@ from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.stages.earlier_policies import PLAN
 from palm.stages.inputs import base_model_files
+from palm.stages.reuse import fetch_entry
 from palm.stages.select_portfolio import value_table
-from palm.stages.train_policy import fetch_policy
 from palm.storage.files import read_json, write_json, write_text
 
 
@@ -59,9 +58,6 @@ def register_portfolio(
             raise DataError(
                 f"policies {missing}", rule="were evaluated but not given", remedy="pass all policy folders"
             )
-        for record in chosen["policies"]:
-            # A task that KFP's cache has answered for has marked nothing in this build.
-            mark_use(config.storage.root, record["policy"])
         table = value_table(chosen["policies"], config.reward_names).subset(chosen["portfolio"])
         portfolio = Path(scratch) / "portfolio"
         portfolio.mkdir()
@@ -100,5 +96,5 @@ def _earlier_policies(config: PortfolioConfig, chosen: dict, *, known: dict, scr
     """Folders of the candidates from the champion, which this build has measured but not been given."""
     names = [record["policy"] for record in chosen["policies"] if record["earlier"] and record["policy"] not in known]
     for name in names:
-        fetch_policy(config, name, scratch / "earlier" / name)
+        fetch_entry(config.storage.root, name, scratch / "earlier" / name)
     return {name: scratch / "earlier" / name for name in names}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm import __version__
-from palm.build_record import SUCCEEDED, task_records
+from palm.build_record import page_name
 from palm.config import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
 from palm.progress import stage
@@ -15,6 +15,7 @@ from palm.reporting.page import write_report
 from palm.stages.earlier_policies import PLAN, POLICY, earlier_evaluations
 from palm.stages.training_spent import training_spent
 from palm.storage.files import read_json, write_json
+from palm.storage.records import Records
 
 _SAMPLE_PROMPTS = 6
 _OF_TRAINING = ("backend", "training_seconds", "reused", "start")
@@ -42,8 +43,8 @@ def report(
         build_id: names the build.
         design: JSON file of the step design_grid.
         rollouts: folder of the step sample_reference.
-        policies: folders of the step train_policy.
-        evaluations: folders of the step evaluate_policy.
+        policies: folders of the step train_policy, with ``reused`` as in this build.
+        evaluations: folders of the step evaluate_policies.
         selection: JSON file of the step select_portfolio.
         registration: JSON file of the step register_portfolio.
         verdict: JSON file of the step promote_portfolio.
@@ -64,7 +65,6 @@ def report(
         aliases = [CHALLENGER, CHAMPION] if promotion["promoted"] else [CHALLENGER]
         planned = [read_json(folder / POLICY) for folder in policies]
         trained = {record["policy"]: record for record in planned}
-        _mark_reused(trained, task_records(config.storage.root, build_id))
         earlier = [read_json(folder / POLICY) for folder in earlier_evaluations(plan)]
         known = {record["policy"]: {**record, "reused": True} for record in earlier} | trained
         build = {
@@ -92,16 +92,10 @@ def report(
         }
         write_json(summary, build)
         write_report(build, page)
+        # Where the task that runs last finds it, whatever comes in between.
+        Records(config.storage.root).write_file(page_name(build_id), page)
         finish_build(config, run_id=registered["run_id"], files=[page, summary])
     return build
-
-
-def _mark_reused(policies: dict[str, dict], tasks: list[dict]) -> None:
-    """Mark what this build did not train: KFP's cache hands on a policy as the build that trained it left it."""
-    results = [task["result"] for task in tasks if task["step"] == "train_policy" and task["state"] == SUCCEEDED]
-    here = {result["policy"] for result in results if not result["reused"]}
-    for name, record in policies.items():
-        record["reused"] = record["reused"] or (bool(tasks) and name not in here)
 
 
 def _samples(config: PortfolioConfig, rollouts: Path, evaluations: list[Path], portfolio: list[str]) -> list[dict]:

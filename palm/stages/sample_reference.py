@@ -16,14 +16,14 @@ from palm.rewards.calibration import calibrate, write_calibration
 from palm.rewards.scoring import raw_scores
 from palm.stages.inputs import Inputs, load_inputs, scoring_definition
 from palm.stages.responses import responses_definition, stored_responses
-from palm.stages.reuse import reuse_or_make
+from palm.stages.reuse import entry_name, reuse_or_make
 from palm.storage.digest import file_digest
 from palm.storage.files import write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 
 
-def sample_reference(config: PortfolioConfig, base_model: Path, destination: Path) -> None:
+def sample_reference(config: PortfolioConfig, base_model: Path, destination: Path) -> dict:
     """Sample and score the reference policy: data of `rwr`, R(π_ref), and the estimate of J*.
 
     Responses that the store has are only scored.
@@ -32,6 +32,9 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
         config: the configuration.
         base_model: prepared base model.
         destination: folder to make, with train.parquet, eval.parquet, reference.json and calibration.json.
+
+    Returns:
+        ``entry``: its name in the store.
 
     Raises:
         PalmError: a prompt file, a reward or the model is unusable.
@@ -50,6 +53,7 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
             destination,
             lambda folder: _sample(config, inputs, base_model, folder, progress),
         )
+    return {"entry": entry_name("rollouts", definition)}
 
 
 def _sample(config: PortfolioConfig, inputs: Inputs, base_model: Path, folder: Path, progress: Stage) -> None:

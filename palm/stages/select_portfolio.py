@@ -1,6 +1,7 @@
 """Step: the policies that make the portfolio, with the certificate of its worst-case gap."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,35 +19,45 @@ from palm.progress import stage
 from palm.stages.champion import Champion, loss_against, read_champion
 from palm.stages.earlier_policies import earlier_evaluations
 from palm.stages.measured import MeasuredByPrompt, measured_by_prompt, resamples
+from palm.stages.missing_policies import check_enough, fewest_policies
 from palm.storage.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
 
 def select_portfolio(
-    config: PortfolioConfig, evaluations: list[Path], destination: Path, *, plan: Path | None = None
+    config: PortfolioConfig,
+    missing: Sequence[dict] = (),
+    *,
+    evaluations: list[Path],
+    destination: Path,
+    plan: Path | None = None,
 ) -> dict:
     """Select, certify and describe the portfolio.
 
     Args:
         config: the configuration.
-        evaluations: folders of the step evaluate_policy, one a policy.
+        missing: ``weights`` and ``error`` of each policy whose training failed for good.
+        evaluations: folders of the step evaluate_policies, one a policy.
         destination: JSON file to write.
         plan: folder of the step plan_training, whose earlier policies are candidates as well; None for none.
 
     Returns:
         Its content: the selection as `palm select --json` prints it, with ``interval`` (paired
         bootstrap over prompts, ``upper`` one-sided at promotion.confidence; null where resampled prompts leave no ε),
-        ``size_gap_curve``, ``diversity`` of the portfolio (`palm.evaluation.diversity.between_policies`) and
+        ``size_gap_curve``, ``diversity`` of the portfolio (`palm.evaluation.diversity.between_policies`),
         ``policies`` (every evaluation, in the given order, with ``earlier``: whether it is there only as a candidate
-        from the champion).
+        from the champion), ``missing``, and ``min_policies``: how many of the build's policies it needed.
 
     Raises:
+        BuildError: too many policies are missing.
         DataError: evaluations are missing or of different prompts.
         SelectionError: no ε certifies; a δ is needed.
     """
     settings = config.selection
     with stage("select_portfolio", settings.method):
+        planned = len(evaluations) + len(missing)
+        check_enough(config.training, planned, list(missing))
         earlier = earlier_evaluations(plan)
         given = [*evaluations, *earlier]
         records = unique_policies(
@@ -72,6 +83,8 @@ def select_portfolio(
                 seed=config.evaluation.seed,
             ),
             "policies": records,
+            "missing": list(missing),
+            "min_policies": fewest_policies(config.training, planned),
         }
         write_json(destination, result)
     return result

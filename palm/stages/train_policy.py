@@ -8,17 +8,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from palm import __version__
-from palm.build_record import mark_use
 from palm.config import PortfolioConfig
-from palm.errors import StorageError, TrainingError
+from palm.errors import TrainingError
 from palm.models.load import quiet_threads
 from palm.progress import Stage, stage, weights_label
 from palm.stages.inputs import Inputs, base_model_digest, load_inputs
-from palm.stages.reuse import reuse_or_make
+from palm.stages.reuse import fetch_entry, reuse_or_make
 from palm.stages.train_here import train_here
 from palm.stages.train_job import train_in_train_job
+from palm.stages.training_spent import device_seconds
 from palm.storage.digest import file_digest
-from palm.storage.files import new_folder, read_json, write_json
+from palm.storage.files import read_json, write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
@@ -61,7 +61,7 @@ def train_policy(
     with stage("train_policy", weights_label(weights)) as progress, preemption() as preempted:
         if keep:
             reused = True
-            fetch_policy(config, keep, destination)
+            fetch_entry(config.storage.root, keep, destination)
         else:
             task = _Task(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
             reused = task.reuse_or_train(weights, destination, start)
@@ -70,33 +70,6 @@ def train_policy(
     record |= {"reused": reused, "device_seconds": device_seconds(record)}
     write_json(destination / "policy.json", record)
     return record
-
-
-def device_seconds(record: dict) -> float:
-    """What a policy's training took on all its GPUs (or processors) together, in seconds.
-
-    Args:
-        record: content of policy.json.
-    """
-    return record["training_seconds"] * record["definition"]["training"]["processes"]
-
-
-def fetch_policy(config: PortfolioConfig, name: str, destination: Path) -> None:
-    """Fetch a policy that is known to be in the storage.
-
-    Args:
-        config: the configuration.
-        name: its content name.
-        destination: folder to make.
-
-    Raises:
-        StorageError: it is not there any more.
-    """
-    store = Store(config.storage.root)
-    mark_use(store.root, name)
-    with new_folder(destination) as folder:
-        if not store.fetch(name, folder):
-            raise StorageError(f"{store.root}/{name}", rule="is not there any more", remedy="run the build again")
 
 
 @dataclass(frozen=True)
@@ -164,7 +137,7 @@ class _Task:
 def _from_earlier(problem: Problem, start: str) -> Problem:
     """The same problem, begun at an earlier policy, with as many steps as that needs."""
     config, folder = problem.config, problem.scratch / "start"
-    fetch_policy(config, start, folder)
+    fetch_entry(config.storage.root, start, folder)
     training = config.training.model_copy(update={"steps": config.steps_from_earlier})
     return replace(problem, config=config.model_copy(update={"training": training}), start=folder)
 

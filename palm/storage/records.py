@@ -5,7 +5,7 @@ from pathlib import Path
 
 from palm.errors import DamagedError
 from palm.storage.files import json_text, write_text
-from palm.storage.s3 import s3_folders, s3_keys, s3_read, s3_write, split_s3, told
+from palm.storage.s3 import s3_folders, s3_keys, s3_read, s3_upload, s3_write, split_s3, told
 
 
 class Records:
@@ -53,6 +53,43 @@ class Records:
         with told(place):
             text = _read_s3(place) if self.root.startswith("s3://") else _read_file(Path(place))
         return None if text is None else _parse(text, place)
+
+    def write_file(self, name: str, path: Path) -> None:
+        """Keep a file, in place of the one that has this name.
+
+        Args:
+            name: relative path, e.g. ``builds/1/report.html``.
+            path: the file.
+
+        Raises:
+            StorageError: the root cannot be written.
+        """
+        place = f"{self.root}/{name}"
+        with told(place):
+            if self.root.startswith("s3://"):
+                s3_upload({place: path})
+            else:
+                write_text(Path(place), path.read_text(encoding="utf-8"))
+
+    def read_file(self, name: str, destination: Path) -> bool:
+        """Copy a text file that `write_file` has kept.
+
+        Args:
+            name: as in `write_file`.
+            destination: the copy.
+
+        Returns:
+            Whether there is such a file.
+
+        Raises:
+            StorageError: the root cannot be read.
+        """
+        place = f"{self.root}/{name}"
+        with told(place):
+            text = _read_s3(place) if self.root.startswith("s3://") else _read_file(Path(place))
+        if text is not None:
+            write_text(destination, text)
+        return text is not None
 
     def read_all(self, folder: str) -> list[dict]:
         """Read all records directly in a folder.

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+from fnmatch import fnmatch
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,12 +63,13 @@ class Store:
                 parent = next(place for place in (Path(self.root), *Path(self.root).parents) if place.exists())
                 tempfile.TemporaryFile(dir=parent).close()
 
-    def fetch(self, key: str, destination: Path) -> bool:
+    def fetch(self, key: str, destination: Path, *, only: str = "*") -> bool:
         """Copy an entry into a folder and check every byte of it.
 
         Args:
             key: the entry's name.
             destination: a folder that does not exist or is empty; untouched if there is no entry.
+            only: pattern of the names of the files that are copied, e.g. ``*.json``.
 
         Returns:
             Whether the entry exists; False also if it was removed meanwhile.
@@ -80,6 +82,7 @@ class Store:
         with told(f"{self.root}/{key}"):
             while (text := self._read_manifest(key)) is not None:
                 manifest = parse_manifest(text, f"{self.root}/{key}")
+                manifest = {name: digest for name, digest in manifest.items() if fnmatch(name, only)}
                 with contextlib.ExitStack() as unless_whole:
                     unless_whole.callback(_restore, destination, existed=destination.is_dir())
                     destination.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from palm.cluster.input_files import publish_inputs
 from palm.config_file import load_config, parse_config
 from palm.errors import ClusterError, DataError
 from palm.rewards.source import load_reward
-from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.evaluate_policies import evaluate_policy
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.train_policy import train_policy

@@ -10,6 +10,7 @@ from mini_pipeline import run_locally
 
 from components.detect_change.component import detect_change
 from palm.config_file import parse_config
+from palm.config_source import read_snapshot, resolve_config
 from palm.stages.detect_change import detect_change as library_detect_change
 
 Change = NamedTuple("Change", changes=dsl.Markdown, changed=bool, config=str, snapshot=str)
@@ -26,10 +27,12 @@ def test_finds_the_changes_that_the_library_finds(build, config, tmp_path, beta,
 
     wanted = parse_config(config).model_copy(update={"beta": beta})
     expected = library_detect_change(wanted, tmp_path / "changes.md")
-    made = run_locally(alone, tmp_path, config=wanted.to_yaml())
+    made = run_locally(alone, tmp_path / "run", config=wanted.to_yaml())
     assert made["changed"] is expected.changed is bool(lines)
     assert expected.lines == lines
-    assert json.loads(made["snapshot"]) == expected.snapshot
     assert Path(made["changes"].path).read_text(encoding="utf-8") == (tmp_path / "changes.md").read_text()
-    resolved = parse_config(made["config"])
+    # Other tasks are given addresses, which do not grow with what is there.
+    assert made["config"].startswith(f"{root}/configs/") and made["snapshot"].startswith(f"{root}/snapshots/")
+    assert json.loads(read_snapshot(made["snapshot"])) == expected.snapshot
+    resolved = resolve_config(made["config"])
     assert resolved == wanted.model_copy(update={"storage": wanted.storage.model_copy(update={"root": root})})

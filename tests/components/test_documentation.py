@@ -110,7 +110,7 @@ def test_an_output_without_a_description_is_refused():
 
 
 def test_defaults_and_line_breaks_in_a_table():
-    metadata = read_metadata(ROOT / "components" / "report")
+    metadata = read_metadata(ROOT / "components" / "record_outcome")
     page = render(
         "component.md.j2", name="optional", interface=interface(optional), images=["image"], metadata=metadata
     )

@@ -1,46 +1,105 @@
 """The component register_portfolio in a pipeline of its own, against a real MLflow."""
 
-import json
 from pathlib import Path
+from typing import NamedTuple
 
 from kfp import dsl
-from mini_pipeline import content, given, given_all, run_locally
+from mini_pipeline import content, given, run_locally
 
 from components.register_portfolio.component import register_portfolio
-from palm.build_record import BUILD_VARIABLE
+from palm.build_record import BUILD_VARIABLE, page_name
+from palm.config import PortfolioConfig
+from palm.config_file import parse_config
 from palm.mlflow_connection import connected
+from palm.registry.promotion_log import PromotionLog
 from palm.storage.files import read_json
 
+Registered = NamedTuple("Registered", gate=dsl.Markdown, summary=dsl.Artifact)
+BUILD = "component"
 
-def test_registers_once_however_often_it_is_tried(build, config, tmp_path, monkeypatch):
-    monkeypatch.setenv(BUILD_VARIABLE, "component")
+
+def registered(build, config: PortfolioConfig, folder: Path) -> tuple[str, dict, dict]:
+    """What a person reads of the gate, the summary and what the UI shows of it."""
 
     @dsl.pipeline
-    def alone() -> dsl.Artifact:
+    def alone() -> Registered:
         task = register_portfolio(
-            config=config,
-            policies=given_all(dsl.Model, build.policies),
-            base_model=given(dsl.Model, build.base_model),
-            design=given(dsl.Artifact, build.design),
-            selection=given(dsl.Artifact, build.selection),
+            config=config.to_json(),
             plan=given(dsl.Dataset, build.plan),
+            selection=given(dsl.Artifact, build.selection),
         )
-        return task.outputs["registration"]
+        return Registered(task.outputs["gate"], task.outputs["summary"])
 
-    made = run_locally(alone, tmp_path / "first")["Output"]
-    record, library = content(made), read_json(build.registration)
-    assert record["model"] == library["model"] == made.metadata["model"]
-    assert record["version"] == made.metadata["version"] != library["version"]
-    assert record["run_id"] != library["run_id"]
-    with connected(build.config.registry) as client:
-        versions = [
-            client.get_model_version(record["model"], entry["version"]).tags["palm.epsilon"]
-            for entry in (record, library)
-        ]
-        assert versions[0] == versions[1]
-    assert content(run_locally(alone, tmp_path / "again")["Output"]) == record
-    # Also of policies that this build was only given, as KFP's cache gives them.
-    used = Path(json.loads(config)["storage"]["root"]) / "builds" / "component" / "uses"
-    assert {path.stem for path in used.iterdir()} == {
-        entry["policy"] for entry in read_json(build.selection)["policies"]
+    made = run_locally(alone, folder)
+    return Path(made["gate"].path).read_text(encoding="utf-8"), content(made["summary"]), made["summary"].metadata
+
+
+def stocked(build, config: str, keep, **registry) -> PortfolioConfig:
+    """The configuration with another model, and all that the library has made in its store."""
+    entries = (entry[key] for entry in build.measured for key in ("policy", "evaluation"))
+    keep(*build.reference.values(), *entries)
+    parsed = parse_config(config)
+    return parsed.model_copy(update={"registry": parsed.registry.model_copy(update=registry)})
+
+
+def log_of(config: PortfolioConfig) -> list[tuple[str | None, str, str]]:
+    with connected(config.registry) as client:
+        entries = PromotionLog(client, config.registry.model).read().valid
+    return [(entry.before, entry.after, entry.who) for entry in entries]
+
+
+def test_registers_promotes_and_reports_what_the_library_does_once_however_often_it_is_tried(
+    build, config, keep, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(BUILD_VARIABLE, BUILD)
+    ours = stocked(build, config, keep, model="again")
+    gate, summary, shown = registered(build, ours, tmp_path / "first")
+    library, verdict = read_json(build.summary), read_json(build.verdict)
+    registration = summary["registration"]
+    assert registration["model"] == "again" and registration["run_id"] != library["registration"]["run_id"]
+    assert summary == {
+        **library,
+        "build_id": BUILD,
+        # This build trained none of them.
+        "policies": [{**policy, "reused": True} for policy in library["policies"]],
+        "trained": [],
+        "reused": library["trained"],
+        "device_seconds": 0,
+        "device_seconds_saved": library["device_seconds"],
+        **{key: summary[key] for key in ("created", "config_yaml", "registration")},
     }
+    assert summary["promotion"] == verdict
+    assert shown == {"model": "again", "version": "1", "promoted": True, "reason": verdict["reason"]}
+    assert gate == build.gate.read_text(encoding="utf-8").replace(build.config.registry.model, "again")
+    page = (Path(ours.storage.root) / page_name(BUILD)).read_text(encoding="utf-8")
+    assert "<html" in page and all(name in page for name in library["selection"]["portfolio"])
+    assert log_of(ours) == [(None, "1", f"build {BUILD}")]
+    with connected(ours.registry) as client:
+        assert (
+            client.get_model_version("again", "1").tags["palm.epsilon"]
+            == client.get_model_version(build.config.registry.model, "1").tags["palm.epsilon"]
+        )
+    # What a build uses, though others have made it, is kept from garbage collection.
+    used = Path(ours.storage.root) / "builds" / BUILD / "uses"
+    assert {path.stem for path in used.iterdir()} == {
+        *build.reference.values(),
+        *(entry[key] for entry in build.measured for key in ("policy", "evaluation")),
+    }
+    _, again, _ = registered(build, ours, tmp_path / "again")
+    assert again["registration"] == registration and again["promotion"] == summary["promotion"]
+    assert log_of(ours) == [(None, "1", f"build {BUILD}")]
+    with connected(ours.registry) as client:
+        assert len(client.search_model_versions("name = 'again'")) == 1
+
+
+def test_a_refusal_is_a_result_with_its_reason(build, config, keep, tmp_path, monkeypatch):
+    monkeypatch.setenv(BUILD_VARIABLE, BUILD)
+    epsilon = read_json(build.selection)["epsilon"]
+    ours = stocked(build, config, keep, model="strict")
+    strict = ours.model_copy(update={"promotion": ours.promotion.model_copy(update={"max_epsilon": 0.0})})
+    gate, summary, shown = registered(build, strict, tmp_path / "run")
+    assert epsilon > 0
+    assert shown["promoted"] is summary["promotion"]["promoted"] is False
+    assert f"worst-case gap {epsilon:.4f} (bound " in shown["reason"]
+    assert shown["reason"] in gate and "was not promoted" in gate
+    assert summary["registration"]["aliases"] == ["challenger"] and log_of(strict) == []

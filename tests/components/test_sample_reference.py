@@ -1,24 +1,32 @@
 """The component sample_reference in a pipeline of its own."""
 
-from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from kfp import dsl
-from mini_pipeline import given, run_locally
+from mini_pipeline import run_locally
 
 from components.sample_reference.component import sample_reference
+from palm.config_file import parse_config
+from palm.stages.reuse import fetched
+from palm.storage.digest import folder_digests
 from palm.storage.files import read_json
 
+Reference = NamedTuple("Reference", base_model=str, rollouts=str)
 
-def test_samples_and_scores_what_the_library_does(build, config, tmp_path):
+
+def test_makes_samples_and_scores_what_the_library_does(build, config, tmp_path):
     @dsl.pipeline
-    def alone() -> dsl.Dataset:
-        task = sample_reference(config=config, base_model=given(dsl.Model, build.base_model))
-        return task.outputs["rollouts"]
+    def alone() -> Reference:
+        task = sample_reference(config=config)
+        return Reference(task.outputs["base_model"], task.outputs["rollouts"])
 
-    made = Path(run_locally(alone, tmp_path)["Output"].path)
-    assert {path.name for path in made.iterdir()} == {path.name for path in build.rollouts.iterdir()}
-    for name in ("reference.json", "calibration.json"):
-        assert read_json(made / name) == read_json(build.rollouts / name)
-    for name in ("train.parquet", "eval.parquet"):
-        pd.testing.assert_frame_equal(pd.read_parquet(made / name), pd.read_parquet(build.rollouts / name))
+    made = run_locally(alone, tmp_path / "run")
+    assert made == build.reference
+    with fetched(parse_config(config).storage.root, *made.values()) as (base_model, rollouts):
+        assert folder_digests(base_model) == folder_digests(build.base_model)
+        assert {path.name for path in rollouts.iterdir()} == {path.name for path in build.rollouts.iterdir()}
+        for name in ("reference.json", "calibration.json"):
+            assert read_json(rollouts / name) == read_json(build.rollouts / name)
+        for name in ("train.parquet", "eval.parquet"):
+            pd.testing.assert_frame_equal(pd.read_parquet(rollouts / name), pd.read_parquet(build.rollouts / name))

@@ -2,27 +2,67 @@
 
 from typing import NamedTuple
 
+import pytest
 from kfp import dsl
-from mini_pipeline import content, given_all, run_locally
+from mini_pipeline import content, given, run_locally
 
 from components.select_portfolio.component import select_portfolio
+from palm.build_record import BUILD_VARIABLE, task_records
+from palm.config_file import parse_config
 from palm.storage.files import read_json
 
 Selected = NamedTuple("Selected", selection=dsl.Artifact, metrics=dsl.Metrics)
 
 
-def test_selects_what_the_library_selects(build, config, tmp_path):
+def selected(build, config: str, groups: list[list[dict]], folder) -> tuple[dict, dict]:
+    """The selection, and what the UI shows."""
+
     @dsl.pipeline
-    def alone() -> Selected:
-        task = select_portfolio(config=config, evaluations=given_all(dsl.Dataset, build.evaluations))
+    def alone(evaluations: list) -> Selected:
+        task = select_portfolio(config=config, plan=given(dsl.Dataset, build.plan), evaluations=evaluations)
         return Selected(task.outputs["selection"], task.outputs["metrics"])
 
-    made, expected = run_locally(alone, tmp_path), read_json(build.selection)
-    assert content(made["selection"]) == expected
+    made = run_locally(alone, folder, evaluations=groups)
+    return content(made["selection"]), made["metrics"].metadata
+
+
+def test_selects_what_the_library_selects(build, config, keep, tmp_path):
+    keep(*(entry["evaluation"] for entry in build.measured))
+    first, second, third = build.measured
+    made, metrics = selected(build, config, [[first, second], [third]], tmp_path / "run")
+    expected = read_json(build.selection)
+    assert made == expected
     assert len(expected["portfolio"]) == 1 and len(expected["policies"]) == 3
     assert 0 < expected["epsilon"] != expected["additive_gap"]
-    assert made["metrics"].metadata == {
+    assert metrics == {
         **{name: expected[name] for name in ("epsilon", "epsilon_bound", "additive_gap")},
         "portfolio_size": 1,
         "policies": 3,
+        "missing": 0,
     }
+
+
+@pytest.mark.parametrize("fewest", [None, 2])
+def test_a_failed_policy_is_named_and_too_many_of_them_end_the_build(
+    build, config, keep, tmp_path, monkeypatch, fewest
+):
+    monkeypatch.setenv(BUILD_VARIABLE, "component")
+    keep(*(entry["evaluation"] for entry in build.measured))
+    parsed = parse_config(config)
+    training = parsed.training.model_copy(update={"min_policies": fewest})
+    config = parsed.model_copy(update={"training": training}).to_json()
+    first, second, third = build.measured
+    failed = {**second, "policy": "", "evaluation": "", "error": "loss: is not a number"}
+    if fewest is None:
+        with pytest.raises(RuntimeError, match="select-portfolio"):
+            selected(build, config, [[first, failed], [third]], tmp_path / "run")
+        (record,) = task_records(parsed.storage.root, "component")
+        assert "2 of 3 policies: are too few, training.min_policies is 3: " in record["error"]
+        assert "train_policy 0.500 0.500 failed: loss: is not a number" in record["error"]
+        return
+    made, metrics = selected(build, config, [[first, failed], [third]], tmp_path / "run")
+    assert made["missing"] == [{"weights": [0.5, 0.5], "error": "loss: is not a number"}]
+    assert made["min_policies"] == 2
+    assert [record["weights"] for record in made["policies"]] == [first["weights"], third["weights"]]
+    assert made["evaluations"] == {entry["policy"]: entry["evaluation"] for entry in (first, third)}
+    assert (metrics["policies"], metrics["missing"]) == (2, 1)

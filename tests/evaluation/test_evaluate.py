@@ -13,7 +13,7 @@ from palm.config_file import load_config
 from palm.errors import ConfigError, DataError
 from palm.evaluation.evaluate import read_answers
 from palm.models.load import load_model
-from palm.stages.evaluate_policy import evaluate_policies, evaluate_policy
+from palm.stages.evaluate_policies import evaluate_policies, evaluate_policy
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
 from palm.stages.select_portfolio import select_portfolio
@@ -107,7 +107,9 @@ def test_end_tokens_are_no_sign_of_likeness(built):
 def test_the_portfolio_says_how_different_its_policies_are(built):
     config = load_config(edit_config(built, evaluation={"distinct_ngrams": 10}))
     evaluate(built, config, list(WEIGHTS), "evaluations")
-    result = select_portfolio(config, [built / "evaluations" / name for name in WEIGHTS], built / "portfolio.json")
+    result = select_portfolio(
+        config, evaluations=[built / "evaluations" / name for name in WEIGHTS], destination=built / "portfolio.json"
+    )
     found = result["diversity"]
     count = len(result["portfolio"])
     assert 1 < found["effective_policies"]["mean"] <= count + 1e-9
@@ -139,11 +141,15 @@ def test_an_embedding_model_is_used_and_part_of_the_definition(built, base_model
     assert found[1]["kernel"] == "embeddings" and found[1]["pairwise_distance"]["mean"] > 0
     assert found[2] == found[1] != found[3]
     assert len(list((built / "store").glob("evaluation-*"))) == 3 * len(names)
-    result = select_portfolio(config, [built / "one" / name for name in names], built / "portfolio.json")
+    result = select_portfolio(
+        config, evaluations=[built / "one" / name for name in names], destination=built / "portfolio.json"
+    )
     assert result["diversity"]["kernel"] == "embeddings"
     (built / "one" / "first" / "embeddings.safetensors").write_bytes(b"{}")
     with pytest.raises(DataError, match="holds no embeddings"):
-        select_portfolio(config, [built / "one" / name for name in names], built / "portfolio.json")
+        select_portfolio(
+            config, evaluations=[built / "one" / name for name in names], destination=built / "portfolio.json"
+        )
 
 
 def test_settings_that_change_results_are_part_of_the_definition(built):

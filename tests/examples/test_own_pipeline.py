@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ from conftest import edit_config
 from safetensors.numpy import load_file
 
 from palm.config_file import load_config
-from palm.stages.evaluate_policy import evaluate_policies
+from palm.stages.evaluate_policies import evaluate_policies
 from palm.stages.select_portfolio import select_portfolio
-from palm.storage.files import read_json
+from palm.stages.training_groups import read_work
+from palm.storage.files import read_json, write_json
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_pipeline"
 
@@ -25,30 +27,39 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
         [sys.executable, EXAMPLE / "run.py", config, workspace / "run"], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    run = next((workspace / "run").iterdir())
-    policies = [run / f"for-loop-1-iteration-{index}" / "best-of-n" / "policy" for index in range(3)]
-    measured = [run / f"for-loop-1-iteration-{index}" / "evaluate-policy" / "evaluation" for index in range(3)]
+    run, store = next((workspace / "run").iterdir()), workspace / "store"
+    certified, work = read_json(run / "select-portfolio" / "selection"), read_work(run / "design-grid" / "plan")
+    names, measured = zip(*certified.pop("evaluations").items(), strict=True)
+    weights = [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
     # What the library makes of the same adapters, with nothing there to be reused.
     direct = load_config(edit_config(workspace, storage__root="another-store"))
+    policies = [copied(store / name, workspace / name, vector) for name, vector in zip(names, weights, strict=True)]
     evaluations = [workspace / f"evaluation{index}" for index in range(3)]
     evaluate_policies(
         direct,
         policies=policies,
-        base_model=run / "prepare-base-model" / "base_model",
-        rollouts=run / "sample-reference" / "rollouts",
+        base_model=store / work.base_model,
+        rollouts=store / work.rollouts,
         destinations=evaluations,
     )
     for ours, theirs in zip(evaluations, measured, strict=True):
-        assert read_json(ours / "evaluation.json") == read_json(theirs / "evaluation.json")
-        pd.testing.assert_frame_equal(*(pd.read_parquet(folder / "samples.parquet") for folder in (ours, theirs)))
-    selection = select_portfolio(direct, evaluations, workspace / "selection.json")
-    assert selection == read_json(run / "select-portfolio" / "selection")
+        assert read_json(ours / "evaluation.json") == read_json(store / theirs / "evaluation.json")
+        pd.testing.assert_frame_equal(*(pd.read_parquet(place / "samples.parquet") for place in (ours, store / theirs)))
+    selection = select_portfolio(direct, evaluations=evaluations, destination=workspace / "selection.json")
+    assert selection == certified
     assert f"worst-case gap is at most {selection['epsilon']:.4f}" in result.stdout
-    assert [record["weights"] for record in selection["policies"]] == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
-    for folder, record in zip(policies, selection["policies"], strict=True):
-        assert record["policy"].startswith("best-of-n-") and record["policy"] in result.stdout
+    assert [record["weights"] for record in selection["policies"]] == weights
+    for folder in policies:
+        assert folder.name.startswith("policy-") and folder.name in result.stdout
         adapter = load_file(folder / "adapter_model.safetensors")
         assert all(values.any() for name, values in adapter.items() if "lora_B" in name), "the adapter learned nothing"
+
+
+def copied(entry: Path, folder: Path, weights: list[float]) -> Path:
+    """A policy as the library takes it."""
+    shutil.copytree(entry, folder)
+    write_json(folder / "policy.json", {"policy": folder.name, "weights": weights, "guard": None})
+    return folder
 
 
 def test_it_compiles_for_a_cluster_as_the_readme_says(tmp_path):
@@ -58,14 +69,5 @@ def test_it_compiles_for_a_cluster_as_the_readme_says(tmp_path):
     path = os.pathsep.join(map(str, (EXAMPLE.parents[1], EXAMPLE)))
     subprocess.run(command, cwd=EXAMPLE.parents[1], env={**os.environ, "PYTHONPATH": path}, check=True)
     executors = yaml.safe_load((tmp_path / "own_trainer.yaml").read_text())["deploymentSpec"]["executors"]
-    assert set(executors) == {
-        f"exec-{name}"
-        for name in (
-            "prepare-base-model",
-            "sample-reference",
-            "design-grid",
-            "best-of-n",
-            "evaluate-policy",
-            "select-portfolio",
-        )
-    }
+    names = ("sample-reference", "design-grid", "best-of-n", "evaluate-policies", "select-portfolio")
+    assert set(executors) == {f"exec-{name}" for name in names}

@@ -34,7 +34,9 @@ class Runs:
                 raise TrainingError("p", rule="loss is not a number", remedy="lower training.learning_rate")
         elif changed:
             self._build([{**POLICY, "reused": False, **more} for more in trained], list(reused), promoted)
-        outcome = record_outcome(self._config, run, self._folder / f"{run}.md", only_if_changed=True)
+        outcome = record_outcome(
+            self._config, run, self._folder / f"{run}.md", self._folder / f"{run}.html", only_if_changed=True
+        )
         self._monkeypatch.delenv(BUILD_VARIABLE)
         return outcome
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from conftest import edit_config, make_workspace
@@ -72,7 +73,7 @@ def test_the_schedules_pipeline_does_one_task_and_its_record_until_something_cha
         "Nothing has changed since version 1"
         in next(newest(workspace).glob("steps/*/detect-change/changes")).read_text()
     )
-    assert "prepare-base-model" not in log
+    assert "sample-reference" not in log
     other = palm("run", edit_config(workspace, selection__size=3), "--if-changed")
     assert other.returncode == 0, other.stderr
     again = summary(newest(workspace))
@@ -81,14 +82,39 @@ def test_the_schedules_pipeline_does_one_task_and_its_record_until_something_cha
     assert "- selection.size: 2 → 3" in (newest(workspace) / "outcome.md").read_text()
 
 
-def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(copy, palm):
-    config = edit_config(copy, storage__root="fresh")
+TIMES = {"training_seconds", "device_seconds"}
+
+
+def test_policies_in_groups_are_the_policies_one_by_one(built, workspace, palm):
+    result = palm("run", edit_config(workspace, training__together=2))
+    assert result.returncode == 0, result.stderr
+    folder, first = newest(workspace), min((built[0] / "builds").iterdir())
+    tasks = [sorted(path.parent.name for path in place.glob("steps/*/*/train-policies")) for place in (folder, first)]
+    assert [len(names) for names in tasks] == [2, 3]
+    grouped, single = summary(folder), summary(first)
+    assert not any(entry["reused"] for entry in grouped["policies"])
+    for ours, theirs in zip(grouped["policies"], single["policies"], strict=True):
+        assert {key: ours[key] for key in ours if key not in TIMES} == {
+            key: theirs[key] for key in theirs if key not in TIMES
+        }
+    assert grouped["selection"] == single["selection"]
+    assert grouped["promotion"] == single["promotion"]
+    assert "3 trained, 0 reused, 0 failed" in (folder / "outcome.md").read_text()
+
+
+def fresh_store_with_a_damaged_policy(copy, *, kept: str) -> Path:
+    """A store with some entries of the first build's, and the policy of equal weights damaged; returns that."""
     broken = next(path for path in (copy / "store").glob("policy-*") if '"weights": [0.5, 0.5]' in _record(path))
-    for kept in copy.glob("store/base-model-*"):
-        shutil.copytree(kept, copy / "fresh" / kept.name)
-    shutil.copytree(broken, copy / "fresh" / broken.name)
+    for entry in {*copy.glob(f"store/{kept}"), broken}:
+        shutil.copytree(entry, copy / "fresh" / entry.name)
     adapter = copy / "fresh" / broken.name / "adapter_model.safetensors"
     adapter.write_bytes(adapter.read_bytes()[:-1] + b"x")
+    return adapter
+
+
+def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(copy, palm):
+    config = edit_config(copy, storage__root="fresh")
+    adapter = fresh_store_with_a_damaged_policy(copy, kept="base-model-*")
     failed = palm("run", config)
     assert failed.returncode == 1
     (line,) = failed.stderr.strip().splitlines()
@@ -97,12 +123,36 @@ def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(c
     assert not (folder / "summary.json").exists()
     outcome = (folder / "outcome.md").read_text()
     assert outcome.startswith("# small: the build failed at train_policy 0.500 0.500")
-    assert f"| train_policy | 0.500 0.500 | 1 | {copy}/fresh/{broken.name}/adapter_model.safetensors: sha256" in outcome
+    assert f"| train_policy | 0.500 0.500 | 1 | {adapter}: sha256" in outcome
+    assert "2 of 3 policies: are too few, training.min_policies is 3" in outcome
     assert "2 trained, 0 reused, 1 failed" in outcome
-    shutil.rmtree(copy / "fresh" / broken.name)
+    page = (folder / "report.html").read_text()
+    assert "the build failed at train_policy 0.500 0.500" in page and "sha256" in page
+    shutil.rmtree(adapter.parent)
     mended = palm("run", config)
     assert mended.returncode == 0, mended.stderr
     assert [entry["reused"] for entry in summary(newest(copy))["policies"]] == [True, False, True]
+
+
+def test_with_enough_policies_left_a_build_goes_on_without_the_one_that_failed(copy, palm):
+    config = edit_config(copy, storage__root="fresh", training__min_policies=2)
+    adapter = fresh_store_with_a_damaged_policy(copy, kept="*-*")
+    result = palm("run", config)
+    assert result.returncode == 0, result.stderr
+    folder = newest(copy)
+    found, outcome = summary(folder), (folder / "outcome.md").read_text()
+    assert [entry["weights"] for entry in found["policies"]] == [[0.0, 1.0], [1.0, 0.0]]
+    (missing,) = found["selection"]["missing"]
+    assert missing["weights"] == [0.5, 0.5] and missing["error"].startswith(f"{adapter}: sha256")
+    check = next(check for check in found["promotion"]["checks"] if check["name"] == "policies whose training failed")
+    assert check["passed"] and (check["value"], check["limit"]) == (1, 1) and str(adapter) in check["detail"]
+    assert (
+        found["promotion"]["promoted"] and "policies whose training failed: 0.500 0.500" in found["promotion"]["reason"]
+    )
+    assert outcome.startswith("# small: version 1 is champion") and "0 trained, 2 reused, 1 failed" in outcome
+    assert f"| train_policy | 0.500 0.500 | 1 | {adapter}: sha256" in outcome
+    assert f"no policy for 0.500 0.500: {adapter}" in result.stdout
+    assert str(adapter) in (folder / "report.html").read_text()
 
 
 def _record(policy):
@@ -150,7 +200,7 @@ def test_after_a_changed_reward_earlier_policies_are_kept_continued_and_compared
     folder = newest(workspace)
     found, outcome = summary(folder), (folder / "outcome.md").read_text()
     assert "reward length" in outcome
-    plan = json.loads(next(folder.glob("steps/*/plan-training/plan/plan.json")).read_text())
+    plan = json.loads(next(folder.glob("steps/*/design-grid/plan/plan.json")).read_text())
     assert plan["from_version"] == champion and len(plan["earlier"]) == 3
     starts = {entry["start"] for entry in plan["trainings"]} - {""}
     trained = [entry for entry in found["policies"] if not entry["reused"]]

@@ -21,7 +21,7 @@ from palm.registry.promotion import promote
 from palm.registry.register import finish_build
 from palm.serving.portfolio import ServedPortfolio
 from palm.serving.router import Router
-from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.evaluate_policies import evaluate_policy
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.register_portfolio import register_portfolio
 from palm.stages.sample_reference import sample_reference
@@ -51,7 +51,7 @@ def built(workspace):
             rollouts=workspace / "rollouts",
             destination=evaluations[-1],
         )
-    select_portfolio(config, evaluations, workspace / "portfolio.json")
+    select_portfolio(config, evaluations=evaluations, destination=workspace / "portfolio.json")
     (workspace / "design.json").write_text("{}")
     return workspace, config, policies
 

@@ -85,6 +85,7 @@ def _selection(names, values, *, size, points):
         "additive_gap": additive,
         "size_gap_curve": curve,
         "interval": {"confidence": 0.95, "low": 0.8 * epsilon, "high": 1.3 * epsilon},
+        "missing": [],
         "diversity": {
             "kernel": "token n-grams",
             "samples_per_prompt": 8,

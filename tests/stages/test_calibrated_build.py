@@ -10,7 +10,7 @@ from palm.errors import DataError
 from palm.normalisation_config import Quantile, Sigmoid
 from palm.rewards.calibration import FILE
 from palm.rewards.normalisation import fit, normalise
-from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.evaluate_policies import evaluate_policy
 from palm.stages.inputs import check_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference

@@ -59,7 +59,9 @@ class Setting:
         for name, rewards in policies.items():
             self.evaluation(self.folder / "plan" / "evaluations" / name, name, rewards)
 
-    def judge(self, policies, *, upper=0.1, epsilon=0.05, guard=None, metric=0.5, interval=True, **promotion):
+    def judge(
+        self, policies, *, upper=0.1, epsilon=0.05, guard=None, metric=0.5, interval=True, missing=(), **promotion
+    ):
         if promotion:
             edit_config(self.folder, **{f"promotion__{key}": value for key, value in promotion.items()})
         config = load_config(self.folder / "portfolio.yaml")
@@ -71,7 +73,9 @@ class Setting:
             "portfolio": list(policies),
             "epsilon": epsilon,
             "interval": {"upper": upper} if interval else None,
-            "policies": [{"policy": name, "guard": guard} for name in policies],
+            "policies": [{"policy": name, "guard": guard, "earlier": False} for name in policies],
+            "missing": list(missing),
+            "min_policies": len(policies),
         }
         return judge(config, selection=selection, evaluations=folders, plan=self.folder / "plan")
 
@@ -148,3 +152,11 @@ def test_a_metric_below_its_limit_refuses_though_all_rewards_are_fine(setting):
     check = next(check for check in judged.checks if check.name == "metric polite")
     assert not judged.passed and check.value > 0.39 and check.bound < 0.4 and check.detail in NEW
     assert "metric polite" in judged.reason and "a reward may be gamed" in judged.reason
+
+
+def test_who_is_missing_is_told_and_no_more_than_may_be(setting):
+    missing = [{"weights": [0.3, 0.7], "error": "loss is not a number"}]
+    judged = setting.judge(NEW, missing=missing)
+    check = next(check for check in judged.checks if check.name == "policies whose training failed")
+    assert judged.passed and (check.value, check.limit) == (1, 1)
+    assert "policies whose training failed: 0.300 0.700: loss is not a number" in judged.reason

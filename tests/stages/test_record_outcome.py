@@ -113,7 +113,7 @@ def test_a_failure_is_told_in_the_file_the_storage_and_mlflow(config, tmp_path, 
             raise PreemptedError("policy-2", rule=f"was stopped | time {attempt}", remedy="run again")
     with pytest.raises(TrainingError), recorded(root, "train_policy", "0 1"):
         raise TrainingError("policy-3", rule="loss is not a number", remedy="lower training.learning_rate")
-    outcome = record_outcome(config, "run-1", tmp_path / "outcome.md", only_if_changed=False)
+    outcome = record_outcome(config, "run-1", tmp_path / "outcome.md", tmp_path / "page.html", only_if_changed=False)
     text = (tmp_path / "outcome.md").read_text()
     assert "| train_policy | 0 1 | 1 | policy-3: loss is not a number; lower training.learning_rate |" in text
     assert "| train_policy | 0.5 0.5 | 2 | policy-2: was stopped \\| time 1; run again |" in text

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from palm.config_file import load_config
 from palm.errors import PalmError
 from palm.models.load import load_model
-from palm.stages.evaluate_policy import evaluate_policies
+from palm.stages.evaluate_policies import evaluate_policies
 from palm.stages.inputs import BASE_MODEL_RECORD
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference
@@ -79,7 +79,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from palm.config_file import load_config
-from palm.stages.evaluate_policy import evaluate_policies
+from palm.stages.evaluate_policies import evaluate_policies
 from palm.stages.sample_reference import sample_reference
 
 folder = Path(sys.argv[1])
@@ -98,7 +98,7 @@ print(sorted({"torch", "transformers"} & set(sys.modules)))
 
 def test_a_changed_reward_is_scored_without_any_model_and_gives_the_same_to_the_bit(built):
     measure(built, "before")
-    assert entries(built) == ["embeddings"] * 2 + ["evaluation"] * 2 + ["responses"] * 4 + ["rollouts"]
+    assert entries(built) == ["base"] + ["embeddings"] * 2 + ["evaluation"] * 2 + ["responses"] * 4 + ["rollouts"]
     # What is left of base model and policies are their records.
     (built / "record").mkdir()
     shutil.copy(built / "base" / BASE_MODEL_RECORD, built / "record")
@@ -171,7 +171,7 @@ def test_a_field_of_the_prompts_is_for_the_rewards(sampled_once, tmp_path):
         records = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
         write_jsonl(folder / f"{name}.jsonl", [{**record, "answer": 3} for record in records])
     measure(folder, "after")
-    assert entries(folder) == ["evaluation"] * 4 + ["responses"] * 4 + ["rollouts"] * 2
+    assert entries(folder) == ["base"] + ["evaluation"] * 4 + ["responses"] * 4 + ["rollouts"] * 2
     write_jsonl(folder / "eval.jsonl", [{"prompt": "tell moon", "answer": 3}])
     measure(folder, "later")
     assert entries(folder).count("responses") == 7
@@ -184,4 +184,4 @@ def test_a_policy_may_stand_for_other_weights(sampled_once, tmp_path):
     measure(folder, "after")
     first, second = (read_json(folder / "after" / name / "evaluation.json") for name in NAMES)
     assert first["weights"] == [0.25, 0.75] and second["guard"] == {"kind": "kl"}
-    assert entries(folder) == ["evaluation"] * 4 + ["responses"] * 4 + ["rollouts"]
+    assert entries(folder) == ["base"] + ["evaluation"] * 4 + ["responses"] * 4 + ["rollouts"]

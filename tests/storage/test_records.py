@@ -21,6 +21,18 @@ def test_what_is_read_is_what_was_written_last(records):
     assert records.read("builds/1/outcome") == {"state": "failed", "weights": [0.5, 0.5]}
 
 
+def test_a_file_is_kept_beside_records_and_copied_back(records, tmp_path):
+    page, copy = tmp_path / "page.html", tmp_path / "deep" / "copy.html"
+    assert not records.read_file("builds/1/report.html", copy) and not copy.exists()
+    for text in ("first", "<html>ε ≤ 0.1\n</html>\n"):
+        page.write_text(text, encoding="utf-8")
+        records.write_file("builds/1/report.html", page)
+    assert records.read_file("builds/1/report.html", copy)
+    assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+    records.write("builds/1/outcome", {"state": "promoted"})
+    assert records.read_all("builds/1") == [{"state": "promoted"}] and records.folders("builds") == ["1"]
+
+
 def test_a_folder_lists_its_own_records_only_in_order(records):
     for name in ("b/2", "b/10", "b/deeper/1", "bb/1"):
         records.write(name, {"name": name})

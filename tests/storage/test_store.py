@@ -37,6 +37,30 @@ def test_published_is_fetched_as_it_was(root, work, tmp_path):
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
+def test_only_some_files_of_an_entry_are_fetched_and_these_are_checked(root, work, tmp_path):
+    (work / "policy.json").write_text("{}")
+    (work / "sub" / "log.json").write_text("[]")
+    store = Store(root)
+    store.publish("entry-1", work)
+    assert store.fetch("entry-1", tmp_path / "out", only="*.json")
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert found == {"policy.json", "sub/log.json"}
+    assert not store.fetch("entry-2", tmp_path / "none", only="*.json") and not (tmp_path / "none").exists()
+    assert store.fetch("entry-1", tmp_path / "nothing", only="*.html") and not any((tmp_path / "nothing").iterdir())
+
+
+def test_damage_is_found_in_what_is_fetched_and_not_in_the_rest(tmp_path, work):
+    (work / "policy.json").write_text("{}")
+    store = Store(str(tmp_path / "store"))
+    store.publish("entry-1", work)
+    (tmp_path / "store" / "entry-1" / "a.txt").write_text("other")
+    assert store.fetch("entry-1", tmp_path / "records", only="*.json")
+    (tmp_path / "store" / "entry-1" / "policy.json").write_text("[]")
+    with pytest.raises(DamagedError, match="entry-1/policy.json: sha256 is"):
+        store.fetch("entry-1", tmp_path / "damaged", only="*.json")
+    assert not (tmp_path / "damaged").exists()
+
+
 def test_first_publisher_wins(root, work, tmp_path):
     store = Store(root)
     assert store.publish("entry-1", work)

@@ -15,7 +15,7 @@ from palm.models.generate import generate
 from palm.models.load import load_model, load_tokenizer
 from palm.models.policies import PolicySet
 from palm.models.prompts import encode_prompts
-from palm.stages.evaluate_policy import evaluate_policy
+from palm.stages.evaluate_policies import evaluate_policy
 from palm.stages.inputs import check_inputs
 from palm.stages.prepare_base_model import prepare_base_model
 from palm.stages.sample_reference import sample_reference

@@ -76,7 +76,10 @@ class Launcher:
         config = load_config(workspace / "portfolio.yaml").to_json()
         paths = {"base_model": workspace / "base", "rollouts": workspace / "rollouts", "destination": self.policy}
         paths = {name: str(path) for name, path in paths.items()}
-        step = f"from palm.workers import run_step; run_step('train_policy', {config!r}, {WEIGHTS}, **{paths})"
+        step = (
+            "from palm.config_file import parse_config; from palm.workers import run_step; "
+            f"run_step('train_policy', parse_config({config!r}), {WEIGHTS}, **{paths})"
+        )
         with self.log.open("w") as log:
             self.process = subprocess.Popen([sys.executable, "-c", step], stdout=log, stderr=log)
 

@@ -1,0 +1,80 @@
+"""How PALM's components are written: a signature, one call of what the image holds, and the docstring of that.
+
+Kubeflow copies a component's source into the status of a run a dozen times, so it is a few lines; the work is in the
+module ``task`` beside it. `write_metadata` and `write_metrics` are the only ways to say something of an artifact: they
+take what the real backend takes.
+"""
+
+import math
+from collections.abc import Callable
+
+from kfp import dsl
+
+from palm.errors import DataError
+
+
+def documented_by(task: Callable) -> Callable[[Callable], Callable]:
+    """Give a component the docstring of the function that does its work.
+
+    Args:
+        task: that function.
+
+    Returns:
+        A decorator.
+    """
+
+    def document(component: Callable) -> Callable:
+        component.__doc__ = task.__doc__
+        return component
+
+    return document
+
+
+def write_metadata(artifact: dsl.Artifact, **values) -> None:
+    """Attach values to an output artifact, for the Kubeflow UI.
+
+    Args:
+        artifact: the artifact.
+        values: strings, finite numbers, booleans, and lists or dictionaries of such. None is refused: Kubeflow's
+            launcher fails on it when the work is done. Leave out what has no value.
+
+    Raises:
+        DataError: a value is of another kind.
+    """
+    for name, value in values.items():
+        if not _is_allowed(value):
+            raise DataError(
+                f"metadata {name}={value!r} of {artifact.name}",
+                rule="must be a string, a finite number, a boolean, or a list or dictionary of such",
+                remedy="leave out what has no value",
+            )
+    artifact.metadata.update(values)
+
+
+def write_metrics(metrics: dsl.Metrics, **values: float) -> None:
+    """Show numbers of a task in the Kubeflow UI.
+
+    Args:
+        metrics: the task's metrics.
+        values: finite numbers.
+
+    Raises:
+        DataError: a value is no finite number.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise DataError(f"metric {name}={value!r}", rule="must be a finite number", remedy="leave it out")
+        metrics.log_metric(name, float(value))
+
+
+def _is_allowed(value) -> bool:
+    match value:
+        case str() | bool():
+            return True
+        case int() | float():
+            return math.isfinite(value)
+        case list():
+            return all(map(_is_allowed, value))
+        case dict():
+            return all(isinstance(key, str) and _is_allowed(part) for key, part in value.items())
+    return False

@@ -1,0 +1,1 @@
+"""Component: the policies of a group, measured on the held-out prompts."""

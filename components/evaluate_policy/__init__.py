@@ -1,1 +1,0 @@
-"""Component: one policy measured on the held-out prompts."""

@@ -1,0 +1,63 @@
+"""What Kubeflow's launcher takes from a task that has done its work (kubeflow/pipelines 2.17, KFP launcher v2).
+
+The launcher reads `executor_output.json` after the task's command has ended with 0. What it cannot turn into metadata
+fails the task: the work is lost to the run, and every retry ends in the same way. Local runners take anything, so local
+runs are checked against these rules.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from palm.errors import BuildError
+
+OUTPUT = "executor_output.json"
+"""File in which a task says what it has made."""
+
+
+def check_executor_outputs(folder: Path) -> None:
+    """Check everything that the tasks of a local run have written.
+
+    Args:
+        folder: the run's pipeline root, or a folder above it.
+
+    Raises:
+        BuildError: the launcher would refuse what a task has written; the first such task is named.
+    """
+    for path in sorted(folder.rglob(OUTPUT)):
+        problem = next(problems(path.read_text(encoding="utf-8")), None)
+        if problem is not None:
+            raise BuildError(
+                f"task {path.parent.name}: {problem}",
+                rule="is refused by Kubeflow's launcher, after the work of the task is done",
+                remedy="write strings, finite numbers, booleans, lists or objects; leave out what has no value",
+            )
+
+
+def problems(text: str) -> Iterator[str]:
+    """Find what the launcher would refuse.
+
+    Args:
+        text: content of a task's `executor_output.json`.
+
+    Yields:
+        Each problem, in words.
+    """
+    try:
+        output = json.loads(text, parse_constant=_refuse)
+    except ValueError as error:
+        yield f"{OUTPUT} is not JSON ({error})"
+        return
+    for name, artifacts in output.get("artifacts", {}).items():
+        for artifact in artifacts.get("artifacts", []):
+            for key, value in artifact.get("metadata", {}).items():
+                # A null inside of a list or an object passes.
+                if value is None:
+                    yield f"metadata {key}=None of {name}"
+    for name, value in output.get("parameterValues", {}).items():
+        if value is None:
+            yield f"output parameter {name}=None"
+
+
+def _refuse(constant: str):
+    raise ValueError(f"{constant} is no number of JSON")

@@ -1,1 +1,0 @@
-"""Component: which policies are kept, trained on or trained anew."""

@@ -1,1 +1,0 @@
-"""Component: the base model in a folder."""

@@ -1,1 +1,0 @@
-"""Component: the gate before the alias champion."""

@@ -1,0 +1,36 @@
+"""The work of the component record_outcome.
+
+It reads the records of the tasks, not KFP's `PipelineTaskFinalStatus`: some backends do not know that, others say that
+loops are still running (kubeflow/pipelines #11641, #13321).
+"""
+
+from pathlib import Path
+
+from kfp import dsl
+
+from components.authoring import write_metadata
+from palm.build_record import current_build
+from palm.config_source import resolve_config
+from palm.stages.record_outcome import record_outcome
+
+
+def run(
+    config: str, only_if_changed: bool, outcome: dsl.Markdown, page: dsl.HTML, storage_root: str, tracking_uri: str
+) -> None:
+    """Say which tasks failed and why, or what was promoted; for the exit handler of a pipeline.
+
+    Args:
+        config: The configuration: the address of a YAML or JSON file (s3://...), or its text.
+        storage_root: Takes the place of the configuration's storage.root unless empty.
+        tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
+        only_if_changed: Whether the pipeline builds only if an input has changed.
+
+    Returns:
+        outcome: The outcome, in words.
+        page: The page of the build; without one, the outcome.
+    """
+    resolved = resolve_config(config, storage_root=storage_root, tracking_uri=tracking_uri)
+    result = record_outcome(
+        resolved, current_build(), Path(outcome.path), Path(page.path), only_if_changed=only_if_changed
+    )
+    write_metadata(outcome, state=result["state"], headline=result["headline"])

@@ -1,0 +1,97 @@
+"""The work of the component register_portfolio."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from kfp import dsl
+
+from components.authoring import write_metadata
+from palm.build_record import current_build
+from palm.config_source import read_snapshot, resolve_config
+from palm.stages.design_grid import FILE as DESIGN
+from palm.stages.reuse import fetched
+from palm.stages.selected_policies import fetch_evaluations, fetch_policies
+from palm.stages.training_groups import read_work
+from palm.storage.files import read_json
+from palm.workers import run_step
+
+_SPENT = ("trained", "continued", "reused", "device_seconds", "device_seconds_saved")
+
+
+def run(
+    config: str, plan: dsl.Dataset, selection: dsl.Artifact, gate: dsl.Markdown, summary: dsl.Artifact, snapshot: str
+) -> None:
+    """Register the portfolio in MLflow, promote it if it passes the gate, and write the page of the build.
+
+    The environment variable PALM_BUILD_ID names the build: a retry with the same one registers and promotes nothing
+    twice, and the promotion log says who promoted. record_outcome shows the page.
+
+    Args:
+        config: The configuration: the address that detect_change gives, or JSON text.
+        plan: Folder of design_grid.
+        selection: JSON file of select_portfolio.
+        snapshot: What the build is made from (detect_change), kept with it; empty: not recorded, and detect_change
+            will take the next build for a new one.
+
+    Returns:
+        gate: What the Kubeflow UI shows: the gate's decision, its reason and its figures.
+        summary: JSON file with everything that the page shows.
+    """
+    resolved, made_from, build = resolve_config(config), read_snapshot(snapshot), current_build()
+    root, chosen, work = resolved.storage.root, read_json(Path(selection.path)), read_work(Path(plan.path))
+    with (
+        fetched(root, work.base_model, work.rollouts) as (base, rollouts),
+        TemporaryDirectory() as scratch,
+    ):
+        folder = Path(scratch)
+        policies = [str(path) for path in fetch_policies(resolved, chosen, build, folder / "policies")]
+        measured = {
+            "selection": selection.path,
+            "plan": plan.path,
+            "evaluations": [str(path) for path in fetch_evaluations(root, chosen, folder / "evaluations")],
+        }
+        design, registration, verdict = f"{plan.path}/{DESIGN}", f"{scratch}/registration", f"{scratch}/verdict"
+        registered = run_step(
+            "register_portfolio",
+            resolved,
+            build,
+            made_from,
+            snapshot=made_from,
+            policies=policies,
+            base_model=str(base),
+            design=design,
+            selection=selection.path,
+            destination=registration,
+            plan=plan.path,
+        )
+        judged = run_step(
+            "promote_portfolio",
+            resolved,
+            build,
+            result=("promoted", "reason", "version"),
+            registration=registration,
+            destination=verdict,
+            page=gate.path,
+            **measured,
+        )
+        run_step(
+            "report",
+            resolved,
+            build,
+            result=_SPENT,
+            design=design,
+            rollouts=str(rollouts),
+            policies=policies,
+            registration=registration,
+            verdict=verdict,
+            page=f"{scratch}/page.html",
+            summary=summary.path,
+            **measured,
+        )
+    write_metadata(
+        summary,
+        model=registered["model"],
+        version=registered["version"],
+        promoted=judged["promoted"],
+        reason=judged["reason"],
+    )

@@ -1,1 +1,0 @@
-"""Component: one page about the build."""

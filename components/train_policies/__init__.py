@@ -1,0 +1,1 @@
+"""Component: the policies of a group, one for each vector of preference weights."""

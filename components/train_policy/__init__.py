@@ -1,1 +1,0 @@
-"""Component: one policy for one vector of preference weights."""

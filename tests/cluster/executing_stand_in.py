@@ -1,0 +1,77 @@
+"""The stand-in with a cluster behind it: KFP's local runner runs what is submitted, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from cluster.kfp_stand_in import KfpStandIn
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import json, sys
+from kfp import local
+from pipelines.compile import PIPELINES
+from pipelines.settings import CompileSettings
+name, parameters, folder = sys.argv[1:]
+local.init(local.SubprocessRunner(use_venv=False), pipeline_root=folder)
+PIPELINES[name](CompileSettings(retries=0))(**json.loads(parameters))
+"""
+
+
+class ExecutingStandIn(KfpStandIn):
+    """The server; a run starts when it is made and ends as it ends.
+
+    Args:
+        document: of the API.
+        folder: where runs write their artifacts.
+        breaks: number of the run, from 0, whose pods are gone before they have done anything; None: none.
+    """
+
+    def __init__(self, document: Path, folder: Path, breaks: int | None = None):
+        super().__init__(document)
+        self._folder, self._breaks, self._threads = folder, breaks, []
+
+    def __exit__(self, *error):
+        for thread in self._threads:
+            thread.join()
+        super().__exit__(*error)
+
+    def RunService_CreateRun(self, given):
+        made = super().RunService_CreateRun(given)
+        thread = threading.Thread(target=self._execute, args=(made["run_id"], len(self._threads)))
+        self._threads.append(thread)
+        thread.start()
+        return made
+
+    def RunService_DeleteRun(self, given):
+        del self.runs[given["run_id"]]
+        return {}
+
+    def ExperimentService_DeleteExperiment(self, given):
+        del self.experiments[given["experiment_id"]]
+        return {}
+
+    def _execute(self, run_id: str, number: int) -> None:
+        run = self.runs[run_id]
+        run["state"] = "RUNNING"
+        if number == self._breaks:
+            self.end_run(run_id, "FAILED")
+            return
+        version = self.versions[run["pipeline_version_reference"]["pipeline_version_id"]]
+        name = version["pipeline_spec"]["pipelineInfo"]["name"].replace("-", "_")
+        parameters = json.dumps(run["runtime_config"]["parameters"])
+        environment = {**os.environ, "PALM_BUILD_ID": run_id, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, name, parameters, str(self._folder / run_id)],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        (self._folder / f"{run_id}.log").write_text(done.stdout + done.stderr)
+        state = "FAILED" if done.returncode else "SUCCEEDED"
+        self.end_run(run_id, state, seconds=time.monotonic() - start)

@@ -1,0 +1,134 @@
+"""The component train_policies: in a pipeline of its own, and what it makes of trainings that fail."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from kfp import dsl
+from mini_pipeline import given, run_locally
+
+from components.train_policies.component import train_policies
+from components.train_policies.task import run
+from palm.build_record import ATTEMPTS_VARIABLE, BUILD_VARIABLE, task_records
+from palm.config_file import parse_config
+from palm.errors import PreemptedError, StorageError
+from palm.progress import EVENTS_VARIABLE
+from palm.stages.reuse import fetched
+from palm.stages.training_groups import Work, read_work, write_work
+from palm.storage.files import read_json
+
+Trained = NamedTuple("Trained", policies=list, table=dsl.Markdown, metrics=dsl.Metrics)
+ADAPTER = "adapter_model.safetensors"
+GONE = "policy-000000000000"
+
+
+def test_trains_the_policy_that_the_library_trains(build, config, keep, tmp_path):
+    keep(*build.reference.values())
+
+    @dsl.pipeline
+    def alone() -> Trained:
+        task = train_policies(config=config, plan=given(dsl.Dataset, build.plan), group="2: 0.500 0.500")
+        return Trained(task.outputs["Output"], task.outputs["table"], task.outputs["metrics"])
+
+    first = run_locally(alone, tmp_path / "first")
+    assert first["policies"] == [build.trained[1]]
+    with fetched(parse_config(config).storage.root, build.trained[1]["policy"]) as (policy,):
+        record, expected = (read_json(folder / "policy.json") for folder in (policy, build.policies[1]))
+        # The step tells more than is stored.
+        told = {key: expected[key] for key in ("training_seconds", "device_seconds", "reused")}
+        assert {**record, **told} == expected
+        assert (policy / ADAPTER).read_bytes() == (build.policies[1] / ADAPTER).read_bytes()
+    spent = record["training_seconds"] * expected["definition"]["training"]["processes"]
+    assert first["metrics"].metadata == {"trained": 1, "reused": 0, "failed": 0, "device_seconds": spent}
+    assert Path(first["table"].path).read_text(encoding="utf-8").splitlines()[2:] == [
+        f"| 0.500 0.500 | {build.trained[1]['policy']} | trained |"
+    ]
+    again = run_locally(alone, tmp_path / "again")
+    assert again["policies"] == first["policies"]
+    assert again["metrics"].metadata == {"trained": 0, "reused": 1, "failed": 0, "device_seconds": 0}
+
+
+@pytest.fixture
+def group(build, config, keep, tmp_path, monkeypatch):
+    """A function that trains a group of two in a build: the first kept from an entry, the second trained."""
+    keep(*build.reference.values())
+    monkeypatch.setenv(BUILD_VARIABLE, "component")
+    first, second, _ = read_work(build.plan).trainings
+    outputs = dsl.Markdown(uri=str(tmp_path / "table.md")), dsl.Metrics()
+
+    def train(kept: str, config: str = config) -> list[dict]:
+        plan = tmp_path / "plan"
+        plan.mkdir(exist_ok=True)
+        write_work(plan, Work(**build.reference, groups={"both": [{**first, "keep": kept}, second]}))
+        return run(config, dsl.Dataset(uri=str(plan)), "both", *outputs)
+
+    train.table = tmp_path / "table.md"
+    train.metrics = outputs[1]
+    return train
+
+
+def test_a_policy_that_fails_for_good_does_not_fail_its_group(build, config, keep, group):
+    keep(build.trained[0]["policy"])
+    root = Path(parse_config(config).storage.root)
+    adapter = root / build.trained[0]["policy"] / ADAPTER
+    adapter.write_bytes(adapter.read_bytes()[:-1] + b"x")
+    failed, trained = group(build.trained[0]["policy"])
+    assert (failed["policy"], failed["weights"]) == ("", build.weights[0])
+    assert str(adapter) in failed["error"] and "sha256" in failed["error"]
+    assert trained == build.trained[1]
+    assert group.metrics.metadata["failed"] == group.metrics.metadata["trained"] == 1
+    assert "| 0.000 1.000 | – | **failed**: " in group.table.read_text(encoding="utf-8")
+    # A retry of the task, after its pod was lost, says the same and trains nothing.
+    again = group(build.trained[0]["policy"])
+    assert again[1] == trained and failed["error"] in again[0]["error"] and "no retry mends this" in again[0]["error"]
+    assert group.metrics.metadata["reused"] == 1
+
+
+def test_what_a_retry_may_mend_is_tried_again_once_the_others_are_trained(build, config, group, monkeypatch):
+    monkeypatch.setenv(ATTEMPTS_VARIABLE, "2")
+    root = parse_config(config).storage.root
+    with pytest.raises(StorageError, match=f"{GONE}: does not exist any more"):
+        group(GONE)
+    assert (Path(root) / build.trained[1]["policy"] / ADAPTER).exists()
+    failed, trained = group(GONE)
+    assert failed["policy"] == "" and f"{GONE}: does not exist any more" in failed["error"]
+    assert trained == build.trained[1]
+    states = {record["label"]: (record["state"], record["attempt"]) for record in task_records(root, "component")}
+    assert states == {"0.000 1.000": ("failed", 2), "0.500 0.500": ("succeeded", 1)}
+
+
+def test_outside_of_a_build_nothing_is_tried_again(group, monkeypatch):
+    monkeypatch.delenv(BUILD_VARIABLE)
+    failed, trained = group(GONE)
+    assert failed["error"] and not trained["error"]
+
+
+def test_a_preempted_task_ends_at_once_to_be_started_again(config, group, tmp_path, monkeypatch):
+    """Another training in the same pod would be preempted as well, without time to keep a checkpoint."""
+    monkeypatch.setenv(ATTEMPTS_VARIABLE, "1")
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    parsed = parse_config(config)
+    long = parsed.training.rwr.model_copy(update={"epochs": 10000})
+    training = parsed.training.model_copy(update={"rwr": long})
+    config = parsed.model_copy(update={"training": training}).to_json()
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_stop_when_it_trains, args=[tmp_path / "events.jsonl"], daemon=True).start()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            group("", config)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == PreemptedError.exit_code
+    (record,) = task_records(parsed.storage.root, "component")
+    assert (record["label"], record["state"], record["retry_may_help"]) == ("0.000 1.000", "failed", True)
+
+
+def _stop_when_it_trains(events: Path) -> None:
+    """Send SIGTERM to this process after the first step."""
+    while not events.exists() or '"advance"' not in events.read_text():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGTERM)
