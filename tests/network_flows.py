@@ -13,6 +13,7 @@ STORES = {"mlflow", "s3"}
 NEEDS = {
     "schedule": {*STORES, "kfp"},
     "doctor": {*STORES, "kfp", "kubernetes"},
+    "smoke": {*STORES, "kfp", "kubernetes"},
     "gc": STORES,
     "exporter": STORES,
     "pull": STORES,

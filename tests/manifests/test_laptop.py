@@ -1,0 +1,107 @@
+"""`overlays/dev` finds room on a laptop, beside Kubernetes and Kubeflow Pipelines."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+import yaml
+from built_manifests import find
+from kubernetes.utils import parse_quantity
+from manifests.test_overlays import settings_of
+from overlays import Pod, found, overlay, pod, pods
+
+from pipelines.compile import PIPELINES, compile_pipeline
+
+LAPTOP = {"cpu": Decimal(2), "memory": parse_quantity("8Gi")}
+OTHERS = {"cpu": Decimal(1), "memory": parse_quantity("3.5Gi")}
+"""What pods of Kubeflow Pipelines 2.17 ask for in its manifests (774m, 3.3Gi), and the cluster's DNS."""
+CLAIMS = parse_quantity("10Gi")
+
+
+def test_everything_that_runs_at_once_finds_room(compiled):
+    assert list(problems(overlay("dev"), compiled)) == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "told"),
+    [
+        pytest.param(lambda o: _schedule(o).update(CPU="2"), "2.400 cpu are", id="tasks of two cores"),
+        pytest.param(lambda o: _schedule(o).update(MEMORY="4Gi"), "memory are", id="tasks of 4 GiB"),
+        pytest.param(lambda o: pod(o, "mlflow").owner["spec"].update(replicas=3), "cpu are", id="three servers"),
+        pytest.param(lambda o: _requests(pod(o, "palm-smoke")).update(cpu="1"), "cpu are", id="a large Job"),
+        pytest.param(lambda o: _of_claim(o, "mlflow").update(storage="9Gi"), "claims of", id="a large claim"),
+    ],
+)
+def test_what_asks_for_too_much_is_found(plant, told, compiled):
+    objects = overlay("dev")
+    plant(objects)
+    assert any(told in problem for problem in problems(objects, compiled))
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory) -> list[dict]:
+    """Containers of the tasks of every pipeline, as the overlay's schedule compiles it."""
+    given = _schedule(overlay("dev"))
+    containers = []
+    for name in PIPELINES:
+        path = tmp_path_factory.mktemp("compiled") / f"{name}.yaml"
+        compile_pipeline(name, path, settings_of(given))
+        spec, *_ = yaml.safe_load_all(path.read_text())
+        containers += [one["container"] for one in spec["deploymentSpec"]["executors"].values()]
+    return containers
+
+
+def problems(objects: list[dict], tasks: list[dict]) -> Iterator[str]:
+    """Whether the servers, one task and one Job beside it find room, and the claims a disk."""
+    given = _schedule(objects)
+    for kind, most in LAPTOP.items():
+        servers = [one for one in pods(objects) if one.is_server]
+        jobs = [one for one in pods(objects) if not one.is_server]
+        asked = (
+            sum(_asked(one, kind) * one.owner["spec"]["replicas"] for one in servers)
+            + max(_asked(one, kind) for one in jobs)
+            + max(_asked_by_task(task, kind, given) for task in tasks)
+        )
+        if asked > most - OTHERS[kind]:
+            yield f"{asked} {kind} are asked for, a laptop has {most - OTHERS[kind]} left"
+    claims = sum(_storage(one) for one in _claims(objects))
+    if claims > CLAIMS:
+        yield f"claims of {claims} bytes"
+
+
+def _asked(one: Pod, kind: str) -> Decimal:
+    """Init containers run one after the other, before the others."""
+    first = [_request(container, kind) for container in one.spec.get("initContainers", [])]
+    return max([*first, sum(_request(container, kind) for container in one.spec["containers"])])
+
+
+def _request(container: dict, kind: str) -> Decimal:
+    return parse_quantity(container["resources"]["requests"][kind])
+
+
+def _asked_by_task(container: dict, kind: str, given: dict) -> Decimal:
+    """A request is a quantity, or the input of the run that the schedule sets."""
+    text = container["resources"][f"resource{kind.capitalize()}Request"]
+    return parse_quantity(given[kind.upper()] if text.startswith("{{") else text)
+
+
+def _schedule(objects: list[dict]) -> dict:
+    return find(objects, "ConfigMap", "palm-schedule")["data"]
+
+
+def _requests(one: Pod) -> dict:
+    return one.containers[0]["resources"]["requests"]
+
+
+def _of_claim(objects: list[dict], name: str) -> dict:
+    return find(objects, "PersistentVolumeClaim", name)["spec"]["resources"]["requests"]
+
+
+def _claims(objects: list[dict]) -> Iterator[dict]:
+    yield from found(objects, "PersistentVolumeClaim")
+    for one in found(objects, "StatefulSet"):
+        yield from one["spec"].get("volumeClaimTemplates", [])
+
+
+def _storage(claim: dict) -> Decimal:
+    return parse_quantity(claim["spec"]["resources"]["requests"]["storage"])
