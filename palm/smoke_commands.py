@@ -77,7 +77,7 @@ def smoke(
     table = Table("check", "", "seconds", "found")
     passed = True
     for finding in try_cluster(cluster, keep=keep):
-        passed = passed and bool(finding.ok)
+        passed = passed and finding.ok is not False
         word = {True: "ok", False: "failed", None: "not run"}[finding.ok]
         console.print(f"{finding.name}: {word} after {finding.seconds:.0f} s", highlight=False)
         style = {True: "green", False: "red", None: "dim"}[finding.ok]

@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +33,7 @@ class Finding:
 
     Attributes:
         name: of the check.
-        ok: whether it passed; None: it was not run, as one before it failed.
+        ok: whether it passed; None: it was not run.
         seconds: how long it took.
         detail: what was found, or what is wrong and what to do.
     """
@@ -144,7 +143,7 @@ class _Smoke:
         for what, remove in (
             ("storage", lambda: Store(self._root).remove("")),
             ("MLflow", lambda: _remove_models(self.config)),
-            ("Kubeflow Pipelines", lambda: self.connection and _remove_runs(self.connection, self.name)),
+            ("Kubeflow Pipelines", lambda: _remove_runs(self.connection, self.name)),
         ):
             try:
                 remove()
@@ -152,7 +151,7 @@ class _Smoke:
                 left.append(f"{what}: {' '.join(str(error).split())}")
         if left:
             raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
-        return f"nothing is left of {self.name}"
+        return f"nothing is left of {self.name} but what MLflow keeps of deleted runs until `mlflow gc`"
 
     @property
     def _root(self) -> str:
@@ -170,7 +169,6 @@ class _Smoke:
             service_account=self.cluster.service_account,
         )
         self.runs.append(run.run_id)
-        failure = None
         try:
             follow(
                 self.connection,
@@ -179,16 +177,21 @@ class _Smoke:
                 seconds_between=_SECONDS_BETWEEN_REQUESTS,
             )
         except ClusterError as error:
-            failure = error
-        outcome = Records(self.config.storage.root).read(f"builds/{run.run_id}/outcome")
-        if failure is not None:
-            raise failure
+            outcome = self._outcome(run.run_id)
+            if outcome is None or not outcome["failures"]:
+                raise
+            why = f"{outcome['headline']} ({outcome['failures'][0]['error']})"
+            raise ClusterError(f"run {run.run_id}", rule=why, remedy=f"see {run.link}") from error
+        outcome = self._outcome(run.run_id)
         if outcome is None:
             raise ClusterError(f"run {run.run_id}", rule="left no outcome in the storage", remedy=f"see {run.link}")
         champion = self._champion()
         if champion is not None and champion not in self.versions:
             self.versions.append(champion)
         return outcome
+
+    def _outcome(self, run_id: str) -> dict | None:
+        return Records(self.config.storage.root).read(f"builds/{run_id}/outcome")
 
     def _expect(self, outcome: dict, states: tuple[str, ...], **counts: int) -> None:
         found = {key: len(outcome["policies"][key]) for key in counts}
@@ -211,7 +214,7 @@ def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
         keep: leave what was made.
 
     Yields:
-        Each finding when it is known: doctor, build, again, rebuild, promotion, rollback, page, clean-up.
+        Each finding when it is known: doctor, build, same again, changed reward, promotion, rollback, page, clean-up.
     """
     name = f"palm-smoke-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as scratch:
@@ -238,10 +241,10 @@ def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
                 failed = failed or not finding.ok
                 yield finding
         finally:
-            if not keep:
-                cleaned = _finding("clean-up", state.clean_up)
-        if not keep:
-            yield cleaned
+            # Before the doctor has found everything in order nothing is made.
+            made = state.connection is not None and not keep
+            cleaned = _finding("clean-up", state.clean_up) if made else Finding("clean-up", None, 0.0, "not run")
+        yield cleaned
 
 
 def _finding(name: str, check: Callable[[], str]) -> Finding:
@@ -255,12 +258,9 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 
 def _remove_models(config: PortfolioConfig) -> None:
     """Remove the registered portfolio, its promotion log and its runs."""
-    from mlflow.exceptions import MlflowException
-
     with connected(config.registry) as client:
         for model in client.search_registered_models(filter_string=f"name LIKE '{config.registry.model}%'"):
-            with suppress(MlflowException):
-                client.delete_registered_model(model.name)
+            client.delete_registered_model(model.name)
         experiment = client.get_experiment_by_name(config.registry.experiment)
         if experiment is not None:
             client.delete_experiment(experiment.experiment_id)

@@ -28,12 +28,12 @@ class ExecutingStandIn(KfpStandIn):
     Args:
         document: of the API.
         folder: where runs write their artifacts.
-        breaks: number of the run, from 0, whose pods are gone before they have done anything; None: none.
+        environment: variables that pods have and this process does not.
     """
 
-    def __init__(self, document: Path, folder: Path, breaks: int | None = None):
+    def __init__(self, document: Path, folder: Path, environment: dict[str, str]):
         super().__init__(document)
-        self._folder, self._breaks, self._threads = folder, breaks, []
+        self._folder, self._environment, self._threads = folder, environment, []
 
     def __exit__(self, *error):
         for thread in self._threads:
@@ -42,7 +42,7 @@ class ExecutingStandIn(KfpStandIn):
 
     def RunService_CreateRun(self, given):
         made = super().RunService_CreateRun(given)
-        thread = threading.Thread(target=self._execute, args=(made["run_id"], len(self._threads)))
+        thread = threading.Thread(target=self._execute, args=[made["run_id"]])
         self._threads.append(thread)
         thread.start()
         return made
@@ -55,20 +55,17 @@ class ExecutingStandIn(KfpStandIn):
         del self.experiments[given["experiment_id"]]
         return {}
 
-    def _execute(self, run_id: str, number: int) -> None:
+    def _execute(self, run_id: str) -> None:
         run = self.runs[run_id]
         run["state"] = "RUNNING"
-        if number == self._breaks:
-            self.end_run(run_id, "FAILED")
-            return
         version = self.versions[run["pipeline_version_reference"]["pipeline_version_id"]]
         name = version["pipeline_spec"]["pipelineInfo"]["name"].replace("-", "_")
         parameters = json.dumps(run["runtime_config"]["parameters"])
-        environment = {**os.environ, "PALM_BUILD_ID": run_id, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        own = {"PALM_BUILD_ID": run_id, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         start = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, name, parameters, str(self._folder / run_id)],
-            env=environment,
+            env={**os.environ, **own, **self._environment},
             capture_output=True,
             text=True,
         )
