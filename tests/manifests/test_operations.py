@@ -116,7 +116,7 @@ def _check_kubectl(words: list[str]) -> None:
     told = _help(*verb) + _help("options")
     for option in options:
         assert f"{option.partition('=')[0]}" in told, f"{words}: kubectl {verb} has no {option}"
-    objects = [one for name in ("production", "serving") for one in overlay(name)]
+    objects = [one for name in ("production", "serving", "dev") for one in overlay(name)]
     names = re.findall(r"\b(cronjob|deployment)[/ ]([\w-]+)", " ".join(words))
     names += [("job", name) for name in re.findall(r"delete job ([\w-]+)", " ".join(words))]
     for kind, name in names:
