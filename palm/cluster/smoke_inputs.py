@@ -50,7 +50,8 @@ def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: st
         "beta": 0.1,
         "design": {"strategy": "uniform", "epsilon": 0.4, "delta": 0.1, "size": 3},
         "generation": {"max_new_tokens": 16},
-        "training": {"backend": "rwr", "steps": 2, "rwr": {"learning_rate": 0.003}},
+        # Two tasks: a loop, and a group of more than one policy.
+        "training": {"backend": "rwr", "steps": 2, "rwr": {"learning_rate": 0.003}, "together": 2},
         "selection": {"size": 2, "delta": 0.01},
         "registry": {"tracking_uri": tracking_uri, "experiment": name, "model": name},
         # Whatever these few prompts say: it is the cluster that is tested.
