@@ -1,11 +1,10 @@
 """What a task's driver answers: the pod of its executor, as Kubeflow Pipelines 2.17 puts it together."""
 
-import re
 from typing import Any
 
 from pipelines.argo_text import to_go_json
+from pipelines.workflow_data import PLACEHOLDER
 
-_INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _LAUNCHER = (
     ("--pod_name", "$(KFP_POD_NAME)"),
     ("--pod_uid", "$(KFP_POD_UID)"),
@@ -43,7 +42,7 @@ def pod_spec_patch(
     inputs = executor_input["inputs"].get("parameterValues", {})
 
     def resolved(text: str) -> str:
-        return _INPUT.sub(lambda match: str(inputs.get(match[1], "")), text)
+        return PLACEHOLDER.sub(lambda match: str(inputs.get(match[1], "")), text)
 
     command = ["/kfp-launcher/launch", "--executor_type", "container", "--pipeline_name", pipeline]
     command += ["--run_id", _RUN_ID, "--execution_id", str(execution)]
@@ -105,5 +104,7 @@ def _mounts(kubernetes: dict) -> list[tuple[str, str, dict]]:
         mounts.append((claim, entry["mountPath"], {"persistentVolumeClaim": {"claimName": claim}}))
     for entry in kubernetes.get("configMapAsVolume", []):
         name = entry.get("configMapName", "")
-        mounts.append((name, entry["mountPath"], {"configMap": {"name": name, "optional": entry.get("optional", False)}}))
+        mounts.append(
+            (name, entry["mountPath"], {"configMap": {"name": name, "optional": entry.get("optional", False)}})
+        )
     return mounts
