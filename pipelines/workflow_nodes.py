@@ -6,7 +6,7 @@ Every pod and every DAG is two nodes, because it may be tried again. What makes 
 is given its component, task and container, and its answer, the patch of the executor's pod, stands in six nodes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -21,6 +21,9 @@ _SUFFIX = "x7k2q"  # Argo's own are as long.
 _START, _SECONDS_A_NODE = datetime(2026, 11, 27, 10, tzinfo=UTC), 7
 _FIRST_EXECUTION = 100
 
+Answers = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
+"""Name of a task to what its output parameters are, given its input parameters."""
+
 
 class RunNodes(NamedTuple):
     """What a run leaves in its workflow.
@@ -34,14 +37,14 @@ class RunNodes(NamedTuple):
     longest_path: int
 
 
-def run_nodes(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Mapping[str, Mapping]) -> RunNodes:
+def run_nodes(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Answers) -> RunNodes:
     """The nodes of a run that goes through at the first attempt, with nothing found in KFP's cache.
 
     Args:
         pipeline: the compiled pipeline.
         given: inputs of the run; those that are missing have their defaults.
-        answers: output parameters of its tasks, by the task's name and their own. A loop over one of them has an item
-            for each of its values.
+        answers: of its tasks, as far as they are known. A loop over an output parameter has an item for each of its
+            values.
 
     Returns:
         The nodes, and the pods on the longest path through them.
@@ -60,7 +63,7 @@ class _Run:
     """Walks through a pipeline as its run does; what a part gives comes back with the pods on its longest path."""
 
     pipeline: CompiledPipeline
-    answers: Mapping[str, Mapping]
+    answers: Answers
     nodes: dict[str, dict] = field(default_factory=dict)
     execution: int = _FIRST_EXECUTION
 
@@ -140,7 +143,8 @@ class _Run:
         here = self.twice(f"{parent}.{name}", "DAG", "retry-system-container-executor", parent, executor)
         launcher = {"pod-spec-patch": patch, **settings}
         self.twice(f"{here}.executor", "Pod", "retry-system-container-impl", here, launcher, [])
-        return executor_outputs(component, self.answers.get(name, {}), place, self.execution), 2
+        answers = self.answers[name](given.parameters) if name in self.answers else {}
+        return executor_outputs(component, answers, place, self.execution), 2
 
     def group_driver(self, parent: str, name: str, component: dict, given: dict[str, str], *, count: int = 0) -> None:
         """The driver of a group, of a loop or of one of its items."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.argo_text import to_go_json
 from pipelines.compiled import CompiledPipeline
-from pipelines.workflow_nodes import run_nodes
+from pipelines.workflow_nodes import Answers, run_nodes
 from pipelines.workflow_spec import specification_bytes
 
 LIMIT_BYTES = 700_000
@@ -48,7 +48,7 @@ class WorkflowSize:
         return self.compressed + self.specification
 
 
-def workflow_size(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Mapping[str, Mapping]) -> WorkflowSize:
+def workflow_size(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Answers) -> WorkflowSize:
     """Estimate the workflow of a run; arguments as for `pipelines.workflow_nodes.run_nodes`."""
     nodes, longest_path = run_nodes(pipeline, given, answers)
     status, compressed = nodes_bytes(nodes)

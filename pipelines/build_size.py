@@ -1,0 +1,105 @@
+"""How large the workflow of a build becomes, and the refusal of builds that would not fit."""
+
+from pathlib import Path
+
+import numpy as np
+
+from palm.config import PortfolioConfig
+from palm.config_source import LONGEST_ADDRESS
+from palm.errors import ConfigError
+from palm.stages.policy_count import most_policies
+from palm.stages.training_groups import MOST_TASKS, group_size, grouped
+from palm.storage.digest import value_digest
+from pipelines.compiled import CompiledPipeline, read_pipeline
+from pipelines.workflow_nodes import Answers
+from pipelines.workflow_size import LIMIT_BYTES, WorkflowSize, workflow_size
+
+_LARGER_PIPELINE = Path(__file__).parent / "rebuild_on_change" / "pipeline.yaml"
+"""It has the tasks of build_portfolio in two more groups. Settings of the compilation change a size by 3 % at most."""
+
+_ENOUGH_TASKS = 128
+"""Training tasks that are too many in any case; more are not written out."""
+
+_ADDRESS = "s3://".ljust(LONGEST_ADDRESS, "x")
+
+
+def build_size(
+    pipeline: CompiledPipeline, policies: int, *, objectives: int = 3, together: int | None = None
+) -> WorkflowSize:
+    """Estimate the workflow of a build.
+
+    Args:
+        pipeline: build_portfolio or rebuild_on_change.
+        policies: how many are trained, at least 1.
+        objectives: number of rewards, 2 to 8.
+        together: ``training.together``.
+
+    Returns:
+        Its size when all tasks have succeeded, with addresses as long as they may be.
+    """
+    weights = np.random.default_rng(0).dirichlet(np.ones(objectives), size=policies).tolist()
+    groups = grouped([{"weights": vector} for vector in weights], together)
+    return workflow_size(pipeline, {"config": _ADDRESS}, _answers(groups))
+
+
+def check_build_size(config: PortfolioConfig) -> None:
+    """Refuse a build whose workflow Kubeflow Pipelines could not keep.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        ConfigError: too many training tasks.
+    """
+    policies, together = most_policies(config), config.training.together
+    size = group_size(policies, together)
+    written_out = min(policies, _ENOUGH_TASKS * size)
+    estimate = build_size(read_pipeline(_LARGER_PIPELINE), written_out, objectives=len(config.rewards), together=size)
+    if estimate.object <= LIMIT_BYTES:
+        return
+    tasks = -(-policies // size)
+    raise ConfigError(
+        f"training.together={together if together else 'unset'}, {policies} policies",
+        rule=f"{tasks} training tasks make a workflow of {estimate.object / 1000:.0f} kB"
+        f"{' and more' if written_out < policies else ''}; the limit is {LIMIT_BYTES / 1000:.0f} kB",
+        remedy=f"raise training.together, or leave it out: then there are at most {MOST_TASKS} tasks",
+    )
+
+
+def _answers(groups: dict[str, list[dict]]) -> Answers:
+    """What the tasks of a build answer: names of entries in the storage, and the weights that they are for."""
+
+    def trained(given: dict) -> dict:
+        weights = [training["weights"] for training in groups[given["group"]]]
+        return {"Output": [{"policy": _name("policy", vector), "weights": vector, "error": ""} for vector in weights]}
+
+    def evaluated(given: dict) -> dict:
+        entries = given["policies"]
+        return {"Output": [{**entry, "evaluation": _name("evaluation", entry["weights"])} for entry in entries]}
+
+    return {
+        "detect-change": lambda given: {"changed": True, "config": _ADDRESS, "snapshot": _ADDRESS},
+        "design-grid": lambda given: {"Output": list(groups)},
+        "train-policies": trained,
+        "evaluate-policies": evaluated,
+    }
+
+
+def _name(kind: str, of: list) -> str:
+    return f"{kind}-{value_digest(of)[:12]}"
+
+
+def size_table(sizes: dict[int, WorkflowSize]) -> str:
+    """A table of sizes.
+
+    Args:
+        sizes: by number of policies.
+
+    Returns:
+        Lines of text.
+    """
+    lines = [f"{'policies':>8} {'nodes':>6} {'pods':>5} {'path':>5} {'status':>8} {'compressed':>10} {'object':>7}"]
+    for policies, size in sizes.items():
+        kilobytes = f"{size.status / 1000:8.0f} {size.compressed / 1000:10.0f} {size.object / 1000:7.0f}"
+        lines.append(f"{policies:>8} {size.nodes:6} {size.pods:5} {size.longest_path:5} {kilobytes}")
+    return "\n".join(lines)
