@@ -98,9 +98,11 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
     """Check a configuration, its files and its rewards; --json prints what the pipeline takes as its input `config`."""
     from palm.config_file import load_config
     from palm.stages.inputs import check_inputs
+    from pipelines.build_size import check_build_size
 
     loaded = load_config(config)
     inputs = check_inputs(loaded)
+    check_build_size(loaded)
     if as_json:
         typer.echo(loaded.to_json())
         return

@@ -46,6 +46,9 @@ def compile(
     pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
     output: Annotated[Path | None, typer.Option(help="YAML file to write; unset: PIPELINE.yaml here.")] = None,
     manifest: Annotated[bool, typer.Option("--manifest", help="Write objects for `kubectl apply` instead.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Refuse if the build of this configuration would not fit into a workflow.")
+    ] = None,
     parallel: Parallel = 4,
     retries: Retries = 3,
     hours: Hours = 24,
@@ -55,8 +58,15 @@ def compile(
     ca_config_map: CaConfigMap = None,
 ) -> None:
     """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
+    from palm.config_file import load_config
+    from palm.stages.design_request import check_design
+    from pipelines.build_size import check_build_size
     from pipelines.compile import compile_manifest, compile_pipeline
 
+    if config is not None:
+        loaded = load_config(config)
+        check_design(loaded)
+        check_build_size(loaded)
     destination = output or Path(f"{pipeline.value}.yaml")
     make = compile_manifest if manifest else compile_pipeline
     make(pipeline.value, destination, settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map))

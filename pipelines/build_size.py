@@ -60,8 +60,8 @@ def check_build_size(config: PortfolioConfig) -> None:
     tasks = -(-policies // size)
     raise ConfigError(
         f"training.together={together if together else 'unset'}, {policies} policies",
-        rule=f"{tasks} training tasks make a workflow of {estimate.object / 1000:.0f} kB"
-        f"{' and more' if written_out < policies else ''}; the limit is {LIMIT_BYTES / 1000:.0f} kB",
+        rule=f"{tasks} training tasks make a workflow of {'over ' if written_out < policies else ''}"
+        f"{estimate.object / 1000:.0f} kB; the limit is {LIMIT_BYTES / 1000:.0f} kB",
         remedy=f"raise training.together, or leave it out: then there are at most {MOST_TASKS} tasks",
     )
 

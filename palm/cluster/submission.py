@@ -16,6 +16,7 @@ from palm.config import PortfolioConfig
 from palm.errors import ClusterError
 from palm.stages.design_request import check_design
 from palm.stages.inputs import check_data
+from pipelines.build_size import check_build_size
 from pipelines.settings import CompileSettings
 
 _LOST_ANSWERS = 5
@@ -49,10 +50,12 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
 
     Raises:
         ClusterError: results would go to this machine, or what rewards need is not installed here.
+        ConfigError: Kubeflow Pipelines could not keep a build of so many tasks.
         PalmError: the design or an input is unusable.
     """
     check_places(config)
     check_design(config)
+    check_build_size(config)
     if not try_inputs:
         return
     if importlib.util.find_spec("torch") is None:
