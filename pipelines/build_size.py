@@ -62,7 +62,9 @@ def check_build_size(config: PortfolioConfig) -> None:
         f"training.together={together if together else 'unset'}, {policies} policies",
         rule=f"{tasks} training tasks make a workflow of {'over ' if written_out < policies else ''}"
         f"{estimate.object / 1000:.0f} kB; the limit is {LIMIT_BYTES / 1000:.0f} kB",
-        remedy=f"raise training.together, or leave it out: then there are at most {MOST_TASKS} tasks",
+        remedy=f"raise training.together, or leave it out: then there are at most {MOST_TASKS} tasks"
+        if size < group_size(policies, None)
+        else "raise training.together, or train fewer policies",
     )
 
 
@@ -79,7 +81,7 @@ def _answers(groups: dict[str, list[dict]]) -> Answers:
 
     return {
         "detect-change": lambda given: {"changed": True, "config": _ADDRESS, "snapshot": _ADDRESS},
-        "design-grid": lambda given: {"Output": list(groups)},
+        "design-grid": lambda given: {"Output": [{"group": name, "config": _ADDRESS} for name in groups]},
         "train-policies": trained,
         "evaluate-policies": evaluated,
     }

@@ -179,7 +179,7 @@ class _Run:
         attempt = f"{path}(0)"
         self._once(path, "Retry", template, parent, inputs, outputs, children=[attempt])
         self._once(attempt, kind, template, parent, inputs, outputs)
-        if parent:
+        if parent:  # Argo hangs a task on those that it waits for; here all hang on their group.
             self.nodes[node_id(self.workflow, parent)]["children"].append(node_id(self.workflow, path))
         return attempt
 

@@ -17,7 +17,7 @@ from palm.workers import run_step
 
 def run(
     config: str, base_model: str, rollouts: str, plan: dsl.Dataset, metrics: dsl.Metrics, snapshot: str
-) -> list[str]:
+) -> list[dict]:
     """Design the grid of preference weights, certify its coverage, and plan how each policy is obtained.
 
     The champion's policies are measured under the present rewards: a policy is reused, fine-tuned from an earlier one,
@@ -34,7 +34,7 @@ def run(
     Returns:
         plan: Folder with the design and its certificate, the plan, and the evaluations of the champion's policies.
         metrics: What the Kubeflow UI shows: how many policies are kept, fine-tuned and trained from the base model.
-        Output: Names of the groups of policies, one a training task.
+        Output: The groups of policies, one a training task: each group's name, and the configuration that was given.
     """
     resolved, made_from = resolve_config(config), read_snapshot(snapshot)
     with fetched(resolved.storage.root, base_model, rollouts) as (base, sampled), TemporaryDirectory() as scratch:
@@ -69,4 +69,4 @@ def run(
     work = Work(base_model, rollouts, grouped(planned["trainings"], resolved.training.together))
     write_work(Path(plan.path), work)
     write_metrics(metrics, **{name: planned[name] for name in ("kept", "continued", "anew")})
-    return list(work.groups)
+    return [{"group": name, "config": config} for name in work.groups]

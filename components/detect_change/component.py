@@ -2,18 +2,18 @@
 
 from typing import NamedTuple
 
-from kfp import dsl
+from kfp.dsl import Markdown, Output, component
 
 from components import IMAGE
 from components.authoring import documented_by
 from components.detect_change.task import run
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@component(base_image=IMAGE, install_kfp_package=False)
 @documented_by(run)
-def detect_change(
-    config: str, changes: dsl.Output[dsl.Markdown], storage_root: str = "", tracking_uri: str = ""
-) -> NamedTuple("Change", changed=bool, config=str, snapshot=str):
+def detect_change(config: str, changes: Output[Markdown], storage_root: str = "", tracking_uri: str = "") -> NamedTuple(
+    "Change", changed=bool, config=str, snapshot=str
+):
     from components.detect_change.task import run
 
     return run(config, changes, storage_root, tracking_uri)

@@ -1,19 +1,19 @@
 """Component: what became of a build, recorded even when it failed."""
 
-from kfp import dsl
+from kfp.dsl import HTML, Markdown, Output, component
 
 from components import IMAGE
 from components.authoring import documented_by
 from components.record_outcome.task import run
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@component(base_image=IMAGE, install_kfp_package=False)
 @documented_by(run)
 def record_outcome(
     config: str,
     only_if_changed: bool,
-    outcome: dsl.Output[dsl.Markdown],
-    page: dsl.Output[dsl.HTML],
+    outcome: Output[Markdown],
+    page: Output[HTML],
     storage_root: str = "",
     tracking_uri: str = "",
 ):

@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from kfp import dsl
+from kfp.dsl import component
 
 from components import IMAGE
 from components.authoring import documented_by
 from components.sample_reference.task import run
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@component(base_image=IMAGE, install_kfp_package=False)
 @documented_by(run)
 def sample_reference(config: str, snapshot: str = "") -> NamedTuple("Reference", base_model=str, rollouts=str):
     from components.sample_reference.task import run

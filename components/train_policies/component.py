@@ -1,20 +1,20 @@
 """Component: the policies of a group, one for each vector of preference weights."""
 
-from kfp import dsl
+from kfp.dsl import Dataset, Input, Markdown, Metrics, Output, component
 
 from components import IMAGE
 from components.authoring import documented_by
 from components.train_policies.task import run
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@component(base_image=IMAGE, install_kfp_package=False)
 @documented_by(run)
 def train_policies(
     config: str,
-    plan: dsl.Input[dsl.Dataset],
+    plan: Input[Dataset],
     group: str,
-    table: dsl.Output[dsl.Markdown],
-    metrics: dsl.Output[dsl.Metrics],
+    table: Output[Markdown],
+    metrics: Output[Metrics],
 ) -> list:
     from components.train_policies.task import run
 

@@ -4,7 +4,7 @@ from typing import Callable
 
 from kfp import dsl
 
-from pipelines.build import make_build
+from pipelines.build import add_build
 from pipelines.run import make_run
 from pipelines.settings import CompileSettings
 
@@ -18,11 +18,10 @@ def make_build_portfolio(settings: CompileSettings) -> Callable:
     Returns:
         The pipeline.
     """
-    build = make_build(settings)
 
     def work(found: dsl.PipelineTask, resources: dict) -> None:
         given = {key: found.outputs[key] for key in ("config", "snapshot")}
-        build(**given, **resources).set_display_name("Build")
+        add_build(settings, **given, resources=resources)
 
     description = "Trains, certifies, registers and promotes a portfolio."
     return make_run("build-portfolio", description, settings, work, only_if_changed=False)

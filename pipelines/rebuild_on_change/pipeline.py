@@ -4,7 +4,7 @@ from typing import Callable
 
 from kfp import dsl
 
-from pipelines.build import make_build
+from pipelines.build import add_build
 from pipelines.run import make_run
 from pipelines.settings import CompileSettings
 
@@ -18,7 +18,6 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
     Returns:
         The pipeline.
     """
-    build = make_build(settings)
 
     # A pipeline of its own: a condition on an output of a task with several outputs is always false in local runs,
     # while a condition on an input is not.
@@ -37,18 +36,17 @@ def make_rebuild_on_change(settings: CompileSettings) -> Callable:
         secret: str,
     ):
         with dsl.If(changed == True, name="changed"):  # noqa: E712  KFP compiles the comparison.
-            build(
-                config=config,
-                snapshot=snapshot,
-                accelerator=accelerator,
-                accelerator_count=accelerator_count,
-                training_accelerator_count=training_accelerator_count,
-                cpu=cpu,
-                memory=memory,
-                node_selector=node_selector,
-                tolerations=tolerations,
-                secret=secret,
-            ).set_display_name("Build")
+            resources = {
+                "accelerator": accelerator,
+                "accelerator_count": accelerator_count,
+                "training_accelerator_count": training_accelerator_count,
+                "cpu": cpu,
+                "memory": memory,
+                "node_selector": node_selector,
+                "tolerations": tolerations,
+                "secret": secret,
+            }
+            add_build(settings, config=config, snapshot=snapshot, resources=resources)
 
     def work(found: dsl.PipelineTask, resources: dict) -> None:
         given = {key: found.outputs[key] for key in ("changed", "config", "snapshot")}
