@@ -36,7 +36,8 @@ def add_build(settings: CompileSettings, *, config, snapshot, resources: dict) -
         rollouts=reference.outputs["rollouts"],
     )
     on_gpu(designed, "Design grid", settings, **resources)
-    plan = designed.outputs["plan"]
+    # From here on steps take what they need from this one, or the graph would have a line from detect_change to each.
+    plan, config, snapshot = (designed.outputs[key] for key in ("plan", "config", "snapshot"))
     # In local runs a loop hands its own item to every task in it that takes the output parameter of an earlier task;
     # artifacts and the pipeline's inputs are handed in as they are. So the item says where the configuration is.
     with dsl.ParallelFor(items=designed.outputs["Output"], parallelism=settings.parallel, name="Policies") as item:

@@ -79,9 +79,10 @@ def _answers(groups: dict[str, list[dict]]) -> Answers:
         entries = given["policies"]
         return {"Output": [{**entry, "evaluation": _name("evaluation", entry["weights"])} for entry in entries]}
 
+    places = {"config": _ADDRESS, "snapshot": _ADDRESS}
     return {
-        "detect-change": lambda given: {"changed": True, "config": _ADDRESS, "snapshot": _ADDRESS},
-        "design-grid": lambda given: {"Output": [{"group": name, "config": _ADDRESS} for name in groups]},
+        "detect-change": lambda given: {**places, "changed": True},
+        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": _ADDRESS} for name in groups]},
         "train-policies": trained,
         "evaluate-policies": evaluated,
     }

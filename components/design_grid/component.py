@@ -1,5 +1,7 @@
 """Component: the preference weights to train, and how each policy is obtained."""
 
+from typing import NamedTuple
+
 from kfp.dsl import Dataset, Metrics, Output, component
 
 from components import IMAGE
@@ -10,13 +12,8 @@ from components.design_grid.task import run
 @component(base_image=IMAGE, install_kfp_package=False)
 @documented_by(run)
 def design_grid(
-    config: str,
-    base_model: str,
-    rollouts: str,
-    plan: Output[Dataset],
-    metrics: Output[Metrics],
-    snapshot: str = "",
-) -> list:
+    config: str, base_model: str, rollouts: str, plan: Output[Dataset], metrics: Output[Metrics], snapshot: str = ""
+) -> NamedTuple("Designed", Output=list, config=str, snapshot=str):
     from components.design_grid.task import run
 
     return run(config, base_model, rollouts, plan, metrics, snapshot)

@@ -17,7 +17,7 @@ from palm.workers import run_step
 
 def run(
     config: str, base_model: str, rollouts: str, plan: dsl.Dataset, metrics: dsl.Metrics, snapshot: str
-) -> list[dict]:
+) -> tuple[list[dict], str, str]:
     """Design the grid of preference weights, certify its coverage, and plan how each policy is obtained.
 
     The champion's policies are measured under the present rewards: a policy is reused, fine-tuned from an earlier one,
@@ -35,6 +35,8 @@ def run(
         plan: Folder with the design and its certificate, the plan, and the evaluations of the champion's policies.
         metrics: What the Kubeflow UI shows: how many policies are kept, fine-tuned and trained from the base model.
         Output: The groups of policies, one a training task: each group's name, and the configuration that was given.
+        config: The configuration that was given: in the graph, steps after this one hang on it alone.
+        snapshot: The snapshot that was given.
     """
     resolved, made_from = resolve_config(config), read_snapshot(snapshot)
     with fetched(resolved.storage.root, base_model, rollouts) as (base, sampled), TemporaryDirectory() as scratch:
@@ -69,4 +71,4 @@ def run(
     work = Work(base_model, rollouts, grouped(planned["trainings"], resolved.training.together))
     write_work(Path(plan.path), work)
     write_metrics(metrics, **{name: planned[name] for name in ("kept", "continued", "anew")})
-    return [{"group": name, "config": config} for name in work.groups]
+    return [{"group": name, "config": config} for name in work.groups], config, snapshot

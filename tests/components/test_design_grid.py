@@ -12,7 +12,7 @@ from palm.stages.design_grid import FILE as DESIGN
 from palm.stages.training_groups import read_work
 from palm.storage.files import read_json
 
-Designed = NamedTuple("Designed", plan=dsl.Dataset, metrics=dsl.Metrics, groups=list)
+Designed = NamedTuple("Designed", plan=dsl.Dataset, metrics=dsl.Metrics, groups=list, config=str)
 
 
 def designed(build, config: str, folder) -> tuple[Path, dict, list[str]]:
@@ -21,10 +21,11 @@ def designed(build, config: str, folder) -> tuple[Path, dict, list[str]]:
     @dsl.pipeline
     def alone() -> Designed:
         task = design_grid(config=config, **build.reference)
-        return Designed(task.outputs["plan"], task.outputs["metrics"], task.outputs["Output"])
+        return Designed(task.outputs["plan"], task.outputs["metrics"], task.outputs["Output"], task.outputs["config"])
 
     made = run_locally(alone, folder)
-    return Path(made["plan"].path), made["metrics"].metadata, made["groups"]
+    assert {made["config"], *(entry["config"] for entry in made["groups"])} == {config}
+    return Path(made["plan"].path), made["metrics"].metadata, [entry["group"] for entry in made["groups"]]
 
 
 def test_keeps_what_the_champion_has_and_measures_it_for_the_gate(build, tmp_path):
