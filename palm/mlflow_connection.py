@@ -9,6 +9,7 @@ from pathlib import Path
 
 from palm.config import Registry
 from palm.errors import RegistryError
+from palm.mlflow_environment import own_environment
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def connected(registry: Registry) -> Iterator:
         if uri.startswith("sqlite:///"):
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(uri)
-        yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        with own_environment(uri):
+            yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = without_credentials(" ".join(str(error).split()))[:300]
         raise RegistryError(

@@ -91,7 +91,7 @@ def _means(entries: dict, names: list[str]) -> list[str]:
 
 def _portfolio_text(summary: dict, folder: Path) -> str:
     selection, promotion, registration = summary["selection"], summary["promotion"], summary["registration"]
-    names = summary["reward_names"]
+    names, plugin = summary["reward_names"], summary["kfp_mlflow_run"]
     weights = {record["policy"]: record["weights"] for record in summary["policies"]}
     worst = ", ".join(f"{name} {weight:.3f}" for name, weight in zip(names, selection["worst_weights"], strict=True))
     interval = selection["interval"]
@@ -123,6 +123,7 @@ def _portfolio_text(summary: dict, folder: Path) -> str:
         f"alias {' and '.join(registration['aliases'])}",
         f"  {'promoted' if promotion['promoted'] else 'not promoted'}: {promotion['reason']}",
         f"[bold]Training[/] {_training_text(summary)}",
+        *([f"[bold]In Kubeflow Pipelines[/] {plugin}"] if plugin else []),
         f"[bold]Report[/] {folder}/report.html",
     ]
     return "\n".join(lines)

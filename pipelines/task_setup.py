@@ -6,6 +6,7 @@ from kfp.dsl.pipeline_channel import PipelineChannel
 from palm import authorities
 from palm.build_record import ATTEMPTS_VARIABLE, BUILD_VARIABLE
 from palm.pod_labels import TASK_LABELS
+from palm.secret_keys import task_variable
 from pipelines.settings import SECRET_KEYS, CompileSettings
 
 _FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
@@ -88,7 +89,7 @@ def _common(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, sec
         task.set_env_variable(ATTEMPTS_VARIABLE, str(settings.retries + 1))
     kubernetes.set_timeout(task, hours * _SECONDS_AN_HOUR)
     kubernetes.use_secret_as_env(
-        task, secret_name=secret, secret_key_to_env={key: key for key in SECRET_KEYS}, optional=True
+        task, secret_name=secret, secret_key_to_env={key: task_variable(key) for key in SECRET_KEYS}, optional=True
     )
     kubernetes.use_field_path_as_env(task, env_name=BUILD_VARIABLE, field_path="metadata.labels['pipeline/runid']")
     if settings.cache_claim:

@@ -3,6 +3,7 @@
 import os
 
 from palm.registry.content import CONTENT
+from palm.registry.kfp_plugin_run import plugin_tags
 
 POLICY = "palm.policy"
 """Tag of a policy's run: the policy's name."""
@@ -42,7 +43,7 @@ def lineage_tags(build_id: str) -> dict[str, str]:
         Key to value.
     """
     run = os.environ.get(_KFP_RUN_VARIABLE)
-    return {MADE_BY: build_id, build_tag(build_id): "true", **({_KFP_RUN: run} if run else {})}
+    return {MADE_BY: build_id, build_tag(build_id): "true", **({_KFP_RUN: run} if run else {}), **plugin_tags()}
 
 
 def find_or_create_run(client, experiment: str, name: str, tags: dict[str, str], more: dict[str, str]) -> str:

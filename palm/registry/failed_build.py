@@ -3,6 +3,7 @@
 from palm.config import PortfolioConfig
 from palm.mlflow_connection import connected
 from palm.registry.build_runs import MADE_BY, POLICY, build_tag, find_or_create_run, find_runs, lineage_tags
+from palm.registry.kfp_plugin_run import tell_plugin
 from palm.registry.tracking import ensure_experiment
 
 
@@ -20,9 +21,11 @@ def record_failed_build(config: PortfolioConfig, *, build_id: str, note: str) ->
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
     with connected(config.registry) as client:
-        run = _run_of(client, ensure_experiment(client, config.registry), config.name, build_id)
+        experiment = ensure_experiment(client, config.registry)
+        run = _run_of(client, experiment, config.name, build_id)
         client.set_tag(run, MLFLOW_RUN_NOTE, note)
         client.set_terminated(run, status="FAILED")
+    tell_plugin(config.registry, experiment=experiment, run=run, build_id=build_id)
 
 
 def _run_of(client, experiment: str, name: str, build_id: str) -> str:

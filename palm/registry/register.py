@@ -7,6 +7,7 @@ from palm.mlflow_connection import connected
 from palm.registry.at_once import again
 from palm.registry.build_runs import POLICY, build_tag, find_or_create_run, keep_one_of_each, lineage_tags
 from palm.registry.content import CONTENT, content_digest
+from palm.registry.kfp_plugin_run import plugin_note, plugin_tags, tell_plugin
 from palm.registry.run_records import log_build, log_policy
 from palm.registry.tracking import ensure_experiment
 from palm.registry.version import find_version, make_version
@@ -57,7 +58,9 @@ def register(
         again(keep_one_of_each, client, experiment, content, version.run_id)
         again(_leave_build, client, model, version, build_id)
         again(client.set_registered_model_alias, model, CHALLENGER, version.version)
-    return {"model": model, "version": str(version.version), "run_id": version.run_id, "aliases": [CHALLENGER]}
+    number = str(version.version)
+    tell_plugin(config.registry, experiment=experiment, run=version.run_id, build_id=build_id, version=number)
+    return {"model": model, "version": number, "run_id": version.run_id, "aliases": [CHALLENGER]}
 
 
 def finish_build(config: PortfolioConfig, *, run_id: str, files: list[Path]) -> None:
@@ -109,7 +112,13 @@ def _policy_run(client, experiment: str, parent: str, content: str, build_id: st
 
 def _leave_build(client, model: str, version, build_id: str) -> None:
     """Note the build on the version and its run; a run that a failed build has ended goes on."""
+    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
     client.set_model_version_tag(model, version.version, build_tag(build_id), "true")
-    client.set_tag(version.run_id, build_tag(build_id), "true")
+    tags = {build_tag(build_id): "true", **plugin_tags()}
+    if note := plugin_note():
+        tags[MLFLOW_RUN_NOTE] = note
+    for key, value in tags.items():
+        client.set_tag(version.run_id, key, value)
     if client.get_run(version.run_id).info.status not in ("RUNNING", "FINISHED"):
         client.update_run(version.run_id, status="RUNNING")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from palm.build_record import FAILED, RUNNING, SUCCEEDED, page_name, record_owner, task_records
 from palm.config import PortfolioConfig
+from palm.kfp_plugin import plugin_link
 from palm.progress import stage, weights_label
 from palm.registry.failed_build import record_failed_build
 from palm.reporting.outcome_page import write_outcome_page
@@ -32,8 +33,9 @@ def record_outcome(
         ``build``, ``state`` (failed, promoted, refused or unchanged), ``headline``, ``changes``, ``failures`` (of
         tasks: ``step``, ``label``, ``attempt``, ``error``), ``policies`` (``trained``, of these ``continued`` and,
         by a guard, ``marked``; ``reused``, ``failed``, ``not_started``: lists of preference weights),
-        ``device_seconds`` of training and ``device_seconds_saved`` (`palm.stages.training_spent`); the same is the
-        record ``builds/<build_id>/outcome``.
+        ``device_seconds`` of training and ``device_seconds_saved`` (`palm.stages.training_spent`),
+        ``kfp_mlflow_run`` (page of the run of Kubeflow Pipelines' MLflow plugin, or None); the same is the record
+        ``builds/<build_id>/outcome``.
 
     Raises:
         StorageError: the records cannot be read or written.
@@ -43,7 +45,10 @@ def record_outcome(
         # A build none of whose tasks has started has not said yet whose it is.
         record_owner(config)
         records = task_records(config.storage.root, build_id)
-        outcome = describe_outcome(config.name, build_id, records, only_if_changed=only_if_changed)
+        outcome = {
+            **describe_outcome(config.name, build_id, records, only_if_changed=only_if_changed),
+            "kfp_mlflow_run": plugin_link(),
+        }
         text = outcome_markdown(outcome)
         write_text(destination, text)
         kept = Records(config.storage.root)
@@ -65,7 +70,7 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
         only_if_changed: whether the pipeline builds only if an input has changed.
 
     Returns:
-        As `record_outcome`.
+        As `record_outcome`, without ``kfp_mlflow_run``.
     """
     done = {record["step"]: record["result"] for record in records if record["state"] == SUCCEEDED}
     failures = [_failure(record) for record in records if record["state"] in (FAILED, RUNNING)]
@@ -122,7 +127,7 @@ def outcome_markdown(outcome: dict) -> str:
     """Write an outcome for people.
 
     Args:
-        outcome: as `describe_outcome` gives it.
+        outcome: as `record_outcome` gives it.
 
     Returns:
         Markdown.
@@ -153,6 +158,8 @@ def outcome_markdown(outcome: dict) -> str:
     if outcome["state"] == "failed":
         parts.append("What is finished is kept in the storage: the next run reuses it and does only the rest.")
     parts.append(f"Build `{outcome['build']}`.")
+    if outcome.get("kfp_mlflow_run"):
+        parts.append(f"[The run of Kubeflow Pipelines' MLflow plugin]({outcome['kfp_mlflow_run']})")
     return "\n\n".join(parts) + "\n"
 
 

@@ -9,6 +9,7 @@ from palm import __version__
 from palm.build_record import page_name
 from palm.config import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
+from palm.kfp_plugin import plugin_link
 from palm.progress import stage
 from palm.registry.register import CHALLENGER, CHAMPION, finish_build
 from palm.reporting.page import write_report
@@ -89,6 +90,7 @@ def report(
             "promotion": promotion,
             "samples": _samples(config, rollouts, [*evaluations, *earlier_evaluations(plan)], chosen["portfolio"]),
             "config_yaml": config.to_yaml(),
+            "kfp_mlflow_run": plugin_link(),
         }
         write_json(summary, build)
         write_report(build, page)

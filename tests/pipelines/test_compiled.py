@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import kfp_mlflow_plugin
 import pytest
 import yaml
 from custom_resources import CustomResource
@@ -133,7 +134,9 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
     for part, (container, kubernetes) in executors(compiled, name).items():
         (secret,) = kubernetes["secretAsEnv"]
         assert secret["secretNameParameter"]["componentInputParameter"].removeprefix("pipelinechannel--") == "secret"
-        assert secret["optional"] and [entry["envVar"] for entry in secret["keyToEnv"]] == list(SECRET_KEYS)
+        assert secret["optional"] and [entry["secretKey"] for entry in secret["keyToEnv"]] == list(SECRET_KEYS)
+        # Kubeflow Pipelines' MLflow plugin sets these, for a server of its own.
+        assert not {entry["envVar"] for entry in secret["keyToEnv"]} & set(kfp_mlflow_plugin.CREDENTIALS)
         assert kubernetes["fieldPathAsEnv"] == [
             {"fieldPath": "metadata.labels['pipeline/runid']", "name": "PALM_BUILD_ID"}
         ]

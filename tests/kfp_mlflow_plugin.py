@@ -1,0 +1,87 @@
+"""What Kubeflow Pipelines 2.17 with its MLflow plugin does before a task starts: runs at a real server, and variables.
+
+After backend/src/apiserver/plugins/mlflow/handler.go (`OnBeforeRunCreation`) and
+backend/src/v2/common/plugins/mlflow/handler.go (`OnTaskStart`, `RetrieveUserContainerEnvVars`).
+"""
+
+import json
+import time
+
+import requests
+
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+KFP_RUN = "0c5a6f6e-3f34-4b9e-8f5b-6f0a3c2f1d11"
+
+
+class KfpPlugin:
+    """The plugin in one pipeline run, at the task register-portfolio.
+
+    Args:
+        server: address of its MLflow.
+        login: ``kubernetes`` (the default of an installation), ``basic-auth`` or ``none``.
+        user: name and password at the server; tasks are given them with `basic-auth` alone.
+        experiment: where its runs go.
+    """
+
+    def __init__(self, server: str, *, login: str, user: tuple[str, str] | None = None, experiment="KFP-Default"):
+        self.server, self._login, self._user = server, login, user
+        self.experiment = self._experiment(experiment)
+        self.root = self._create_run("nightly", {"kfp.pipeline_run_id": KFP_RUN})
+        self.task = self._create_run("register-portfolio", {"mlflow.parentRunId": self.root})
+
+    def variables(self) -> dict[str, str]:
+        """The environment of the task, as far as it is the plugin's."""
+        workspaces = self._login == "kubernetes"
+        told = {
+            "endpoint": self.server,
+            **({"workspacesEnabled": True, "workspace": "team"} if workspaces else {}),
+            "parentRunId": self.root,
+            "experimentId": self.experiment,
+            "authType": self._login,
+            "timeout": "30s",
+            "injectUserEnvVars": True,
+        }
+        given = {
+            "KFP_MLFLOW_CONFIG": json.dumps(told),
+            "MLFLOW_RUN_ID": self.task,
+            "MLFLOW_TRACKING_URI": self.server,
+            "MLFLOW_EXPERIMENT_ID": self.experiment,
+        }
+        if workspaces:
+            given |= {"MLFLOW_WORKSPACE": "team", "MLFLOW_TRACKING_AUTH": "kubernetes-namespaced"}
+        if self._login == "basic-auth":
+            given |= dict(zip(CREDENTIALS, self._user, strict=False))
+        return given
+
+    def runs(self) -> dict[str, dict]:
+        """All runs of the server that it may see: id to MLflow's JSON."""
+        found = self.ask("post", "runs/search", experiment_ids=[self.experiment], max_results=100)
+        return {run["info"]["run_id"]: run for run in found.get("runs", [])}
+
+    def tags(self) -> dict[str, str]:
+        """Of its run of the pipeline."""
+        return {tag["key"]: tag["value"] for tag in self.runs()[self.root]["data"]["tags"]}
+
+    def ask(self, method: str, path: str, **body) -> dict:
+        """One request; its answer."""
+        answer = requests.request(
+            method, f"{self.server}/api/2.0/mlflow/{path}", json=body, auth=self._user, timeout=30
+        )
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def _experiment(self, name: str) -> str:
+        found = self.ask("post", "experiments/search", filter=f"name = '{name}'", max_results=1)
+        known = [entry["experiment_id"] for entry in found.get("experiments", [])]
+        return known[0] if known else self.ask("post", "experiments/create", name=name)["experiment_id"]
+
+    def _create_run(self, name: str, tags: dict[str, str]) -> str:
+        made = self.ask(
+            "post",
+            "runs/create",
+            experiment_id=self.experiment,
+            run_name=name,
+            start_time=int(time.time() * 1000),
+            tags=[{"key": key, "value": value} for key, value in tags.items()],
+        )
+        return made["run"]["info"]["run_id"]
