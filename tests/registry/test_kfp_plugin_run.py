@@ -1,6 +1,8 @@
 """Tasks of a run that Kubeflow Pipelines' MLflow plugin follows: nothing mixes, and each run names the other."""
 
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
 import pytest
@@ -9,6 +11,7 @@ from mlflow_server import USER, MlflowServer
 from registry.conftest import register_small, write_small_portfolio
 
 from palm.build_record import BUILD_VARIABLE
+from palm.config import Registry
 from palm.config_file import load_config
 from palm.errors import RegistryError
 from palm.mlflow_connection import connected
@@ -93,13 +96,30 @@ def test_the_plugins_environment_is_back_afterwards(config, plugin_server, turne
     assert (plugin.variables() | mine).items() <= os.environ.items()
 
 
-def test_credentials_of_one_server_never_reach_the_other(server_workspace, plugin_server, turned_on):
-    config = load_config(server_workspace / "portfolio.yaml")
-    plugin = plugin_at(plugin_server)
-    # The plugin's log-in would open PALM's server as well, were it tried there.
-    turned_on(plugin)
-    with pytest.raises(RegistryError, match="not authenticated"), connected(config.registry) as client:
+class _Listening(BaseHTTPRequestHandler):
+    """Answers nobody, and keeps what it was sent."""
+
+    def do_POST(self):
+        self.server.heard.append(dict(self.headers))
+        self.send_error(401)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("login", ["basic-auth", "kubernetes"])
+def test_palms_server_is_sent_nothing_that_opens_the_plugins(config, plugin_server, turned_on, login):
+    turned_on(plugin_at(plugin_server, login))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Listening)
+    server.heard = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    registry = Registry(tracking_uri=f"http://127.0.0.1:{server.server_port}", experiment="small", model="small")
+    with pytest.raises(RegistryError, match="401"), connected(registry) as client:
         client.search_experiments(max_results=1)
+    server.shutdown()
+    assert server.heard
+    for headers in server.heard:
+        assert not {"authorization", "x-mlflow-workspace"} & {name.lower() for name in headers}
 
 
 def test_each_run_names_the_other_and_the_version(server_workspace, mlflow_server, plugin_server, turned_on):

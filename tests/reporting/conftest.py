@@ -242,6 +242,7 @@ def make_build(dimension=3, count=12, size=4, *, names=NAMES, metric_names=("cor
         "earlier": 4,
         "from_version": "3",
         "samples": _samples(selection["portfolio"], names, generator),
+        "kfp_mlflow_run": None,
         "config_yaml": f"rewards: [{', '.join(names)}]\nportfolio: {{size: {size}}}\n",
     }
 

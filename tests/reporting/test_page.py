@@ -133,6 +133,12 @@ def test_what_could_not_be_measured_is_a_dash(build):
     assert Page(render_report(build)).text.count("–") == Page(render_report(before)).text.count("–") + 3
 
 
+def test_the_run_of_the_mlflow_plugin_can_be_followed(build):
+    link = "http://mlflow.example:5000/#/experiments/3/runs/abc"
+    assert f'<a href="{link}">' in render_report(build | {"kfp_mlflow_run": link})
+    assert "plugin" not in render_report(build)
+
+
 def test_uncovered_designs_say_what_they_miss(build):
     coverage = {
         "method": "exact",
