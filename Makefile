@@ -6,17 +6,30 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV)/.installed-bench
-TORCH := $(shell grep '^torch==' constraints.txt)
+TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
+# Which build of torch, as pip's own first choice on Linux is gigabytes of CUDA everywhere: cpu, cuda, or auto: what is
+# installed, else CUDA where an NVIDIA driver is.
+TORCH ?= auto
+TORCH_INSTALLED := $(patsubst $(VENV)/.torch-%,%,$(wildcard $(VENV)/.torch-*))
+TORCH_FOUND = $(shell test -e /proc/driver/nvidia/version || nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
+TORCH_BUILD := $(if $(filter auto,$(TORCH)),$(or $(TORCH_INSTALLED),$(TORCH_FOUND)),$(filter cpu cuda,$(TORCH)))
+$(if $(TORCH_BUILD),,$(error TORCH=$(TORCH): must be auto, cpu or cuda))
+IMAGES := components/images
 
 .PHONY: install demo test test-faults test-containers lint compile docs bench clean
 
 install: $(INSTALLED)
 
-# torch first and alone: a machine that offers a CPU build gets that one, and nothing later pulls in another.
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(PIP) $(TORCH)
+# torch first and alone: nothing later pulls in another build.
+$(INSTALLED): pyproject.toml constraints.txt $(VENV)/.torch-$(TORCH_BUILD)
 	@$(PIP) --editable '.[train,cluster]'
+	@echo "torch $$($(BIN)/python $(IMAGES)/torch_build.py $(TORCH_BUILD))"
+	@touch $@
+
+$(VENV)/.torch-$(TORCH_BUILD): constraints.txt $(IMAGES)/torch_wheel.sh | $(BIN)/python
+	@echo "installing into $(VENV), torch for $(TORCH_BUILD) (a few minutes the first time)"
+	@arguments=$$($(IMAGES)/torch_wheel.sh $(BIN)/python $(TORCH_VERSION) $(TORCH_BUILD)) && $(PIP) --no-deps $$arguments
+	@rm -f $(VENV)/.torch-*
 	@touch $@
 
 $(BIN)/python:
@@ -65,6 +78,7 @@ lint: $(INSTALLED_DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/python $(IMAGES)/check_pins.py constraints.txt $(VENV)/.pins
 
 bench: $(INSTALLED_BENCH)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/geometry.py

@@ -4,10 +4,6 @@
 export SOURCE_DATE_EPOCH ?= 1767225600
 # An image with python3.11, NAME@sha256:DIGEST; empty: the one that `make base-image` makes.
 BASE_IMAGE ?=
-# cpu: the gpu image gets the torch of the cpu image, which is smaller and finds no GPU.
-GPU_TORCH ?= cuda
-
-IMAGES := components/images
 WHEELS := build/wheelhouse
 BASE := build/base/bookworm.tar
 OWN_BASE := localhost/palm-base:bookworm
@@ -15,9 +11,10 @@ SOURCES = $(shell find palm components pipelines examples -name '*.py' -o -name 
 
 .PHONY: wheelhouse base-image images docker-daemon
 
-wheelhouse: $(WHEELS)/third-party $(WHEELS)/palm $(if $(filter cuda,$(GPU_TORCH)),$(WHEELS)/torch-cuda)
+wheelhouse: $(WHEELS)/third-party $(WHEELS)/palm $(if $(filter cuda,$(TORCH_BUILD)),$(WHEELS)/torch-cuda)
 
-$(WHEELS)/third-party $(WHEELS)/torch-cuda: pyproject.toml constraints.txt $(IMAGES)/wheelhouse.sh | $(BIN)/python
+$(WHEELS)/third-party $(WHEELS)/torch-cuda: pyproject.toml constraints.txt $(IMAGES)/wheelhouse.sh \
+    $(IMAGES)/torch_wheel.sh | $(BIN)/python
 	@echo "collecting $@ (a minute or two the first time)"
 	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(@F) $(WHEELS)
 
@@ -32,7 +29,7 @@ base-image: docker-daemon $(BASE)
 	@$(IMAGES)/import.sh $(BASE) $(OWN_BASE)
 
 images: docker-daemon wheelhouse $(if $(BASE_IMAGE),,base-image)
-	@$(IMAGES)/build.sh $(WHEELS) $(or $(BASE_IMAGE),$(OWN_BASE)) $(GPU_TORCH)
+	@$(IMAGES)/build.sh $(WHEELS) $(or $(BASE_IMAGE),$(OWN_BASE)) $(TORCH) $(TORCH_BUILD)
 
 docker-daemon:
 	@docker version >/dev/null 2>&1 || { echo "error: no Docker daemon answers; apt-get install docker.io," \

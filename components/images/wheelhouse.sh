@@ -2,8 +2,7 @@
 # Collects one part of the wheelhouse, whole or not at all, at the versions of constraints.txt.
 # usage: wheelhouse.sh PYTHON (palm | third-party | torch-cuda) FOLDER
 #   palm         FOLDER/palm: this project
-#   third-party  FOLDER/installer: pip; FOLDER/third-party: all that palm needs; FOLDER/torch-cpu: torch as pip finds
-#                it first, a CPU build where one of its indexes or folders has one
+#   third-party  FOLDER/installer: pip; FOLDER/third-party: all that palm needs; FOLDER/torch-cpu: a CPU build of torch
 #   torch-cuda   FOLDER/torch-cuda: torch and the CUDA libraries that it brings
 set -eu
 python=$1 part=$2 folder=$3
@@ -26,13 +25,6 @@ replace() {
     mv "$new/$1" "$folder/$1"
 }
 
-# torch and what it alone needs: the only difference between the images.
-separate_torch() {
-    mkdir -p "$2"
-    find "$1" -name 'torch-*.whl' -o -name 'triton-*.whl' -o -name 'nvidia_*.whl' -o -name 'cuda_*.whl' |
-        while read -r wheel; do mv "$wheel" "$2/"; done
-}
-
 case $part in
 palm)
     # What setuptools left there before would get into the wheel again, even after the module is gone.
@@ -42,17 +34,21 @@ palm)
     ;;
 third-party)
     collect "$new/installer" --no-deps pip
-    collect "$new/third-party" "torch==$torch" '.[train,cluster,server]'
-    rm "$new"/third-party/palm-*.whl
-    separate_torch "$new/third-party" "$new/torch-cpu"
+    # Alone, so that PyTorch's index gives torch and nothing else.
+    wheel=$("$(dirname "$0")/torch_wheel.sh" "$python" "$torch" cpu)
+    collect "$new/torch-cpu" --no-deps $wheel
+    collect "$new/third-party" --find-links "$new/torch-cpu" "torch==$torch+cpu" '.[train,cluster,server]'
+    rm "$new"/third-party/palm-*.whl "$new"/third-party/torch-*.whl
     replace installer
     replace third-party
     replace torch-cpu
     ;;
 torch-cuda)
-    # === takes the build without a local version, which is the CUDA one, even where pip also finds a CPU build.
-    collect "$new/all" "torch===$torch"
-    separate_torch "$new/all" "$new/torch-cuda"
+    wheel=$("$(dirname "$0")/torch_wheel.sh" "$python" "$torch" cuda)
+    collect "$new/all" $wheel
+    # torch and what it alone needs: the only difference between the images.
+    mkdir -p "$new/torch-cuda"
+    for name in torch triton 'nvidia_*' 'cuda_*'; do find "$new/all" -name "$name-*.whl" -exec mv {} "$new/torch-cuda" \;; done
     replace torch-cuda
     ;;
 esac

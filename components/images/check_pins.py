@@ -1,0 +1,108 @@
+"""Refuses a pin that the package index has withdrawn ("yanked"): pip installs it, but nobody should.
+
+usage: python check_pins.py CONSTRAINTS STAMP
+
+Asks the index that pip is set up with. Where none answers, it says "not checked" and goes on. STAMP remembers for a day
+that all was well.
+"""
+
+import hashlib
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import Version
+from requests import RequestException, Session
+from requests.adapters import HTTPAdapter
+
+_INDEX = "https://pypi.org/simple"
+"""pip's own default."""
+_SECONDS, _AT_ONCE, _RETRIES, _DAY = 20, 8, 3, 86400
+_JSON = "application/vnd.pypi.simple.v1+json"
+
+
+def main(constraints: Path, stamp: Path) -> str | None:
+    """Check every pin of a file.
+
+    Args:
+        constraints: lines ``name==version``.
+        stamp: file to write once all is well.
+
+    Returns:
+        What is wrong; None if nothing is.
+    """
+    digest = hashlib.sha256(constraints.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest and time.time() - stamp.stat().st_mtime < _DAY:
+        return None
+    lines = constraints.read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    settings = _pip_settings()
+    index = settings.get("index-url", _INDEX).rstrip("/")
+    try:
+        with _session(settings) as session, ThreadPoolExecutor(_AT_ONCE) as pool:
+            asked = pool.map(lambda name: _withdrawn(session, index, name, pins[name]), pins)
+            reasons = dict(zip(pins, asked, strict=True))
+    except (RequestException, ValueError) as error:
+        print(f"pins: not checked for withdrawn versions ({error})")
+        return None
+    if wrong := [f"{name}=={pins[name]} ({reason})" for name, reason in reasons.items() if reason is not None]:
+        return f"error: {constraints}: withdrawn from the index: {', '.join(wrong)}; pin another version"
+    stamp.write_text(digest)
+    return None
+
+
+def _session(settings: dict[str, str]) -> Session:
+    session = Session()
+    session.headers["Accept"] = _JSON
+    session.verify = settings.get("cert", True)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=_RETRIES))
+    return session
+
+
+def _withdrawn(session: Session, index: str, name: str, version: str) -> str | None:
+    """Why a version was withdrawn; None if it was not."""
+    answer = session.get(f"{index}/{canonicalize_name(name)}/", timeout=_SECONDS)
+    if answer.status_code == 404:
+        # Of another index, or a folder of wheels.
+        return None
+    answer.raise_for_status()
+    for file in answer.json()["files"]:
+        if file.get("yanked") and Version(version) in _versions(file["filename"]):
+            return str(file["yanked"])
+    return None
+
+
+def _versions(filename: str) -> Iterator[Version]:
+    for parse in (parse_wheel_filename, parse_sdist_filename):
+        try:
+            yield parse(filename)[1]
+        except (InvalidWheelFilename, InvalidSdistFilename):
+            continue
+
+
+def _pip_settings() -> dict[str, str]:
+    """pip's settings that concern all commands, whether from a file or from the environment; the latter count more."""
+    told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    settings = {}
+    for line in sorted(told.stdout.splitlines(), key=lambda line: line.startswith(":env:")):
+        key, _, value = line.partition("=")
+        section, _, name = key.rpartition(".")
+        if section in ("global", ":env:"):
+            settings[name] = shlex.split(value)[0]
+    return settings
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
