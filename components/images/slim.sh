@@ -6,13 +6,12 @@ cd "$1/lib/python3.11/site-packages"
 
 find . -type d -name tests -prune -exec rm -rf {} +
 find . -type f \( -name '*.h' -o -name '*.hpp' -o -name '*.cuh' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' \
-    -o -name '*.pxi' -o -name '*.a' -o -name '*.cmake' -o -name '*.map' \) -delete
+    -o -name '*.pxi' -o -name '*.c' -o -name '*.cpp' -o -name '*.a' -o -name '*.cmake' -o -name '*.map' \) -delete
 # Tensors go from process to process by one program of torch's; the others are its tests and a compiler.
 rm -rf torch/test torch/share
 [ ! -d torch/bin ] || find torch/bin -type f ! -name torch_shm_manager -delete
-# Arrow's server and query language, which nothing else of it loads.
-rm -f pyarrow/libarrow_flight.* pyarrow/libarrow_python_flight.* pyarrow/_flight.* pyarrow/flight.py \
-    pyarrow/libarrow_substrait.* pyarrow/_substrait.* pyarrow/substrait.py
+# Arrow's server, which nothing else of it loads.
+rm -f pyarrow/libarrow_flight.* pyarrow/libarrow_python_flight.* pyarrow/_flight.* pyarrow/flight.py
 # Descriptions of every service of AWS; palm talks to S3, the rest is for logging in.
 [ ! -d botocore/data ] || find botocore/data -mindepth 1 -maxdepth 1 -type d \
     ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} +

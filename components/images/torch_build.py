@@ -20,7 +20,9 @@ def main() -> str | None:
     if wanted not in (None, built):
         return f"error: torch {torch.__version__}: is a {built} build, wanted is {wanted}; set TORCH={built}"
     if wanted == "cpu" and brought:
-        return f"error: torch {torch.__version__}: beside it are CUDA libraries ({', '.join(brought)}); `make clean` first"
+        return (
+            f"error: torch {torch.__version__}: beside it are CUDA libraries ({', '.join(brought)}); `make clean` first"
+        )
     megabytes = sum(_bytes(installed[name]) for name in ("torch", *brought)) / 1e6
     label = built if torch.version.cuda is None else f"CUDA {torch.version.cuda}"
     print(f"{torch.__version__} ({label}), {megabytes:.0f} MB" if wanted else f"{torch.__version__} ({label})")

@@ -75,7 +75,7 @@ def make_images(daemon) -> Callable[[], str]:
     """`make images`, as a person says it; the gpu image gets the torch that this machine can use."""
 
     def make() -> str:
-        run = subprocess.run(["make", "images", "GPU_TORCH=cpu"], cwd=ROOT, capture_output=True, text=True)
+        run = subprocess.run(["make", "images", "TORCH=cpu"], cwd=ROOT, capture_output=True, text=True)
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 

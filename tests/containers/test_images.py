@@ -18,6 +18,9 @@ ENVIRONMENT = {
     *("MPLCONFIGDIR", "NVIDIA_DRIVER_CAPABILITIES", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"),
     *("SSL_CERT_FILE", "TOKENIZERS_PARALLELISM", "XDG_CACHE_HOME"),
 }
+LARGEST_MB = 1600
+SELDOM = re.compile("/transformers/models/(?!auto/|gemma|llama|mistral|phi|qwen)")
+"""Models that few have, which are compiled when they are loaded."""
 UNCOMPILED = """
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -25,6 +28,22 @@ for root in ("/opt/palm/lib", "/usr/lib/python3.11"):
     for path in Path(root).rglob("*.py"):
         if not Path(cache_from_source(path)).exists():
             print(path)
+"""
+
+
+USES = """
+import boto3, datasets, pandas, pyarrow.compute, pyarrow.dataset, scipy.optimize, sklearn.linear_model, torch, torch._inductor
+from transformers import AutoModelForCausalLM, OPTConfig
+pandas.DataFrame({"a": [1.0, 2.0]}).to_parquet("/tmp/a.parquet")
+assert pyarrow.dataset.dataset("/tmp/a.parquet").to_table().num_rows == 2
+assert len(datasets.load_dataset("parquet", data_files="/tmp/a.parquet")["train"]) == 2
+for service in ("s3", "sts"):
+    boto3.client(service, region_name="us-east-1")
+sizes = dict(vocab_size=50, hidden_size=16, ffn_dim=16, num_hidden_layers=1, num_attention_heads=2, word_embed_proj_dim=16)
+AutoModelForCausalLM.from_config(OPTConfig(**sizes))
+torch.multiprocessing.set_sharing_strategy("file_system")
+torch.ones(3).share_memory_()
+print("all there")
 """
 
 
@@ -101,7 +120,22 @@ def test_no_certificate_or_secret_of_this_machine_is_in_it(daemon, images, targe
 
 def test_python_finds_everything_compiled(daemon, images):
     for path in run(daemon, images["cpu"], "python3", "-c", UNCOMPILED).splitlines():
-        assert "py312_" in path, path
+        assert "py312_" in path or SELDOM.search(path), path
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_it_is_no_larger_than_promised(daemon, images, target):
+    assert images[target].attrs["Size"] < LARGEST_MB * 1e6
+    left = find(daemon, images[target], "-path", "/opt/*", "-name", "tests", "-o", "-path", "/opt/*", "-name", "*.h")
+    assert left == []
+    others = "import importlib.metadata as m; print(*sorted(d.metadata['Name'] for d in m.distributions()))"
+    names = set(run(daemon, images[target], "python3", "-c", others).split())
+    assert not {"pytest", "ruff", "moto", "hypothesis"} & names, "of the extra dev"
+
+
+def test_what_was_taken_out_is_missed_by_nobody(daemon, images):
+    """Tables, S3, a model that few have, and tensors that go from process to process."""
+    assert run(daemon, images["cpu"], "python3", "-W", "ignore", "-c", USES).endswith("all there\n")
 
 
 def test_what_is_large_is_one_layer_for_both(images):
