@@ -1,11 +1,12 @@
 #!/bin/sh
 # Removes from an environment what no task uses: tests, what compilers read, servers and services that are not palm's.
+# Triton keeps its headers: it compiles kernels where a compiler is.
 # usage: slim.sh PREFIX
 set -eu
 cd "$1/lib/python3.11/site-packages"
 
 find . -type d -name tests -prune -exec rm -rf {} +
-find . -type f \( -name '*.h' -o -name '*.hpp' -o -name '*.cuh' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' \
+find . -type f ! -path './triton/*' \( -name '*.h' -o -name '*.hpp' -o -name '*.cuh' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' \
     -o -name '*.pxi' -o -name '*.c' -o -name '*.cpp' -o -name '*.a' -o -name '*.cmake' -o -name '*.map' \) -delete
 # Tensors go from process to process by one program of torch's; the others are its tests and a compiler.
 rm -rf torch/test torch/share
