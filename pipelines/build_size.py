@@ -1,5 +1,9 @@
-"""How large the workflow of a build becomes, and the refusal of builds that would not fit."""
+"""How large the workflow of a build becomes, and the refusal of builds that would not fit.
 
+`python -m pipelines.build_size` prints the sizes of today's pipelines.
+"""
+
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,11 @@ from pipelines.compiled import CompiledPipeline, read_pipeline
 from pipelines.workflow_nodes import Answers
 from pipelines.workflow_size import LIMIT_BYTES, WorkflowSize, workflow_size
 
-_LARGER_PIPELINE = Path(__file__).parent / "rebuild_on_change" / "pipeline.yaml"
+FOLDER = Path(__file__).parent
+SHOWN = (3, 18, 24, 48, 200)
+"""Numbers of policies that `python -m pipelines.build_size` shows."""
+
+_LARGER_PIPELINE = FOLDER / "rebuild_on_change" / "pipeline.yaml"
 """It has the tasks of build_portfolio in two more groups. Settings of the compilation change a size by 3 % at most."""
 
 _ENOUGH_TASKS = 128
@@ -93,16 +101,33 @@ def _name(kind: str, of: list) -> str:
 
 
 def size_table(sizes: dict[int, WorkflowSize]) -> str:
-    """A table of sizes.
+    """A table of sizes in kB (1,000 bytes), with the growth from line to line for each policy.
 
     Args:
-        sizes: by number of policies.
+        sizes: by number of policies, in increasing order.
 
     Returns:
         Lines of text.
     """
-    lines = [f"{'policies':>8} {'nodes':>6} {'pods':>5} {'path':>5} {'status':>8} {'compressed':>10} {'object':>7}"]
+    lines = ["policies  nodes  pods  longest path  status  compressed  object  growth a policy"]
+    before = None
     for policies, size in sizes.items():
-        kilobytes = f"{size.status / 1000:8.0f} {size.compressed / 1000:10.0f} {size.object / 1000:7.0f}"
-        lines.append(f"{policies:>8} {size.nodes:6} {size.pods:5} {size.longest_path:5} {kilobytes}")
+        growth = "" if before is None else f"{(size.object - sizes[before].object) / 1000 / (policies - before):.1f}"
+        lines.append(
+            f"{policies:8}{size.nodes:7}{size.pods:6}{size.longest_path:14}{size.status / 1000:8.0f}"
+            f"{size.compressed / 1000:12.0f}{size.object / 1000:8.0f}{growth:>17}"
+        )
+        before = policies
     return "\n".join(lines)
+
+
+def main() -> None:
+    """Print how large builds become, by pipeline and number of policies."""
+    for file in sorted(FOLDER.glob("*/pipeline.yaml")):
+        pipeline = read_pipeline(file)
+        sizes = {policies: build_size(pipeline, policies) for policies in SHOWN}
+        sys.stdout.write(f"{pipeline.name}\n{size_table(sizes)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -29,8 +29,8 @@ def own_trainer(config: str) -> Certified:
         config=config, base_model=reference.outputs["base_model"], rollouts=reference.outputs["rollouts"]
     )
     plan = designed.outputs["plan"]
-    with dsl.ParallelFor(items=designed.outputs["Output"]) as group:
-        trained = best_of_n(config=config, plan=plan, group=group)
+    with dsl.ParallelFor(items=designed.outputs["Output"]) as item:
+        trained = best_of_n(config=config, plan=plan, group=item.group)
         measured = evaluate_policies(config=config, plan=plan, policies=trained.output)
     selected = select_portfolio(config=config, plan=plan, evaluations=dsl.Collected(measured.outputs["Output"]))
     return Certified(selected.outputs["selection"], selected.outputs["metrics"])
