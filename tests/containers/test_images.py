@@ -32,8 +32,8 @@ for root in ("/opt/palm/lib", "/usr/lib/python3.11"):
 
 
 USES = """
-import boto3, datasets, pandas, pyarrow.compute, pyarrow.dataset, scipy.optimize, sklearn.linear_model, torch
-import torch._inductor
+import boto3, datasets, pandas, pyarrow.compute, pyarrow.dataset, torch
+import scipy.optimize, sklearn.linear_model, torch._inductor
 from transformers import AutoModelForCausalLM, OPTConfig
 pandas.DataFrame({"a": [1.0, 2.0]}).to_parquet("/tmp/a.parquet")
 assert pyarrow.dataset.dataset("/tmp/a.parquet").to_table().num_rows == 2
@@ -41,8 +41,7 @@ assert len(datasets.load_dataset("parquet", data_files="/tmp/a.parquet")["train"
 for service in ("s3", "sts"):
     boto3.client(service, region_name="us-east-1")
 sizes = dict(vocab_size=50, hidden_size=16, ffn_dim=16, num_hidden_layers=1, num_attention_heads=2)
-sizes["word_embed_proj_dim"] = 16
-AutoModelForCausalLM.from_config(OPTConfig(**sizes))
+AutoModelForCausalLM.from_config(OPTConfig(**sizes, word_embed_proj_dim=16))
 torch.multiprocessing.set_sharing_strategy("file_system")
 torch.ones(3).share_memory_()
 print("all there")
