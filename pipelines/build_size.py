@@ -115,7 +115,7 @@ def size_table(sizes: dict[int, WorkflowSize]) -> str:
         growth = "" if before is None else f"{(size.object - sizes[before].object) / 1000 / (policies - before):.1f}"
         lines.append(
             f"{policies:8}{size.nodes:7}{size.pods:6}{size.longest_path:14}{size.status / 1000:8.0f}"
-            f"{size.compressed / 1000:12.0f}{size.object / 1000:8.0f}{growth:>17}"
+            f"{size.compressed / 1000:12.0f}{size.object / 1000:8.0f}{growth:>17}".rstrip()
         )
         before = policies
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from pipelines.argo_text import to_go_json
 from pipelines.workflow_data import Values
 
 # What KFP adds to an artifact so that its readers find the storage. With the address and the name an artifact takes
-# 0.6 kB of a status for each of its copies (shared/KFP_BACKEND.md, 2).
+# 0.6 kB of a status for each of its copies.
 _STORAGE = {
     "Provider": "minio",
     "Params": {
