@@ -191,9 +191,13 @@ def schedule(
     address = Address(host, namespace, token_file, ca_file)
     if delete:
         wanted = name or load_config(config).name
-        removed = remove_schedule(connect(address), wanted)
-        result = {"change": "removed" if removed else "unchanged", "removed": removed}
-        typer.echo(json.dumps(result) if as_json else f"{wanted}: {len(removed)} removed")
+        retired = remove_schedule(connect(address), wanted)
+        if as_json:
+            change = "removed" if retired.removed or retired.kept else "unchanged"
+            typer.echo(json.dumps({"change": change, **vars(retired)}))
+            return
+        typer.echo(f"{wanted}: {len(retired.removed)} removed")
+        _tell_kept(retired.kept)
         return
     if cron is None:
         raise ClusterError("--cron is not given", rule="a schedule needs its times", remedy='e.g. --cron "0 0 2 * * *"')
@@ -224,9 +228,19 @@ def schedule(
     )
     times = [f"{time:%Y-%m-%d %H:%M:%S}" for time in outcome.next_times]
     if as_json:
-        result = {"recurring_run_id": outcome.recurring_run_id, "change": outcome.change, "removed": outcome.removed}
+        result = {"recurring_run_id": outcome.recurring_run_id, "change": outcome.change, **vars(outcome.retired)}
         typer.echo(json.dumps({**result, "enabled": not disable, "next_times": times}))
         return
-    removed = f", {len(outcome.removed)} removed" if outcome.removed else ""
+    removed = f", {len(outcome.retired.removed)} removed" if outcome.retired.removed else ""
     typer.echo(f"{name or loaded.name}: {outcome.change}{removed}, recurring run {outcome.recurring_run_id}")
     typer.echo("disabled: starts no runs" if disable else f"next (UTC): {', '.join(times)}")
+    _tell_kept(outcome.retired.kept)
+
+
+def _tell_kept(kept: dict[str, list[str]]) -> None:
+    for recurring_run, unfinished in kept.items():
+        until = f"run{'s' if len(unfinished) > 1 else ''} {', '.join(unfinished)}"
+        ended = "have" if len(unfinished) > 1 else "has"
+        typer.echo(
+            f"recurring run {recurring_run}: kept, disabled, until {until} {ended} ended; a later call removes it"
+        )

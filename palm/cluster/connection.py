@@ -137,7 +137,12 @@ def refuse_credentials(option: str, address: str | None, remedy: str) -> None:
 
 def named(name: str) -> str:
     """The filter that lists what has a display name."""
-    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
+    return having("display_name", name)
+
+
+def having(key: str, value: str) -> str:
+    """The filter that lists what has a value."""
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "stringValue": value}]})
 
 
 def connect(address: Address) -> Connection:

@@ -10,6 +10,9 @@ from rich.table import Table
 from palm.cluster.connection import Connection
 from palm.cluster.experiment import find_experiment
 
+ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+"""States that no run leaves."""
+
 _WORDS = {
     "PENDING": "waiting",
     "RUNNING": "running",

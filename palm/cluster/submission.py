@@ -11,7 +11,7 @@ from palm.cluster.experiment import EXPERIMENT, ensure_experiment
 from palm.cluster.input_files import check_places, publish_inputs
 from palm.cluster.parameters import Resources, run_parameters
 from palm.cluster.pipeline_version import PipelineVersion, publish_pipeline
-from palm.cluster.runs import run_error, state_in_words
+from palm.cluster.runs import ENDED, run_error, state_in_words
 from palm.config import PortfolioConfig
 from palm.errors import ClusterError
 from palm.stages.design_request import check_design
@@ -21,7 +21,6 @@ from pipelines.settings import CompileSettings
 
 _LOST_ANSWERS = 5
 """In a row, before a run is given up on: a server that restarts is no run that fails."""
-_ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def follow(
         ClusterError: the run did not succeed, or a request fails.
     """
     state, lost = None, 0
-    while state not in _ENDED:
+    while state not in ENDED:
         # kfp's own wait_for_run_completion never returns from a run that was cancelled.
         try:
             with connection.asking() as client:
@@ -142,7 +141,7 @@ def follow(
         if run.state != state:
             state = run.state
             on_state(state_in_words(state))
-        if state not in _ENDED:
+        if state not in ENDED:
             time.sleep(seconds_between)
     if state not in ("SUCCEEDED", "SKIPPED"):
         raise ClusterError(

@@ -3,6 +3,7 @@
 It keeps experiments, pipelines, versions, runs and recurring runs in memory and speaks HTTP. Every request and every
 answer is checked against the real API's document (Swagger 2.0); what the document does not hold is written from the
 server's source (release 2.17): names are unique, runs are checked against their pipeline's inputs, pages, filters.
+What a real backend was seen to do is here as well: a recurring run owns the Workflows of the runs that it started.
 """
 
 import copy
@@ -26,6 +27,9 @@ from werkzeug.serving import make_server
 
 _TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 _NEVER = "1970-01-01T00:00:00Z"
+_ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+_INHERITED = ("experiment_id", "pipeline_version_reference", "runtime_config", "service_account", "plugins_input")
+_MLFLOW_INPUT = {"experiment_name": str, "experiment_id": str, "disabled": bool}
 
 
 class Refused(Exception):
@@ -49,6 +53,7 @@ class KfpStandIn:
         loses_answer: whether that request is handled before the server is gone.
         comes_back: whether it is there again for the next request.
         on_request: called with the number of every request that was handled, before it is answered.
+        interrupted: runs whose Workflow was removed while they ran: nothing runs there, and nobody reports an end.
     """
 
     def __init__(self, document: Path):
@@ -68,6 +73,7 @@ class KfpStandIn:
         self.versions: dict[str, dict] = {}
         self.runs: dict[str, dict] = {}
         self.recurring_runs: dict[str, dict] = {}
+        self.interrupted: set[str] = set()
         self._lock = threading.Lock()
         self._seen = 0
         self._spec = _specification(document)
@@ -88,12 +94,36 @@ class KfpStandIn:
         self.dies_at, self._seen, self.requests = None, 0, []
 
     def end_run(self, run_id: str, state: str, message: str = "", *, seconds: float = 1.0) -> None:
-        """What the cluster would do."""
+        """What the cluster would do; of a run without a Workflow nothing is ever heard again."""
+        if run_id in self.interrupted:
+            return
         run = self.runs[run_id]
         ended = datetime.fromisoformat(run["created_at"]).timestamp() + seconds
         run |= {"state": state, "finished_at": _time(datetime.fromtimestamp(ended, UTC))}
         if message:
             run["error"] = {"code": 13, "message": message, "details": []}
+
+    def fire(self, recurring_run_id: str) -> str | None:
+        """What the controller does at the time of a schedule: the id of the run that it starts, if it may."""
+        recurring = self.recurring_runs[recurring_run_id]
+        running = [
+            run
+            for run in self.runs.values()
+            if run.get("recurring_run_id") == recurring_run_id and run["state"] not in _ENDED
+        ]
+        if recurring["status"] != "ENABLED" or len(running) >= int(recurring["max_concurrency"]):
+            return None
+        inherited = (
+            "experiment_id",
+            "pipeline_version_reference",
+            "runtime_config",
+            "service_account",
+            "plugins_input",
+        )
+        run = {key: recurring[key] for key in inherited if key in recurring}
+        made = self.RunService_CreateRun({"run": {**run, "display_name": f"{recurring['display_name']}-run"}})
+        made |= {"state": "RUNNING", "recurring_run_id": recurring_run_id}
+        return made["run_id"]
 
     # What follows answers requests; the names are those of the document's operations.
 
@@ -150,8 +180,27 @@ class KfpStandIn:
         return _page(self._visible(self.recurring_runs, given), given, "recurringRuns")
 
     def RecurringRunService_DeleteRecurringRun(self, given):
-        _need(self.recurring_runs, given["recurring_run_id"], "Recurring run")
-        del self.recurring_runs[given["recurring_run_id"]]
+        identity = given["recurring_run_id"]
+        _need(self.recurring_runs, identity, "Recurring run")
+        del self.recurring_runs[identity]
+        # Kubernetes removes what the recurring run owns, running or not, unless it is told to orphan that.
+        if given.get("propagation_policy") != "ORPHAN":
+            self.interrupted |= {
+                run["run_id"]
+                for run in self.runs.values()
+                if run.get("recurring_run_id") == identity and run["state"] not in _ENDED
+            }
+        return {}
+
+    def RecurringRunService_EnableRecurringRun(self, given):
+        return self._switch(given, "ENABLE")
+
+    def RecurringRunService_DisableRecurringRun(self, given):
+        return self._switch(given, "DISABLE")
+
+    def _switch(self, given: dict, mode: str) -> dict:
+        recurring = _need(self.recurring_runs, given["recurring_run_id"], "Recurring run")
+        recurring |= {"mode": mode, "status": f"{mode}D"}
         return {}
 
     def _visible(self, entries: dict[str, dict], given: dict) -> list[dict]:
@@ -172,6 +221,7 @@ class KfpStandIn:
         """A run's version must exist, and its parameters be the inputs of that."""
         if not run.get("display_name"):
             raise Refused(400, 3, "The name is empty")
+        _check_mlflow_input(run.get("plugins_input", {}).get("mlflow", {}))
         _need(self.experiments, run["experiment_id"], "Experiment")
         version = _need(self.versions, run["pipeline_version_reference"]["pipeline_version_id"], "Pipeline version")
         inputs = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
@@ -292,15 +342,24 @@ def _strict(document: dict) -> dict:
 def _page(entries: list[dict], given: dict, name: str) -> dict:
     """A page of what matches the filter, in the wanted order."""
     for predicate in json.loads(given["filter"])["predicates"] if given.get("filter") else ():
-        if predicate["operation"] not in ("EQUALS", 1) or predicate["key"] != "display_name":
+        key = predicate["key"]
+        if predicate["operation"] not in ("EQUALS", 1) or key not in ("display_name", "recurring_run_id"):
             raise Refused(400, 3, f"the stand-in knows no such predicate: {predicate}")
-        entries = [entry for entry in entries if entry["display_name"] == predicate["stringValue"]]
+        entries = [entry for entry in entries if entry.get(key) == predicate["stringValue"]]
     key, _, order = (given.get("sort_by") or "created_at").partition(" ")
     entries = sorted(entries, key=lambda entry: entry[key], reverse=order == "desc")
     start = int(given.get("page_token") or 0)
     end = start + (given.get("page_size") or 20)
     page = {name: entries[start:end], "total_size": len(entries)}
     return page | ({"next_page_token": str(end)} if end < len(entries) else {})
+
+
+def _check_mlflow_input(given: dict) -> None:
+    """What the server's MLflow plugin takes, where an administrator has turned it on."""
+    for key, value in given.items():
+        if not isinstance(value, _MLFLOW_INPUT.get(key, ())):
+            schema = "{experiment_name?: string, experiment_id?: string, disabled?: bool}"
+            raise Refused(400, 3, f"plugins_input.mlflow must follow schema {schema}: {key}={value!r}")
 
 
 def _add(entries: dict, key: str, wanted: dict, made: dict, *, unique: bool = True) -> dict:

@@ -14,7 +14,7 @@ from cluster.commands import on_a_short_stack, palm
 from palm.cluster.connection import Address, connect
 from palm.cluster.experiment import ensure_experiment
 from palm.cluster.pipeline_version import REBUILD, publish_pipeline
-from palm.cluster.schedule import Schedule, keep_schedule, remove_schedule
+from palm.cluster.schedule import Retired, Schedule, keep_schedule, remove_schedule
 from palm.errors import ClusterError
 from pipelines.settings import CompileSettings
 
@@ -43,7 +43,7 @@ def only(kfp) -> dict:
 
 def test_the_first_call_makes_it_and_the_same_call_changes_nothing(kfp, connection, wanted):
     first = keep(connection, wanted)
-    assert first.change == "created" and first.removed == []
+    assert first.change == "created" and first.retired == Retired([], {})
     made = only(kfp)
     assert made["trigger"] == {"cron_schedule": {"cron": NIGHTLY}}
     assert made["max_concurrency"] == "1" and made["no_catchup"] is True and made["status"] == "ENABLED"
@@ -64,7 +64,7 @@ def test_a_call_with_other_settings_replaces_it(kfp, connection, wanted, setting
     seen = []
     kfp.on_request = lambda number: seen.append(len(kfp.recurring_runs))
     second = keep(connection, wanted, **settings)
-    assert second.change == "replaced" and second.removed == [first.recurring_run_id]
+    assert second.change == "replaced" and second.retired == Retired([first.recurring_run_id], {})
     assert only(kfp)["recurring_run_id"] == second.recurring_run_id
     assert min(seen) == 1, "there was a moment without a schedule"
     assert keep(connection, wanted, **settings).change == "unchanged"
@@ -98,7 +98,7 @@ def test_a_call_that_is_cut_off_anywhere_is_mended_by_the_next(kfp, connection, 
     prepare()
     keep(connection, wanted, cron=WEEKLY)
     total = len(kfp.requests)
-    assert total == 4 + before
+    assert total == 4 + 3 * before
     for number in range(total):
         prepare()
         existed = bool(kfp.recurring_runs)
@@ -127,6 +127,72 @@ def test_a_removal_whose_answer_is_lost_is_a_removal(kfp, connection, wanted):
     assert [request.split()[0] for request in kfp.requests[-2:]] == ["DELETE", "DELETE"]
 
 
+CHANGES = {
+    "update": lambda connection, wanted: keep(connection, wanted, cron=WEEKLY).retired,
+    "disable": lambda connection, wanted: keep(connection, wanted, enabled=False).retired,
+    "delete": lambda connection, wanted: remove_schedule(connection, "small"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_never_touches_a_running_rebuild(kfp, connection, wanted, change):
+    """A recurring run owns its runs: the old one stays, starts nothing, and is removed once they have ended."""
+    old = keep(connection, wanted).recurring_run_id
+    kfp.end_run(kfp.fire(old), "SUCCEEDED")
+    running = kfp.fire(old)
+    for _ in range(2):
+        assert change(connection, wanted) == Retired([], {old: [running]})
+        assert not kfp.interrupted and kfp.recurring_runs[old]["status"] == "DISABLED"
+        assert kfp.fire(old) is None
+    kfp.end_run(running, "FAILED")
+    assert change(connection, wanted) == Retired([old], {})
+    assert old not in kfp.recurring_runs and kfp.runs[running]["state"] == "FAILED"
+
+
+def test_a_retired_schedule_is_never_taken_for_the_current_one(kfp, connection, wanted):
+    """Not even if it is the newest, with the settings that are wanted."""
+    old = keep(connection, wanted).recurring_run_id
+    running = kfp.fire(old)
+    assert remove_schedule(connection, "small").kept == {old: [running]}
+    with pytest.raises(ClusterError, match="does not exist; leave out --update"):
+        keep_schedule(connection, wanted, experiment="palm", must_exist=True)
+    for settings in ({}, {"enabled": False}):
+        made = keep(connection, wanted, **settings)
+        assert made.recurring_run_id != old and old in made.retired.kept
+        assert kfp.recurring_runs[old]["status"] == "DISABLED"
+    assert keep(connection, wanted, enabled=False).change == "unchanged"
+
+
+def test_a_run_that_starts_while_its_schedule_is_removed_goes_on(kfp, connection, wanted):
+    """Between our looking for its runs and our removing it: what it owns is left alone."""
+    old = keep(connection, wanted).recurring_run_id
+    started = []
+
+    def late(number):
+        if kfp.requests[-1].endswith("/runs") and not started:
+            kfp.recurring_runs[old]["status"] = "ENABLED"  # The controller had not heard yet.
+            started.append(kfp.fire(old))
+
+    kfp.on_request = late
+    assert remove_schedule(connection, "small").removed == [old]
+    assert started and not kfp.interrupted
+
+
+def test_the_command_says_what_it_keeps_and_until_when(kfp, cluster_workspace):
+    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url]
+    palm(*arguments, "--cron", NIGHTLY)
+    old = only(kfp)["recurring_run_id"]
+    running = kfp.fire(old)
+    kept = f"recurring run {old}: kept, disabled, until run {running} has ended; a later call removes it"
+    assert palm(*arguments, "--cron", WEEKLY).stdout.splitlines()[-1] == kept
+    told = json.loads(palm(*arguments, "--cron", WEEKLY, "--json").stdout)
+    assert told["kept"] == {old: [running]} and told["removed"] == [] and told["change"] == "unchanged"
+    assert palm(*arguments, "--delete").stdout.splitlines() == ["small: 1 removed", kept]
+    kfp.end_run(running, "SUCCEEDED")
+    assert palm(*arguments, "--delete").stdout == "small: 1 removed\n"
+    assert not kfp.recurring_runs and not kfp.interrupted
+
+
 def test_a_killed_process_is_mended_by_the_next(kfp, cluster_workspace):
     """The command itself, killed while it waits for the answer to each request that changes something."""
     config = cluster_workspace / "portfolio.yaml"
@@ -136,7 +202,9 @@ def test_a_killed_process_is_mended_by_the_next(kfp, cluster_workspace):
     kfp.revive()
     palm(*arguments, WEEKLY)
     changing = [number for number, request in enumerate(kfp.requests, start=1) if not request.startswith("GET")]
-    assert len(changing) == 2  # One is made, one removed. The check of the version is not in the list: start=1.
+    assert (
+        len(changing) == 3
+    )  # One is made, one disabled and removed. The check of the version is not in the list: start=1.
     for number in changing:
         palm(*arguments, NIGHTLY)
         kfp.revive()
