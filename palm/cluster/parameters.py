@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from palm.config import PortfolioConfig
 from palm.config_section import Section
+from palm.config_source import publish_config
 from palm.errors import ClusterError
 from palm.train_job_config import Quantity, Toleration
 
@@ -92,6 +93,17 @@ class Resources(Section):
                 rule=f"must be training.processes={settings.processes}, each of which takes one",
                 remedy="set them to the same number",
             )
+        if (
+            settings.launcher == "pod"
+            and "soup" in settings.backends
+            and 0 < self.accelerator_count < settings.processes
+        ):
+            raise ClusterError(
+                f"--accelerator-count={self.accelerator_count}",
+                rule=f"must be at least training.processes={settings.processes}: the task that designs the grid trains "
+                "the corner policies of soups",
+                remedy="raise it",
+            )
 
 
 _REMEDIES = {
@@ -131,7 +143,7 @@ def read_json(option: str, text: str, kind: type):
 
 
 def run_parameters(config: PortfolioConfig, resources: Resources) -> dict:
-    """The parameters of a run of either pipeline.
+    """The parameters of a run of either pipeline; the configuration is written to the storage.
 
     Args:
         config: the configuration, with addresses that pods can read.
@@ -139,9 +151,13 @@ def run_parameters(config: PortfolioConfig, resources: Resources) -> dict:
 
     Returns:
         Name to value.
+
+    Raises:
+        ConfigError: the address of the configuration would be too long.
+        StorageError: the storage cannot be written.
     """
     return {
-        "config": config.to_json(),
+        "config": publish_config(config),
         **resources.model_dump(exclude={"tolerations"}),
         "tolerations": [entry.model_dump(exclude_none=True) for entry in resources.tolerations],
         "accelerator_count": str(resources.accelerator_count),

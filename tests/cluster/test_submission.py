@@ -7,7 +7,7 @@ from conftest import edit_config
 
 from palm.cluster.connection import Address, connect
 from palm.cluster.submission import follow
-from palm.config_source import resolve_config
+from palm.config_source import LONGEST_ADDRESS, resolve_config
 from palm.errors import ClusterError
 
 
@@ -32,7 +32,9 @@ def test_a_run_of_an_uploaded_version_with_the_configuration(kfp, submit, cluste
     assert run["display_name"].startswith("small 20") and experiment["display_name"] == "palm"
     assert version["pipeline_spec"]["pipelineInfo"]["name"] == "build-portfolio"
     parameters = run["runtime_config"]["parameters"]
-    config = resolve_config(parameters.pop("config"))
+    address = parameters.pop("config")
+    assert address.startswith("s3://palm/store/configs/") and len(address) <= LONGEST_ADDRESS
+    config = resolve_config(address)
     assert config.prompts.train.startswith("s3://palm/store/inputs/") and config.name == "small"
     assert str(cluster_workspace) not in config.to_json()
     assert parameters == {
@@ -115,6 +117,14 @@ def test_with_trainjobs_the_pods_that_watch_them_get_no_gpu(kfp, submit, cluster
     submit("--training-accelerator-count", 0)
     (run,) = kfp.runs.values()
     assert run["runtime_config"]["parameters"]["training_accelerator_count"] == "0"
+
+
+def test_the_task_that_trains_the_corners_of_soups_has_a_gpu_for_each_process(kfp, submit, cluster_workspace):
+    edit_config(cluster_workspace, training__backend="soup", training__processes=2, training__micro_batch_size=8)
+    few = submit("--training-accelerator-count", 2, code=1).stderr
+    assert few.startswith("error: --accelerator-count=1: must be at least training.processes=2") and not kfp.requests
+    submit("--training-accelerator-count", 2, "--accelerator-count", 2)
+    submit("--training-accelerator-count", 0, "--accelerator-count", 0)
 
 
 def test_json_and_other_places(kfp, submit, cluster_workspace):
