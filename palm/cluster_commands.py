@@ -19,6 +19,7 @@ from palm.cluster_options import (
     Host,
     Hours,
     Image,
+    KfpMlflow,
     Memory,
     Namespace,
     NodeSelector,
@@ -32,6 +33,7 @@ from palm.cluster_options import (
     Tolerations,
     TrackingUri,
     TrainingAcceleratorCount,
+    UiHost,
     Validate,
     checked_config,
     settings,
@@ -83,6 +85,7 @@ def submit(
     namespace: Namespace = None,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
+    ui_host: UiHost = None,
     experiment: Experiment = "palm",
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
@@ -95,6 +98,7 @@ def submit(
     tolerations: Tolerations = "[]",
     secret: Secret = "palm-credentials",
     service_account: ServiceAccount = None,
+    kfp_mlflow: KfpMlflow = None,
     parallel: Parallel = 4,
     retries: Retries = 3,
     hours: Hours = 24,
@@ -122,7 +126,7 @@ def submit(
     )
     loaded = checked_config(config, storage_root, tracking_uri, validate)
     resources.check_training(loaded)
-    connection = connect(Address(host, namespace, token_file, ca_file))
+    connection = connect(Address(host, namespace, token_file, ca_file, ui_host))
     run = submit_run(
         connection,
         loaded,
@@ -131,6 +135,7 @@ def submit(
         settings=settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map),
         experiment=experiment,
         service_account=service_account,
+        kfp_mlflow=kfp_mlflow,
     )
     if as_json:
         version = {"pipeline_version": run.version.name, "uploaded": run.version.uploaded}
@@ -171,6 +176,7 @@ def schedule(
     tolerations: Tolerations = "[]",
     secret: Secret = "palm-credentials",
     service_account: ServiceAccount = None,
+    kfp_mlflow: KfpMlflow = None,
     parallel: Parallel = 4,
     retries: Retries = 3,
     hours: Hours = 24,
@@ -224,6 +230,7 @@ def schedule(
         enabled=not disable,
         experiment=experiment,
         service_account=service_account,
+        kfp_mlflow=kfp_mlflow,
         must_exist=update,
     )
     times = [f"{time:%Y-%m-%d %H:%M:%S}" for time in outcome.next_times]

@@ -22,6 +22,13 @@ Host = Annotated[
         help="Address of Kubeflow Pipelines; unset: the one in this cluster, or the one that kubectl reaches.",
     ),
 ]
+UiHost = Annotated[
+    str | None,
+    typer.Option(
+        envvar=["PALM_KFP_UI", "KF_PIPELINES_UI_ENDPOINT"],
+        help="Address of the UI that links open, where that of the API is another; unset: the API's.",
+    ),
+]
 Namespace = Annotated[
     str | None, typer.Option(envvar="PALM_KFP_NAMESPACE", help="Namespace of the runs; unset: this pod's.")
 ]
@@ -48,6 +55,13 @@ NodeSelector = Annotated[str, typer.Option(help="Labels of the nodes for such ta
 Tolerations = Annotated[str, typer.Option(help="Taints that such tasks accept, JSON list as in a pod.")]
 Secret = Annotated[str, typer.Option(help="Secret whose keys become environment variables of all tasks.")]
 ServiceAccount = Annotated[str | None, typer.Option(help="Service account of the pods.")]
+KfpMlflow = Annotated[
+    str | None,
+    typer.Option(
+        metavar="on|off|EXPERIMENT",
+        help="Whether KFP's own MLflow plugin records the run, and in which experiment; unset: as the server is set.",
+    ),
+]
 Parallel = Annotated[int, typer.Option(help="Policies trained at once: bounds the GPU pods of a run.")]
 Retries = Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")]
 Hours = Annotated[int, typer.Option(help="Time limit of a task that samples, trains or evaluates.")]

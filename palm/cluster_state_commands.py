@@ -21,6 +21,7 @@ from palm.cluster_options import (
     TokenFile,
     TrackingUri,
     TrainingAcceleratorCount,
+    UiHost,
     placed_config,
 )
 from palm.geometry_commands import Json
@@ -36,13 +37,14 @@ def runs(
     namespace: Namespace = None,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
+    ui_host: UiHost = None,
     as_json: Json = False,
 ) -> None:
     """List recent runs in a cluster, the newest first: state, duration, and why one failed."""
     from palm.cluster.connection import Address, connect
     from palm.cluster.runs import recent_runs, show_runs
 
-    found = recent_runs(connect(Address(host, namespace, token_file, ca_file)), limit, experiment)
+    found = recent_runs(connect(Address(host, namespace, token_file, ca_file, ui_host)), limit, experiment)
     if as_json:
         typer.echo(json.dumps([run.to_dict() for run in found]))
         return

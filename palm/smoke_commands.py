@@ -23,6 +23,7 @@ from palm.cluster_options import (
     ServiceAccount,
     TokenFile,
     Tolerations,
+    UiHost,
     settings,
 )
 
@@ -38,6 +39,7 @@ def smoke(
     namespace: Namespace = None,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
+    ui_host: UiHost = None,
     cpu: Cpu = "1",
     memory: Memory = "2Gi",
     node_selector: NodeSelector = "{}",
@@ -57,7 +59,7 @@ def smoke(
     from palm.cluster.smoke import smoke as try_cluster
 
     cluster = Cluster(
-        address=Address(host, namespace, token_file, ca_file),
+        address=Address(host, namespace, token_file, ca_file, ui_host),
         storage_root=storage_root,
         tracking_uri=tracking_uri,
         resources=Resources.from_text(

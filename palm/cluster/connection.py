@@ -31,12 +31,14 @@ class Address:
         namespace: Kubernetes namespace of runs, where Kubeflow Pipelines serves several; None: this pod's.
         token_file: file with a bearer token, read again for every request; None: this pod's, if there is one.
         ca_file: certificates to trust, PEM; None: the public ones.
+        ui_host: URL of its UI, for links; None: the same as `host`.
     """
 
     host: str | None = None
     namespace: str | None = None
     token_file: Path | None = None
     ca_file: Path | None = None
+    ui_host: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,18 @@ class Connection:
         host: its address, for messages.
         namespace: of runs and experiments; None where there is only one user.
         version: of its API server; None if it does not say.
+        ui_host: address of its UI, for links.
     """
 
     client: object
     host: str
     namespace: str | None
     version: str | None
+    ui_host: str
 
     def run_link(self, run_id: str) -> str:
         """Address of a run's page."""
-        ui = os.environ.get("KF_PIPELINES_UI_ENDPOINT") or self.host
-        return f"{ui.rstrip('/')}/#/runs/details/{run_id}"
+        return f"{self.ui_host.rstrip('/')}/#/runs/details/{run_id}"
 
     @contextlib.contextmanager
     def asking(self) -> Iterator:
@@ -161,6 +164,7 @@ def connect(address: Address) -> Connection:
         if path is not None and not os.access(path, os.R_OK):
             raise ClusterError(str(path), rule="cannot be read", remedy="give a file with the token or certificates")
     refuse_credentials("--host", address.host, f"use --token-file, {TOKEN} or {COOKIES}")
+    refuse_credentials("--ui-host", address.ui_host, "the browser asks for them")
     host = _with_scheme(address.host)
     with told(host), contextlib.redirect_stdout(io.StringIO()):
         client = _new_client(host, address)
@@ -174,7 +178,7 @@ def connect(address: Address) -> Connection:
                 rule=f"{client.host} serves several users, each in a namespace",
                 remedy="give yours with --namespace",
             )
-    return Connection(client, client.host, namespace, version)
+    return Connection(client, client.host, namespace, version, _with_scheme(address.ui_host) or client.host)
 
 
 def _with_scheme(host: str | None) -> str | None:

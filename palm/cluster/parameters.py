@@ -93,11 +93,8 @@ class Resources(Section):
                 rule=f"must be training.processes={settings.processes}, each of which takes one",
                 remedy="set them to the same number",
             )
-        if (
-            settings.launcher == "pod"
-            and "soup" in settings.backends
-            and 0 < self.accelerator_count < settings.processes
-        ):
+        trains_corners = settings.launcher == "pod" and "soup" in settings.backends
+        if trains_corners and 0 < self.accelerator_count < settings.processes:
             raise ClusterError(
                 f"--accelerator-count={self.accelerator_count}",
                 rule=f"must be at least training.processes={settings.processes}: the task that designs the grid trains "

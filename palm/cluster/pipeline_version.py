@@ -28,6 +28,12 @@ class PipelineVersion:
     name: str
     uploaded: bool
 
+    def reference(self, client):
+        """How a run or recurring run names it, as one of the client's models."""
+        return client.api_models.V2beta1PipelineVersionReference(
+            pipeline_id=self.pipeline_id, pipeline_version_id=self.version_id
+        )
+
 
 def publish_pipeline(connection: Connection, name: str, settings: CompileSettings) -> PipelineVersion:
     """Compile a pipeline and upload it, unless the same YAML is there already.

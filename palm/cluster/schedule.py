@@ -15,6 +15,7 @@ from palm.cluster.connection import Connection, having, named
 from palm.cluster.cron import next_times
 from palm.cluster.experiment import EXPERIMENT, ensure_experiment
 from palm.cluster.input_files import publish_inputs
+from palm.cluster.mlflow_plugin import plugins_input
 from palm.cluster.parameters import Resources, run_parameters
 from palm.cluster.pipeline_version import REBUILD, PipelineVersion, publish_pipeline
 from palm.cluster.runs import ENDED
@@ -41,6 +42,7 @@ class Schedule:
         parameters: of its runs.
         enabled: whether it starts runs.
         service_account: that its pods run as; None: the server's choice.
+        plugins_input: what its runs say to plugins of the server; None: nothing.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Schedule:
     parameters: dict
     enabled: bool = True
     service_account: str | None = None
+    plugins_input: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def schedule_rebuilds(
     enabled: bool = True,
     experiment: str = EXPERIMENT,
     service_account: str | None = None,
+    kfp_mlflow: str | None = None,
     must_exist: bool = False,
 ) -> Outcome:
     """Rebuild a portfolio at the times of a schedule, if its inputs have changed; one rebuild at a time.
@@ -106,6 +110,7 @@ def schedule_rebuilds(
         enabled: whether it starts runs.
         experiment: name of the experiment of its runs; made if missing.
         service_account: that its pods run as; None: the server's choice.
+        kfp_mlflow: as in `palm.cluster.mlflow_plugin.plugins_input`.
         must_exist: refuse to make the first one.
 
     Returns:
@@ -122,6 +127,7 @@ def schedule_rebuilds(
         version=publish_pipeline(connection, REBUILD, settings),
         enabled=enabled,
         service_account=service_account,
+        plugins_input=plugins_input(kfp_mlflow),
     )
     return keep_schedule(connection, wanted, experiment=experiment, must_exist=must_exist)
 
@@ -210,6 +216,7 @@ def _is(run, schedule: Schedule) -> bool:
         and int(run.max_concurrency) == 1
         and bool(run.no_catchup)
         and (run.status == "ENABLED") == schedule.enabled
+        and (run.plugins_input or {}) == (schedule.plugins_input or {})
         # The server fills in its own choice where none was made.
         and schedule.service_account in (None, run.service_account)
     )
@@ -217,19 +224,22 @@ def _is(run, schedule: Schedule) -> bool:
 
 def _create(connection: Connection, experiment_id: str, schedule: Schedule):
     with connection.asking() as client:
-        return client.create_recurring_run(
-            experiment_id,
-            schedule.name,
+        # kfp's own create_recurring_run knows no plugins.
+        models = client.api_models
+        wanted = models.V2beta1RecurringRun(
+            experiment_id=experiment_id,
+            display_name=schedule.name,
             description=f"{_MARK} {_CHANGES if schedule.enabled else _MADE_DISABLED}",
-            cron_expression=schedule.cron,
+            trigger=models.V2beta1Trigger(cron_schedule=models.V2beta1CronSchedule(cron=schedule.cron)),
             max_concurrency="1",  # JSON has no int64: the API wants a string.
             no_catchup=True,
-            params=schedule.parameters,
-            pipeline_id=schedule.version.pipeline_id,
-            version_id=schedule.version.version_id,
-            enabled=schedule.enabled,
+            mode="ENABLE" if schedule.enabled else "DISABLE",
+            runtime_config=models.V2beta1RuntimeConfig(parameters=schedule.parameters),
+            pipeline_version_reference=schedule.version.reference(client),
             service_account=schedule.service_account,
+            plugins_input=schedule.plugins_input,
         )
+        return client.recurring_runs.recurring_run_service_create_recurring_run(recurring_run=wanted)
 
 
 def _others(connection: Connection, name: str, kept, before: list) -> list:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from palm.cluster.connection import Connection
 from palm.cluster.experiment import EXPERIMENT, ensure_experiment
 from palm.cluster.input_files import check_places, publish_inputs
+from palm.cluster.mlflow_plugin import plugins_input
 from palm.cluster.parameters import Resources, run_parameters
 from palm.cluster.pipeline_version import PipelineVersion, publish_pipeline
 from palm.cluster.runs import ENDED, run_error, state_in_words
@@ -75,6 +76,7 @@ def submit(
     settings: CompileSettings,
     experiment: str = EXPERIMENT,
     service_account: str | None = None,
+    kfp_mlflow: str | None = None,
 ) -> Submission:
     """Start a run of a pipeline, with all that it needs uploaded.
 
@@ -86,6 +88,7 @@ def submit(
         settings: what the compiled pipeline depends on.
         experiment: name of the experiment in Kubeflow Pipelines; made if missing.
         service_account: that its pods run as; None: the server's choice.
+        kfp_mlflow: as in `palm.cluster.mlflow_plugin.plugins_input`.
 
     Returns:
         The run.
@@ -98,14 +101,16 @@ def submit(
     name = f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     experiment_id = ensure_experiment(connection, experiment)
     with connection.asking() as client:
-        run = client.run_pipeline(
-            experiment_id,
-            name,
-            params=parameters,
-            pipeline_id=version.pipeline_id,
-            version_id=version.version_id,
+        # kfp's own run_pipeline knows no plugins.
+        wanted = client.api_models.V2beta1Run(
+            experiment_id=experiment_id,
+            display_name=name,
+            pipeline_version_reference=version.reference(client),
+            runtime_config=client.api_models.V2beta1RuntimeConfig(parameters=parameters),
             service_account=service_account,
+            plugins_input=plugins_input(kfp_mlflow),
         )
+        run = client.runs.run_service_create_run(run=wanted)
     return Submission(run.run_id, name, connection.run_link(run.run_id), version)
 
 

@@ -139,6 +139,53 @@ def test_json_and_other_places(kfp, submit, cluster_workspace):
     assert config.storage.root == "s3://palm/elsewhere" and config.registry.tracking_uri == "http://mlflow:5000"
 
 
+@pytest.mark.parametrize("settings", [{"--ui-host": "ui.example"}, {"PALM_KFP_UI": "https://ui.example/"}])
+def test_links_open_the_ui_where_it_has_another_address(kfp, cluster_workspace, settings):
+    ((name, value),) = settings.items()
+    options = [name, value] if name.startswith("--") else []
+    environment = {} if options else settings
+    options += ["--host", kfp.url]
+    config = cluster_workspace / "portfolio.yaml"
+    told = palm("submit", config, "--no-validate", *options, environment=environment)
+    (run_id,) = kfp.runs
+    link = f"https://ui.example/#/runs/details/{run_id}"
+    assert told.stdout.splitlines()[-1] == link
+    listed = palm("runs", "--json", *options, environment=environment).stdout
+    assert json.loads(listed)[0]["link"] == link
+
+
+def test_a_link_with_a_password_is_refused(kfp, submit):
+    stderr = submit("--no-validate", "--ui-host", "https://me:secret@ui.example", code=1).stderr
+    assert stderr.startswith("error: --ui-host: holds a user or password") and "secret" not in stderr
+
+
+PLUGIN = {
+    "on": {"disabled": False},
+    "off": {"disabled": True},
+    "nightly builds": {"experiment_name": "nightly builds"},
+}
+
+
+@pytest.mark.parametrize("choice", PLUGIN)
+def test_the_plugin_for_mlflow_is_told_what_was_chosen(kfp, submit, cluster_workspace, choice):
+    submit("--no-validate", "--kfp-mlflow", choice)
+    (run,) = kfp.runs.values()
+    assert run["plugins_input"] == {"mlflow": PLUGIN[choice]}
+    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url]
+    for change in ("created", "unchanged"):
+        told = palm(*arguments, "--cron", "0 0 2 * * *", "--kfp-mlflow", choice).stdout
+        assert told.startswith(f"small: {change}, ")
+    (recurring,) = kfp.recurring_runs.values()
+    assert recurring["plugins_input"] == {"mlflow": PLUGIN[choice]}
+    assert palm(*arguments, "--cron", "0 0 2 * * *").stdout.startswith("small: replaced, ")
+
+
+def test_nothing_is_said_to_the_plugin_unasked(kfp, submit):
+    submit("--no-validate")
+    (run,) = kfp.runs.values()
+    assert "plugins_input" not in run
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
