@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from palm.config import PortfolioConfig, Registry
 from palm.errors import BuildError, PalmError
+from palm.heartbeat import beating
 from palm.mlflow_connection import without_credentials
 from palm.storage.digest import value_digest
 from palm.storage.records import Records
@@ -20,6 +21,9 @@ BUILD_VARIABLE = "PALM_BUILD_ID"
 
 ATTEMPTS_VARIABLE = "PALM_ATTEMPTS"
 """Environment variable with how often a task is started at most, retries included; unset: once."""
+
+RETRY_VARIABLE = "KFP_RETRY_INDEX"
+"""Environment variable that Kubeflow Pipelines sets in tasks that may be retried, since its 2.17: 0 at the first."""
 
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 
@@ -56,8 +60,9 @@ def task_records(root: str, build: str) -> list[dict]:
         build: name of the build.
 
     Returns:
-        One record a task that has started: ``step``, ``label``, ``state``, ``attempt``, ``started`` and ``ended``
-        (seconds since 1970), ``error``, ``retry_may_help``, ``result``.
+        One record a task that has started: ``step``, ``label``, ``state``, ``attempt``, ``attempts`` (that it has at
+        most), ``started`` and ``ended`` (seconds since 1970), ``error``, ``retry_may_help``, ``result``, and ``again``:
+        how often it was tried again though it had succeeded.
 
     Raises:
         StorageError: they cannot be read.
@@ -82,9 +87,10 @@ def failed_for_good(root: str, step: str, identity) -> bool:
     if not (build := os.environ.get(BUILD_VARIABLE, "")):
         return True
     record = Records(root).read(_record_name(build, step, identity))
-    if record is None:
+    # One that still says that it runs could not be written: the storage failed with the task.
+    if record is None or record["state"] == RUNNING:
         return False
-    return not record["retry_may_help"] or record["attempt"] >= int(os.environ.get(ATTEMPTS_VARIABLE, "1"))
+    return not record["retry_may_help"] or record["attempt"] >= record["attempts"]
 
 
 def record_owner(config: PortfolioConfig) -> None:
@@ -151,17 +157,20 @@ def recorded(root: str, step: str, label: str = "", *, identity=None) -> Iterato
         "label": label,
         "state": RUNNING,
         "attempt": 1 + (before or {}).get("attempt", 0),
+        "attempts": int(os.environ.get(ATTEMPTS_VARIABLE, "1")),
         "started": time.time(),
     }
     records.write(name, record)
     try:
-        yield result
+        with beating(root, build):
+            yield result
     except BaseException as error:
         records.write(name, {**record, **_failure(error), "ended": time.time()})
         raise
     if before is not None and before["state"] == SUCCEEDED:
-        # A second task of the same work, such as the policy that was a corner of soups, found it done.
-        record, result = before, before["result"]
+        # A retry, or a second task of the same work, such as the policy that was a corner of soups, found it done.
+        again = before.get("again", 0) + (os.environ.get(RETRY_VARIABLE, "0") != "0")
+        record, result = {**before, "attempts": record["attempts"], "again": again}, before["result"]
     records.write(name, {**record, "state": SUCCEEDED, "ended": time.time(), "result": result})
 
 

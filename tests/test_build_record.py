@@ -8,6 +8,7 @@ import pytest
 from palm.build_record import (
     ATTEMPTS_VARIABLE,
     BUILD_VARIABLE,
+    RETRY_VARIABLE,
     current_build,
     failed_for_good,
     recorded,
@@ -102,6 +103,17 @@ def test_a_second_task_of_the_same_work_leaves_the_record_of_the_first(tmp_path,
             result["reused"] = reused
     (record,) = task_records(str(tmp_path), build)
     assert record["result"] == {"reused": False} and record["attempt"] == 1
+
+
+@pytest.mark.parametrize(("index", "again"), [("0", 0), ("1", 1)])
+def test_a_retry_of_what_had_succeeded_is_counted(tmp_path, build, monkeypatch, index, again):
+    """Kubeflow tries a task again only if it took it for failed; a second task of the same work is no retry."""
+    for attempt in ("0", index):
+        monkeypatch.setenv(RETRY_VARIABLE, attempt)
+        with recorded(str(tmp_path), "train_policy", "1 0"):
+            pass
+    (record,) = task_records(str(tmp_path), build)
+    assert record["again"] == again and record["attempt"] == 1 and record["state"] == "succeeded"
 
 
 WEIGHTS = ["0.500 0.500", [[0.5, 0.5], "", ""]]

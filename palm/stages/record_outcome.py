@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from palm.build_failures import NOTHING_AFTER, failed_tasks, task_name, what_ended
 from palm.build_record import FAILED, RUNNING, SUCCEEDED, page_name, record_owner, task_records
 from palm.config import PortfolioConfig
 from palm.kfp_plugin import plugin_link
@@ -12,9 +13,6 @@ from palm.reporting.outcome_page import write_outcome_page
 from palm.stages.training_spent import training_spent
 from palm.storage.files import write_text
 from palm.storage.records import Records
-
-_NO_WORD = "had not ended when this was written, or ended without a word: killed (out of memory?), evicted, out of time"
-_NEVER_STARTED = "no node had room, the image could not be pulled, or the run was ended by hand"
 
 
 def record_outcome(
@@ -73,19 +71,19 @@ def describe_outcome(name: str, build: str, records: list[dict], *, only_if_chan
         As `record_outcome`, without ``kfp_mlflow_run``.
     """
     done = {record["step"]: record["result"] for record in records if record["state"] == SUCCEEDED}
-    failures = [_failure(record) for record in records if record["state"] in (FAILED, RUNNING)]
-    # With enough policies left a build goes on without those whose training failed.
-    ended_it = [failure for failure in failures if "report" not in done or failure["step"] != "train_policy"]
     unchanged = only_if_changed and not done.get("detect_change", {}).get("changed", True)
-    if not failures and not unchanged and "report" not in done:
-        failures = ended_it = [{"step": "a task", "label": "that never started", "attempt": 0, "error": _NEVER_STARTED}]
+    failures = failed_tasks(records)
+    # With enough policies left a build goes on without those whose training failed.
+    ended_it = [failure for failure in failures if failure["step"] != "train_policy"]
+    if "report" not in done and (failures or not unchanged):
+        failures = ended_it = what_ended(records)
     trainings = [record for record in records if record["step"] == "train_policy"]
     finished = [record["result"] for record in trainings if record["state"] == SUCCEEDED]
     spent = done["report"] if "report" in done else training_spent(finished)
     policies = {
         **{key: spent[key] for key in ("trained", "continued", "reused")},
         "marked": [weights_label(record["weights"]) for record in finished if not record["reused"] and record["guard"]],
-        "failed": [failure["label"] for failure in failures if failure["step"] == "train_policy"],
+        "failed": [record["label"] for record in trainings if record["state"] in (FAILED, RUNNING)],
     }
     begun = {label for labels in policies.values() for label in labels}
     policies["not_started"] = [] if "report" in done else [label for label in _planned(done) if label not in begun]
@@ -105,16 +103,11 @@ def _planned(done: dict[str, dict]) -> list[str]:
     return [weights_label(weights) for weights in done.get("design_grid", {}).get("weights", [])]
 
 
-def _failure(record: dict) -> dict:
-    error = record["error"] if record["state"] == FAILED else _NO_WORD
-    return {"step": record["step"], "label": record["label"], "attempt": record["attempt"], "error": error}
-
-
 def _headline(done: dict[str, dict], failures: list[dict]) -> tuple[str, str]:
     if failures:
-        what = f"{failures[0]['step']} {failures[0]['label']}".strip()
+        where = "after" if failures[0]["error"] == NOTHING_AFTER else "at"
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        return "failed", f"the build failed at {what}{more}"
+        return "failed", f"the build failed {where} {task_name(failures[0])}{more}"
     if "report" not in done:
         return "unchanged", "nothing has changed, nothing was built"
     judged = done["promote_portfolio"]

@@ -57,7 +57,7 @@ def test_nothing_changed_is_an_outcome_only_where_it_may_be():
     records = [task("detect_change", result={"changed": False, "lines": []})]
     assert describe_outcome("small", "run-1", records, only_if_changed=True)["state"] == "unchanged"
     outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
-    assert outcome["state"] == "failed" and "never started" in outcome["headline"]
+    assert outcome["state"] == "failed" and outcome["headline"].endswith("the build failed after detect_change")
 
 
 def test_a_failed_task_and_one_that_vanished_are_named_with_their_reasons():
@@ -96,7 +96,43 @@ def test_a_policy_that_a_guard_has_marked_in_this_build_is_told():
 
 
 def test_a_run_without_any_record_has_failed():
-    assert describe_outcome("small", "run-1", [], only_if_changed=True)["state"] == "failed"
+    outcome = describe_outcome("small", "run-1", [], only_if_changed=True)
+    assert outcome["state"] == "failed" and outcome["headline"].endswith("at a task that never started")
+
+
+def trained(label, **more):
+    return task("train_policy", label, result=TRAINED, attempts=4, **more)
+
+
+def test_what_kubeflow_could_not_record_is_no_task_that_never_started():
+    """Its launcher failed after each of the trainings, at every attempt."""
+    records = [task("design_grid"), *(trained(label, again=3) for label in ("1 0", "0 1", "0.5 0.5"))]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["headline"] == "small: the build failed at train_policy 1 0 (and 2 more)"
+    assert {failure["error"] for failure in outcome["failures"]} == {
+        "trained, but Kubeflow could not record its result"
+    }
+    assert outcome["policies"]["failed"] == [] and len(outcome["policies"]["trained"]) == 3
+    assert "never started" not in outcome_markdown(outcome)
+
+
+def test_what_the_records_cannot_know_is_not_claimed():
+    """A pod that was lost once after its work; then nothing else started."""
+    records = [task("design_grid"), trained("1 0", again=1), trained("0 1", started=1.0)]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["headline"] == "small: the build failed after train_policy 0 1"
+    (failure,) = outcome["failures"]
+    assert failure["error"].startswith(
+        "finished, and nothing after it has started: Kubeflow could not record its result"
+    )
+    assert outcome["policies"]["failed"] == []
+
+
+def test_a_policy_that_the_build_could_do_without_did_not_end_it():
+    records = [task("train_policy", "0 1", "failed", error="loss is not a number"), trained("1 0", again=3)]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["headline"].endswith("the build failed at train_policy 1 0 (and 1 more)")
+    assert outcome["policies"]["failed"] == ["0 1"]
 
 
 @pytest.mark.parametrize("home", ["folder", "s3"])
