@@ -53,7 +53,8 @@ def what_ended(records: list[dict]) -> list[dict]:
     done = [record for record in records if record["state"] == SUCCEEDED]
     unrecorded = [record for record in done if _started_in_vain(record)]
     last = [record for record in unrecorded if record["step"] == unrecorded[-1]["step"]]
-    found = [_failure(record, could_not_record(record["step"])) for record in last] + failed_tasks(records)
+    found = [_failure(_with_every_attempt(record), could_not_record(record["step"])) for record in last]
+    found += failed_tasks(records)
     if found:
         return found
     if done:
@@ -72,8 +73,11 @@ def task_name(failure: dict) -> str:
 
 
 def _started_in_vain(record: dict) -> bool:
-    again = record.get("again", 0)
-    return again > 0 and record["attempt"] + again >= record["attempts"]
+    return record.get("again", 0) > 0 and _with_every_attempt(record)["attempt"] >= record["attempts"]
+
+
+def _with_every_attempt(record: dict) -> dict:
+    return {**record, "attempt": record["attempt"] + record["again"]}
 
 
 def _failure(record: dict, error: str) -> dict:

@@ -56,6 +56,12 @@ def publish_config(config: PortfolioConfig) -> str:
     return publish(config.storage.root, CONFIGS, config.model_dump(mode="json"))
 
 
+def root_of(address: str) -> str | None:
+    """``storage.root`` of a configuration that `publish_config` has written; None if the address is none of those."""
+    root, found, _ = address.rpartition(f"/{CONFIGS}/")
+    return root if found and _is_address(address) else None
+
+
 def read_snapshot(source: str) -> str:
     """Read the snapshot of a run.
 

@@ -11,6 +11,7 @@ from palm.errors import ClusterError
 
 _TIMEOUT = (5, 20)
 """Seconds to connect and to answer."""
+_WORKFLOWS, _RUN_LABEL = ("argoproj.io", "v1alpha1"), "pipeline/runid"
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -101,6 +102,52 @@ class Kubernetes:
             ClusterError: listing nodes is not allowed.
         """
         return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
+
+    def workflow(self, namespace: str, run_id: str) -> dict | None:
+        """The Workflow that runs a run of Kubeflow Pipelines.
+
+        Args:
+            namespace: of the run.
+            run_id: its id.
+
+        Returns:
+            The object; None if there is none (any more).
+
+        Raises:
+            ClusterError: listing workflows is not allowed.
+        """
+        from kubernetes.client import CustomObjectsApi
+
+        with told(f"workflows in {namespace}", "install Argo Workflows"):
+            found = CustomObjectsApi(self.core.api_client).list_namespaced_custom_object(
+                *_WORKFLOWS, namespace, "workflows", label_selector=f"{_RUN_LABEL}={run_id}", _request_timeout=_TIMEOUT
+            )
+        return next(iter(found["items"]), None)
+
+    def log(self, namespace: str, pod: str, *, lines: int) -> str:
+        """The end of what a task has printed.
+
+        Args:
+            namespace: of the pod.
+            pod: its name.
+            lines: how many, ≥ 1.
+
+        Returns:
+            The lines.
+
+        Raises:
+            ClusterError: the pod is gone, or reading logs is not allowed.
+        """
+        with told(f"log of pod {pod} in {namespace}", "see the artifact executor-logs of the task"):
+            answer = self.core.read_namespaced_pod_log(
+                pod,
+                namespace,
+                container="main",
+                tail_lines=lines,
+                _preload_content=False,  # The client would give the text of a Python literal.
+                _request_timeout=_TIMEOUT,
+            )
+        return answer.data.decode(errors="replace")
 
     def _nodes(self) -> list:
         with told("nodes of the cluster", "check the cluster"):

@@ -9,21 +9,12 @@ from rich.table import Table
 
 from palm.cluster.connection import Connection
 from palm.cluster.experiment import find_experiment
+from palm.cluster.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
 
 ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 """States that no run leaves."""
 
-_WORDS = {
-    "PENDING": "waiting",
-    "RUNNING": "running",
-    "SUCCEEDED": "succeeded",
-    "SKIPPED": "skipped",
-    "FAILED": "failed",
-    "CANCELING": "being cancelled",
-    "CANCELED": "cancelled",
-    "PAUSED": "paused",
-}
-_STYLES = {"succeeded": "green", "failed": "red", "running": "cyan"}
+_STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", ENDED_WITHOUT_AN_OUTCOME: "yellow"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +28,7 @@ class Run:
         started: when it was made.
         duration_seconds: until it ended, or until now.
         scheduled: whether a schedule started it.
-        error: why it failed; None if it did not, or the server does not say.
+        error: why it failed; None if it did not, or nobody says.
         link: its page.
     """
 
@@ -75,30 +66,8 @@ def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run
     found = connection.listed(
         connection.client.list_runs, "runs", experiment_id=experiment_id, sort_by="created_at desc"
     )
-    return [_described(run, connection) for run in itertools.islice(found, limit)]
-
-
-def state_in_words(state: str | None) -> str:
-    """A run's state for people."""
-    return _WORDS.get(state, "unknown")
-
-
-def run_error(run) -> str | None:
-    """Why a run failed, in one line.
-
-    Args:
-        run: as the API gives it.
-
-    Returns:
-        The run's own message, or that of its first failed task; None if there is none.
-    """
-    if run.error is not None and run.error.message:
-        return _one_line(run.error.message)
-    tasks = (run.run_details.task_details if run.run_details else None) or ()
-    for task in tasks:
-        if task.error is not None and task.error.message:
-            return _one_line(f"{task.display_name}: {task.error.message}")
-    return None
+    inquiry = Inquiry(connection)
+    return [_described(run, connection, inquiry) for run in itertools.islice(found, limit)]
 
 
 def runs_table(runs: list[Run]) -> Table:
@@ -126,17 +95,18 @@ def runs_table(runs: list[Run]) -> Table:
     return table
 
 
-def _described(run, connection: Connection) -> Run:
+def _described(run, connection: Connection, inquiry: Inquiry) -> Run:
+    told = inquiry.tell(run)
     # A run that has not ended has the year 1970 there.
     ended = run.finished_at if run.finished_at and run.finished_at.year > 1970 else datetime.now(UTC)
     return Run(
         run_id=run.run_id,
         name=run.display_name,
-        state=state_in_words(run.state),
+        state=told.state,
         started=run.created_at,
         duration_seconds=round(max(0.0, (ended - run.created_at).total_seconds()), 3),
         scheduled=bool(run.recurring_run_id),
-        error=run_error(run) if run.state == "FAILED" else None,
+        error=told.reason,
         link=connection.run_link(run.run_id),
     )
 
@@ -145,10 +115,6 @@ def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]
 
 
 def show_runs(runs: list[Run], console: Console) -> None:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from palm.cluster.connection import Connection
 from palm.cluster.experiment import EXPERIMENT, ensure_experiment
+from palm.cluster.failure import Inquiry, state_in_words
 from palm.cluster.input_files import check_places, publish_inputs
 from palm.cluster.mlflow_plugin import plugins_input
 from palm.cluster.parameters import Resources, run_parameters
 from palm.cluster.pipeline_version import PipelineVersion, publish_pipeline
-from palm.cluster.runs import ENDED, run_error, state_in_words
+from palm.cluster.runs import ENDED
 from palm.config import PortfolioConfig
 from palm.errors import ClusterError
 from palm.stages.design_request import check_design
@@ -149,8 +150,9 @@ def follow(
         if state not in ENDED:
             time.sleep(seconds_between)
     if state not in ("SUCCEEDED", "SKIPPED"):
+        told = Inquiry(connection).tell(run)
         raise ClusterError(
             f"run {run_id}",
-            rule=f"{state_in_words(state)} ({run_error(run) or 'the server does not say why'})",
+            rule=told.state if told.reason is None else f"{told.state} ({told.reason})",
             remedy=f"see {connection.run_link(run_id)}; finished work is kept and reused by the next run",
         )

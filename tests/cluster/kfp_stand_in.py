@@ -99,9 +99,18 @@ class KfpStandIn:
             return
         run = self.runs[run_id]
         ended = datetime.fromisoformat(run["created_at"]).timestamp() + seconds
-        run |= {"state": state, "finished_at": _time(datetime.fromtimestamp(ended, UTC))}
+        self._report(run, state)
+        run |= {"finished_at": _time(datetime.fromtimestamp(ended, UTC))}
         if message:
             run["error"] = {"code": 13, "message": message, "details": []}
+
+    @staticmethod
+    def _report(run: dict, state: str) -> None:
+        """What the persistence agent tells: a run that is being ended first, even if it then ends as failed."""
+        history = run.setdefault("state_history", [])
+        for told in (*(["CANCELING"] if run["state"] == "CANCELING" else []), state):
+            history.append({"update_time": _now(), "state": told})
+        run["state"] = state
 
     def fire(self, recurring_run_id: str) -> str | None:
         """What the controller does at the time of a schedule: the id of the run that it starts, if it may."""
@@ -167,6 +176,13 @@ class KfpStandIn:
 
     def RunService_ListRuns(self, given):
         return _page(self._visible(self.runs, given), given, "runs")
+
+    def RunService_TerminateRun(self, given):
+        run = _need(self.runs, given["run_id"], "Run")
+        if run["state"] in _ENDED:
+            raise Refused(400, 3, f"Failed to terminate a run {given['run_id']}. Row not found")
+        run["state"] = "CANCELING"  # The history hears of it with the next report.
+        return {}
 
     def RecurringRunService_CreateRecurringRun(self, given):
         run = given["recurring_run"]

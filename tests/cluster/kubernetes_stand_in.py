@@ -1,12 +1,17 @@
-"""A stand-in for the API server of Kubernetes: the requests of `palm doctor` and `palm rollout`, answered with the
-client's own models. No controller runs: `settle` says what one has come to."""
+"""A stand-in for the API server of Kubernetes: the requests of `palm doctor`, `palm rollout` and `palm runs`, answered
+with the client's own models; Workflows and their pods have the names that Argo gives them. No controller runs: `settle`
+says what one has come to.
+"""
 
+import base64
+import gzip
+import json
 import logging
 import threading
 from pathlib import Path
 
 import yaml
-from flask import Flask, request
+from flask import Flask, Response, request
 from kubernetes import client
 from werkzeug.serving import make_server
 
@@ -19,6 +24,8 @@ class KubernetesStandIn:
         pods: of the cluster.
         secrets: by namespace and name.
         deployments: by namespace and name.
+        workflows: by namespace.
+        logs: of pods' main containers, by namespace and name.
         patches: of Deployments, as they came.
         forbidden: resources that nobody may read, e.g. ``pods``, or change, e.g. ``PATCH deployments``.
         expired: whether all credentials are.
@@ -29,6 +36,8 @@ class KubernetesStandIn:
         self.pods: list[client.V1Pod] = []
         self.secrets: dict[tuple[str, str], client.V1Secret] = {}
         self.deployments: dict[tuple[str, str], client.V1Deployment] = {}
+        self.workflows: dict[str, list[dict]] = {}
+        self.logs: dict[tuple[str, str], str] = {}
         self.patches: list[dict] = []
         self.forbidden: set[str] = set()
         self.expired = False
@@ -91,6 +100,23 @@ class KubernetesStandIn:
         )
         self.settle(namespace, name, ready=replicas)
 
+    def add_workflow(self, namespace: str, run_id: str, nodes: list[dict], *, compressed: bool = False) -> None:
+        """A run's Workflow: nodes with ``name`` below the root, ``type``, ``phase``, and ``log`` if the pod has one."""
+        workflow, kept = f"build-portfolio-{run_id[:5]}", {}
+        for node in nodes:
+            name = f"{workflow}(0).root(0).{node['name']}"
+            template = "system-container-driver" if "-driver(" in name else "system-container-impl"
+            number = _fnv(name)
+            if "log" in node:
+                self.logs[namespace, f"{workflow}-{template}-{number}"] = node["log"]
+            described = {**node, "name": name, "id": f"{workflow}-{number}", "templateName": template}
+            kept[described["id"]] = {key: value for key, value in described.items() if key != "log"}
+        status = {"nodes": kept}
+        if compressed:
+            status = {"compressedNodes": base64.b64encode(gzip.compress(json.dumps(kept).encode())).decode()}
+        metadata = {"name": workflow, "labels": {"pipeline/runid": run_id}}
+        self.workflows.setdefault(namespace, []).append({"metadata": metadata, "status": status})
+
     def settle(self, namespace: str, name: str, *, ready: int, stuck: str = "") -> None:
         """The controller has seen the last change, and so many pods are new and available; or it has given up."""
         found = self.deployments[namespace, name]
@@ -131,11 +157,25 @@ class KubernetesStandIn:
                 self._patch_deployment(found)
             return found or self._status(404, "NotFound", f'deployments.apps "{name}" not found')
 
+        def workflows(namespace: str):
+            key, _, value = request.args["labelSelector"].partition("=")
+            found = [one for one in self.workflows.get(namespace, []) if one["metadata"]["labels"].get(key) == value]
+            return {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowList", "items": found}
+
+        def log(namespace: str, name: str):
+            if (namespace, name) not in self.logs:
+                return self._status(404, "NotFound", f'pods "{name}" not found')
+            assert request.args["container"] == "main"
+            lines = self.logs[namespace, name].splitlines(keepends=True)
+            return "".join(lines[-int(request.args["tailLines"]) :])
+
         for rule, resource, view in (
             ("/version/", None, _version),
             ("/api/v1/nodes", "nodes", lambda: client.V1NodeList(items=self.nodes)),
             ("/api/v1/pods", "pods", lambda: client.V1PodList(items=self.pods)),
             ("/api/v1/namespaces/<namespace>/secrets/<name>", "secrets", secret),
+            ("/apis/argoproj.io/v1alpha1/namespaces/<namespace>/workflows", "workflows", workflows),
+            ("/api/v1/namespaces/<namespace>/pods/<name>/log", "pods/log", log),
             ("/apis/apps/v1/namespaces/<namespace>/deployments/<name>", "deployments", deployment),
         ):
             app.add_url_rule(rule, rule, self._guarded(resource, view), methods=["GET", "PATCH"])
@@ -149,6 +189,8 @@ class KubernetesStandIn:
                 answer = self._status(403, "Forbidden", f'{resource} is forbidden: User "alice" cannot list {resource}')
             else:
                 answer = view(**path)
+            if isinstance(answer, str):
+                return Response(answer, content_type="text/plain")
             body = client.ApiClient().sanitize_for_serialization(answer)
             return body, answer.code if isinstance(answer, client.V1Status) else 200
 
@@ -161,6 +203,14 @@ class KubernetesStandIn:
 
 def _named(name: str, labels: dict | None = None) -> client.V1ObjectMeta:
     return client.V1ObjectMeta(name=name, labels=labels)
+
+
+def _fnv(text: str) -> int:
+    """FNV-1a, by which Argo numbers nodes and their pods."""
+    number = 0x811C9DC5
+    for byte in text.encode():
+        number = (number ^ byte) * 0x01000193 % 2**32
+    return number
 
 
 def _version() -> client.VersionInfo:

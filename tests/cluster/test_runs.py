@@ -47,7 +47,7 @@ def test_the_newest_first_in_words(kfp, history):
         [
             ("small 4", "running", "hand", history[4]),
             ("small 3", "failed", "hand", history[3]),
-            ("small 2", "cancelled", "hand", history[2]),
+            ("small 2", "cancelled by hand", "hand", history[2]),
             ("small 1", "failed", "schedule", history[1]),
             ("small 0", "succeeded", "hand", history[0]),
         ],

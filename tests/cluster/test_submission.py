@@ -224,7 +224,7 @@ def test_several_users_each_have_their_own(kfp, submit):
     [
         ("SUCCEEDED", "", 0, "succeeded"),
         ("FAILED", "policy 3:\nout of memory", 1, "failed (policy 3: out of memory); see "),
-        ("CANCELED", "", 1, "cancelled (the server does not say why); see "),
+        ("CANCELED", "", 1, "cancelled by hand; see "),
     ],
 )
 def test_wait_follows_the_run_to_its_end(kfp, submit, state, message, code, last):
