@@ -21,50 +21,54 @@ _SILENT_SECONDS = SILENT_HOURS * 3600
 
 @contextmanager
 def beating(root: str, build: str) -> Iterator[None]:
-    """Give signs of life while a task runs; one that cannot be written is left out.
+    """Give signs of life while a task runs; a later one that cannot be written is left out.
 
     Args:
         root: ``storage.root``.
         build: name of the build.
+
+    Raises:
+        StorageError: the first one cannot be written.
     """
     ended = threading.Event()
+    _beat(root, build)
 
-    def beat() -> None:
+    def go_on() -> None:
         while not ended.wait(BEAT_SECONDS):
             with suppress(StorageError):
-                Records(root).write(_name(build), {"at": time.time()})
+                _beat(root, build)
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
+    threading.Thread(target=go_on, name="heartbeat", daemon=True).start()
     try:
         yield
     finally:
         ended.set()
-        thread.join()
 
 
-def last_heard(root: str, build: str, records: list[dict]) -> float | None:
+def last_heard(root: str, build: str) -> float | None:
     """When a build gave its last sign of life.
 
     Args:
         root: ``storage.root``.
         build: name of the build.
-        records: of its tasks, as `palm.build_record.task_records` gives them.
 
     Returns:
-        Seconds since 1970; None if it never gave one.
+        Seconds since 1970; None if it never gave one: it has not started, or is of a palm that gave none.
 
     Raises:
         StorageError: the storage cannot be read.
     """
-    signs = [record.get("ended", record["started"]) for record in records]
     beat = Records(root).read(_name(build))
-    return max(signs + ([] if beat is None else [beat["at"]]), default=None)
+    return None if beat is None else beat["at"]
 
 
 def is_silent(heard: float | None) -> bool:
     """Whether a build that was last heard then, and has no outcome, has ended without one."""
     return heard is not None and time.time() - heard > _SILENT_SECONDS
+
+
+def _beat(root: str, build: str) -> None:
+    Records(root).write(_name(build), {"at": time.time()})
 
 
 def _name(build: str) -> str:

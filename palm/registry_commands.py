@@ -75,13 +75,16 @@ def history(
     everything: Annotated[bool, typer.Option("--all", help="Also attempts that lost to another.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show who was champion when and why, and what the gate refused; check that log and alias agree."""
+    """Show who was champion when and why, what the gate refused, what ended without an outcome; check the log."""
     from palm.config_file import load_config
     from palm.registry.promotion_history import history
 
-    found = history(load_config(config))
+    loaded = load_config(config)
+    found = history(loaded)
     if not everything:
         found["entries"] = [entry for entry in found["entries"] if entry["valid"]]
+    abandoned, unread = _abandoned(loaded)
+    found["abandoned"] = None if unread else [vars(build) for build in abandoned]
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -94,6 +97,10 @@ def history(
         typer.echo(f"{found['model']}: nothing was promoted yet")
     for line in found["problems"]:
         typer.echo(f"problem: {line}")
+    for build in abandoned:
+        typer.echo(build.in_words())
+    if unread:
+        typer.echo(f"builds that ended without an outcome are not known: {unread}")
 
 
 @commands.command()
@@ -104,6 +111,17 @@ def repair(config: ConfigPath) -> None:
 
     for line in repair(load_config(config), who=this_person()) or ["nothing to repair"]:
         typer.echo(line)
+
+
+def _abandoned(config) -> tuple[list, str]:
+    """Builds that ended without an outcome, and why they are not known: the log can be read without the storage."""
+    from palm.errors import StorageError
+    from palm.stages.abandoned_builds import abandoned_builds
+
+    try:
+        return abandoned_builds(config), ""
+    except StorageError as error:
+        return [], str(error)
 
 
 def _tell(model: str, entry: dict, as_json: bool) -> None:

@@ -110,7 +110,7 @@ class Inquiry:
             outcome = Records(root).read(f"builds/{run.run_id}/outcome")
             if outcome is not None:
                 return outcome.get("abandoned", False)
-            return is_silent(last_heard(root, run.run_id, task_records(root, run.run_id)))
+            return is_silent(last_heard(root, run.run_id))
 
         return bool(self._stored(run, look))
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from palm.cluster.connection import Connection, having, named
 from palm.cluster.cron import next_times
 from palm.cluster.experiment import EXPERIMENT, ensure_experiment
+from palm.cluster.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
 from palm.cluster.input_files import publish_inputs
 from palm.cluster.mlflow_plugin import plugins_input
 from palm.cluster.parameters import Resources, run_parameters
@@ -281,7 +282,13 @@ def _unfinished(connection: Connection, recurring_run) -> list[str]:
         experiment_id=recurring_run.experiment_id,
         filter=having("recurring_run_id", recurring_run.recurring_run_id),
     )
-    return [run.run_id for run in started if run.state not in ENDED]
+    inquiry = Inquiry(connection)
+    return [
+        run.run_id
+        for run in started
+        # Of a run whose Workflow somebody has removed the server says for ever that it goes on.
+        if run.state not in ENDED and inquiry.tell(run).state != ENDED_WITHOUT_AN_OUTCOME
+    ]
 
 
 def _delete(client, recurring_run_id: str) -> None:

@@ -7,6 +7,7 @@ from palm.build_record import record_owner
 from palm.config import PortfolioConfig
 from palm.progress import stage
 from palm.registry.last_build import LastBuild, last_build
+from palm.stages.abandoned_builds import close_abandoned
 from palm.stages.design_request import check_design
 from palm.stages.snapshot import describe_changes, take_snapshot
 from palm.storage.files import write_text
@@ -32,7 +33,7 @@ class Change:
 def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     """Compare the inputs as they are now with those of the last build that the gate has judged.
 
-    Neither PyTorch nor a model is loaded.
+    Neither PyTorch nor a model is loaded. What earlier builds have left that nobody ends any more is closed.
 
     Args:
         config: the configuration.
@@ -46,6 +47,7 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     """
     with stage("detect_change", config.name):
         record_owner(config)
+        close_abandoned(config)
         check_design(config)
         change = _compare(config, take_snapshot(config), last_build(config.registry))
         body = "".join(f"- {line}\n" for line in change.lines)

@@ -1,6 +1,7 @@
 """Why a run failed: from the records in the storage, from the pods, or from neither."""
 
 import json
+import time
 
 import pytest
 from cluster.commands import palm
@@ -10,6 +11,8 @@ from palm.build_record import ATTEMPTS_VARIABLE, BUILD_VARIABLE, RETRY_VARIABLE,
 from palm.cluster.connection import Address, connect
 from palm.cluster.submission import follow
 from palm.errors import ClusterError, TrainingError
+from palm.heartbeat import SILENT_HOURS
+from palm.storage.records import Records
 
 ROOT = "s3://palm/store"
 NULL_VALUE = """\
@@ -144,3 +147,27 @@ def test_a_run_that_somebody_ended_has_not_failed(kfp, run_id, work, ends):
     assert told(kfp) == ("cancelled by hand", None)
     with pytest.raises(ClusterError, match="cancelled by hand; see "):
         follow(connection, run_id, on_state=lambda state: None)
+
+
+def test_a_run_that_nobody_ends_any_more_is_no_run_that_runs(kfp, run_id, work):
+    """Its Workflow was removed: the server says for ever that it runs, the storage has heard nothing for long."""
+    work("sample_reference")
+    assert told(kfp) == ("running", None)
+    long_ago = time.time() - SILENT_HOURS * 3600 - 60
+    Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": long_ago})
+    assert told(kfp) == ("ended without an outcome", None)
+    Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "failed", "abandoned": True})
+    assert told(kfp) == ("ended without an outcome", None)
+    Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "promoted"})
+    assert told(kfp) == ("running", None)
+
+
+def test_a_schedule_is_not_kept_for_a_run_that_nobody_ends_any_more(kfp, cluster_workspace):
+    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url]
+    palm(*arguments, "--cron", "0 0 2 * * *")
+    (old,) = kfp.recurring_runs
+    run_id = kfp.fire(old)
+    Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time()})
+    assert palm(*arguments, "--delete").stdout.splitlines()[0] == "small: 0 removed"
+    Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time() - SILENT_HOURS * 3600 - 60})
+    assert palm(*arguments, "--delete").stdout == "small: 1 removed\n"
