@@ -100,7 +100,7 @@ def history(
     for build in abandoned:
         typer.echo(build.in_words())
     if unread:
-        typer.echo(f"builds that ended without an outcome are not known: {unread}")
+        typer.echo(f"builds that ended without an outcome are not known: {unread}", err=True)
 
 
 @commands.command()

@@ -2,34 +2,25 @@
 
 Kubeflow Pipelines cannot change a recurring run, so a new one is made before the old one is retired. A call that is cut
 off in between leaves two; the next call retires what is not wanted. Between them the schedule is never missing.
-
-A recurring run owns the runs that it started: with it Kubernetes would remove them in the middle of a rebuild. So it is
-retired: disabled at once, and removed by the first call that finds all its runs ended.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from palm.cluster.connection import Connection, having, named
+from palm.cluster.connection import Connection, named
 from palm.cluster.cron import next_times
 from palm.cluster.experiment import EXPERIMENT, ensure_experiment
-from palm.cluster.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
 from palm.cluster.input_files import publish_inputs
 from palm.cluster.mlflow_plugin import plugins_input
 from palm.cluster.parameters import Resources, run_parameters
 from palm.cluster.pipeline_version import REBUILD, PipelineVersion, publish_pipeline
-from palm.cluster.runs import ENDED
+from palm.cluster.retirement import CHANGES, MADE_DISABLED, Retired, is_retired, retire
 from palm.config import PortfolioConfig
 from palm.errors import ClusterError
 from pipelines.settings import CompileSettings
 
 _MARK = "Kept by `palm schedule`."
 """First words of the description of the recurring runs that may be removed here."""
-
-_CHANGES = "Its settings are changed by calling that again."
-_MADE_DISABLED = "Made to start no runs."
-"""Last words of the description of one that was disabled from the first; others that are disabled are retired."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +44,6 @@ class Schedule:
     enabled: bool = True
     service_account: str | None = None
     plugins_input: dict | None = None
-
-
-@dataclass(frozen=True)
-class Retired:
-    """Recurring runs that start no runs any more.
-
-    Attributes:
-        removed: ids of those that were removed.
-        kept: id of each that is kept, disabled, to the ids of its runs that have not ended.
-    """
-
-    removed: list[str]
-    kept: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -151,7 +129,7 @@ def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str
     """
     times = next_times(schedule.cron)
     experiment_id = ensure_experiment(connection, experiment)
-    before = [run for run in _existing(connection, schedule.name) if not _is_retired(run)]
+    before = [run for run in _existing(connection, schedule.name) if not is_retired(run)]
     if must_exist and not before:
         raise ClusterError(
             f"recurring run {schedule.name!r}", rule="does not exist", remedy="leave out --update, or check --name"
@@ -161,7 +139,7 @@ def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str
     if kept is None or kept.experiment_id != experiment_id or not _is(kept, schedule):
         change = "replaced" if before else "created"
         kept = _create(connection, experiment_id, schedule)
-    retired = _retire(connection, _others(connection, schedule.name, kept, before))
+    retired = retire(connection, _others(connection, schedule.name, kept, before))
     return Outcome(kept.recurring_run_id, change, retired, times)
 
 
@@ -178,7 +156,7 @@ def remove_schedule(connection: Connection, name: str) -> Retired:
     Raises:
         ClusterError: a request fails, or a recurring run of that name was not made here.
     """
-    return _retire(connection, _existing(connection, name))
+    return retire(connection, _existing(connection, name))
 
 
 def _existing(connection: Connection, name: str) -> list:
@@ -230,7 +208,7 @@ def _create(connection: Connection, experiment_id: str, schedule: Schedule):
         wanted = models.V2beta1RecurringRun(
             experiment_id=experiment_id,
             display_name=schedule.name,
-            description=f"{_MARK} {_CHANGES if schedule.enabled else _MADE_DISABLED}",
+            description=f"{_MARK} {CHANGES if schedule.enabled else MADE_DISABLED}",
             trigger=models.V2beta1Trigger(cron_schedule=models.V2beta1CronSchedule(cron=schedule.cron)),
             max_concurrency="1",  # JSON has no int64: the API wants a string.
             no_catchup=True,
@@ -251,60 +229,5 @@ def _others(connection: Connection, name: str, kept, before: list) -> list:
         run
         for run in _existing(connection, name)
         if run.recurring_run_id != kept.recurring_run_id
-        and (run.recurring_run_id in known or _is_retired(run) or run.created_at < kept.created_at)
+        and (run.recurring_run_id in known or is_retired(run) or run.created_at < kept.created_at)
     ]
-
-
-def _is_retired(run) -> bool:
-    return run.status == "DISABLED" and not run.description.endswith(_MADE_DISABLED)
-
-
-def _retire(connection: Connection, recurring_runs: list) -> Retired:
-    removed, kept = [], {}
-    for run in recurring_runs:
-        identity = run.recurring_run_id
-        if run.status != "DISABLED":
-            _unless_gone(connection, lambda client, identity=identity: client.disable_recurring_run(identity))
-        unfinished = _unfinished(connection, run)
-        if unfinished:
-            kept[identity] = unfinished
-        else:
-            _unless_gone(connection, lambda client, identity=identity: _delete(client, identity))
-            removed.append(identity)
-    return Retired(removed, kept)
-
-
-def _unfinished(connection: Connection, recurring_run) -> list[str]:
-    """Ids of the runs that a recurring run has started and that have not ended."""
-    started = connection.listed(
-        connection.client.list_runs,
-        "runs",
-        experiment_id=recurring_run.experiment_id,
-        filter=having("recurring_run_id", recurring_run.recurring_run_id),
-    )
-    inquiry = Inquiry(connection)
-    return [
-        run.run_id
-        for run in started
-        # Of a run whose Workflow somebody has removed the server says for ever that it goes on.
-        if run.state not in ENDED and inquiry.tell(run).state != ENDED_WITHOUT_AN_OUTCOME
-    ]
-
-
-def _delete(client, recurring_run_id: str) -> None:
-    # Ended runs keep their Workflow, and so does one that was being started while the recurring run was disabled.
-    # kfp's own delete_recurring_run leaves that to the server, which removes them.
-    client.recurring_runs.recurring_run_service_delete_recurring_run(recurring_run_id, propagation_policy="ORPHAN")
-
-
-def _unless_gone(connection: Connection, request: Callable) -> None:
-    """Make a request about a recurring run that another call, or this one before its answer was lost, may have
-    removed."""
-    import kfp_server_api
-
-    with connection.asking() as client:
-        try:
-            request(client)
-        except kfp_server_api.ApiException as error:
-            if error.status != 404:
-                raise
