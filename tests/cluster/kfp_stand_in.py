@@ -10,6 +10,7 @@ import copy
 import functools
 import json
 import logging
+import re
 import socket
 import threading
 import uuid
@@ -28,6 +29,13 @@ from werkzeug.serving import make_server
 _TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 _NEVER = "1970-01-01T00:00:00Z"
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+_RESOURCES = {
+    "ExperimentService": "experiments",
+    "PipelineService": "pipelines",
+    "UploadPipelineVersion": "pipelines",
+    "RunService": "runs",
+    "RecurringRunService": "jobs",
+}
 _INHERITED = ("experiment_id", "pipeline_version_reference", "runtime_config", "service_account", "plugins_input")
 _MLFLOW_INPUT = {"experiment_name": str, "experiment_id": str, "disabled": bool}
 
@@ -49,6 +57,7 @@ class KfpStandIn:
         token: bearer token that is accepted; None: every request is.
         open_paths: what is answered to everybody.
         multi_user: whether it serves several namespaces.
+        rights: what the caller may do where it does, resource and verb as in a Role; None: everything.
         dies_at: number of the request, from 0, at which the server is gone; None: never.
         loses_answer: whether that request is handled before the server is gone.
         comes_back: whether it is there again for the next request.
@@ -62,6 +71,7 @@ class KfpStandIn:
         self.token: str | None = None
         self.open_paths: tuple[str, ...] = ()
         self.multi_user = False
+        self.rights: set[tuple[str, str]] | None = None
         self.page_to_sign_in = False
         self.dies_at: int | None = None
         self.loses_answer = False
@@ -294,6 +304,7 @@ class KfpStandIn:
             with self._lock:
                 try:
                     given = self._checked_request(operation, path)
+                    self._authorize(operation.operation_id)
                     status, body = 200, handler(given)
                 except Refused as refused:
                     status, body = refused.status, refused.body
@@ -309,6 +320,16 @@ class KfpStandIn:
             return self._answered(body, status)
 
         return view
+
+    def _authorize(self, operation: str) -> None:
+        """Where there are several users the server asks Kubernetes for this right, before it does anything."""
+        service, _, method = operation.partition("_")
+        resource = _RESOURCES.get(service)
+        if self.rights is None or not self.multi_user or resource is None:
+            return
+        verb = re.match("[A-Z][a-z]+", method)[0].lower() if method else "create"
+        if (resource, verb) not in self.rights:
+            raise Refused(403, 7, f"User is not authorized with reason: (verb: {verb}, resource: {resource})")
 
     def _answered(self, body: dict, status: int = 200):
         self.on_request(request.number)

@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from cluster.commands import on_a_short_stack, palm
 
 from palm.cluster.connection import Address, connect
@@ -18,6 +20,7 @@ from palm.cluster.schedule import Retired, Schedule, keep_schedule, remove_sched
 from palm.errors import ClusterError
 from pipelines.settings import CompileSettings
 
+ROOT = Path(__file__).parents[2]
 NIGHTLY, WEEKLY = "0 0 2 * * *", "0 0 2 * * MON"
 
 
@@ -266,6 +269,27 @@ def test_the_command_twice_leaves_one_with_the_new_settings(kfp, cluster_workspa
     assert palm(*arguments, WEEKLY, "--memory", "8Gi").stdout.startswith("small: unchanged, recurring run ")
     (version,) = kfp.versions.values()
     assert version["display_name"].startswith("rebuild-on-change-")
+
+
+def test_the_role_of_the_job_allows_what_the_command_asks(kfp, cluster_workspace):
+    """Where Kubeflow Pipelines serves several users: all of a schedule's life, with the rights of the manifests."""
+    roles = yaml.safe_load_all((ROOT / "manifests/base/roles.yaml").read_text())
+    (role,) = [role for role in roles if role["kind"] == "Role" and role["metadata"]["name"] == "palm-schedule"]
+    kfp.multi_user = True
+    kfp.rights = {
+        (resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
+    config = cluster_workspace / "portfolio.yaml"
+    arguments = ["schedule", config, "--no-validate", "--host", kfp.url, "--namespace", "team"]
+    palm(*arguments, "--cron", NIGHTLY)
+    (old,) = kfp.recurring_runs
+    running = kfp.fire(old)
+    assert palm(*arguments, "--cron", WEEKLY).stdout.splitlines()[-1].startswith(f"recurring run {old}: kept")
+    kfp.end_run(running, "SUCCEEDED")
+    assert palm(*arguments, "--delete").stdout == "small: 2 removed\n"
+    kfp.rights -= {("jobs", "disable")}
+    palm(*arguments, "--cron", NIGHTLY)
+    assert "403 User is not authorized" in palm(*arguments, "--delete", code=1).stderr
 
 
 def test_an_edited_prompt_file_reaches_the_schedule(kfp, cluster_workspace):
