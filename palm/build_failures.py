@@ -3,7 +3,7 @@
 from palm.build_record import FAILED, RUNNING, SUCCEEDED
 
 ENDED_WITHOUT_A_WORD = (
-    "had not ended when this was written, or ended without a word: killed (out of memory?), evicted, out of time"
+    "had not ended when this was written, or ended without reporting why: killed (out of memory?), evicted, out of time"
 )
 NEVER_STARTED = "no node had room, the image could not be pulled, or the run was ended by hand"
 NOTHING_AFTER = f"finished, and nothing after it has started: Kubeflow could not record its result, {NEVER_STARTED}"

@@ -70,27 +70,31 @@ def task_records(root: str, build: str) -> list[dict]:
     return sorted(Records(root).read_all(f"builds/{build}/tasks"), key=lambda record: record["started"])
 
 
-def failed_for_good(root: str, step: str, identity) -> bool:
-    """Whether a task of this build that has just failed will not be tried again, or not with success.
+def failed_for_good(root: str, step: str, identity, error: BaseException) -> bool:
+    """Whether work that has just failed will not be tried again, or not with success.
 
     Args:
         root: ``storage.root``.
         step: name of the step.
         identity: as in `recorded`.
+        error: how it failed.
 
     Returns:
-        True outside of a build, where nothing is tried again.
+        Outside of a build, where nobody knows how often a task is tried: whether no retry mends the error.
 
     Raises:
         StorageError: its record cannot be read.
     """
     if not (build := os.environ.get(BUILD_VARIABLE, "")):
-        return True
+        return not _failure(error)["retry_may_help"]
     record = Records(root).read(_record_name(build, step, identity))
     # One that still says that it runs could not be written: the storage failed with the task.
     if record is None or record["state"] == RUNNING:
         return False
-    return not record["retry_may_help"] or record["attempt"] >= record["attempts"]
+    # The pod is what is tried again: it may have been lost before it came to this work.
+    retry = os.environ.get(RETRY_VARIABLE)
+    attempt = record["attempt"] if retry is None else int(retry) + 1
+    return not record["retry_may_help"] or attempt >= record["attempts"]
 
 
 def record_owner(config: PortfolioConfig) -> None:

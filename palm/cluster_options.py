@@ -62,9 +62,12 @@ KfpMlflow = Annotated[
         help="Whether KFP's own MLflow plugin records the run, and in which experiment; unset: as the server is set.",
     ),
 ]
-Parallel = Annotated[int, typer.Option(help="Policies trained at once: bounds the GPU pods of a run.")]
+Parallel = Annotated[int, typer.Option(help="Groups of policies trained at once: bounds the GPU pods of a run.")]
 Retries = Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")]
-Hours = Annotated[int, typer.Option(help="Time limit of a task that samples, trains or evaluates.")]
+Hours = Annotated[
+    int,
+    typer.Option(help="Time limit of a task; one trains a whole group of policies."),
+]
 CacheClaim = Annotated[
     str | None,
     typer.Option(help="PersistentVolumeClaim (ReadWriteMany) that keeps the tasks' downloads, models of the hub say."),

@@ -33,12 +33,12 @@ def publish(root: str, folder: str, value: dict) -> str:
         Its address, for tasks to read it from; of one content it is always the same.
 
     Raises:
-        ConfigError: the address would be too long.
+        ConfigError: the address in S3 would be too long.
         StorageError: the storage cannot be written.
     """
     name = f"{folder}/{value_digest(value)[:_DIGITS]}"
     address = f"{root.rstrip('/')}/{name}.json"
-    if len(address) > LONGEST_ADDRESS:
+    if root.startswith("s3://") and len(address) > LONGEST_ADDRESS:
         raise ConfigError(
             f"storage.root={root}",
             rule=f"makes the address of the configuration {len(address)} characters long, the limit is "

@@ -1,5 +1,7 @@
 """The command `palm smoke`: whether a cluster does what palm needs of it."""
 
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -75,6 +77,8 @@ def smoke(
         settings=settings(2, 0, hours, image, gpu_image or image, cache_claim, ca_config_map),
         service_account=service_account,
     )
+    # What was made is removed also when the pod that tries is stopped.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()
     table = Table("check", "", "seconds", "found")
     passed = True

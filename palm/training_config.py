@@ -89,8 +89,8 @@ class Training(Section):
     together: int | None = Field(
         None,
         ge=1,
-        description="Policies that one task trains, and one task evaluates, one after the other; unset: 1 up to 16 "
-        "policies, beyond that so many that there are at most 16 training tasks.",
+        description="Policies that one task trains, and one task evaluates, one after the other; unset: one for "
+        "up to 16 policies, otherwise as many as keep the build to 16 training tasks.",
     )
     min_policies: int | None = Field(
         None,

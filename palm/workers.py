@@ -44,6 +44,7 @@ def run_step(
     config: PortfolioConfig,
     *values,
     label: str = "",
+    identity=None,
     snapshot: str = "",
     result: tuple[str, ...] = (),
     **paths: str | list[str],
@@ -55,6 +56,7 @@ def run_step(
         config: the configuration.
         values: JSON-able arguments that follow the configuration.
         label: what the step works on, where a build has several tasks of it.
+        identity: what it works on, JSON-able and exact (`palm.build_record.recorded`); None: label and values.
         snapshot: what the build is made from (`palm.stages.snapshot.check_snapshot`); empty outside of a build.
         result: keys of what the step returns that the record shall hold.
         paths: keyword arguments that are paths, or lists of paths.
@@ -70,7 +72,7 @@ def run_step(
     from palm.stages.snapshot import check_snapshot
 
     try:
-        with recorded(config.storage.root, name, label, identity=[label, values]) as record:
+        with recorded(config.storage.root, name, label, identity=identity or [label, values]) as record:
             record_owner(config)
             check_snapshot(config, snapshot)
             answer = _run_step(name, config.to_json(), values, paths)
@@ -115,6 +117,24 @@ def call_step(name: str, config: str, values: list, paths: dict[str, str | list[
         key: [Path(path) for path in value] if isinstance(value, list) else Path(value) for key, value in paths.items()
     }
     return step(parse_config(config), *values, **given)
+
+
+@contextmanager
+def separate_processes() -> Iterator[None]:
+    """Do each step of the block in a process of its own, also where no pool is kept (in a cluster, say).
+
+    What a step leaves behind on a GPU, or what kills it, then touches no other step, and a signal between two of them
+    ends the task.
+    """
+    if os.environ.get(WORKERS_VARIABLE):
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder, worker_pool(Path(folder) / "pool.log") as address:
+        os.environ[WORKERS_VARIABLE] = address
+        try:
+            yield
+        finally:
+            del os.environ[WORKERS_VARIABLE]
 
 
 @contextmanager

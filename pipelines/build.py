@@ -15,7 +15,7 @@ from pipelines.task_setup import on_gpu, small
 def add_build(settings: CompileSettings, *, config, snapshot, resources: dict) -> None:
     """Add the tasks that build, certify, register and judge a portfolio to the pipeline that is being made.
 
-    They are no pipeline of their own: that would be a pod and a level of the Kubeflow UI more.
+    They are not a pipeline of their own: that would add a pod, and a level in the Kubeflow UI.
 
     Args:
         settings: what is decided at compile time.

@@ -85,7 +85,11 @@ def _answers(groups: dict[str, list[dict]]) -> Answers:
 
     def evaluated(given: dict) -> dict:
         entries = given["policies"]
-        return {"Output": [{**entry, "evaluation": _name("evaluation", entry["weights"])} for entry in entries]}
+        return {
+            "Output": [
+                {"policy": entry["policy"], "evaluation": _name("evaluation", entry["weights"])} for entry in entries
+            ]
+        }
 
     places = {"config": _ADDRESS, "snapshot": _ADDRESS}
     return {

@@ -14,11 +14,11 @@ class CompileSettings:
     """What KFP takes only at compile time.
 
     Attributes:
-        parallel: how many policies are trained at once, at least 1: an upper bound on the GPU pods of a run.
+        parallel: how many groups of policies are trained at once, at least 1: an upper bound on the GPU pods of a run.
         image: image of the tasks that need no GPU.
         gpu_image: image of the tasks that sample, train and evaluate.
         retries: how often a failed or preempted task is tried again, at least 0.
-        hours: time limit of a task that trains, samples or evaluates, in hours, at least 1.
+        hours: time limit of a task that samples, evaluates or trains (a whole group of policies), in hours, at least 1.
         cache_claim: PersistentVolumeClaim in which tasks keep what they download; None: nothing is kept.
         ca_config_map: ConfigMap whose key ca.crt tasks trust (PEM); None: the public authorities.
 

@@ -44,7 +44,10 @@ class Build:
     @property
     def trained(self) -> list[dict]:
         """What train_policies gives of all policies."""
-        return [{key: entry[key] for key in ("policy", "weights", "error")} for entry in self.measured]
+        return [
+            {"policy": entry["policy"], "weights": vector, "error": ""}
+            for entry, vector in zip(self.measured, self.weights, strict=True)
+        ]
 
 
 def make_build(folder: Path) -> Build:
@@ -67,10 +70,7 @@ def make_build(folder: Path) -> Build:
     for vector, policy in zip(weights, policies, strict=True):
         train_policy(config, vector, destination=policy, **trained_from)
     records = evaluate_policies(config, policies=policies, destinations=evaluations, **trained_from)
-    measured = [
-        {"policy": record["policy"], "weights": record["weights"], "error": "", "evaluation": record["entry"]}
-        for record in records
-    ]
+    measured = [{"policy": record["policy"], "evaluation": record["entry"]} for record in records]
     chosen = select_portfolio(config, evaluations=evaluations, destination=folder / "selection", plan=folder / "plan")
     entries = {entry["policy"]: entry["evaluation"] for entry in measured}
     write_json(folder / "selection", {**chosen, "evaluations": entries})

@@ -12,13 +12,13 @@ COMPONENTS = sorted((ROOT / "components").glob("*/component.py"))
 
 @pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.parent.name)
 def test_components_are_thin(path):
-    """Folder, function and file agree; the top level imports kfp and the task; the body is an import and a call."""
+    """Folder, function and file agree; the top level imports kfp.dsl and the task; the body is an import and a call."""
     tree = ast.parse(path.read_text())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     assert [function.name for function in functions] == [path.parent.name]
     modules = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     task = f"components.{path.parent.name}.task"
-    assert modules == {"kfp", "components", "components.authoring", task} | (modules & {"typing"})
+    assert modules == {"kfp.dsl", "components", "components.authoring", task} | (modules & {"typing"})
     statements = [type(node) for node in functions[0].body]
     assert statements in ([ast.ImportFrom, ast.Return], [ast.ImportFrom, ast.Expr])
     assert functions[0].body[0].module == task

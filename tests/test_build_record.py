@@ -117,19 +117,19 @@ def test_a_retry_of_what_had_succeeded_is_counted(tmp_path, build, monkeypatch, 
 
 
 WEIGHTS = ["0.500 0.500", [[0.5, 0.5], "", ""]]
+PASSING = StorageError("store", rule="cannot be read", remedy="try again")
 
 
 def fail(root, error) -> bool:
     """A task that fails once more; whether that was for good."""
     with pytest.raises(type(error)), recorded(root, "train_policy", WEIGHTS[0], identity=WEIGHTS):
         raise error
-    return failed_for_good(root, "train_policy", WEIGHTS)
+    return failed_for_good(root, "train_policy", WEIGHTS, error)
 
 
 def test_a_failure_is_for_good_when_no_retry_is_left(tmp_path, build, monkeypatch):
-    passing = StorageError("store", rule="cannot be read", remedy="try again")
     monkeypatch.setenv(ATTEMPTS_VARIABLE, "3")
-    assert [fail(str(tmp_path), passing) for _ in range(3)] == [False, False, True]
+    assert [fail(str(tmp_path), PASSING) for _ in range(3)] == [False, False, True]
 
 
 @pytest.mark.parametrize("attempts", ["4", None])
@@ -144,17 +144,28 @@ def test_without_retries_every_failure_is_for_good(tmp_path, build, monkeypatch)
     assert fail(str(tmp_path), OSError("gone"))
 
 
-def test_outside_of_a_build_every_failure_is_for_good(tmp_path, monkeypatch):
+def test_outside_of_a_build_what_a_retry_may_mend_is_not_for_good(tmp_path, monkeypatch):
     monkeypatch.delenv(BUILD_VARIABLE, raising=False)
+    hopeless = TrainingError("loss", rule="is not a number", remedy="lower it")
+    assert [failed_for_good(str(tmp_path), "train_policy", WEIGHTS, error) for error in (PASSING, hopeless)] == [
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(("retry", "for_good"), [("0", False), ("1", False), ("2", True)])
+def test_the_attempts_that_count_are_those_of_the_pod(tmp_path, build, monkeypatch, retry, for_good):
+    """It may have been lost before it came to this policy."""
     monkeypatch.setenv(ATTEMPTS_VARIABLE, "3")
-    assert failed_for_good(str(tmp_path), "train_policy", WEIGHTS)
+    monkeypatch.setenv(RETRY_VARIABLE, retry)
+    assert fail(str(tmp_path), PASSING) is for_good
 
 
 def test_a_task_that_could_not_record_itself_is_tried_again(tmp_path, build):
-    assert not failed_for_good(str(tmp_path), "train_policy", WEIGHTS)
+    assert not failed_for_good(str(tmp_path), "train_policy", WEIGHTS, PASSING)
 
 
 def test_a_task_that_could_not_record_its_failure_is_tried_again(tmp_path, build):
     """Its record still says that it runs: the storage failed with it."""
     with recorded(str(tmp_path), "train_policy", WEIGHTS[0], identity=WEIGHTS):
-        assert not failed_for_good(str(tmp_path), "train_policy", WEIGHTS)
+        assert not failed_for_good(str(tmp_path), "train_policy", WEIGHTS, PASSING)

@@ -34,7 +34,7 @@ def run(
     Returns:
         plan: Folder with the design and its certificate, the plan, and the evaluations of the champion's policies.
         metrics: What the Kubeflow UI shows: how many policies are kept, fine-tuned and trained from the base model.
-        Output: The groups of policies, one a training task: each group's name, and the configuration that was given.
+        Output: The groups of policies, one per training task: each group's name, and the configuration that was given.
         config: The configuration that was given: in the graph, steps after this one hang on it alone.
         snapshot: The snapshot that was given.
     """

@@ -28,7 +28,8 @@ def run(config: str, plan: dsl.Dataset, policies: list[dict], metrics: dsl.Metri
 
     Returns:
         metrics: What the Kubeflow UI shows of each policy: J, J_ref, J - J_ref, KL and each reward.
-        Output: The same list with the name of each evaluation in the storage, empty if the training failed.
+        Output: For each policy its name and that of its evaluation in the storage, or the weights and the error of a
+            training that failed.
     """
     resolved, work = resolve_config(config), read_work(Path(plan.path))
     trained = [entry for entry in policies if entry["policy"]]
@@ -41,7 +42,12 @@ def run(config: str, plan: dsl.Dataset, policies: list[dict], metrics: dsl.Metri
     for record in records:
         _show(metrics, record, suffix=f" {weights_label(record['weights'])}" if several else "")
     entries = {record["policy"]: record["entry"] for record in records}
-    return [{**entry, "evaluation": entries.get(entry["policy"], "")} for entry in policies]
+    return [
+        {"policy": entry["policy"], "evaluation": entries[entry["policy"]]}
+        if entry["policy"]
+        else {"weights": entry["weights"], "error": entry["error"]}
+        for entry in policies
+    ]
 
 
 def _evaluate(config: PortfolioConfig, trained: list[dict], scratch: Path, base: Path, rollouts: Path) -> list[dict]:
@@ -52,6 +58,7 @@ def _evaluate(config: PortfolioConfig, trained: list[dict], scratch: Path, base:
     return run_step(
         "evaluate_policies",
         config,
+        identity=list(planned),
         label=first if len(folders) == 1 else f"{first} … {weights_label(trained[-1]['weights'])}",
         policies=[str(folder) for folder in folders],
         base_model=str(base),

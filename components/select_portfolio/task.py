@@ -31,10 +31,10 @@ def run(
         metrics: What the Kubeflow UI shows: the certified gap, its proven lower bound, and how many policies there are.
     """
     resolved = resolve_config(config)
-    measured = [entry for group in evaluations for entry in group]
-    names = list(dict.fromkeys(entry["evaluation"] for entry in measured if entry["evaluation"]))
-    missing = [{key: entry[key] for key in ("weights", "error")} for entry in measured if not entry["evaluation"]]
-    with fetched(resolved.storage.root, *names) as folders:
+    answers = [answer for group in evaluations for answer in group]
+    entries = {answer["policy"]: answer["evaluation"] for answer in answers if "policy" in answer}
+    missing = [answer for answer in answers if "error" in answer]
+    with fetched(resolved.storage.root, *entries.values()) as folders:
         chosen = run_step(
             "select_portfolio",
             resolved,
@@ -43,7 +43,6 @@ def run(
             destination=selection.path,
             plan=plan.path,
         )
-    entries = {entry["policy"]: entry["evaluation"] for entry in measured if entry["evaluation"]}
     write_json(Path(selection.path), {**chosen, "evaluations": entries})
     shown = {name: chosen[name] for name in ("epsilon", "epsilon_bound", "additive_gap")}
     write_metrics(

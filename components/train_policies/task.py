@@ -1,5 +1,6 @@
 """The work of the component train_policies."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,10 @@ from palm.progress import weights_label
 from palm.stages.reuse import fetched
 from palm.stages.training_groups import read_work
 from palm.storage.files import write_text
-from palm.workers import run_step
+from palm.workers import run_step, separate_processes
+
+_LONGEST = 300
+"""Characters of an error in an output parameter, which Kubeflow keeps several times over; the record has all."""
 
 _RESULT = ("policy", "weights", "reused", "start", "device_seconds", "guard")
 
@@ -38,7 +42,9 @@ def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics
     resolved, work = resolve_config(config), read_work(Path(plan.path))
     with fetched(resolved.storage.root, work.base_model, work.rollouts) as (base, rollouts):
         given = {"base_model": str(base), "rollouts": str(rollouts)}
-        trained = _train_all(resolved, work.groups[group], given)
+        trainings = work.groups[group]
+        with separate_processes() if len(trainings) > 1 else nullcontext():
+            trained = _train_all(resolved, trainings, given)
     write_text(Path(table.path), _table(trained))
     write_metrics(
         metrics,
@@ -59,8 +65,8 @@ def _train_all(config: PortfolioConfig, trainings: list[dict], given: dict[str, 
         except (Exception, SystemExit) as error:
             if _is_preemption(error):
                 raise
-            if failed_for_good(config.storage.root, "train_policy", _identity(training)):
-                trained.append({"policy": "", "weights": training["weights"], "error": _in_words(error)})
+            if failed_for_good(config.storage.root, "train_policy", _identity(training), error):
+                trained.append({"policy": "", "weights": training["weights"], "error": _in_words(error)[:_LONGEST]})
             else:
                 may_pass = error
     if may_pass is not None:

@@ -1,5 +1,6 @@
-"""Acceptance of a cluster: tiny builds by the real pipelines, what they must leave behind, and no trace at the end."""
+"""Acceptance of a cluster: tiny builds by the real pipelines, checks of what they leave, and everything removed."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from palm.cluster.doctor import Needs, examine
 from palm.cluster.experiment import find_experiment
 from palm.cluster.parameters import Resources
 from palm.cluster.pipeline_version import BUILD, REBUILD
+from palm.cluster.runs import ENDED
 from palm.cluster.smoke_inputs import change_a_reward, read_inputs, write_inputs
 from palm.cluster.submission import follow, submit
 from palm.config import PortfolioConfig
@@ -24,7 +26,9 @@ from palm.storage.records import Records
 from palm.storage.store import Store
 from pipelines.settings import CompileSettings
 
-_SECONDS_BETWEEN_REQUESTS = 5.0
+_SECONDS_BETWEEN = 5.0
+_MINUTES = 20
+"""Longest time of a run, and of its end when it is cancelled: a pod that finds no node waits for ever."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,10 @@ class _Smoke:
     def clean_up(self) -> str:
         left = []
         for what, remove in (
-            ("storage", lambda: Store(self._root).remove("")),
-            ("MLflow", lambda: _remove_models(self.config)),
+            # Runs first: one that goes on would write to the others again.
             ("Kubeflow Pipelines", lambda: _remove_runs(self.connection, self.name)),
+            ("MLflow", lambda: _remove_models(self.config)),
+            ("storage", lambda: Store(self._root).remove("")),
         ):
             try:
                 remove()
@@ -170,12 +175,7 @@ class _Smoke:
         )
         self.runs.append(run.run_id)
         try:
-            follow(
-                self.connection,
-                run.run_id,
-                on_state=lambda _: None,
-                seconds_between=_SECONDS_BETWEEN_REQUESTS,
-            )
+            _follow(self.connection, run.run_id)
         except ClusterError as error:
             outcome = self._outcome(run.run_id)
             if outcome is None or not outcome["failures"]:
@@ -272,7 +272,22 @@ def _remove_runs(connection: Connection, experiment: str) -> None:
     if experiment_id is None:
         return
     found = list(connection.listed(connection.client.list_runs, "runs", experiment_id=experiment_id))
+    for run in found:
+        if run.state not in ENDED:
+            _cancel(connection, run.run_id)
     with connection.asking() as client:
         for run in found:
             client.delete_run(run.run_id)
         client.delete_experiment(experiment_id)
+
+
+def _cancel(connection: Connection, run_id: str) -> None:
+    with connection.asking() as client:
+        client.terminate_run(run_id)
+    # That it does not succeed is what is wanted, and one that never ends is deleted all the same.
+    with contextlib.suppress(ClusterError):
+        _follow(connection, run_id)
+
+
+def _follow(connection: Connection, run_id: str) -> None:
+    follow(connection, run_id, on_state=lambda _: None, seconds_between=_SECONDS_BETWEEN, minutes=_MINUTES)

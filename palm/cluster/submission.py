@@ -1,6 +1,7 @@
 """Submitting a run, and following it."""
 
 import importlib.util
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,7 +117,12 @@ def submit(
 
 
 def follow(
-    connection: Connection, run_id: str, *, on_state: Callable[[str], None], seconds_between: float = 10.0
+    connection: Connection,
+    run_id: str,
+    *,
+    on_state: Callable[[str], None],
+    seconds_between: float = 10.0,
+    minutes: float = math.inf,
 ) -> None:
     """Wait until a run has ended.
 
@@ -125,12 +131,13 @@ def follow(
         run_id: of the run.
         on_state: called with every new state, in words.
         seconds_between: requests, in seconds, > 0.
+        minutes: how long to wait at most, > 0.
 
     Raises:
-        ClusterError: the run did not succeed, or a request fails.
+        ClusterError: the run did not succeed or takes too long, or a request fails.
     """
-    state, lost = None, 0
-    while state not in ENDED:
+    state, lost, end = None, 0, time.monotonic() + 60 * minutes
+    while True:
         # kfp's own wait_for_run_completion never returns from a run that was cancelled.
         try:
             with connection.asking() as client:
@@ -147,8 +154,15 @@ def follow(
         if run.state != state:
             state = run.state
             on_state(state_in_words(state))
-        if state not in ENDED:
-            time.sleep(seconds_between)
+        if state in ENDED:
+            break
+        if time.monotonic() > end:
+            raise ClusterError(
+                f"run {run_id}",
+                rule=f"is {state_in_words(state)} after {minutes:.0f} minutes",
+                remedy=f"see {connection.run_link(run_id)}: its pods may find no node or no image",
+            )
+        time.sleep(seconds_between)
     if state not in ("SUCCEEDED", "SKIPPED"):
         told = Inquiry(connection).tell(run)
         raise ClusterError(

@@ -1,4 +1,4 @@
-"""Builds that nobody ends any more: their run was removed, so the task that tells of the end never ran."""
+"""Abandoned builds: their run was removed, so the task that tells of the end never ran."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

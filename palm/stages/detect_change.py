@@ -21,7 +21,7 @@ class Change:
         changed: whether a build would give anything new.
         snapshot: the inputs of a build that starts now.
         headline: one sentence.
-        lines: one a difference.
+        lines: one per difference.
     """
 
     changed: bool
@@ -33,7 +33,7 @@ class Change:
 def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     """Compare the inputs as they are now with those of the last build that the gate has judged.
 
-    Neither PyTorch nor a model is loaded. What earlier builds have left that nobody ends any more is closed.
+    Neither PyTorch nor a model is loaded. It closes abandoned builds.
 
     Args:
         config: the configuration.

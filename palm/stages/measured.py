@@ -48,7 +48,7 @@ class MeasuredByPrompt:
 
 
 def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> MeasuredByPrompt:
-    """Read what the step evaluate_policy measured.
+    """Read what the step evaluate_policies measured.
 
     Args:
         config: the configuration.

@@ -28,7 +28,7 @@ def promote_portfolio(
         build_id: names the build.
         registration: JSON file of the step register_portfolio.
         selection: JSON file of the step select_portfolio.
-        evaluations: folders of the step evaluate_policy.
+        evaluations: folders of the step evaluate_policies.
         plan: folder of the step plan_training.
         destination: JSON file to write.
         page: Markdown file to write: the same for people.

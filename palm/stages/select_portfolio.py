@@ -38,7 +38,7 @@ def select_portfolio(
     Args:
         config: the configuration.
         missing: ``weights`` and ``error`` of each policy whose training failed for good.
-        evaluations: folders of the step evaluate_policies, one a policy.
+        evaluations: folders of the step evaluate_policies, one per policy.
         destination: JSON file to write.
         plan: folder of the step plan_training, whose earlier policies are candidates as well; None for none.
 

@@ -28,11 +28,6 @@ class Work:
     rollouts: str
     groups: dict[str, list[dict]]
 
-    @property
-    def trainings(self) -> list[dict]:
-        """All trainings, in the order of the design."""
-        return [training for group in self.groups.values() for training in group]
-
 
 def group_size(policies: int, together: int | None) -> int:
     """How many policies one task trains.

@@ -35,12 +35,13 @@ def test_keeps_what_the_champion_has_and_measures_it_for_the_gate(build, tmp_pat
     work = read_work(plan)
     assert groups == list(work.groups) == ["1: 0.000 1.000", "2: 0.500 0.500", "3: 1.000 0.000"]
     assert {"base_model": work.base_model, "rollouts": work.rollouts} == build.reference
-    assert work.trainings == [
+    trainings = [training for group in work.groups.values() for training in group]
+    assert trainings == [
         {"weights": weights, "keep": name, "start": ""} for weights, name in zip(build.weights, names, strict=True)
     ]
     assert shown == {"kept": 3, "continued": 0, "anew": 0}
     planned = read_json(plan / "plan.json")
-    assert planned["trainings"] == work.trainings and planned["from_version"] == champion
+    assert planned["trainings"] == trainings and planned["from_version"] == champion
     assert sorted(planned["earlier"]) == sorted(names)
     assert read_json(plan / "champion.json") == {
         "version": champion,
@@ -59,7 +60,7 @@ def test_soups_have_their_corners_trained_before_groups_of_them_are(build, confi
     changed = parsed.model_copy(update={"training": training, "registry": registry})
     plan, shown, groups = designed(build, changed.to_json(), tmp_path)
     assert groups == ["1-2: 0.000 1.000 … 0.500 0.500", "3: 1.000 0.000"]
-    assert [training["weights"] for training in read_work(plan).trainings] == build.weights
+    assert [training["weights"] for group in read_work(plan).groups.values() for training in group] == build.weights
     assert shown == {"kept": 0, "continued": 0, "anew": 3}
     records = [read_json(path) for path in Path(changed.storage.root).glob("policy-*/policy.json")]
     assert sorted((record["backend"], record["weights"]) for record in records) == [

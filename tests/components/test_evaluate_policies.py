@@ -45,7 +45,7 @@ def test_measures_the_policies_of_a_group_as_the_library_does(build, config, kee
     # A design may hold one weight vector twice.
     made, metrics = evaluated(build, config, [first, failed, last, first], tmp_path / "run")
     first, _, last = build.measured
-    assert made == [first, {**failed, "evaluation": ""}, last, first]
+    assert made == [first, {"weights": [0.25, 0.75], "error": "loss: is not a number"}, last, first]
     expected = [read_json(build.evaluations[index] / "evaluation.json") for index in (0, 2)]
     names = [entry["evaluation"] for entry in (first, last)]
     with fetched(parse_config(config).storage.root, *names) as folders:
@@ -62,5 +62,5 @@ def test_one_policy_needs_no_name_in_the_metrics_and_none_is_measured_of_a_faile
     made, metrics = evaluated(build, config, [policy], tmp_path / "one")
     assert made == [build.measured[1]]
     assert metrics == shown(read_json(build.evaluations[1] / "evaluation.json"))
-    failed = {"policy": "", "weights": [0.5, 0.5], "error": "loss: is not a number"}
-    assert evaluated(build, config, [failed], tmp_path / "none") == ([{**failed, "evaluation": ""}], {})
+    failed = {"weights": [0.5, 0.5], "error": "loss: is not a number"}
+    assert evaluated(build, config, [{"policy": "", **failed}], tmp_path / "none") == ([failed], {})

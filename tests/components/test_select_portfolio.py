@@ -51,8 +51,8 @@ def test_a_failed_policy_is_named_and_too_many_of_them_end_the_build(
     parsed = parse_config(config)
     training = parsed.training.model_copy(update={"min_policies": fewest})
     config = parsed.model_copy(update={"training": training}).to_json()
-    first, second, third = build.measured
-    failed = {**second, "policy": "", "evaluation": "", "error": "loss: is not a number"}
+    first, _, third = build.measured
+    failed = {"weights": build.weights[1], "error": "loss: is not a number"}
     if fewest is None:
         with pytest.raises(RuntimeError, match="select-portfolio"):
             selected(build, config, [[first, failed], [third]], tmp_path / "run")
@@ -63,6 +63,6 @@ def test_a_failed_policy_is_named_and_too_many_of_them_end_the_build(
     made, metrics = selected(build, config, [[first, failed], [third]], tmp_path / "run")
     assert made["missing"] == [{"weights": [0.5, 0.5], "error": "loss: is not a number"}]
     assert made["min_policies"] == 2
-    assert [record["weights"] for record in made["policies"]] == [first["weights"], third["weights"]]
+    assert [record["weights"] for record in made["policies"]] == [build.weights[0], build.weights[2]]
     assert made["evaluations"] == {entry["policy"]: entry["evaluation"] for entry in (first, third)}
     assert (metrics["policies"], metrics["missing"]) == (2, 1)

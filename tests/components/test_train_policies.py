@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 from kfp import dsl
 from mini_pipeline import given, run_locally
@@ -57,7 +58,7 @@ def group(build, config, keep, tmp_path, monkeypatch):
     """A function that trains a group of two in a build: the first kept from an entry, the second trained."""
     keep(*build.reference.values())
     monkeypatch.setenv(BUILD_VARIABLE, "component")
-    first, second, _ = read_work(build.plan).trainings
+    first, second, _ = (training for group in read_work(build.plan).groups.values() for training in group)
     outputs = dsl.Markdown(uri=str(tmp_path / "table.md")), dsl.Metrics()
 
     def train(kept: str, config: str = config) -> list[dict]:
@@ -84,7 +85,7 @@ def test_a_policy_that_fails_for_good_does_not_fail_its_group(build, config, kee
     assert "| 0.000 1.000 | – | **failed**: " in group.table.read_text(encoding="utf-8")
     # A retry of the task, after its pod was lost, says the same and trains nothing.
     again = group(build.trained[0]["policy"])
-    assert again[1] == trained and failed["error"] in again[0]["error"] and "no retry mends this" in again[0]["error"]
+    assert again[1] == trained and again[0]["error"].startswith("train_policy 0.000 1.000: has failed in this build")
     assert group.metrics.metadata["reused"] == 1
 
 
@@ -101,10 +102,26 @@ def test_what_a_retry_may_mend_is_tried_again_once_the_others_are_trained(build,
     assert states == {"0.000 1.000": ("failed", 2), "0.500 0.500": ("succeeded", 1)}
 
 
-def test_outside_of_a_build_nothing_is_tried_again(group, monkeypatch):
+def test_outside_of_a_build_what_a_retry_may_mend_fails_the_task(group, monkeypatch):
+    """In a pipeline of one's own nothing says how often the task is tried."""
     monkeypatch.delenv(BUILD_VARIABLE)
-    failed, trained = group(GONE)
-    assert failed["error"] and not trained["error"]
+    with pytest.raises(StorageError, match="does not exist any more"):
+        group(GONE)
+
+
+def test_a_training_that_is_killed_does_not_end_the_others(group, monkeypatch):
+    """Memory runs out, say: each training of a group is a process."""
+    monkeypatch.delenv(ATTEMPTS_VARIABLE, raising=False)
+    threading.Thread(target=_kill_the_first_training, daemon=True).start()
+    killed, trained = group("")
+    assert "its process was killed by SIGKILL" in killed["error"] and trained["policy"]
+
+
+def _kill_the_first_training() -> None:
+    """The process that trainings are forked from is a child of this one."""
+    while not (trainings := [p for child in psutil.Process().children() for p in child.children()]):
+        time.sleep(0.01)
+    trainings[0].kill()
 
 
 def test_a_preempted_task_ends_at_once_to_be_started_again(config, group, tmp_path, monkeypatch):

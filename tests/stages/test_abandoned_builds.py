@@ -1,4 +1,4 @@
-"""Builds that nobody ends any more, and what the next build makes of them."""
+"""Abandoned builds, and what the next build makes of them."""
 
 import time
 from pathlib import Path

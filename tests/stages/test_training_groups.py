@@ -55,6 +55,6 @@ def test_groups_are_named_by_their_place_and_weights():
 def test_work_is_read_as_it_was_written(tmp_path):
     work = Work("base-model-1", "rollouts-1", grouped(trainings(5), 2))
     write_work(tmp_path, work)
-    assert read_work(tmp_path) == work and read_work(tmp_path).trainings == trainings(5)
+    assert read_work(tmp_path) == work
     with pytest.raises(DataError):
         read_work(tmp_path / "elsewhere")
