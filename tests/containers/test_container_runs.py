@@ -121,7 +121,7 @@ def test_a_build_tells_of_a_container_that_was_killed(image, workspace, again):
     run = palm("run", workspace / "portfolio.yaml", "--image", image)
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
-    assert run.stderr.startswith("error: sample_reference: ") and "ended without a word: killed" in run.stderr
+    assert run.stderr.startswith("error: sample_reference: ") and "ended without reporting why: killed" in run.stderr
     assert "| sample_reference |" in (newest_build(workspace) / "outcome.md").read_text()
 
 

@@ -71,7 +71,7 @@ def test_a_failed_task_and_one_that_vanished_are_named_with_their_reasons():
     assert outcome["state"] == "failed" and outcome["headline"].endswith("train_policy 0.000 1.000 (and 1 more)")
     assert [failure["label"] for failure in outcome["failures"]] == ["0.000 1.000", "0.500 0.500"]
     assert outcome["failures"][0]["error"] == "loss is not a number"
-    assert "without a word" in outcome["failures"][1]["error"]
+    assert "without reporting why" in outcome["failures"][1]["error"]
     assert outcome["policies"] == {
         "trained": ["1.000 0.000"],
         "continued": [],
