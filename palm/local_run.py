@@ -1,6 +1,7 @@
 """A build on this machine: the pipeline of the cluster, run by one of KFP's local runners."""
 
 import contextlib
+import logging
 import os
 import shutil
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -111,7 +113,7 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
 
     local.init(runner=runner, pipeline_root=str(folder / _STEPS))
     log, error = folder / _LOG, None
-    with log.open("a", encoding="utf-8", buffering=1) as stream, contextlib.redirect_stdout(stream):
+    with _opened(log) as stream, contextlib.redirect_stdout(stream):
         try:
             pipeline(config=config.to_json())
         except Exception as raised:
@@ -125,6 +127,19 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
     # KFP only says which task it was, or that of a later one: a step's own record or error says what is wrong.
     what, rule = _recorded_failure(outcome) or view.first_error or ("build", " ".join(str(error).split()))
     raise BuildError(what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}") from error
+
+
+@contextlib.contextmanager
+def _opened(log: Path) -> Iterator[TextIO]:
+    """The log, which on a full disk fails with its name, once, and not with a traceback for each line of KFP's."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        with log.open("a", encoding="utf-8", buffering=1) as stream:
+            yield stream
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(log)) from error
+    finally:
+        logging.raiseExceptions = before
 
 
 def _recorded_failure(outcome: dict | None) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -77,8 +78,9 @@ def smoke(
         settings=settings(2, 0, hours, image, gpu_image or image, cache_claim, ca_config_map),
         service_account=service_account,
     )
-    # What was made is removed also when the pod that tries is stopped.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # What was made is removed also when the pod that tries is stopped; only the main thread may handle signals.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()
     table = Table("check", "", "seconds", "found")
     passed = True

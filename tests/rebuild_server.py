@@ -44,11 +44,11 @@ def rebuild(config_file: Path, build: Path) -> None:
         return
     plan, selection = output(dsl.Dataset, "plan"), output(dsl.Artifact, "selection")
     reference = sample_reference(config, snapshot)
-    groups = design_grid(config, *reference, plan, output(dsl.Metrics, "planned"), snapshot)
+    items, config, snapshot = design_grid(config, *reference, plan, output(dsl.Metrics, "planned"), snapshot)
     evaluations = []
-    for index, group in enumerate(groups):
+    for index, item in enumerate(items):
         table, metrics = output(dsl.Markdown, f"trained-{index}.md"), output(dsl.Metrics, f"metrics-{index}")
-        trained = train_policies(config, plan, group, table, metrics)
+        trained = train_policies(item["config"], plan, item["group"], table, metrics)
         evaluations.append(evaluate_policies(config, plan, trained, metrics))
     select_portfolio(config, plan, evaluations, selection, output(dsl.Metrics, "selected"))
     gate, summary = output(dsl.Markdown, "gate.md"), output(dsl.Artifact, "summary.json")
