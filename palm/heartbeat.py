@@ -13,7 +13,7 @@ BEAT_SECONDS = 60.0
 
 SILENT_HOURS = 12
 """Without a sign, after which a build without an outcome counts as ended. A task that waits for a node gives none, so
-this is longer than such waits; a build that goes on after all writes its outcome over the one that was written for it.
+this is longer than such waits; a build that resumes overwrites the outcome written for it.
 """
 
 _SILENT_SECONDS = SILENT_HOURS * 3600
@@ -21,22 +21,18 @@ _SILENT_SECONDS = SILENT_HOURS * 3600
 
 @contextmanager
 def beating(root: str, build: str) -> Iterator[None]:
-    """Give signs of life while a task runs; a later one that cannot be written is left out.
+    """Give signs of life while a task runs; one that cannot be written is left out.
 
     Args:
         root: ``storage.root``.
         build: name of the build.
-
-    Raises:
-        StorageError: the first one cannot be written.
     """
     ended = threading.Event()
     _beat(root, build)
 
     def go_on() -> None:
         while not ended.wait(BEAT_SECONDS):
-            with suppress(StorageError):
-                _beat(root, build)
+            _beat(root, build)
 
     threading.Thread(target=go_on, name="heartbeat", daemon=True).start()
     try:
@@ -68,7 +64,8 @@ def is_silent(heard: float | None) -> bool:
 
 
 def _beat(root: str, build: str) -> None:
-    Records(root).write(_name(build), {"at": time.time()})
+    with suppress(StorageError):
+        Records(root).write(_name(build), {"at": time.time()})
 
 
 def _name(build: str) -> str:

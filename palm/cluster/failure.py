@@ -15,7 +15,7 @@ from palm.cluster.connection import Connection
 from palm.cluster.failed_pods import FailedPod, failed_pod
 from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
 from palm.config_source import root_of
-from palm.errors import ClusterError, StorageError
+from palm.errors import ClusterError, DamagedError, StorageError
 from palm.heartbeat import is_silent, last_heard
 from palm.storage.records import Records
 
@@ -63,7 +63,7 @@ class Told:
 
 
 class Inquiry:
-    """Asks what became of runs; what does not answer, or may not be read, is not asked again, and less is told.
+    """Looks up what became of runs. A source that fails or is forbidden is not asked again.
 
     Args:
         connection: Kubeflow Pipelines.
@@ -107,10 +107,11 @@ class Inquiry:
 
     def _is_abandoned(self, run) -> bool:
         def look(root: str) -> bool:
-            outcome = Records(root).read(f"builds/{run.run_id}/outcome")
+            outcome, heard = Records(root).read(f"builds/{run.run_id}/outcome"), last_heard(root, run.run_id)
             if outcome is not None:
-                return outcome.get("abandoned", False)
-            return is_silent(last_heard(root, run.run_id))
+                return outcome.get("abandoned", False) and (heard is None or heard <= outcome["ended"])
+            # One that was removed before its first task began has never been heard.
+            return is_silent(heard or run.created_at.timestamp())
 
         return bool(self._stored(run, look))
 
@@ -122,6 +123,8 @@ class Inquiry:
             return None
         try:
             return look(root)
+        except DamagedError:
+            return None
         except StorageError:
             self._closed.add(root)
             return None
@@ -151,7 +154,9 @@ def _of_pod(pod: FailedPod, records: list[dict], ended: list[dict]) -> str:
     """What to say of a pod that failed, with what the records know of its work."""
     step = _LAST_STEPS.get(pod.task)
     of_step = [record for record in records if record["step"] == step]
-    if pod.worked and of_step and all(record["state"] == SUCCEEDED for record in of_step):
+    # The task that designs the grid trains the corners of soups last.
+    finished = all(record["state"] == SUCCEEDED for record in records if record["step"] in (step, "train_policy"))
+    if pod.worked and of_step and finished:
         label = of_step[0]["label"] if len(of_step) == 1 else f"({len(of_step)} finished)"
         return f"{step} {label}".strip() + f", attempt {pod.attempt}: {could_not_record(step)} ({pod.reason})"
     silent = next((failure for failure in ended if failure["step"] == step), None)

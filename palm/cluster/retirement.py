@@ -10,7 +10,7 @@ from palm.cluster.connection import Connection, having
 from palm.cluster.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
 from palm.cluster.runs import ENDED
 
-CHANGES = "Its settings are changed by calling that again."
+CHANGES = "Run it again to change its settings."
 MADE_DISABLED = "Made to start no runs."
 """Last words of the description of one that was disabled from the first; others that are disabled are retired."""
 

@@ -27,8 +27,8 @@ from palm.storage.store import Store
 from pipelines.settings import CompileSettings
 
 _SECONDS_BETWEEN = 5.0
-_MINUTES = 20
-"""Longest time of a run, and of its end when it is cancelled: a pod that finds no node waits for ever."""
+_MINUTES, _MINUTES_TO_END = 20, 5
+"""Longest time of a run, and of the end of one that is cancelled: a pod that finds no node waits for ever."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class _Smoke:
             # Runs first: one that goes on would write to the others again.
             ("Kubeflow Pipelines", lambda: _remove_runs(self.connection, self.name)),
             ("MLflow", lambda: _remove_models(self.config)),
-            ("storage", lambda: Store(self._root).remove("")),
+            ("storage", lambda: Store(self.config.storage.root).remove("")),
         ):
             try:
                 remove()
@@ -156,11 +156,7 @@ class _Smoke:
                 left.append(f"{what}: {' '.join(str(error).split())}")
         if left:
             raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
-        return f"nothing is left of {self.name} but what MLflow keeps of deleted runs until `mlflow gc`"
-
-    @property
-    def _root(self) -> str:
-        return f"{self.cluster.storage_root.rstrip('/')}/{self.name}"
+        return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
     def _run(self, pipeline: str) -> dict:
         """Run a pipeline; returns its outcome as the storage has it."""
@@ -175,7 +171,7 @@ class _Smoke:
         )
         self.runs.append(run.run_id)
         try:
-            _follow(self.connection, run.run_id)
+            _follow(self.connection, run.run_id, _MINUTES)
         except ClusterError as error:
             outcome = self._outcome(run.run_id)
             if outcome is None or not outcome["failures"]:
@@ -286,8 +282,8 @@ def _cancel(connection: Connection, run_id: str) -> None:
         client.terminate_run(run_id)
     # That it does not succeed is what is wanted, and one that never ends is deleted all the same.
     with contextlib.suppress(ClusterError):
-        _follow(connection, run_id)
+        _follow(connection, run_id, _MINUTES_TO_END)
 
 
-def _follow(connection: Connection, run_id: str) -> None:
-    follow(connection, run_id, on_state=lambda _: None, seconds_between=_SECONDS_BETWEEN, minutes=_MINUTES)
+def _follow(connection: Connection, run_id: str, minutes: float) -> None:
+    follow(connection, run_id, on_state=lambda _: None, seconds_between=_SECONDS_BETWEEN, minutes=minutes)

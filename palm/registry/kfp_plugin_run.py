@@ -55,6 +55,9 @@ def tell_plugin(registry: Registry, *, experiment: str, run: str, build_id: str,
         _log_tags(plugin, tags)
     except (requests.RequestException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
+        if isinstance(error, requests.exceptions.InvalidHeader):
+            # It quotes the header: the token.
+            reason = "its credentials cannot be sent"
         log.warning("the MLflow plugin's run at %s could not be told of PALM's run: %s", plugin.server, reason)
 
 
@@ -78,7 +81,7 @@ def _headers(plugin: PluginRun) -> dict[str, str]:
     if plugin.login == "kubernetes":
         headers["Authorization"] = f"Bearer {_TOKEN_FILE.read_text().strip()}"
     if plugin.login == "bearer":
-        headers["Authorization"] = f"Bearer {os.environ.get('MLFLOW_TRACKING_TOKEN', '')}"
+        headers["Authorization"] = f"Bearer {os.environ.get('MLFLOW_TRACKING_TOKEN', '').strip()}"
     return headers
 
 

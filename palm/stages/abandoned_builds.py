@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from palm.build_record import BUILD_VARIABLE, owner, task_records
 from palm.config import PortfolioConfig
-from palm.errors import DamagedError
+from palm.errors import DamagedError, PalmError
 from palm.heartbeat import SILENT_HOURS, is_silent, last_heard
+from palm.progress import log
 from palm.registry.failed_build import record_failed_build
 from palm.stages.record_outcome import describe_outcome, outcome_markdown
 from palm.storage.records import Records
@@ -35,7 +36,7 @@ class AbandonedBuild:
         """One line for people."""
         heard = datetime.fromtimestamp(self.heard, UTC)
         after = "" if self.closed else "; the next run closes it"
-        return f"build {self.build} ended without an outcome, last heard of at {heard:%Y-%m-%d %H:%M} UTC{after}"
+        return f"build {self.build} ended without an outcome, last heard from at {heard:%Y-%m-%d %H:%M} UTC{after}"
 
 
 def abandoned_builds(config: PortfolioConfig) -> list[AbandonedBuild]:
@@ -69,16 +70,24 @@ def close_abandoned(config: PortfolioConfig) -> list[str]:
         Names of the builds.
 
     Raises:
-        StorageError: the storage cannot be read or written.
-        RegistryError: MLflow fails; what was closed is closed.
+        StorageError: the storage cannot be read. One that cannot be closed is a warning.
     """
     this = os.environ.get(BUILD_VARIABLE)
     if not this:
         return []
-    left = [found for found in abandoned_builds(config) if not found.closed and found.build != this]
-    for found in left:
-        _close(config, found)
-    return [found.build for found in left]
+    closed = []
+    for found in abandoned_builds(config):
+        if found.closed or found.build == this:
+            continue
+        try:
+            _close(config, found)
+        except PalmError as error:
+            # The build that runs now has nothing to do with it.
+            log.warning("build %s was abandoned and cannot be closed: %s", found.build, error)
+        else:
+            log.info("%s; closed", found.in_words())
+            closed.append(found.build)
+    return closed
 
 
 def _look(config: PortfolioConfig, build: str) -> AbandonedBuild | None:
@@ -89,9 +98,12 @@ def _look(config: PortfolioConfig, build: str) -> AbandonedBuild | None:
             return None
         if kept.read(f"builds/{build}/build") != ours:
             return None
+        heard = last_heard(config.storage.root, build)
+        if outcome is not None and heard is not None and heard > outcome["ended"]:
+            # It has gone on since.
+            return None
         if outcome is not None:
             return AbandonedBuild(build, outcome["ended"], closed=True)
-        heard = last_heard(config.storage.root, build)
     except DamagedError:
         # The exporter tells of it; the build that runs now has nothing to do with it.
         return None
@@ -100,12 +112,15 @@ def _look(config: PortfolioConfig, build: str) -> AbandonedBuild | None:
 
 def _close(config: PortfolioConfig, found: AbandonedBuild) -> None:
     records = task_records(config.storage.root, found.build)
-    outcome = describe_outcome(config.name, found.build, records, only_if_changed=False)
+    # A run that only looked for a change has come to its end as far as the records know.
+    only_looked = all(record["step"] == "detect_change" for record in records)
+    outcome = describe_outcome(config.name, found.build, records, only_if_changed=only_looked)
     if outcome["state"] == "failed":
         outcome["headline"] = (
             f"{config.name}: the build ended without an outcome: nothing was heard of it for {SILENT_HOURS} hours"
         )
         # First, so that it is told again if MLflow fails.
-        record_failed_build(config, build_id=found.build, note=outcome_markdown(outcome))
-    kept = {**outcome, "ended": found.heard, "abandoned": True}
-    Records(config.storage.root).write(f"builds/{found.build}/outcome", kept)
+        record_failed_build(config, build_id=found.build, note=outcome_markdown(outcome), abandoned=True)
+    kept, name = Records(config.storage.root), f"builds/{found.build}/outcome"
+    if kept.read(name) is None:
+        kept.write(name, {**outcome, "ended": found.heard, "abandoned": True})

@@ -156,8 +156,10 @@ def test_a_run_that_nobody_ends_any_more_is_no_run_that_runs(kfp, run_id, work):
     long_ago = time.time() - SILENT_HOURS * 3600 - 60
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": long_ago})
     assert told(kfp) == ("ended without an outcome", None)
-    Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "failed", "abandoned": True})
+    Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "failed", "abandoned": True, "ended": long_ago})
     assert told(kfp) == ("ended without an outcome", None)
+    Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time()})
+    assert told(kfp) == ("running", None), "it has gone on after it was closed"
     Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "promoted"})
     assert told(kfp) == ("running", None)
 

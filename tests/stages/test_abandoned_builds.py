@@ -89,7 +89,7 @@ def test_the_history_tells_of_it_before_and_after_it_is_closed(config, workspace
         return result.stdout.splitlines()
 
     assert load_config(workspace / "portfolio.yaml").storage == config.storage
-    assert lines()[-1].startswith("build left ended without an outcome, last heard of at 20")
+    assert lines()[-1].startswith("build left ended without an outcome, last heard from at 20")
     assert lines()[-1].endswith(" UTC; the next run closes it")
     close_abandoned(config)
     assert lines()[-1].endswith(" UTC")

@@ -135,6 +135,23 @@ def test_a_policy_that_the_build_could_do_without_did_not_end_it():
     assert outcome["policies"]["failed"] == ["0 1"]
 
 
+def test_a_policy_found_finished_again_for_another_of_its_group_did_not_end_it():
+    failed = task("train_policy", "0 1", "failed", error="no memory", attempt=4)
+    records = [trained("1 0", again=3), failed]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["headline"] == "small: the build failed at train_policy 0 1"
+
+
+def test_a_failed_policy_does_not_hide_what_failed_after_the_selection():
+    records = [
+        task("train_policy", "0 1", "failed", error="loss is not a number"),
+        task("select_portfolio"),
+        task("register_portfolio", "", "failed", error="MLflow is down"),
+    ]
+    outcome = describe_outcome("small", "run-1", records, only_if_changed=False)
+    assert outcome["headline"] == "small: the build failed at register_portfolio (and 1 more)"
+
+
 @pytest.mark.parametrize("home", ["folder", "s3"])
 def test_a_failure_is_told_in_the_file_the_storage_and_mlflow(config, tmp_path, monkeypatch, request, home):
     if home == "s3":
