@@ -118,9 +118,12 @@ def test_a_training_that_is_killed_does_not_end_the_others(group, monkeypatch):
 
 
 def _kill_the_first_training() -> None:
-    """The process that trainings are forked from is a child of this one."""
-    while not (trainings := [p for child in psutil.Process().children() for p in child.children()]):
+    """The process that trainings are forked from is a child of this one, which may have others."""
+    trainings = []
+    while not trainings:
         time.sleep(0.01)
+        pools = [child for child in psutil.Process().children() if "palm.worker_server" in child.cmdline()]
+        trainings = [process for pool in pools for process in pool.children()]
     trainings[0].kill()
 
 
