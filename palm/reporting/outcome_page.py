@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from palm.reporting.templates import page_template
 from palm.storage.files import write_text
 
 _KINDS = {"failed": "warning", "refused": "warning", "promoted": "good", "unchanged": "neutral"}
@@ -17,13 +16,6 @@ def write_outcome_page(title: str, outcome: dict, destination: Path) -> None:
         outcome: as `palm.stages.record_outcome.record_outcome` gives it.
         destination: HTML file.
     """
-    environment = Environment(
-        loader=PackageLoader("palm.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("outcome.html.j2")
     kind = _KINDS.get(outcome["state"], "neutral")
-    write_text(destination, page.render(title=title, outcome=outcome, kind=kind))
+    page = page_template("outcome.html.j2").render(title=title, outcome=outcome, kind=kind)
+    write_text(destination, page)

@@ -2,24 +2,14 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+from jinja2 import UndefinedError
 
 from palm.errors import DataError
 from palm.reporting import numbers
 from palm.reporting.panels import main_panels, trade_off_panels
+from palm.reporting.templates import page_template
 from palm.reporting.view import check_build, policy_views, server_of, verdict
 from palm.storage.files import write_text
-
-_FILTERS = (
-    numbers.fixed,
-    numbers.percent,
-    numbers.percent_up,
-    numbers.percent_down,
-    numbers.vector,
-    numbers.duration,
-    numbers.moment,
-    numbers.breakable,
-)
 
 
 def write_report(build: dict, destination: Path) -> Path:
@@ -52,18 +42,10 @@ def render_report(build: dict) -> str:
         DataError: the build lacks something that the page shows.
     """
     check_build(build)
-    environment = Environment(
-        loader=PackageLoader("palm.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update({function.__name__: function for function in _FILTERS})
     try:
         views = policy_views(build)
         worst = build["selection"]["worst_weights"]
-        return environment.get_template("report.html.j2").render(
+        return page_template("report.html.j2").render(
             build=build,
             views=views,
             verdict=verdict(build),
