@@ -195,3 +195,12 @@ def server_workspace(workspace, mlflow_server, monkeypatch):
     own = f"small-{secrets.token_hex(4)}"
     edit_config(workspace, registry__tracking_uri=mlflow_server.uri, registry__experiment=own, registry__model=own)
     return workspace
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request, tmp_path) -> str:
+    """A storage.root of each kind, with nothing in it."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    request.getfixturevalue("s3")
+    return "s3://palm/some/prefix"

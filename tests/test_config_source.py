@@ -31,14 +31,6 @@ def test_an_address_in_s3_is_read(config, s3):
         resolve_config("s3://palm/other.yaml")
 
 
-@pytest.fixture(params=["folder", "s3"])
-def root(request, tmp_path):
-    if request.param == "folder":
-        return str(tmp_path / "published")
-    request.getfixturevalue("s3")
-    return "s3://palm/published"
-
-
 def stored_at(config, root):
     return config.model_copy(update={"storage": config.storage.model_copy(update={"root": root})})
 

@@ -220,14 +220,6 @@ def test_a_flipped_bit_in_a_file_is_refused_with_both_digests(tmp_path, place, f
     faults("flipped bit in a stored file")
 
 
-@pytest.fixture(params=["folder", "s3"])
-def root(request, tmp_path):
-    if request.param == "folder":
-        return str(tmp_path / "store")
-    request.getfixturevalue("s3")
-    return "s3://palm/root"
-
-
 def test_what_is_removed_while_it_is_fetched_is_absent_or_whole(root, tmp_path, faults):
     work = tmp_path / "work"
     work.mkdir()

@@ -6,12 +6,9 @@ from palm.errors import DamagedError, StorageError
 from palm.storage.records import Records
 
 
-@pytest.fixture(params=["folder", "s3"])
-def records(request, tmp_path):
-    if request.param == "s3":
-        request.getfixturevalue("s3")
-        return Records("s3://palm/records")
-    return Records(str(tmp_path / "records"))
+@pytest.fixture
+def records(root):
+    return Records(root)
 
 
 def test_what_is_read_is_what_was_written_last(records):

@@ -10,14 +10,6 @@ from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
 
 
-@pytest.fixture(params=["folder", "s3"])
-def root(request, tmp_path):
-    if request.param == "folder":
-        return str(tmp_path / "store")
-    request.getfixturevalue("s3")
-    return "s3://palm/some/prefix"
-
-
 @pytest.fixture
 def work(tmp_path):
     folder = tmp_path / "work"

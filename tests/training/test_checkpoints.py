@@ -4,11 +4,8 @@ from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
 
 
-@pytest.fixture(params=["folder", "s3"])
-def checkpoints(request, tmp_path):
-    if request.param == "s3":
-        request.getfixturevalue("s3")
-    root = "s3://palm/store" if request.param == "s3" else str(tmp_path / "store")
+@pytest.fixture
+def checkpoints(root):
     return Checkpoints(Store(root), "policy-a", 5).of("rloo")
 
 
@@ -52,7 +49,9 @@ def test_a_damaged_one_is_removed_and_the_one_before_it_read(checkpoints, tmp_pa
     place = "checkpoints/policy-a/rloo/step-00000010"
     if checkpoints.store.root.startswith("s3://"):
         client = request.getfixturevalue("s3")
-        keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="palm", Prefix=f"store/{place}")["Contents"]]
+        keys = [
+            entry["Key"] for entry in client.list_objects_v2(Bucket="palm", Prefix=f"some/prefix/{place}")["Contents"]
+        ]
         client.put_object(Bucket="palm", Key=next(key for key in keys if "sha256-" in key), Body=b"cut")
     else:
         (tmp_path / "store" / place / "trainer_state.json").write_text("cut")
