@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from palm.config import PortfolioConfig, Registry
-from palm.errors import BuildError, PalmError
+from palm.errors import BuildError, PalmError, in_words
 from palm.heartbeat import beating
 from palm.mlflow_connection import without_credentials
 from palm.storage.digest import value_digest
@@ -194,10 +194,5 @@ def _refuse_hopeless(before: dict | None) -> None:
 
 
 def _failure(error: BaseException) -> dict:
-    known = isinstance(error, PalmError)
-    message = " ".join(str(error).split())
-    return {
-        "state": FAILED,
-        "error": message if known else f"{type(error).__name__}: {message}",
-        "retry_may_help": error.retry_may_help if known else True,
-    }
+    retry_may_help = not isinstance(error, PalmError) or error.retry_may_help
+    return {"state": FAILED, "error": in_words(error), "retry_may_help": retry_may_help}

@@ -21,6 +21,12 @@ class PalmError(Exception):
         return _restored, (type(self), self.args), self.__dict__
 
 
+def in_words(error: BaseException) -> str:
+    """One line for people: a `PalmError` says all that is needed, of any other error they need the kind as well."""
+    message = " ".join(str(error).split())
+    return message if isinstance(error, PalmError) else f"{type(error).__name__}: {message}"
+
+
 def _restored(kind: type[PalmError], arguments: tuple) -> PalmError:
     error = kind.__new__(kind)
     error.args = arguments

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from palm.errors import PalmError
+from palm.errors import in_words
 
 EVENTS_VARIABLE = "PALM_EVENTS"
 _SECONDS_BETWEEN_LINES = 2.0
@@ -86,8 +86,6 @@ def stage(name: str, label: str = "") -> Iterator[Stage]:
     try:
         yield current
     except Exception as error:
-        kind = "" if isinstance(error, PalmError) else f"{type(error).__name__}: "
-        message = " ".join(str(error).split())
-        current._emit("error", error=f"{kind}{message}")
+        current._emit("error", error=in_words(error))
         raise
     current._emit("done")

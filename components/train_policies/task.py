@@ -10,7 +10,7 @@ from components.authoring import write_metrics
 from palm.build_record import failed_for_good
 from palm.config import PortfolioConfig
 from palm.config_source import resolve_config
-from palm.errors import PalmError, PreemptedError
+from palm.errors import PreemptedError, in_words
 from palm.progress import weights_label
 from palm.stages.reuse import fetched
 from palm.stages.training_groups import read_work
@@ -66,7 +66,7 @@ def _train_all(config: PortfolioConfig, trainings: list[dict], given: dict[str, 
             if _is_preemption(error):
                 raise
             if failed_for_good(config.storage.root, "train_policy", _identity(training), error):
-                trained.append({"policy": "", "weights": training["weights"], "error": _in_words(error)[:_LONGEST]})
+                trained.append({"policy": "", "weights": training["weights"], "error": in_words(error)[:_LONGEST]})
             else:
                 may_pass = error
     if may_pass is not None:
@@ -89,11 +89,6 @@ def _identity(training: dict) -> list:
 
 def _is_preemption(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and error.code == PreemptedError.exit_code
-
-
-def _in_words(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    return message if isinstance(error, PalmError) else f"{type(error).__name__}: {message}"
 
 
 def _table(trained: list[dict]) -> str:
