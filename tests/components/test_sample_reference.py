@@ -23,7 +23,7 @@ def test_makes_samples_and_scores_what_the_library_does(build, config, tmp_path)
 
     made = run_locally(alone, tmp_path / "run")
     assert made == build.reference
-    with fetched(parse_config(config).storage.root, *made.values()) as (base_model, rollouts):
+    with fetched(parse_config(config).storage.root, made["base_model"], made["rollouts"]) as (base_model, rollouts):
         assert folder_digests(base_model) == folder_digests(build.base_model)
         assert {path.name for path in rollouts.iterdir()} == {path.name for path in build.rollouts.iterdir()}
         for name in ("reference.json", "calibration.json"):
