@@ -21,7 +21,7 @@ IMAGES := components/images
 install: $(INSTALLED)
 
 # torch first and alone: nothing later pulls in another build.
-$(INSTALLED): pyproject.toml constraints.txt $(VENV)/.torch-$(TORCH_BUILD)
+$(INSTALLED): pyproject.toml setup.py constraints.txt $(VENV)/.torch-$(TORCH_BUILD)
 	@$(PIP) --editable '.[train,cluster]'
 	@echo "torch $$($(BIN)/python $(IMAGES)/torch_build.py $(TORCH_BUILD))"
 	@touch $@
@@ -72,12 +72,13 @@ compile: $(INSTALLED)
 
 # README.md of every component and pipeline, from its signature, docstring and metadata.yaml.
 docs: $(INSTALLED)
-	@$(BIN)/python -m pipelines.documentation
+	@$(BIN)/python -m palm.pipelines.documentation
 
 lint: $(INSTALLED_DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports
+	@rm -rf build/layout && mkdir -p build/layout && cp -r palm build/layout && cp -r components pipelines examples build/layout/palm
+	@cd build/layout && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 	@$(BIN)/python $(IMAGES)/check_pins.py constraints.txt $(VENV)/.pins
 
 bench: $(INSTALLED_BENCH)

@@ -1,8 +1,8 @@
 """How many policies it takes to certify a gap to the true optimum: rounds of training against fixed designs.
 
 Everyone is measured alike: the number of policies, corners included, after which the bounds of
-``palm.portfolio.bounds`` certify the target on the exact testbed. The fixed designs that lack the corners get them
-first: without them no bound below 1 is known there.
+``palm.geometry.adaptive.optimum_bounds`` certify the target on the exact testbed. The fixed designs that lack
+the corners get them first: without them no bound below 1 is known there.
 """
 
 from contextlib import redirect_stdout
@@ -12,10 +12,10 @@ import numpy as np
 from scipy.optimize import linprog
 from testbed import draw_problem
 
-from palm.portfolio.adaptive import adaptive_design
-from palm.portfolio.bounds import bound_optimum
-from palm.preferences.grids import palm_grid, random_grid, uniform_grid
-from palm.preferences.simplex import lattice_size
+from palm.geometry.adaptive.next_batch import adaptive_design
+from palm.geometry.adaptive.optimum_bounds import bound_optimum
+from palm.geometry.preferences.grids import palm_grid, random_grid, uniform_grid
+from palm.geometry.preferences.simplex import lattice_size
 
 TARGETS = {2: (0.10, 0.05, 0.02), 3: (0.10, 0.05, 0.02), 4: (0.10, 0.05)}
 """Gaps to certify, by number of objectives: at four, 2 % takes more policies than a benchmark should wait for."""

@@ -14,11 +14,11 @@ from registry.conftest import judged, small_logs, small_selection, write_small_p
 from results import Section
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
-from palm.config_file import load_config
-from palm.registry.promotion import promote
+from palm.builds.rebuild.snapshot import take_snapshot
+from palm.config.load import load_config
+from palm.promotion.promote import promote
+from palm.registry.experiment import check_reachable
 from palm.registry.register import SNAPSHOT_FILE, finish_build, register
-from palm.registry.tracking import check_reachable
-from palm.stages.snapshot import take_snapshot
 
 # Imports all that the check imports, timed apart from its work; argument: a file of module names, made if missing.
 _CHECK = """
@@ -26,7 +26,7 @@ import contextlib, importlib, json, sys, time
 from pathlib import Path
 config, names = Path(sys.argv[1]).read_text(), Path(sys.argv[2])
 begun = time.perf_counter()
-import components.detect_change.component as component
+import palm.components.detect_change.component as component
 for name in json.loads(names.read_text()) if names.exists() else ():
     # The rewards' own modules come from no file that import knows.
     with contextlib.suppress(ModuleNotFoundError):

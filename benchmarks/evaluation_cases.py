@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 from results import Section
 
-from palm.config import PortfolioConfig
-from palm.config_file import load_config
+from palm.builds.inputs import load_inputs
+from palm.cli.example_files import copy_example
+from palm.config.load import load_config
+from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.evaluate import TrainedPolicy, measure_policy
 from palm.evaluation.responses import Responder
 from palm.evaluation.rollouts import read_rollouts
-from palm.example_files import copy_example
 from palm.models.load import load_model
 from palm.models.prompts import PromptSet
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource
-from palm.stages.inputs import load_inputs
-from palm.stages.prepare_base_model import prepare_base_model
-from palm.stages.sample_reference import sample_reference
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.sample_reference import sample_reference
 from palm.training.adapters import new_policy, save_policy
 
 POLICIES = 10

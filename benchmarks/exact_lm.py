@@ -15,10 +15,10 @@ from statistics import NormalDist
 import numpy as np
 from testbed import Tabular
 
-from palm.config import PortfolioConfig
+from palm.config.portfolio import PortfolioConfig
+from palm.config.rewards import PythonReward
 from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import PromptSet, encode_prompts
-from palm.reward_config import PythonReward
 from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
 from palm.storage.store import Store

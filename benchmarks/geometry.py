@@ -13,11 +13,11 @@ from results import Section, show, write
 from rich.console import Console
 from selection_cases import large_selection_rows, selection_rows
 
-from palm.deadline import deadline
 from palm.errors import WeightsError
-from palm.preferences.coverage import check_coverage
-from palm.preferences.design import design_grid
-from palm.preferences.grids import random_grid
+from palm.geometry.preferences.coverage import check_coverage
+from palm.geometry.preferences.design import design_grid
+from palm.geometry.preferences.grids import random_grid
+from palm.progress import deadline
 from palm.verification.cover import find_hole
 
 POINTS = 1_000_000

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 from results import Section
 
+from palm.config.training import Lora
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.supervised import Pair, fit
 from palm.training.adapters import new_policy
-from palm.training_config import Lora
 
 MISSING = "No GPU was at hand when this was written."
 

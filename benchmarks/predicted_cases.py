@@ -3,10 +3,10 @@
 import numpy as np
 from testbed import draw_problem
 
-from palm.portfolio.predicted import predict, predicted_design
-from palm.portfolio.selection import select
-from palm.preferences.grids import palm_grid
-from palm.preferences.simplex import lattice
+from palm.geometry.adaptive.predicted import predict, predicted_design
+from palm.geometry.portfolio.selection import select
+from palm.geometry.preferences.grids import palm_grid
+from palm.geometry.preferences.simplex import lattice
 
 SEEDS = range(20)
 PROMPTS, RESPONSES, SAMPLES, SIZE = 60, 200, 32, 5

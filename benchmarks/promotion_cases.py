@@ -11,9 +11,9 @@ from conftest import edit_config, make_workspace
 from registry.conftest import judged, make_versions
 from results import Section
 
-from palm.config_file import load_config
-from palm.registry.promotion import promote
-from palm.registry.promotion_log import PromotionLog
+from palm.config.load import load_config
+from palm.promotion.log import PromotionLog
+from palm.promotion.promote import promote
 
 _LONGEST_WAIT_SECONDS = 0.2
 """Before somebody who was late tries again."""

@@ -17,10 +17,10 @@ import typer
 from results import Section, show, write
 from rich.console import Console
 
-from palm.config_file import load_config
-from palm.portfolio.statistics import resample_gap
-from palm.stages.earlier_policies import earlier_evaluations
-from palm.stages.measured import measured_by_prompt
+from palm.builds.rebuild.candidates import earlier_evaluations
+from palm.config.load import load_config
+from palm.evaluation.measured import measured_by_prompt
+from palm.geometry.portfolio.statistics import resample_gap
 
 CHANGES = {
     "milder": ("* 0.8 ** _count_sentences(response, CAUTIOUS)", "* 0.6 ** _count_sentences(response, CAUTIOUS)"),

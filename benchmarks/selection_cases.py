@@ -6,9 +6,9 @@ from itertools import product
 import numpy as np
 from testbed import draw_problem
 
-from palm.deadline import deadline
-from palm.portfolio.selection import select
-from palm.preferences.grids import palm_grid
+from palm.geometry.portfolio.selection import select
+from palm.geometry.preferences.grids import palm_grid
+from palm.progress import deadline
 
 SEEDS = range(20)
 SIZES = (3, 4, 5, 6)

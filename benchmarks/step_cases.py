@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from results import Section
 
-from palm.config import PortfolioConfig
-from palm.stages.inputs import load_inputs
+from palm.builds.inputs import load_inputs
+from palm.config.portfolio import PortfolioConfig
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
 from palm.training.objective import Problem

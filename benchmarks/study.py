@@ -27,18 +27,18 @@ from study_diversity import spread_of
 from study_plan import Plan, candidates, make_plan
 from study_tables import policy_section, portfolio_section, versus_section
 
-from palm.config import PortfolioConfig
-from palm.config_file import load_config
+from palm.builds.inputs import check_inputs
+from palm.cli.example_files import copy_example
+from palm.config.load import load_config
+from palm.config.portfolio import PortfolioConfig
 from palm.errors import PalmError
 from palm.evaluation.diversity import Answers
 from palm.evaluation.evaluate import read_answers
 from palm.evaluation.rollouts import read_rollouts
-from palm.example_files import copy_example
-from palm.stages.evaluate_policies import evaluate_policy
-from palm.stages.inputs import check_inputs
-from palm.stages.prepare_base_model import prepare_base_model
-from palm.stages.sample_reference import sample_reference
-from palm.stages.train_policy import train_policy
+from palm.steps.evaluate_policies import evaluate_policy
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.sample_reference import sample_reference
+from palm.steps.train_policy import train_policy
 from palm.storage.files import read_json
 
 EXAMPLE = "gsm8k"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from palm.errors import SelectionError
-from palm.portfolio.selection import select
-from palm.portfolio.statistics import ResampledGap, compare_portfolios, resample_gap
-from palm.portfolio.usage import diversity, usage
+from palm.geometry.portfolio.selection import select
+from palm.geometry.portfolio.statistics import ResampledGap, compare_portfolios, resample_gap
+from palm.geometry.portfolio.usage import diversity, usage
 
 CONFIDENCE = 0.95
 RESAMPLES = 400

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from study_cases import Candidate, Measured, pruned
 
-from palm.config import PortfolioConfig
-from palm.portfolio.selection import METHODS
-from palm.preferences.grids import palm_grid, random_grid, uniform_grid
+from palm.config.portfolio import PortfolioConfig
+from palm.geometry.portfolio.selection import METHODS
+from palm.geometry.preferences.grids import palm_grid, random_grid, uniform_grid
 
 SIZES = (3, 5)
 """K of the portfolios."""

@@ -6,7 +6,7 @@ from results import Section
 from study_cases import CONFIDENCE, Difference, Judged, Versus
 from study_diversity import Spread
 
-from palm.portfolio.statistics import ResampledGap
+from palm.geometry.portfolio.statistics import ResampledGap
 
 CLEAR = 2
 """Standard errors above 0 from which on a gain is called clear."""

@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 
 from results import Section
 
-from palm.config_file import load_config, parse_config
-from palm.example_files import copy_example
-from palm.preferences.grids import uniform_grid
+from palm.cli.example_files import copy_example
+from palm.config.load import load_config, parse_config
+from palm.geometry.preferences.grids import uniform_grid
+from palm.steps.worker_client import WORKERS_VARIABLE, worker_pool
 from palm.storage.digest import file_digest
-from palm.workers import WORKERS_VARIABLE, worker_pool
 
 POLICIES = 10
 BASE_STEPS, TRAINING_STEPS, REFERENCE_SAMPLES = 100, 5, 4
@@ -23,7 +23,7 @@ BASE_STEPS, TRAINING_STEPS, REFERENCE_SAMPLES = 100, 5, 4
 
 TASK = """
 import json, sys
-from palm.workers import run_step
+from palm.steps.worker_client import run_step
 values, paths = json.loads(sys.argv[1])
 run_step(*values, **paths)
 """

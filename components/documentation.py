@@ -8,8 +8,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types.type_utils import IN_MEMORY_SPEC_TYPE_TO_IR_TYPE, IR_TYPE_TO_COMMENT_TYPE_STRING
 
-from components import GPU_IMAGE, IMAGE
-from components.metadata import read_metadata
+from palm.components import GPU_IMAGE, IMAGE
+from palm.components.metadata import read_metadata
 from palm.errors import DataError
 
 FOLDER = Path(__file__).parent
@@ -71,7 +71,7 @@ def load_component(name: str) -> BaseComponent:
     Raises:
         DataError: the folder's component.py defines no component of its name.
     """
-    component = getattr(import_module(f"components.{name}.component"), name, None)
+    component = getattr(import_module(f"palm.components.{name}.component"), name, None)
     if not isinstance(component, BaseComponent):
         raise DataError(
             f"components/{name}/component.py", rule=f"defines no component {name}", remedy="name the function so"

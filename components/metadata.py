@@ -6,7 +6,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from palm.config_section import Section
+from palm.config.base import Section
 from palm.errors import DataError
 
 FILE = "metadata.yaml"

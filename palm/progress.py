@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from palm.errors import in_words
+from palm.geometry.preferences.time_budget import SecondsLeft
 
 EVENTS_VARIABLE = "PALM_EVENTS"
 _SECONDS_BETWEEN_LINES = 2.0
@@ -89,3 +90,16 @@ def stage(name: str, label: str = "") -> Iterator[Stage]:
         current._emit("error", error=in_words(error))
         raise
     current._emit("done")
+
+
+def deadline(seconds: float) -> SecondsLeft:
+    """Start a time limit.
+
+    Args:
+        seconds: how long it lasts.
+
+    Returns:
+        A function that returns the seconds that are left; negative once the time is over.
+    """
+    end = time.monotonic() + seconds
+    return lambda: end - time.monotonic()

@@ -2,14 +2,14 @@
 
 from kfp import dsl
 
-from components.design_grid.component import design_grid
-from components.evaluate_policies.component import evaluate_policies
-from components.register_portfolio.component import register_portfolio
-from components.sample_reference.component import sample_reference
-from components.select_portfolio.component import select_portfolio
-from components.train_policies.component import train_policies
-from pipelines.settings import CompileSettings
-from pipelines.task_setup import on_gpu, small
+from palm.components.design_grid.component import design_grid
+from palm.components.evaluate_policies.component import evaluate_policies
+from palm.components.register_portfolio.component import register_portfolio
+from palm.components.sample_reference.component import sample_reference
+from palm.components.select_portfolio.component import select_portfolio
+from palm.components.train_policies.component import train_policies
+from palm.pipelines.settings import CompileSettings
+from palm.pipelines.task_setup import on_gpu, small
 
 
 def add_build(settings: CompileSettings, *, config, snapshot, resources: dict) -> None:
@@ -21,7 +21,7 @@ def add_build(settings: CompileSettings, *, config, snapshot, resources: dict) -
         settings: what is decided at compile time.
         config: output of detect_change or input of the pipeline.
         snapshot: the same.
-        resources: values or inputs of the pipeline for `pipelines.task_setup.on_gpu`, with
+        resources: values or inputs of the pipeline for `palm.pipelines.task_setup.on_gpu`, with
             ``training_accelerator_count``.
     """
     training_count = resources["training_accelerator_count"]

@@ -1,6 +1,6 @@
 """How large the workflow of a build becomes, and the refusal of builds that would not fit.
 
-`python -m pipelines.build_size` prints the sizes of today's pipelines.
+`python -m palm.pipelines.build_size` prints the sizes of today's pipelines.
 """
 
 import sys
@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.config import PortfolioConfig
-from palm.config_source import LONGEST_ADDRESS
+from palm.builds.checks.policy_count import most_policies
+from palm.builds.training_groups import MOST_TASKS, group_size, grouped
+from palm.config.portfolio import PortfolioConfig
+from palm.config.resolve import LONGEST_ADDRESS
 from palm.errors import ConfigError
-from palm.stages.policy_count import most_policies
-from palm.stages.training_groups import MOST_TASKS, group_size, grouped
+from palm.pipelines.compiled import CompiledPipeline, read_pipeline
+from palm.pipelines.workflow_nodes import Answers
+from palm.pipelines.workflow_size import LIMIT_BYTES, WorkflowSize, workflow_size
 from palm.storage.digest import value_digest
-from pipelines.compiled import CompiledPipeline, read_pipeline
-from pipelines.workflow_nodes import Answers
-from pipelines.workflow_size import LIMIT_BYTES, WorkflowSize, workflow_size
 
 FOLDER = Path(__file__).parent
 SHOWN = (3, 18, 24, 48, 200)
-"""Numbers of policies that `python -m pipelines.build_size` shows."""
+"""Numbers of policies that `python -m palm.pipelines.build_size` shows."""
 
 _LARGER_PIPELINE = FOLDER / "rebuild_on_change" / "pipeline.yaml"
 """It has the tasks of build_portfolio in two more groups. Settings of the compilation change a size by 3 % at most."""

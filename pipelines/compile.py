@@ -8,11 +8,11 @@ from kfp import compiler
 from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
 from palm import __version__
+from palm.pipelines.build_portfolio.pipeline import make_build_portfolio
+from palm.pipelines.rebuild_on_change.pipeline import make_rebuild_on_change
+from palm.pipelines.settings import CompileSettings
 from palm.storage.digest import file_digest
 from palm.storage.files import write_text
-from pipelines.build_portfolio.pipeline import make_build_portfolio
-from pipelines.rebuild_on_change.pipeline import make_rebuild_on_change
-from pipelines.settings import CompileSettings
 
 PIPELINES: dict[str, Callable[[CompileSettings], Callable]] = {
     "build_portfolio": make_build_portfolio,

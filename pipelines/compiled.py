@@ -67,7 +67,7 @@ def read_pipeline(path: Path) -> CompiledPipeline:
     """Read a compiled pipeline.
 
     Args:
-        path: YAML file that `pipelines.compile.compile_pipeline` has written.
+        path: YAML file that `palm.pipelines.compile.compile_pipeline` has written.
 
     Returns:
         The compiled pipeline.

@@ -1,4 +1,4 @@
-"""README.md of every component and pipeline: `python -m pipelines.documentation` writes them all."""
+"""README.md of every component and pipeline: `python -m palm.pipelines.documentation` writes them all."""
 
 import sys
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToDict
 from kfp.dsl.base_component import BaseComponent
 
-from components.documentation import PAGE, component_names, component_pages, interface, render
-from components.metadata import read_metadata
+from palm.components.documentation import PAGE, component_names, component_pages, interface, render
+from palm.components.metadata import read_metadata
 from palm.errors import PalmError
+from palm.pipelines.compile import PIPELINES
+from palm.pipelines.settings import CompileSettings
 from palm.storage.files import write_text
-from pipelines.compile import PIPELINES
-from pipelines.settings import CompileSettings
 
 FOLDER = Path(__file__).parent
 

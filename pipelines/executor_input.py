@@ -3,8 +3,8 @@
 from hashlib import sha256
 from typing import Any
 
-from pipelines.argo_text import to_go_json
-from pipelines.workflow_data import Values
+from palm.pipelines.argo_text import to_go_json
+from palm.pipelines.workflow_data import Values
 
 # What KFP adds to an artifact so that its readers find the storage. With the address and the name an artifact takes
 # 0.6 kB of a status for each of its copies.

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipelines.argo_text import to_go_json
-from pipelines.workflow_data import PLACEHOLDER
+from palm.pipelines.argo_text import to_go_json
+from palm.pipelines.workflow_data import PLACEHOLDER
 
 _LAUNCHER = (
     ("--pod_name", "$(KFP_POD_NAME)"),

@@ -4,10 +4,10 @@ from typing import Callable
 
 from kfp import dsl
 
-from components.detect_change.component import detect_change
-from components.record_outcome.component import record_outcome
-from pipelines.settings import CompileSettings
-from pipelines.task_setup import small
+from palm.components.detect_change.component import detect_change
+from palm.components.record_outcome.component import record_outcome
+from palm.pipelines.settings import CompileSettings
+from palm.pipelines.task_setup import small
 
 
 def make_run(
@@ -24,7 +24,7 @@ def make_run(
         name: of the pipeline.
         description: of the pipeline.
         settings: what is decided at compile time.
-        work: adds the tasks in between, given the task detect_change and the inputs that `pipelines.build` calls
+        work: adds the tasks in between, given the task detect_change and the inputs that `palm.pipelines.build` calls
             resources.
         only_if_changed: whether that work is done only if an input has changed.
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from components import GPU_IMAGE, IMAGE
+from palm.components import GPU_IMAGE, IMAGE
+from palm.config.pods import SECRET_KEYS
 from palm.errors import ConfigError
-from palm.secret_keys import SECRET_KEYS
 
 __all__ = ["SECRET_KEYS", "CompileSettings"]
 

@@ -3,11 +3,15 @@
 from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_channel import PipelineChannel
 
-from palm import authorities
-from palm.build_record import ATTEMPTS_VARIABLE, BUILD_VARIABLE
-from palm.pod_labels import TASK_LABELS
-from palm.secret_keys import task_variable
-from pipelines.settings import SECRET_KEYS, CompileSettings
+from palm.builds.records import ATTEMPTS_VARIABLE, BUILD_VARIABLE
+from palm.config.pods import (
+    AUTHORITIES_FOLDER,
+    AUTHORITIES_VARIABLES,
+    SECRET_KEYS,
+    TASK_LABELS,
+    task_variable,
+)
+from palm.pipelines.settings import CompileSettings
 
 _FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
 _SECONDS_AN_HOUR = 3600
@@ -96,8 +100,8 @@ def _common(task: dsl.PipelineTask, name: str, settings: CompileSettings, *, sec
         kubernetes.mount_pvc(task, pvc_name=settings.cache_claim, mount_path=_CACHE)
         task.set_env_variable("XDG_CACHE_HOME", _CACHE)
     if settings.ca_config_map:
-        kubernetes.use_config_map_as_volume(task, settings.ca_config_map, mount_path=authorities.FOLDER)
-        for variable, path in authorities.VARIABLES.items():
+        kubernetes.use_config_map_as_volume(task, settings.ca_config_map, mount_path=AUTHORITIES_FOLDER)
+        for variable, path in AUTHORITIES_VARIABLES.items():
             task.set_env_variable(variable, path)
     for key, value in TASK_LABELS.items():
         kubernetes.add_pod_label(task, key, value)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from pipelines.argo_text import node_id, to_go_json
-from pipelines.compiled import CompiledPipeline
-from pipelines.executor_input import executor_input, executor_outputs, output_place
-from pipelines.pod_spec_patch import pod_spec_patch
-from pipelines.workflow_data import Values, collected, group_outputs, in_order, loop_items, task_inputs
+from palm.pipelines.argo_text import node_id, to_go_json
+from palm.pipelines.compiled import CompiledPipeline
+from palm.pipelines.executor_input import executor_input, executor_outputs, output_place
+from palm.pipelines.pod_spec_patch import pod_spec_patch
+from palm.pipelines.workflow_data import Values, collected, group_outputs, in_order, loop_items, task_inputs
 
 _SUFFIX = "x7k2q"  # Argo's own are as long.
 _START, _SECONDS_A_NODE = datetime(2026, 11, 27, 10, tzinfo=UTC), 7

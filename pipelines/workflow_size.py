@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.argo_text import to_go_json
-from pipelines.compiled import CompiledPipeline
-from pipelines.workflow_nodes import Answers, run_nodes
-from pipelines.workflow_spec import specification_bytes
+from palm.pipelines.argo_text import to_go_json
+from palm.pipelines.compiled import CompiledPipeline
+from palm.pipelines.workflow_nodes import Answers, run_nodes
+from palm.pipelines.workflow_spec import specification_bytes
 
 LIMIT_BYTES = 700_000
 """Largest workflow that PALM starts, its nodes compressed. Argo gives up above 1 MiB: a measured build of 48 policies
@@ -49,7 +49,7 @@ class WorkflowSize:
 
 
 def workflow_size(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Answers) -> WorkflowSize:
-    """Estimate the workflow of a run; arguments as for `pipelines.workflow_nodes.run_nodes`."""
+    """Estimate the workflow of a run; arguments as for `palm.pipelines.workflow_nodes.run_nodes`."""
     nodes, longest_path = run_nodes(pipeline, given, answers)
     status, compressed = nodes_bytes(nodes)
     return WorkflowSize(

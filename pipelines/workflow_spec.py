@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from pipelines.argo_text import to_go_json
-from pipelines.compiled import CompiledPipeline
+from palm.pipelines.argo_text import to_go_json
+from palm.pipelines.compiled import CompiledPipeline
 
 _SYSTEM_TEMPLATES_BYTES = 9_000
 """The templates that are the same in every workflow: both drivers (2.4 and 2.2 kB in kubeflow/pipelines,

@@ -1,45 +1,20 @@
 """Shared pieces: a tiny base model trained on the spot, and a whole small workspace."""
 
-import json
 import secrets
 import shutil
 from pathlib import Path
 
 import boto3
 import pytest
-import yaml
-from mlflow_server import USER, MlflowServer
 from moto.server import ThreadedMotoServer
+from support.mlflow_server import USER, MlflowServer
+from support.small_portfolio import make_versions
+from support.workspace import corpus_records, edit_config, make_workspace, write_jsonl
 
-from palm.config import Registry, TinyModel
-from palm.config_file import load_config
+from palm.config.load import load_config
+from palm.config.portfolio import Registry, TinyModel
 from palm.models.tiny import build_tiny_model
-from palm.registry.tracking import check_reachable
-
-REWARDS = '''
-def length(prompts, responses, **fields):
-    """Longer is better, up to 20 characters."""
-    return [min(len(text), 20) / 20 for text in responses]
-
-def vowels(prompts, responses, **fields):
-    """Share of vowels."""
-    return [sum(c in "aeiou" for c in text) / max(1, len(text)) for text in responses]
-'''
-
-
-def write_jsonl(path: Path, records: list[dict]) -> Path:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
-
-
-def corpus_records() -> list[dict]:
-    words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
-    return [
-        {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
-        for first in words
-        for second in words
-        for count in (1, 2, 4)
-    ]
+from palm.registry.experiment import check_reachable
 
 
 @pytest.fixture(scope="session")
@@ -59,45 +34,6 @@ def base_model(tmp_path_factory) -> Path:
     )
     build_tiny_model(settings, folder / "model", scratch=folder / "scratch")
     return folder / "model"
-
-
-def make_workspace(folder: Path) -> Path:
-    """Fill a folder with a configuration that builds a portfolio of two rewards in seconds a step."""
-    write_jsonl(folder / "corpus.jsonl", corpus_records())
-    words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
-    write_jsonl(folder / "train.jsonl", [{"prompt": f"say {word}"} for word in words])
-    write_jsonl(folder / "eval.jsonl", [{"prompt": f"tell {word}"} for word in words])
-    (folder / "rewards.py").write_text(REWARDS)
-    config = {
-        "name": "small",
-        "base_model": {
-            "source": "tiny",
-            "tiny": {
-                "corpus": "corpus.jsonl",
-                "hidden_size": 16,
-                "layers": 2,
-                "heads": 2,
-                "vocabulary_size": 300,
-                "steps": 60,
-                "learning_rate": 0.01,
-            },
-        },
-        "prompts": {"train": "train.jsonl", "eval": "eval.jsonl"},
-        "rewards": [
-            {"name": "length", "uri": "python:rewards.py:length"},
-            {"name": "vowels", "uri": "python:rewards.py:vowels"},
-        ],
-        "beta": 0.1,
-        "design": {"strategy": "uniform", "epsilon": 0.4, "delta": 0.1, "size": 3},
-        "generation": {"max_new_tokens": 16},
-        "training": {"steps": 2, "micro_batch_size": 16, "prompts_per_step": 4, "responses_per_prompt": 4},
-        "selection": {"size": 2},
-        "registry": {"tracking_uri": "sqlite:///mlflow.db", "experiment": "small", "model": "small"},
-        "promotion": {"max_epsilon": 1.0},
-        "storage": {"root": "store"},
-    }
-    (folder / "portfolio.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +60,7 @@ def config(workspace):
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
     """A build made by the library (`library_build.Build`), whose folders tests may read but not change."""
-    from library_build import make_build
+    from support.library_build import make_build
 
     return make_build(tmp_path_factory.mktemp("build"))
 
@@ -154,20 +90,6 @@ def s3(s3_server, monkeypatch):
     for entry in client.list_objects_v2(Bucket="palm").get("Contents", []):
         client.delete_object(Bucket="palm", Key=entry["Key"])
     client.delete_bucket(Bucket="palm")
-
-
-def edit_config(workspace: Path, **changes) -> Path:
-    """Change keys of the workspace's configuration; dots in names lead into sections."""
-    path = workspace / "portfolio.yaml"
-    raw = yaml.safe_load(path.read_text())
-    for name, value in changes.items():
-        *sections, key = name.split("__")
-        node = raw
-        for section in sections:
-            node = node[int(section) if isinstance(node, list) else section]
-        node[int(key) if isinstance(node, list) else key] = value
-    path.write_text(yaml.safe_dump(raw, sort_keys=False))
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -204,3 +126,9 @@ def root(request, tmp_path) -> str:
         return str(tmp_path / "store")
     request.getfixturevalue("s3")
     return "s3://palm/some/prefix"
+
+
+@pytest.fixture
+def versions(config):
+    """A configuration whose registry has four versions, and a client."""
+    return config, make_versions(config.registry, 4)

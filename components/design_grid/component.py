@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from kfp.dsl import Dataset, Metrics, Output, component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.design_grid.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.design_grid.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
@@ -14,6 +14,6 @@ from components.design_grid.task import run
 def design_grid(
     config: str, base_model: str, rollouts: str, plan: Output[Dataset], metrics: Output[Metrics], snapshot: str = ""
 ) -> NamedTuple("Designed", Output=list, config=str, snapshot=str):
-    from components.design_grid.task import run
+    from palm.components.design_grid.task import run
 
     return run(config, base_model, rollouts, plan, metrics, snapshot)

@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
-from components.authoring import write_metrics
-from palm.config_source import read_snapshot, resolve_config
+from palm.builds.reuse import fetched
+from palm.builds.training_groups import Work, grouped, write_work
+from palm.components.authoring import write_metrics
+from palm.config.resolve import read_snapshot, resolve_config
 from palm.progress import weights_label
-from palm.stages.design_grid import FILE as DESIGN
-from palm.stages.reuse import fetched
-from palm.stages.training_groups import Work, grouped, write_work
-from palm.workers import run_step
+from palm.steps.design_grid import FILE as DESIGN
+from palm.steps.worker_client import run_step
 
 
 def run(

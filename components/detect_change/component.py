@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from kfp.dsl import Markdown, Output, component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.detect_change.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.detect_change.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
@@ -14,6 +14,6 @@ from components.detect_change.task import run
 def detect_change(config: str, changes: Output[Markdown], storage_root: str = "", tracking_uri: str = "") -> NamedTuple(
     "Change", changed=bool, config=str, snapshot=str
 ):
-    from components.detect_change.task import run
+    from palm.components.detect_change.task import run
 
     return run(config, changes, storage_root, tracking_uri)

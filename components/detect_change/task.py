@@ -4,9 +4,9 @@ from pathlib import Path
 
 from kfp import dsl
 
-from palm.build_record import recorded
-from palm.config_source import SNAPSHOTS, publish, publish_config, resolve_config
-from palm.stages.detect_change import detect_change
+from palm.builds.records import recorded
+from palm.config.resolve import SNAPSHOTS, publish, publish_config, resolve_config
+from palm.steps.detect_change import detect_change
 
 
 def run(config: str, changes: dsl.Markdown, storage_root: str, tracking_uri: str) -> tuple[bool, str, str]:

@@ -5,14 +5,14 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
-from components.authoring import write_metrics
-from palm.config import PortfolioConfig
-from palm.config_source import resolve_config
+from palm.builds.reuse import fetch_entry, fetched
+from palm.builds.training_groups import read_work
+from palm.components.authoring import write_metrics
+from palm.config.portfolio import PortfolioConfig
+from palm.config.resolve import resolve_config
 from palm.progress import weights_label
-from palm.stages.reuse import fetch_entry, fetched
-from palm.stages.training_groups import read_work
+from palm.steps.worker_client import run_step
 from palm.storage.files import read_json, write_json
-from palm.workers import run_step
 
 _SHOWN = {"J": "objective", "J_ref": "objective_reference", "J_gain": "gain", "KL": "kl"}
 

@@ -2,9 +2,9 @@
 
 from kfp.dsl import HTML, Markdown, Output, component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.record_outcome.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.record_outcome.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
@@ -17,6 +17,6 @@ def record_outcome(
     storage_root: str = "",
     tracking_uri: str = "",
 ):
-    from components.record_outcome.task import run
+    from palm.components.record_outcome.task import run
 
     run(config, only_if_changed, outcome, page, storage_root, tracking_uri)

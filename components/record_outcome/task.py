@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kfp import dsl
 
-from components.authoring import write_metadata
-from palm.build_record import current_build
-from palm.config_source import resolve_config
-from palm.stages.record_outcome import record_outcome
+from palm.builds.records import current_build
+from palm.components.authoring import write_metadata
+from palm.config.resolve import resolve_config
+from palm.steps.record_outcome import record_outcome
 
 
 def run(

@@ -2,9 +2,9 @@
 
 from kfp.dsl import Artifact, Dataset, Input, Markdown, Output, component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.register_portfolio.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.register_portfolio.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
@@ -17,6 +17,6 @@ def register_portfolio(
     summary: Output[Artifact],
     snapshot: str = "",
 ):
-    from components.register_portfolio.task import run
+    from palm.components.register_portfolio.task import run
 
     run(config, plan, selection, gate, summary, snapshot)

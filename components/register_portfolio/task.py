@@ -5,15 +5,15 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
-from components.authoring import write_metadata
-from palm.build_record import current_build
-from palm.config_source import read_snapshot, resolve_config
-from palm.stages.design_grid import FILE as DESIGN
-from palm.stages.reuse import fetched
-from palm.stages.selected_policies import fetch_evaluations, fetch_policies
-from palm.stages.training_groups import read_work
+from palm.builds.records import current_build
+from palm.builds.reuse import fetched
+from palm.builds.selected_policies import fetch_evaluations, fetch_policies
+from palm.builds.training_groups import read_work
+from palm.components.authoring import write_metadata
+from palm.config.resolve import read_snapshot, resolve_config
+from palm.steps.design_grid import FILE as DESIGN
+from palm.steps.worker_client import run_step
 from palm.storage.files import read_json
-from palm.workers import run_step
 
 _SPENT = ("trained", "continued", "reused", "device_seconds", "device_seconds_saved")
 

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 from kfp.dsl import component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.sample_reference.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.sample_reference.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
 @documented_by(run)
 def sample_reference(config: str, snapshot: str = "") -> NamedTuple("Reference", base_model=str, rollouts=str):
-    from components.sample_reference.task import run
+    from palm.components.sample_reference.task import run
 
     return run(config, snapshot)

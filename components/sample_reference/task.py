@@ -2,8 +2,8 @@
 
 from tempfile import TemporaryDirectory
 
-from palm.config_source import read_snapshot, resolve_config
-from palm.workers import run_step
+from palm.config.resolve import read_snapshot, resolve_config
+from palm.steps.worker_client import run_step
 
 
 def run(config: str, snapshot: str) -> tuple[str, str]:

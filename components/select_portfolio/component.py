@@ -2,9 +2,9 @@
 
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Output, component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.select_portfolio.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.select_portfolio.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
@@ -16,6 +16,6 @@ def select_portfolio(
     selection: Output[Artifact],
     metrics: Output[Metrics],
 ):
-    from components.select_portfolio.task import run
+    from palm.components.select_portfolio.task import run
 
     run(config, plan, evaluations, selection, metrics)

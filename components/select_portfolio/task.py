@@ -4,11 +4,11 @@ from pathlib import Path
 
 from kfp import dsl
 
-from components.authoring import write_metrics
-from palm.config_source import resolve_config
-from palm.stages.reuse import fetched
+from palm.builds.reuse import fetched
+from palm.components.authoring import write_metrics
+from palm.config.resolve import resolve_config
+from palm.steps.worker_client import run_step
 from palm.storage.files import write_json
-from palm.workers import run_step
 
 
 def run(

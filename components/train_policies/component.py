@@ -2,9 +2,9 @@
 
 from kfp.dsl import Dataset, Input, Markdown, Metrics, Output, component
 
-from components import IMAGE
-from components.authoring import documented_by
-from components.train_policies.task import run
+from palm.components import IMAGE
+from palm.components.authoring import documented_by
+from palm.components.train_policies.task import run
 
 
 @component(base_image=IMAGE, install_kfp_package=False)
@@ -16,6 +16,6 @@ def train_policies(
     table: Output[Markdown],
     metrics: Output[Metrics],
 ) -> list:
-    from components.train_policies.task import run
+    from palm.components.train_policies.task import run
 
     return run(config, plan, group, table, metrics)

@@ -6,16 +6,16 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
-from components.authoring import write_metrics
-from palm.build_record import failed_for_good
-from palm.config import PortfolioConfig
-from palm.config_source import resolve_config
+from palm.builds.records import failed_for_good
+from palm.builds.reuse import fetched
+from palm.builds.training_groups import read_work
+from palm.components.authoring import write_metrics
+from palm.config.portfolio import PortfolioConfig
+from palm.config.resolve import resolve_config
 from palm.errors import PreemptedError, in_words
 from palm.progress import weights_label
-from palm.stages.reuse import fetched
-from palm.stages.training_groups import read_work
+from palm.steps.worker_client import run_step, separate_processes
 from palm.storage.files import write_text
-from palm.workers import run_step, separate_processes
 
 _LONGEST = 300
 """Characters of an error in an output parameter, which Kubeflow keeps several times over; the record has all."""
@@ -83,7 +83,7 @@ def _train(config: PortfolioConfig, training: dict, given: dict[str, str]) -> di
 
 
 def _identity(training: dict) -> list:
-    """What names the task in the build's records, as `palm.workers.run_step` does."""
+    """What names the task in the build's records, as `palm.steps.worker_client.run_step` does."""
     return [weights_label(training["weights"]), [training["weights"], training["keep"], training["start"]]]
 
 

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components import IMAGE
+from palm.components import IMAGE
 
 
 # PALM's image has pandas, PEFT and TRL; your own image needs palm as well, to read and write the storage.
@@ -36,9 +36,9 @@ def best_of_n(
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    from palm.config_source import resolve_config
-    from palm.stages.reuse import fetched, keep_folder
-    from palm.stages.training_groups import read_work
+    from palm.builds.reuse import fetched, keep_folder
+    from palm.builds.training_groups import read_work
+    from palm.config.resolve import resolve_config
     from palm.storage.store import Store
 
     def train(weights: list, base_model: Path, rollouts: Path, folder: Path) -> None:

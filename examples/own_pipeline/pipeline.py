@@ -5,10 +5,10 @@ from typing import NamedTuple
 from best_of_n import best_of_n
 from kfp import dsl
 
-from components.design_grid.component import design_grid
-from components.evaluate_policies.component import evaluate_policies
-from components.sample_reference.component import sample_reference
-from components.select_portfolio.component import select_portfolio
+from palm.components.design_grid.component import design_grid
+from palm.components.evaluate_policies.component import evaluate_policies
+from palm.components.sample_reference.component import sample_reference
+from palm.components.select_portfolio.component import select_portfolio
 
 Certified = NamedTuple("Certified", selection=dsl.Artifact, metrics=dsl.Metrics)
 

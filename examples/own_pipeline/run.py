@@ -8,8 +8,8 @@ import typer
 from kfp import local
 from pipeline import own_trainer
 
-from components.launcher_rules import check_executor_outputs
-from palm.config_file import load_config
+from palm.components.launcher_rules import check_executor_outputs
+from palm.config.load import load_config
 
 
 def run(

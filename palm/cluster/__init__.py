@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines in a cluster: submitting, scheduling, listing runs, finding out what is missing."""
+"""Kubeflow in a cluster: runs, schedules, checks, monitoring."""

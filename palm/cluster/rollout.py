@@ -5,9 +5,9 @@ all pods of one ReplicaSet serve one version, and `kubectl rollout undo` goes ba
 """
 
 from palm.cluster.kubernetes_access import client_settings, own_namespace, told
-from palm.config import Registry
+from palm.config.portfolio import Registry
 from palm.errors import ClusterError
-from palm.registry.champion import champion_by_log
+from palm.promotion.alias import champion_by_log
 
 VERSION = "palm/portfolio-version"
 """The annotation; pods get it as PALM_VERSION."""

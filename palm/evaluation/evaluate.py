@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.config import PortfolioConfig
+from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.diversity import Answers, within_policy
 from palm.evaluation.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
 from palm.evaluation.responses import Responses

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from palm.portfolio.predicted import predict
+from palm.geometry.adaptive.predicted import predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -
         DataError: the rewards or β are malformed.
         WeightsError: the weights are not on the simplex.
 
-    Source: `palm.portfolio.predicted.predict`, prompt by prompt.
+    Source: `palm.geometry.adaptive.predicted.predict`, prompt by prompt.
     """
     prediction = predict(rewards, np.asarray(weights)[None], beta=beta)
     return OptimumEstimate(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from palm.config import PortfolioConfig
+from palm.config.portfolio import PortfolioConfig
 from palm.errors import DataError
 from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import Response, generate

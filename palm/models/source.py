@@ -5,7 +5,7 @@ import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
 
-from palm.config import BaseModelSource
+from palm.config.portfolio import BaseModelSource
 from palm.errors import ModelError
 from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model

@@ -1,10 +1,10 @@
 """A build that failed, in MLflow: where people look for it later."""
 
-from palm.config import PortfolioConfig
-from palm.mlflow_connection import connected
-from palm.registry.build_runs import MADE_BY, POLICY, build_tag, find_or_create_run, find_runs, lineage_tags
+from palm.config.portfolio import PortfolioConfig
+from palm.registry.connection import connected
+from palm.registry.experiment import ensure_experiment
 from palm.registry.kfp_plugin_run import tell_plugin
-from palm.registry.tracking import ensure_experiment
+from palm.registry.runs import MADE_BY, POLICY, build_tag, find_or_create_run, find_runs, lineage_tags
 
 
 def record_failed_build(config: PortfolioConfig, *, build_id: str, note: str, abandoned: bool = False) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import requests
 
-from palm.config import Registry
-from palm.kfp_plugin import PluginRun, plugin_run, run_page
+from palm.config.portfolio import Registry
 from palm.progress import log
+from palm.registry.kfp_plugin import PluginRun, plugin_run, run_page
 
 _RUN, _LINK = "palm.kfp_mlflow_run_id", "palm.kfp_mlflow_run_url"
 _TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")

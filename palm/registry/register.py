@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from palm.config import PortfolioConfig
-from palm.mlflow_connection import connected
-from palm.registry.at_once import again
-from palm.registry.build_runs import POLICY, build_tag, find_or_create_run, keep_one_of_each, lineage_tags
+from palm.config.portfolio import PortfolioConfig
+from palm.registry.connection import connected
 from palm.registry.content import CONTENT, content_digest
+from palm.registry.experiment import ensure_experiment
 from palm.registry.kfp_plugin_run import plugin_note, plugin_tags, tell_plugin
+from palm.registry.retry import again
 from palm.registry.run_records import log_build, log_policy
-from palm.registry.tracking import ensure_experiment
+from palm.registry.runs import POLICY, build_tag, find_or_create_run, keep_one_of_each, lineage_tags
 from palm.registry.version import find_version, make_version
 from palm.serving.verification import ROUTING
 from palm.storage.files import read_json

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from palm.config import PortfolioConfig
+from palm.config.portfolio import PortfolioConfig
 
 _BATCH = 1000
 """Metrics that MLflow takes at once."""

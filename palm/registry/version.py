@@ -3,10 +3,10 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from palm.config import PortfolioConfig
-from palm.registry.at_once import again
-from palm.registry.build_runs import lineage_tags
+from palm.config.portfolio import PortfolioConfig
 from palm.registry.content import CONTENT
+from palm.registry.retry import again
+from palm.registry.runs import lineage_tags
 
 _REQUIREMENTS = ("boto3", "mlflow", "numpy", "pandas", "peft", "torch", "transformers")
 """What decides an answer. Not palm itself: no public index has it, its name there is another project's, and MLflow

@@ -13,7 +13,7 @@ def write_outcome_page(title: str, outcome: dict, destination: Path) -> None:
 
     Args:
         title: name of the portfolio.
-        outcome: as `palm.stages.record_outcome.record_outcome` gives it.
+        outcome: as `palm.steps.record_outcome.record_outcome` gives it.
         destination: HTML file.
     """
     kind = _KINDS.get(outcome["state"], "neutral")

@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 from markupsafe import Markup
 
-from palm.reporting.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
-from palm.reporting.inline_svg import inline_svg
 from palm.reporting.numbers import in_words, percent, percent_up
-from palm.reporting.style import UNCHOSEN
+from palm.reporting.plots.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
+from palm.reporting.plots.inline_svg import inline_svg
+from palm.reporting.plots.style import UNCHOSEN
 from palm.reporting.view import PolicyView
 
 

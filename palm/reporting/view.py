@@ -6,7 +6,7 @@ import numpy as np
 
 from palm.errors import DataError
 from palm.reporting.numbers import vector
-from palm.reporting.style import UNCHOSEN, policy_colour, text_on
+from palm.reporting.plots.style import UNCHOSEN, policy_colour, text_on
 
 _SECTIONS = (
     "title",

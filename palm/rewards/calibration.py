@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from palm.config.normalisation import Normalisation
 from palm.errors import DataError
-from palm.normalisation_config import Normalisation
 from palm.rewards.normalisation import fit
 from palm.rewards.source import RewardSource
 from palm.storage.digest import value_digest

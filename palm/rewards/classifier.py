@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from palm.config.rewards import Classifier, MlflowModel
 from palm.errors import ModelError, RewardError
 from palm.models.source import model_digests
-from palm.reward_config import Classifier, MlflowModel
 from palm.rewards.loaded import Loaded
 from palm.rewards.model_files import fetch_model_files
 from palm.rewards.sequence_model import load_sequence_model

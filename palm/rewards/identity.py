@@ -1,9 +1,9 @@
 """What a reward is now, found out without downloading or loading a model."""
 
-from palm.config import Registry
+from palm.config.portfolio import Registry
+from palm.config.rewards import Classifier, MlflowModel, PythonReward, Reward
 from palm.errors import ModelError, RewardError, StorageError
 from palm.models.identity import model_identity
-from palm.reward_config import Classifier, MlflowModel, PythonReward, Reward
 from palm.rewards.mlflow_model import find_version, version_identity
 from palm.rewards.python_function import load_function
 from palm.rewards.verifiers import load_verifier

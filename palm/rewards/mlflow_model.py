@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from palm.config import Registry
+from palm.config.portfolio import Registry
+from palm.config.rewards import Classifier, MlflowModel
 from palm.errors import RegistryError, RewardError
-from palm.mlflow_connection import connected
-from palm.reward_config import Classifier, MlflowModel
+from palm.registry.connection import connected
 from palm.rewards.classifier import open_classifier
 from palm.rewards.loaded import Loaded, RawReward
 from palm.storage.cache import cached_folder

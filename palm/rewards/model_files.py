@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
+from palm.config.rewards import Classifier
 from palm.errors import RewardError, StorageError
 from palm.models.source import MODEL_FILES, is_model_file
-from palm.reward_config import Classifier
 from palm.storage.cache import cached_folder
 from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from pydantic import ValidationError
 
+from palm.config.normalisation import Identity, MinMax, Normalisation, Quantile, Sigmoid
 from palm.errors import RewardError
-from palm.normalisation_config import Identity, MinMax, Normalisation, Quantile, Sigmoid
 
 MAX_KNOTS = 200
 """Knots of a quantile rule: it is within 2 / (MAX_KNOTS − 1) = 0.01 of the full empirical distribution function."""

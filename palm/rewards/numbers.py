@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from palm.reward_config import NumberVerifier
+from palm.config.rewards import NumberVerifier
 
 _MAX_CHARACTERS = 100
 """Longer ones are no answer; Python's integers from text grow with the square of their length."""

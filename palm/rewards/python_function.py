@@ -9,8 +9,8 @@ import tokenize
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
+from palm.config.rewards import PythonReward
 from palm.errors import RewardError
-from palm.reward_config import PythonReward
 from palm.rewards.loaded import Loaded, RawReward
 from palm.rewards.source_closure import function_source
 from palm.storage.digest import file_digest, value_digest

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from palm.config import Registry
-from palm.reward_config import Classifier, MlflowModel, PythonReward, Reward
+from palm.config.portfolio import Registry
+from palm.config.rewards import Classifier, MlflowModel, PythonReward, Reward
 from palm.rewards.classifier import load_classifier
 from palm.rewards.loaded import Loaded, RawReward
 from palm.rewards.mlflow_model import load_mlflow_model

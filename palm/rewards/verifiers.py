@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable
 
-from palm.reward_config import JsonVerifier, LengthVerifier, NumberVerifier, RegexVerifier
+from palm.config.rewards import JsonVerifier, LengthVerifier, NumberVerifier, RegexVerifier
 from palm.rewards.loaded import Loaded
 from palm.rewards.numbers import number_verifier
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.config import BaseModelSource
+from palm.config.portfolio import BaseModelSource
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm.preferences.simplex import check_preference_weights
+from palm.geometry.preferences.simplex import check_preference_weights
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
+from palm.config.training import Lora
 from palm.errors import TrainingError
 from palm.models.load import load_weights
 from palm.models.policies import ADAPTER_CONFIG, is_adapter
 from palm.storage.files import read_json, write_json
-from palm.training_config import Lora
 
 
 def lora_config(settings: Lora):

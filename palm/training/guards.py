@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from palm.config import PortfolioConfig
+from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.measure import Mean, mean_over_prompts
 
 _STEPS_ABOVE = 3

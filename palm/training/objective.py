@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.config import PortfolioConfig
+from palm.config.portfolio import PortfolioConfig
 from palm.models.prompts import PromptSet
 from palm.rewards.source import RewardSource
 from palm.training.checkpoints import Checkpoints

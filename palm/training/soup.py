@@ -5,9 +5,9 @@ PEFT's combination ``cat`` stacks the ranks and gives exactly that sum, at the p
 there are corners; ``linear`` would mix the factors A and B separately, which is another matrix.
 """
 
+from palm.config.training import Lora
 from palm.models.load import load_model
 from palm.training.objective import Problem, Trained
-from palm.training_config import Lora
 
 _NAME = "default"
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from palm import __version__
-from palm.config import PortfolioConfig
-from palm.preferences.simplex import check_preference_weights
+from palm.config.portfolio import PortfolioConfig
+from palm.geometry.preferences.simplex import check_preference_weights
 from palm.storage.digest import value_digest
 
 

@@ -4,9 +4,9 @@ from typing import Callable
 
 from kfp import dsl
 
-from pipelines.build import add_build
-from pipelines.run import make_run
-from pipelines.settings import CompileSettings
+from palm.pipelines.build import add_build
+from palm.pipelines.run import make_run
+from palm.pipelines.settings import CompileSettings
 
 
 def make_build_portfolio(settings: CompileSettings) -> Callable:

@@ -8,9 +8,9 @@ from study_cases import Candidate, Measured, judge, pairs, pruned, versus
 from study_plan import candidates, make_plan
 from testbed import draw_problem
 
-from palm.portfolio.certificate import certify
-from palm.preferences.grids import palm_grid, random_grid, uniform_grid
-from palm.preferences.simplex import finest_lattice
+from palm.geometry.portfolio.certificate import certify
+from palm.geometry.preferences.grids import palm_grid, random_grid, uniform_grid
+from palm.geometry.preferences.simplex import finest_lattice
 
 WEIGHTS = random_grid(3, 12, seed=1)
 

@@ -6,7 +6,7 @@ from study_diversity import Spread, spread_of
 from study_tables import policy_section, portfolio_section, versus_section
 
 from palm.evaluation.diversity import Answers
-from palm.portfolio.statistics import ResampledGap
+from palm.geometry.portfolio.statistics import ResampledGap
 
 
 def record(gain: float, error: float) -> dict:

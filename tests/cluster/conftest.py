@@ -1,9 +1,9 @@
 import os
 
 import pytest
-from cluster.kfp_stand_in import KfpStandIn
-from conftest import edit_config
-from schemas import SCHEMAS
+from support.kfp_stand_in import KfpStandIn
+from support.schemas import SCHEMAS
+from support.workspace import edit_config
 
 DOCUMENT = SCHEMAS / "kfp-api-v2beta1.swagger.json"
 

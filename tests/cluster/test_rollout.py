@@ -1,16 +1,16 @@
 """`palm rollout` against a stand-in for the API server; what a controller would do is said by the test."""
 
 import pytest
-from cluster.commands import palm
-from cluster.kubernetes_stand_in import KubernetesStandIn
-from conftest import edit_config
-from registry.conftest import judged, make_versions
-from serving.published import promoted, publish, upload_base
+from support.cluster_commands import palm
+from support.kubernetes_api import KubernetesStandIn
+from support.published import promoted, publish, upload_base
+from support.small_portfolio import judged, make_versions
+from support.workspace import edit_config
 
 from palm.cluster.rollout import VERSION
-from palm.config_file import load_config
-from palm.registry.manual_promotion import rollback
-from palm.registry.promotion import promote
+from palm.config.load import load_config
+from palm.promotion.by_hand import rollback
+from palm.promotion.promote import promote
 from palm.storage.digest import folder_digests
 
 NAMESPACE = "serving"

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kfp import dsl
-from mini_pipeline import run_locally
+from support.mini_pipeline import run_locally
 
-from components.design_grid.component import design_grid
-from palm.config_file import parse_config
-from palm.stages.design_grid import FILE as DESIGN
-from palm.stages.training_groups import read_work
+from palm.builds.training_groups import read_work
+from palm.components.design_grid.component import design_grid
+from palm.config.load import parse_config
+from palm.steps.design_grid import FILE as DESIGN
 from palm.storage.files import read_json
 
 Designed = NamedTuple("Designed", plan=dsl.Dataset, metrics=dsl.Metrics, groups=list, config=str)

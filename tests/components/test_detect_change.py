@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pytest
 from kfp import dsl
-from mini_pipeline import run_locally
+from support.mini_pipeline import run_locally
 
-from components.detect_change.component import detect_change
-from palm.config_file import parse_config
-from palm.config_source import read_snapshot, resolve_config
-from palm.stages.detect_change import detect_change as library_detect_change
+from palm.components.detect_change.component import detect_change
+from palm.config.load import parse_config
+from palm.config.resolve import read_snapshot, resolve_config
+from palm.steps.detect_change import detect_change as library_detect_change
 
 Change = NamedTuple("Change", changes=dsl.Markdown, changed=bool, config=str, snapshot=str)
 

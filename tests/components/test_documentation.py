@@ -13,21 +13,21 @@ import pytest
 import yaml
 from google.protobuf.json_format import MessageToDict
 from kfp import dsl
-from short_stack import on_a_short_stack
+from support.short_stack import on_a_short_stack
 
-from components import GPU_IMAGE
-from components.documentation import (
+from palm.components import GPU_IMAGE
+from palm.components.documentation import (
     component_names,
     component_pages,
     interface,
     load_component,
     render,
 )
-from components.metadata import read_metadata
+from palm.components.metadata import read_metadata
 from palm.errors import DataError
-from pipelines.compile import PIPELINES
-from pipelines.documentation import pipeline_pages
-from pipelines.settings import CompileSettings
+from palm.pipelines.compile import PIPELINES
+from palm.pipelines.documentation import pipeline_pages
+from palm.pipelines.settings import CompileSettings
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [

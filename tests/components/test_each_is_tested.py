@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.documentation import component_names
+from palm.components.documentation import component_names
 
 
 @pytest.mark.parametrize("name", component_names())

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from components.documentation import component_names, load_component
+from palm.components.documentation import component_names, load_component
 
 LIMIT = 400
 """Bytes; a run's status holds the source a dozen times for each task."""

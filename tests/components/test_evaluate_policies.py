@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import pandas as pd
 from kfp import dsl
-from mini_pipeline import given, run_locally
+from support.mini_pipeline import given, run_locally
 
-from components.evaluate_policies.component import evaluate_policies
-from palm.config_file import parse_config
-from palm.stages.reuse import fetched
+from palm.builds.reuse import fetched
+from palm.components.evaluate_policies.component import evaluate_policies
+from palm.config.load import parse_config
 from palm.storage.files import read_json
 
 Evaluated = NamedTuple("Evaluated", policies=list, metrics=dsl.Metrics)

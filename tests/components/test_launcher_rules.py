@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kfp import dsl
-from mini_pipeline import run_locally
+from support.mini_pipeline import run_locally
 
-from components.authoring import write_metadata, write_metrics
-from components.launcher_rules import OUTPUT, check_executor_outputs, problems
+from palm.components.authoring import write_metadata, write_metrics
+from palm.components.launcher_rules import OUTPUT, check_executor_outputs, problems
 from palm.errors import BuildError, DataError
 
 ALLOWED = st.recursive(

@@ -2,14 +2,14 @@
 
 import pytest
 from kfp import dsl
-from mini_pipeline import run_locally
+from support.mini_pipeline import run_locally
 
-from components.design_grid.component import design_grid
-from components.launcher_rules import check_executor_outputs
-from components.record_outcome.component import record_outcome
-from palm.build_record import BUILD_VARIABLE, page_name, task_records
-from palm.config_file import parse_config
-from palm.stages.record_outcome import describe_outcome, outcome_markdown
+from palm.builds.records import BUILD_VARIABLE, page_name, task_records
+from palm.components.design_grid.component import design_grid
+from palm.components.launcher_rules import check_executor_outputs
+from palm.components.record_outcome.component import record_outcome
+from palm.config.load import parse_config
+from palm.steps.record_outcome import describe_outcome, outcome_markdown
 from palm.storage.files import write_text
 from palm.storage.records import Records
 

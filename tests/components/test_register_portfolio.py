@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kfp import dsl
-from mini_pipeline import content, given, run_locally
+from support.mini_pipeline import content, given, run_locally
 
-from components.register_portfolio.component import register_portfolio
-from palm.build_record import BUILD_VARIABLE, page_name
-from palm.config import PortfolioConfig
-from palm.config_file import parse_config
-from palm.mlflow_connection import connected
-from palm.registry.promotion_log import PromotionLog
+from palm.builds.records import BUILD_VARIABLE, page_name
+from palm.components.register_portfolio.component import register_portfolio
+from palm.config.load import parse_config
+from palm.config.portfolio import PortfolioConfig
+from palm.promotion.log import PromotionLog
+from palm.registry.connection import connected
 from palm.storage.files import read_json
 
 Registered = NamedTuple("Registered", gate=dsl.Markdown, summary=dsl.Artifact)

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import pandas as pd
 from kfp import dsl
-from mini_pipeline import run_locally
+from support.mini_pipeline import run_locally
 
-from components.sample_reference.component import sample_reference
-from palm.config_file import parse_config
-from palm.stages.reuse import fetched
+from palm.builds.reuse import fetched
+from palm.components.sample_reference.component import sample_reference
+from palm.config.load import parse_config
 from palm.storage.digest import folder_digests
 from palm.storage.files import read_json
 

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import pytest
 from kfp import dsl
-from mini_pipeline import content, given, run_locally
+from support.mini_pipeline import content, given, run_locally
 
-from components.select_portfolio.component import select_portfolio
-from palm.build_record import BUILD_VARIABLE, task_records
-from palm.config_file import parse_config
+from palm.builds.records import BUILD_VARIABLE, task_records
+from palm.components.select_portfolio.component import select_portfolio
+from palm.config.load import parse_config
 from palm.storage.files import read_json
 
 Selected = NamedTuple("Selected", selection=dsl.Artifact, metrics=dsl.Metrics)

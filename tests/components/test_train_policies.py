@@ -10,16 +10,16 @@ from typing import NamedTuple
 import psutil
 import pytest
 from kfp import dsl
-from mini_pipeline import given, run_locally
+from support.mini_pipeline import given, run_locally
 
-from components.train_policies.component import train_policies
-from components.train_policies.task import run
-from palm.build_record import ATTEMPTS_VARIABLE, BUILD_VARIABLE, task_records
-from palm.config_file import parse_config
+from palm.builds.records import ATTEMPTS_VARIABLE, BUILD_VARIABLE, task_records
+from palm.builds.reuse import fetched
+from palm.builds.training_groups import Work, read_work, write_work
+from palm.components.train_policies.component import train_policies
+from palm.components.train_policies.task import run
+from palm.config.load import parse_config
 from palm.errors import PreemptedError, StorageError
 from palm.progress import EVENTS_VARIABLE
-from palm.stages.reuse import fetched
-from palm.stages.training_groups import Work, read_work, write_work
 from palm.storage.files import read_json
 
 Trained = NamedTuple("Trained", policies=list, table=dsl.Markdown, metrics=dsl.Metrics)
@@ -122,7 +122,7 @@ def _kill_the_first_training() -> None:
     trainings = []
     while not trainings:
         time.sleep(0.01)
-        pools = [child for child in psutil.Process().children() if "palm.worker_server" in child.cmdline()]
+        pools = [child for child in psutil.Process().children() if "palm.local.worker_server" in child.cmdline()]
         trainings = [process for pool in pools for process in pool.children()]
     trainings[0].kill()
 

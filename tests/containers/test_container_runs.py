@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import edit_config
 from kfp import dsl, local
+from support.workspace import edit_config
 
-from components import IMAGE
+from palm.components import IMAGE
 
 pytestmark = pytest.mark.container
 

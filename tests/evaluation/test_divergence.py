@@ -1,12 +1,12 @@
 import pytest
 import torch
 
+from palm.config.training import Lora
 from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import encode_prompts
 from palm.training.adapters import new_policy
-from palm.training_config import Lora
 
 PROMPTS = ["say tea", "tell stone and bread", "oak"]
 

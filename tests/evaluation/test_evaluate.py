@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import edit_config
+from support.workspace import edit_config
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from palm.config_file import load_config
+from palm.config.load import load_config
+from palm.config.training import Lora
 from palm.errors import ConfigError, DataError
 from palm.evaluation.evaluate import read_answers
 from palm.models.load import load_model
-from palm.stages.evaluate_policies import evaluate_policies, evaluate_policy
-from palm.stages.prepare_base_model import prepare_base_model
-from palm.stages.sample_reference import sample_reference
-from palm.stages.select_portfolio import select_portfolio
+from palm.steps.evaluate_policies import evaluate_policies, evaluate_policy
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.sample_reference import sample_reference
+from palm.steps.select_portfolio import select_portfolio
 from palm.training.adapters import new_policy, save_policy
-from palm.training_config import Lora
 
 WEIGHTS = {"first": [1.0, 0.0], "whole": [0.5, 0.5], "second": [0.0, 1.0]}
 

@@ -10,10 +10,10 @@ from statistics import mean
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palm.examples.gsm8k import prepare as preparation
-from palm.examples.gsm8k import rewards
 
 from palm.errors import DataError
+from palm.examples.gsm8k import prepare as preparation
+from palm.examples.gsm8k import rewards
 
 REWARDS = [rewards.arithmetic_validity, rewards.answer_format, rewards.brevity]
 GSM8K = Path(os.environ.get("PALM_GSM8K", Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k"))

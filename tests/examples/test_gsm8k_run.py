@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import edit_config
+from support.workspace import edit_config
 from typer.testing import CliRunner
 
-from palm.cli import app
+from palm.cli.main import app
 
 GSM8K = Path(os.environ.get("PALM_GSM8K", Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k"))
 

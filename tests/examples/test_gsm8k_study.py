@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import edit_config
 from results import write
 from rich.console import Console
 from study import run_study, sections
 from study_plan import Plan
+from support.workspace import edit_config
 
-from palm.config_file import load_config
-from palm.example_files import copy_example
+from palm.cli.example_files import copy_example
+from palm.config.load import load_config
 
 GSM8K = Path(os.environ.get("PALM_GSM8K", Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k"))
 

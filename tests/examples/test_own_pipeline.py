@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from conftest import edit_config
 from safetensors.numpy import load_file
+from support.workspace import edit_config
 
-from palm.config_file import load_config
-from palm.stages.evaluate_policies import evaluate_policies
-from palm.stages.select_portfolio import select_portfolio
-from palm.stages.training_groups import read_work
+from palm.builds.training_groups import read_work
+from palm.config.load import load_config
+from palm.steps.evaluate_policies import evaluate_policies
+from palm.steps.select_portfolio import select_portfolio
 from palm.storage.files import read_json, write_json
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_pipeline"

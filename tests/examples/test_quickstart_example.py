@@ -7,6 +7,7 @@ from statistics import mean
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from palm.examples.quickstart import rewards
 from palm.examples.quickstart.prepare import prepare
 from palm.examples.quickstart.topics import CAUTIONS, JOKES, TOPICS, WITTY_CAUTIONS

@@ -9,22 +9,22 @@ from pathlib import Path
 import boto3
 import mlflow
 import pytest
-from built_manifests import built, container_of, find
-from conftest import edit_config
-from container_process import run_container
 from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
-from mlflow_server import MlflowServer
-from object_store import KEY, SECRET, ObjectStore
-from postgres_server import PostgresServer, postgres_programs
-from registry.conftest import judged, register_small, write_small_portfolio
+from support.built_manifests import built, container_of, find
+from support.container_process import run_container
+from support.mlflow_server import MlflowServer
+from support.object_store import KEY, SECRET, ObjectStore
+from support.postgres_server import PostgresServer, postgres_programs
+from support.small_portfolio import judged, register_small, write_small_portfolio
+from support.workspace import edit_config
 from typer.testing import CliRunner
 
-from palm.cli import app
-from palm.config_file import load_config
-from palm.registry.champion import current_champion
-from palm.registry.manual_promotion import rollback
-from palm.registry.promotion import promote
-from palm.registry.version_check import download_verified
+from palm.cli.main import app
+from palm.config.load import load_config
+from palm.promotion.alias import current_champion
+from palm.promotion.by_hand import rollback
+from palm.promotion.promote import promote
+from palm.registry.integrity import download_verified
 from palm.storage.store import Store
 
 missing = [name for name in ("rclone", "psql", "pg_dump", "pg_restore") if not shutil.which(name)]

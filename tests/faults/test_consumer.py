@@ -18,19 +18,19 @@ import pandas as pd
 import pytest
 import requests
 import torch
-from mlflow_server import USER
-from registry.conftest import judged, small_logs, small_selection
+from support.mlflow_server import USER
+from support.small_portfolio import judged, small_logs, small_selection
 
-from palm.config import BaseModelSource
-from palm.config_file import load_config
+from palm.config.load import load_config
+from palm.config.portfolio import BaseModelSource
+from palm.config.training import Lora
 from palm.models.load import load_model
-from palm.registry.promotion import promote
+from palm.promotion.promote import promote
 from palm.registry.register import register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
-from palm.training_config import Lora
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("trl", "datasets", "kfp", "kubernetes", "pytest", "moto")

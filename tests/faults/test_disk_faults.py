@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.damage import flip
 
-from palm.build_record import owner
+from palm.builds.garbage.collect import collect_garbage
+from palm.builds.records import owner
 from palm.errors import DamagedError, StorageError
-from palm.garbage import collect_garbage
 from palm.storage.cache import cached_folder
 from palm.storage.files import new_folder, write_text
 from palm.storage.manifest import MANIFEST
@@ -122,7 +123,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(write, disk, work, faults, monk
 def test_a_run_on_a_full_disk_ends_with_one_line(workspace, disk, faults):
     """The folder of builds has room for its first files and not for more."""
     (disk / "ballast").write_bytes(b"0" * (ROOM - (80 << 10)))
-    code = "from palm.cli import main; main()"
+    code = "from palm.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "run", str(workspace / "portfolio.yaml"), "--output", str(disk / "builds")],
         capture_output=True,
@@ -133,12 +134,6 @@ def test_a_run_on_a_full_disk_ends_with_one_line(workspace, disk, faults):
     assert "No space left on device" in line and str(disk) in line
     assert not list(disk.rglob(".*")), "a temporary folder was left"
     faults("full disk")
-
-
-def flip(path: Path, position: int, bit: int = 0) -> None:
-    data = bytearray(path.read_bytes())
-    data[position] ^= 1 << bit
-    path.write_bytes(bytes(data))
 
 
 def test_every_flipped_bit_of_a_manifest_is_noticed_or_means_nothing(tmp_path, faults):
@@ -277,8 +272,8 @@ def test_a_killed_collection_leaves_what_is_kept_whole(config, tmp_path, faults)
     for path in root.rglob("*"):
         os.utime(path, (time.time() - 30 * DAY,) * 2)
     code = (
-        "import sys; from pathlib import Path; from palm.config_file import load_config\n"
-        "from palm.garbage import collect_garbage\n"
+        "import sys; from pathlib import Path; from palm.config.load import load_config\n"
+        "from palm.builds.garbage.collect import collect_garbage\n"
         "config = load_config(Path(sys.argv[1])); print('go', flush=True)\n"
         "collect_garbage(config, days=7)"
     )

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import edit_config
-from mlflow_server import USER, MlflowServer
-from registry.conftest import judged, make_versions, write_small_portfolio
-from registry.test_register_at_once import check_one_of_each, register_at_once
+from support.concurrent_register import check_one_of_each, register_at_once
+from support.mlflow_server import USER, MlflowServer
+from support.small_portfolio import judged, make_versions, write_small_portfolio
+from support.workspace import edit_config
 
-from palm.config_file import load_config
-from palm.registry.build_runs import builds_of
-from palm.registry.promotion import promote
-from palm.registry.promotion_history import history
+from palm.config.load import load_config
+from palm.promotion.history import history
+from palm.promotion.promote import promote
+from palm.registry.runs import builds_of
 
 TESTS = Path(__file__).parents[1]
 # Requests of a registration, in their order; the kill comes when MLflow has answered one.
@@ -70,7 +70,7 @@ def wait_for(server: MlflowServer, request: str, seen: int, process: subprocess.
 def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
     portfolio = write_small_portfolio(place.parent / "portfolio")
     seen = (server.folder / "server.log").stat().st_size
-    builder = start(TESTS / "registrars.py", place, portfolio, "build-1")
+    builder = start(TESTS / "support" / "registrars.py", place, portfolio, "build-1")
     wait_for(server, request_name, seen, builder)
     if victim == "MLflow":
         server.kill()
@@ -93,9 +93,9 @@ def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, 
 PROMOTE = """
 import sys
 from pathlib import Path
-from palm.config_file import load_config
+from palm.config.load import load_config
 from palm.errors import PalmError
-from palm.registry.promotion import promote
+from palm.promotion.promote import promote
 judgement = {"passed": True, "reason": "good", "against": "1", "checks": []}
 try:
     promote(load_config(Path(sys.argv[1])), version="2", judgement=judgement, who="cut off")

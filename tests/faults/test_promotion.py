@@ -8,22 +8,22 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import edit_config
-from mlflow_server import USER, MlflowServer
-from registry.conftest import judged, make_versions
+from support.mlflow_server import USER, MlflowServer
+from support.small_portfolio import judged, make_versions
+from support.workspace import edit_config
 
-from palm.config_file import load_config
-from palm.registry.champion import current_champion
-from palm.registry.promotion import promote
-from palm.registry.promotion_history import history, repair
-from palm.registry.promotion_log import PromotionLog
+from palm.config.load import load_config
+from palm.promotion.alias import current_champion
+from palm.promotion.history import history, repair
+from palm.promotion.log import PromotionLog
+from palm.promotion.promote import promote
 
 TESTS = Path(__file__).parents[1]
 PROMOTERS, EACH = 8, 25
 
 APPEND_AND_DIE = """
 import os, signal, sys, mlflow
-from palm.registry.promotion_log import PromotionLog
+from palm.promotion.log import PromotionLog
 uri, model, before, after = sys.argv[1:]
 log = PromotionLog(mlflow.MlflowClient(uri, uri), model)
 log.append(log.tail(), before=before, after=after, kind="promotion", why="good", who="killed", gate={"passed": True})
@@ -50,7 +50,7 @@ def test_hundreds_of_promotions_by_eight_processes_are_one_chain(server, workspa
     registry = load_config(path).registry
     client = make_versions(registry, 2 * PROMOTERS)
     pairs = [f"{2 * index + 1},{2 * index + 2}" for index in range(PROMOTERS)]
-    done = run([TESTS / "promoters.py", path, str(EACH), *pairs])
+    done = run([TESTS / "support" / "promoters.py", path, str(EACH), *pairs])
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     found = PromotionLog(client, registry.model).read()

@@ -15,12 +15,12 @@ from pathlib import Path
 import mlflow
 import psutil
 import pytest
-from conftest import edit_config, make_workspace
-from mlflow_server import MlflowServer
+from support.mlflow_server import MlflowServer
+from support.workspace import edit_config, make_workspace
 
-from palm.build_record import task_records
-from palm.config_file import load_config
-from palm.registry.promotion_log import PromotionLog
+from palm.builds.records import task_records
+from palm.config.load import load_config
+from palm.promotion.log import PromotionLog
 from palm.storage.digest import folder_digests
 from palm.storage.manifest import MANIFEST
 
@@ -41,7 +41,7 @@ class Rebuilds:
         self.config = folder / "portfolio.yaml"
         self._log = (folder / "rebuilds.log").open("w")
         self._server = subprocess.Popen(
-            [sys.executable, Path(__file__).parents[1] / "rebuild_server.py"],
+            [sys.executable, Path(__file__).parents[1] / "support" / "rebuild_server.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import pytest
-from faults.test_disk_faults import flip
-from registry.conftest import judged
-from registry.test_with_server import registered
+from support.damage import flip
+from support.small_portfolio import judged, registered
 
 from palm.errors import ModelError
-from palm.registry.champion import current_champion
-from palm.registry.manual_promotion import promote_by_hand, rollback
-from palm.registry.past_build import download_policies
-from palm.registry.promotion import promote
+from palm.promotion.alias import current_champion
+from palm.promotion.by_hand import promote_by_hand, rollback
+from palm.promotion.past_builds import download_policies
+from palm.promotion.promote import promote
 from palm.serving.portfolio import ServedPortfolio
 
 DAMAGE = r"adapter_model\.safetensors: sha256 is [0-9a-f]{64}, recorded is [0-9a-f]{64}"

@@ -4,12 +4,12 @@ import re
 
 import boto3
 import pytest
-from built_manifests import find
-from cluster.commands import palm
-from cluster.executing_stand_in import ExecutingStandIn
 from mlflow import MlflowClient
-from overlays import overlay
-from schemas import SCHEMAS, needs_schemas
+from support.built_manifests import find
+from support.cluster_commands import palm
+from support.executing_stand_in import ExecutingStandIn
+from support.overlays import overlay
+from support.schemas import SCHEMAS, needs_schemas
 
 CHECKS = ["doctor", "build", "same again", "changed reward", "promotion", "rollback", "page", "clean-up"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import edit_config, make_workspace
-from faults.s3_proxy import PERMANENT, TRANSIENT, Rule, s3_proxy
+from support.s3_proxy import PERMANENT, TRANSIENT, Rule, s3_proxy
+from support.workspace import edit_config, make_workspace
 
-from palm.cluster.input_files import publish_inputs
-from palm.config_file import load_config
-from palm.config_source import resolve_config
+from palm.cluster.kfp.input_files import publish_inputs
+from palm.config.load import load_config
+from palm.config.resolve import resolve_config
 from palm.errors import StorageError
 from palm.storage.inventory import stored_files, unfinished_uploads
 from palm.storage.local_file import local_file

@@ -2,10 +2,10 @@
 
 import pytest
 import typer
-from built_manifests import environment_of, expanded
-from overlays import OVERLAYS, overlay, pods
+from support.built_manifests import environment_of, expanded
+from support.overlays import OVERLAYS, overlay, pods
 
-from palm.cli import app
+from palm.cli.main import app
 
 COMMANDS = typer.main.get_command(app).commands
 SECRETS = {"palm-credentials": {}}

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 import yaml
-from built_manifests import find
 from kubernetes.utils import parse_quantity
 from manifests.test_overlays import settings_of
-from overlays import Pod, found, overlay, pod, pods
+from support.built_manifests import find
+from support.overlays import Pod, found, overlay, pod, pods
 
-from pipelines.compile import PIPELINES, compile_pipeline
+from palm.pipelines.compile import PIPELINES, compile_pipeline
 
 LAPTOP = {"cpu": Decimal(2), "memory": parse_quantity("8Gi")}
 OTHERS = {"cpu": Decimal(1), "memory": parse_quantity("3.5Gi")}

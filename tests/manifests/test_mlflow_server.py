@@ -2,8 +2,8 @@
 
 import pytest
 import requests
-from built_manifests import built, container_of, find, pod_of
-from mlflow_server import CONTAINER, USER
+from support.built_manifests import built, container_of, find, pod_of
+from support.mlflow_server import CONTAINER, USER
 
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 OURS = ["mlflow", "mlflow:5000", "mlflow.palm.svc", "mlflow.palm.svc:5000", "mlflow.palm.svc.cluster.local"]

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
-from object_store import KEY, SECRET, ObjectStore
+from support.object_store import KEY, SECRET, ObjectStore
 
 from palm.storage.s3 import (
     list_s3_folder,

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from built_manifests import MANIFESTS, find
-from overlays import OVERLAYS, found, overlay
-from serving.published import promoted, publish, upload_base
+from support.built_manifests import MANIFESTS, find
+from support.overlays import OVERLAYS, found, overlay
+from support.published import promoted, publish, upload_base
 
-from palm.cli import app
-from palm.config_file import load_config
+from palm.cli.main import app
+from palm.config.load import load_config
 
 ROOT = MANIFESTS.parent
 GUIDE = ROOT / "docs" / "operations.md"

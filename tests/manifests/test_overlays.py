@@ -5,18 +5,18 @@ import json
 
 import kubernetes_validate
 import pytest
-from built_manifests import MANIFESTS, built, find
-from custom_resources import CustomResource
-from manifest_policies import POLICIES
-from overlays import OVERLAYS, build, found, overlay, pod, pods
-from schemas import needs_schemas
+from support.built_manifests import MANIFESTS, built, find
+from support.custom_resources import CustomResource
+from support.manifest_policies import POLICIES
+from support.overlays import OVERLAYS, build, found, overlay, pod, pods
+from support.schemas import needs_schemas
 
-from palm.cluster.cron import next_times
-from palm.cluster.parameters import Resources
-from palm.config_file import load_config
-from palm.pod_labels import NODE_LABELS, TASK_LABELS
-from pipelines.compile import compile_manifest
-from pipelines.settings import CompileSettings
+from palm.cluster.kfp.cron import next_times
+from palm.cluster.kfp.parameters import Resources
+from palm.config.load import load_config
+from palm.config.pods import NODE_LABELS, TASK_LABELS
+from palm.pipelines.compile import compile_manifest
+from palm.pipelines.settings import CompileSettings
 
 VERSIONS = ("1.35", "1.36", "1.37")
 DEFINITIONS = {

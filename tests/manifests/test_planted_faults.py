@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from built_manifests import find
-from manifest_policies import POLICIES
 from manifests.test_overlays import refusals
-from overlays import found, overlay, pod
-from schemas import needs_schemas
+from support.built_manifests import find
+from support.manifest_policies import POLICIES
+from support.overlays import found, overlay, pod
+from support.schemas import needs_schemas
 
 
 @dataclass(frozen=True)

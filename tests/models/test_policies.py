@@ -4,12 +4,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from palm.config.training import Lora
 from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet, is_adapter
 from palm.training.adapters import new_policy, save_policy
-from palm.training_config import Lora
 
 PROMPTS = ["say tea", "tell stone and bread", "oak"]
 OPTIONS = {"max_new_tokens": 8, "batch_size": 3, "seed": 0}

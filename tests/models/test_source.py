@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from palm.config import BaseModelSource
+from palm.config.portfolio import BaseModelSource
 from palm.errors import ModelError
 from palm.models.load import load_model
 from palm.models.policies import PolicySet

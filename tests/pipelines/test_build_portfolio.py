@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import edit_config, make_workspace
+from support.workspace import edit_config, make_workspace
 
 
 @pytest.fixture(scope="module")

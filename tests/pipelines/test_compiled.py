@@ -3,18 +3,18 @@
 import re
 from pathlib import Path
 
-import kfp_mlflow_plugin
 import pytest
 import yaml
-from custom_resources import CustomResource
-from schemas import needs_schemas
-from short_stack import on_a_short_stack
+from support import kfp_mlflow_plugin
+from support.custom_resources import CustomResource
+from support.schemas import needs_schemas
+from support.short_stack import on_a_short_stack
 
-from palm.build_record import ATTEMPTS_VARIABLE
+from palm.builds.records import ATTEMPTS_VARIABLE
+from palm.config.pods import TASK_LABELS
 from palm.errors import ConfigError
-from palm.pod_labels import TASK_LABELS
-from pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
-from pipelines.settings import SECRET_KEYS, CompileSettings
+from palm.pipelines.compile import PIPELINES, compile_manifest, compile_pipeline
+from palm.pipelines.settings import SECRET_KEYS, CompileSettings
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
 ON_GPU = {"sample-reference", "design-grid", "train-policies", "evaluate-policies"}

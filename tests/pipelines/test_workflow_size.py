@@ -7,17 +7,17 @@ import os
 from pathlib import Path
 
 import pytest
-from cluster.commands import palm
-from conftest import edit_config, make_workspace
+from support.cluster_commands import palm
+from support.workspace import edit_config, make_workspace
 
-from palm.config_file import load_config
+from palm.config.load import load_config
 from palm.errors import ConfigError
-from pipelines.argo_text import to_go_json
-from pipelines.build_size import build_size, check_build_size
-from pipelines.compile import PIPELINES
-from pipelines.compiled import CompiledPipeline, read_pipeline
-from pipelines.workflow_nodes import run_nodes
-from pipelines.workflow_size import LIMIT_BYTES, nodes_bytes, workflow_size
+from palm.pipelines.argo_text import to_go_json
+from palm.pipelines.build_size import build_size, check_build_size
+from palm.pipelines.compile import PIPELINES
+from palm.pipelines.compiled import CompiledPipeline, read_pipeline
+from palm.pipelines.workflow_nodes import run_nodes
+from palm.pipelines.workflow_size import LIMIT_BYTES, nodes_bytes, workflow_size
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
 OLD = json.loads(gzip.decompress((Path(__file__).parent / "fixtures" / "build_portfolio_95923a1.json.gz").read_bytes()))

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import edit_config
-from registry.conftest import judged, small_logs, small_selection, write_small_portfolio
+from support.small_portfolio import judged, small_logs, small_selection, write_small_portfolio
+from support.workspace import edit_config
 from typer.testing import CliRunner
 
-from palm.cli import app
-from palm.config_file import load_config
-from palm.registry.past_build import champion_build
-from palm.registry.promotion import promote
+from palm.cli.main import app
+from palm.config.load import load_config
+from palm.promotion.past_builds import champion_build
+from palm.promotion.promote import promote
 from palm.registry.register import register
 
 

@@ -6,19 +6,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
 import pytest
-from kfp_mlflow_plugin import CREDENTIALS, KfpPlugin
-from mlflow_server import USER, MlflowServer
-from registry.conftest import register_small, write_small_portfolio
+from support.kfp_mlflow_plugin import CREDENTIALS, KfpPlugin
+from support.mlflow_server import USER, MlflowServer
+from support.small_portfolio import register_small, write_small_portfolio
 
-from palm.build_record import BUILD_VARIABLE
-from palm.config import Registry
-from palm.config_file import load_config
+from palm.builds.records import BUILD_VARIABLE
+from palm.config.load import load_config
+from palm.config.pods import task_variable
+from palm.config.portfolio import Registry
 from palm.errors import RegistryError
-from palm.mlflow_connection import connected
+from palm.registry.connection import connected
+from palm.registry.experiment import ensure_experiment
 from palm.registry.failed_build import record_failed_build
-from palm.registry.tracking import ensure_experiment
-from palm.secret_keys import task_variable
-from palm.stages.record_outcome import record_outcome
+from palm.steps.record_outcome import record_outcome
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,25 @@ import sys
 import mlflow
 import numpy as np
 import pytest
-from conftest import edit_config
+from support.workspace import edit_config
 from typer.testing import CliRunner
 
-from palm.cli import app
-from palm.config_file import load_config
+from palm.cli.main import app
+from palm.config.load import load_config
 from palm.errors import ModelError, RegistryError, WeightsError
-from palm.registry.answer import answer
-from palm.registry.build_runs import builds_of
+from palm.promotion.answer import answer
+from palm.promotion.promote import promote
 from palm.registry.failed_build import record_failed_build
-from palm.registry.promotion import promote
 from palm.registry.register import finish_build
+from palm.registry.runs import builds_of
 from palm.serving.portfolio import ServedPortfolio
 from palm.serving.router import Router
-from palm.stages.evaluate_policies import evaluate_policy
-from palm.stages.prepare_base_model import prepare_base_model
-from palm.stages.register_portfolio import register_portfolio
-from palm.stages.sample_reference import sample_reference
-from palm.stages.select_portfolio import select_portfolio
-from palm.stages.train_policy import train_policy
+from palm.steps.evaluate_policies import evaluate_policy
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.register_portfolio import register_portfolio
+from palm.steps.sample_reference import sample_reference
+from palm.steps.select_portfolio import select_portfolio
+from palm.steps.train_policy import train_policy
 
 WEIGHTS = ([1.0, 0.0], [0.5, 0.5], [0.0, 1.0])
 

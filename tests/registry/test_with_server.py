@@ -8,28 +8,29 @@ import sys
 import mlflow
 import numpy as np
 import pytest
-from registry.conftest import judged, register_small, small_logs, small_selection, write_small_portfolio
-from registry.test_register_at_once import check_one_of_each, register_at_once
+from support.concurrent_register import check_one_of_each, register_at_once
+from support.small_portfolio import (
+    judged,
+    registered,
+    small_logs,
+    small_selection,
+    write_small_portfolio,
+)
 
-from palm.config import BaseModelSource
-from palm.config_file import load_config
+from palm.config.load import load_config
+from palm.config.portfolio import BaseModelSource
+from palm.config.training import Lora
 from palm.errors import ModelError
 from palm.models.load import load_model
-from palm.registry.champion import current_champion
-from palm.registry.manual_promotion import rollback
-from palm.registry.promotion import promote
-from palm.registry.promotion_history import history
+from palm.promotion.alias import current_champion
+from palm.promotion.by_hand import rollback
+from palm.promotion.history import history
+from palm.promotion.promote import promote
 from palm.registry.register import finish_build, register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
-from palm.training_config import Lora
-
-
-def registered(config, folder, text: str) -> dict:
-    portfolio = write_small_portfolio(folder / f"portfolio-{text}", text)
-    return register_small(config, portfolio, f"build-{text}")
 
 
 def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, mlflow_server):
@@ -80,7 +81,7 @@ def test_a_wrong_password_is_one_line_without_it(server_workspace, secret):
         [
             sys.executable,
             "-c",
-            "from palm.cli import main; main()",
+            "from palm.cli.main import main; main()",
             "history",
             str(server_workspace / "portfolio.yaml"),
         ],
@@ -102,7 +103,7 @@ class Absent:
             raise ImportError(f"{name} is not installed")
 
 sys.meta_path.insert(0, Absent())
-from palm.cli import main
+from palm.cli.main import main
 sys.argv = ["palm", *sys.argv[1:]]
 main()
 """

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from palm.preferences.coverage import check_coverage
-from palm.preferences.simplex import finest_lattice, spread_points
+from palm.geometry.preferences.coverage import check_coverage
+from palm.geometry.preferences.simplex import finest_lattice, spread_points
 
 NAMES = ("brevity", "safety", "humour", "politeness", "factual_correctness")
 _TEXTS = (

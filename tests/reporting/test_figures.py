@@ -7,10 +7,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.patches import Polygon, Rectangle
 
-from palm.preferences.cells import cell_polygon
-from palm.preferences.simplex import spread_points
-from palm.reporting.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
-from palm.reporting.regions import serving_regions
+from palm.geometry.preferences.cells import cell_polygon
+from palm.geometry.preferences.simplex import spread_points
+from palm.reporting.plots.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
+from palm.reporting.plots.regions import serving_regions
 
 BLUE, RED, GREY = "#0072b2", "#d55e00", "#8a939e"
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from reward_cases import load
+from support.reward_cases import load
 
 from palm.errors import DataError, RewardError
 from palm.rewards.calibration import FILE, calibrate, read_calibration, write_calibration

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from reward_cases import LABELS, load, train_classifier
 from safetensors.torch import load_file, save_file
+from support.reward_cases import LABELS, load, train_classifier
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from palm.errors import RewardError
@@ -256,7 +256,7 @@ def test_hub_models_are_pinned_and_a_hub_that_is_away_is_one_line():
         load("hf:/no/such/folder")
     # In a process of its own: the hub's address is read when its client is imported.
     program = (
-        "from palm.reward_config import Classifier; from palm.rewards.source import load_reward\n"
+        "from palm.config.rewards import Classifier; from palm.rewards.source import load_reward\n"
         "load_reward(Classifier(name='mine', uri='hf:org/model@abc'))"
     )
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "PATH": "", "PYTHONPATH": ":".join(sys.path)}

@@ -2,13 +2,13 @@
 
 import mlflow
 import pytest
-from reward_cases import spec, train_classifier
+from support.reward_cases import spec, train_classifier
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from palm.config import Registry
+from palm.config.portfolio import Registry
 from palm.errors import RewardError
-from palm.mlflow_connection import connected
 from palm.models.prompts import PromptSet
+from palm.registry.connection import connected
 from palm.rewards.scoring import raw_scores, score_one
 from palm.rewards.source import RewardSource, load_reward
 

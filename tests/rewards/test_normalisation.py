@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palm.config.normalisation import Identity, MinMax, Quantile, Sigmoid
 from palm.errors import RewardError
-from palm.normalisation_config import Identity, MinMax, Quantile, Sigmoid
 from palm.rewards.normalisation import MAX_KNOTS, fit, normalise
 
 RULES = [Sigmoid(kind="sigmoid"), MinMax(kind="minmax", outside="clip"), Quantile(kind="quantile")]

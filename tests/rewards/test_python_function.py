@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from reward_cases import load
+from support.reward_cases import load
 
 from palm.errors import RewardError
 

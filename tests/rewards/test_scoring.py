@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from reward_cases import load, prompts, python_reward
+from support.reward_cases import load, prompts, python_reward
 
 from palm.errors import RewardError
 from palm.models.prompts import PromptSet
@@ -146,7 +146,7 @@ def test_a_process_can_end_although_a_reward_hangs(tmp_path):
     program = f"""
         from palm.errors import RewardError
         from palm.models.prompts import PromptSet
-        from palm.reward_config import PythonReward
+        from palm.config.rewards import PythonReward
         from palm.rewards.scoring import score
         from palm.rewards.source import load_reward
         spec = PythonReward(name="mine", uri="python:{tmp_path}/mine.py:mine", timeout_seconds=0.1)

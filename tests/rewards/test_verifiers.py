@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_cases import load, prompts
+from support.reward_cases import load, prompts
 
 from palm.errors import RewardError
 from palm.rewards.numbers import parse_number

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from palm.cluster.rollout import VERSION
-from palm.registry.pull import FOLDER
+from palm.promotion.pull import FOLDER
 from palm.serving.vllm_config import VLLM_CONFIG
 
 FOLDER_OF_MANIFESTS = Path(__file__).parents[2] / "manifests" / "components" / "serving"

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from palm.config import BaseModelSource
+from palm.config.portfolio import BaseModelSource
+from palm.config.training import Lora
 from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import load_model
@@ -13,7 +14,6 @@ from palm.serving.portfolio import ServedPortfolio, write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
-from palm.training_config import Lora
 
 
 def portfolio(folder, base_model, source: BaseModelSource, files: dict[str, str]):

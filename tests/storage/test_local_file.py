@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from palm.config.rewards import PythonReward
 from palm.errors import DamagedError, DataError, RewardError, StorageError
 from palm.models.prompts import read_prompts
-from palm.reward_config import PythonReward
 from palm.rewards.source import load_reward
 from palm.storage.local_file import local_file
 

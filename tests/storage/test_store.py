@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from palm.builds.reuse import reuse_or_make
 from palm.errors import DamagedError, StorageError
-from palm.stages.reuse import reuse_or_make
 from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
 

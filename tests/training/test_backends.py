@@ -4,25 +4,25 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import edit_config
 from safetensors.numpy import load_file
+from support.workspace import edit_config
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from palm.config_file import load_config
+from palm.builds.inputs import check_inputs
+from palm.config.load import load_config
+from palm.config.training import Lora
 from palm.errors import TrainingError
 from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
 from palm.models.load import load_model, load_tokenizer
 from palm.models.policies import PolicySet
 from palm.models.prompts import encode_prompts
-from palm.stages.evaluate_policies import evaluate_policy
-from palm.stages.inputs import check_inputs
-from palm.stages.prepare_base_model import prepare_base_model
-from palm.stages.sample_reference import sample_reference
-from palm.stages.train_policy import train_policy
+from palm.steps.evaluate_policies import evaluate_policy
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.sample_reference import sample_reference
+from palm.steps.train_policy import train_policy
 from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
-from palm.training_config import Lora
 
 
 def resample(folder, **changes) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import edit_config, make_workspace
+from support.workspace import edit_config, make_workspace
 
-from palm.config_file import load_config
+from palm.config.load import load_config
 from palm.errors import PreemptedError
-from palm.stages.prepare_base_model import prepare_base_model
-from palm.stages.sample_reference import sample_reference
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.sample_reference import sample_reference
 
 KILLS = 20
 STEPS = 10
@@ -28,7 +28,7 @@ class Server:
     """Starts trainings of the workspace in processes of their own."""
 
     def __init__(self, folder: Path, log: Path):
-        script = Path(__file__).parents[1] / "training_server.py"
+        script = Path(__file__).parents[1] / "support" / "training_server.py"
         self.folder = folder
         self._process = subprocess.Popen(
             [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True

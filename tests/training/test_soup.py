@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from palm.config.training import Lora
 from palm.models.load import load_model
 from palm.training.adapters import load_policy_state, new_policy, policy_state
 from palm.training.soup import starting_state
-from palm.training_config import Lora
 
 SOUP = {"training__backend": "soup", "training__warm_start": None, "training__rwr": {"learning_rate": 0.003}}
 

@@ -2,11 +2,11 @@
 
 import shutil
 
-from conftest import edit_config
+from support.workspace import edit_config
 
-from palm.config_file import load_config
-from palm.stages.sample_reference import sample_reference
-from palm.stages.train_policy import train_policy
+from palm.config.load import load_config
+from palm.steps.sample_reference import sample_reference
+from palm.steps.train_policy import train_policy
 from palm.storage.digest import file_digest
 from palm.training.spec import policy_spec
 

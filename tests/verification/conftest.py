@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from testbed import draw_problem
 
-from palm.portfolio.selection import describe_selection, select
-from palm.portfolio.values import ValueTable
-from palm.preferences.coverage import check_coverage
+from palm.geometry.portfolio.selection import describe_selection, select
+from palm.geometry.portfolio.values import ValueTable
+from palm.geometry.preferences.coverage import check_coverage
 from palm.storage.files import json_text
 
 

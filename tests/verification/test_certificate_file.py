@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from palm.errors import DataError, VerificationError
-from palm.preferences.grids import random_grid, uniform_grid
-from palm.preferences.levels import pivot_grid
+from palm.geometry.preferences.grids import random_grid, uniform_grid
+from palm.geometry.preferences.levels import pivot_grid
 from palm.verification.certificate_file import verify_file
 
 FIGURE_1 = {"epsilon": 0.4, "delta": 0.0125}

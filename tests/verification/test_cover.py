@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palm.preferences.coverage import check_coverage
-from palm.preferences.grids import palm_grid, random_grid, uniform_grid
+from palm.geometry.preferences.coverage import check_coverage
+from palm.geometry.preferences.grids import palm_grid, random_grid, uniform_grid
 from palm.verification.cover import check_counterexample, check_cover, distances, find_hole
 from palm.verification.fault import Fault
 

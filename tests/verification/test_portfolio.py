@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm.errors import SelectionError
-from palm.portfolio.certificate import certify
-from palm.portfolio.description import describe_certificate
-from palm.portfolio.values import ValueTable
+from palm.geometry.portfolio.certificate import certify
+from palm.geometry.portfolio.description import describe_certificate
+from palm.geometry.portfolio.values import ValueTable
 from palm.verification.fault import Fault
 from palm.verification.portfolio_claims import verify_portfolio
 from palm.verification.schema import PortfolioFile

@@ -1,0 +1,1 @@
+"""The files that flow between the steps of a build."""

@@ -1,0 +1,1 @@
+"""Builds: records, reuse of finished work, checks, launching of trainings."""

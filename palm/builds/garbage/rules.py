@@ -1,0 +1,197 @@
+"""What in a storage is needed, and why: decided from what is listed, nothing is read or removed here.
+
+An entry is needed by the builds that marked their use of it, as long as the build is *live*: a registered version names
+it, it was active lately, or it is not known to be of this portfolio. What has a name that palm does not give is kept.
+"""
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from palm.builds.launch.place import INPUTS
+from palm.storage.inventory import StoredFile, UnfinishedUpload
+from palm.storage.manifest import MANIFEST
+from palm.storage.store import PROBE
+
+_ENTRY = r"(?:policy|evaluation|responses|embeddings|rollouts|base-model|design)-[0-9a-f]{12}"
+_ENDING = r"(?:[a-z0-9_]{8}|removed-\d+-\d+)"
+_TEMPORARY = re.compile(rf"\.(?:{_ENTRY}|step-\d+|request|result)\.{_ENDING}")
+"""What a process that was killed while it published or removed has left at the root."""
+_INNER_TEMPORARY = re.compile(rf"\..+\.{_ENDING}")
+"""The same in a folder where only palm writes."""
+
+_PLACES = {
+    "entry": re.compile(_ENTRY),
+    "checkpoints": re.compile(r"checkpoints/policy-[0-9a-f]{12}"),
+    "train job input": re.compile(rf"{INPUTS}/{_ENTRY}"),
+    "build": re.compile(r"builds/[^/]+"),
+}
+_TEMPORARY_SECONDS, _DAY = 86400, 86400
+
+
+@dataclass
+class Build:
+    """A build that has records in the storage.
+
+    Attributes:
+        name: its name.
+        owner: as `palm.builds.records.owner`, and ``name``; None if a palm made it that did not write that down.
+        active: newest record, seconds since 1970.
+        uses: key of an entry to when the build marked its use.
+    """
+
+    name: str
+    owner: dict | None
+    active: float = 0.0
+    uses: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to become of something in the storage.
+
+    Attributes:
+        kind: what it is.
+        name: its path, relative to the root.
+        size: bytes.
+        removed: whether nothing needs it.
+        reason: why, in words.
+        upload: S3's id, if it is an upload in parts that was not ended.
+    """
+
+    kind: str
+    name: str
+    size: int
+    removed: bool
+    reason: str
+    upload: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides.
+
+    Attributes:
+        registered: build to a version that names it.
+        owner: as `palm.builds.records.owner`, of the portfolio that is cleaned up.
+        days: how long what nothing needs is kept.
+        now: seconds since 1970.
+    """
+
+    registered: dict[str, str]
+    owner: dict[str, str]
+    days: float
+    now: float = field(default_factory=time.time)
+
+    def judge(self, files: Iterable[StoredFile], builds: dict[str, Build]) -> list[Verdict]:
+        """Decide about what is listed.
+
+        Args:
+            files: everything, or all that is below some of the places that palm makes.
+            builds: all builds, by name.
+
+        Returns:
+            One verdict for each entry, build and so on, in the order of their names.
+        """
+        groups = defaultdict(list)
+        for file in files:
+            groups[place_of(file.name)].append(file)
+        live = {name: reason for name, build in builds.items() if (reason := self._alive(build))}
+        verdicts = []
+        for (kind, name), group in sorted(groups.items()):
+            reason, removed = self._decide(kind, name, group, builds, live)
+            shown = _shown_kind(kind, name)
+            verdicts.append(Verdict(shown, name, sum(file.size for file in group), removed, reason))
+        return verdicts
+
+    def judge_upload(self, upload: UnfinishedUpload) -> Verdict:
+        """Decide about an upload in parts that was not ended."""
+        kind, _ = place_of(upload.name)
+        removed = kind in _PLACES and upload.begun < self._limit
+        reason = f"begun {self._days_ago(upload.begun)} and never ended" if removed else "may be going on"
+        return Verdict("unfinished upload", upload.name, 0, removed, reason, upload.upload)
+
+    @property
+    def _limit(self) -> float:
+        return self.now - self.days * _DAY
+
+    def _alive(self, build: Build) -> str:
+        """Why a build is live; empty if it is not."""
+        if build.owner is None:
+            return "is of an older palm, which did not say whose it is"
+        if {key: build.owner.get(key) for key in self.owner} != self.owner:
+            return f"is of another registered model, {build.owner.get('model')}"
+        if build.name in self.registered:
+            return f"is registered as version {self.registered[build.name]}"
+        return f"was active {self._days_ago(build.active)}" if build.active >= self._limit else ""
+
+    def _decide(
+        self, kind: str, name: str, files: list[StoredFile], builds: dict[str, Build], live: dict[str, str]
+    ) -> tuple[str, bool]:
+        newest = max(file.modified for file in files)
+        if kind == "temporary":
+            return f"left {self._days_ago(newest)} by a process that was killed", newest < self.now - _TEMPORARY_SECONDS
+        if kind == "build":
+            build = name.partition("/")[2]
+            reason = live.get(build) or f"not registered, last active {self._days_ago(newest)}"
+            return reason, build not in live and newest < self._limit
+        if kind == "entry":
+            made = next((file.modified for file in files if file.name == f"{name}/{MANIFEST}"), None)
+            return self._decide_entry(name, newest, made, builds, live)
+        if kind in _PLACES:
+            key = name.removeprefix("checkpoints/")
+            used = max((build.uses[key] for build in builds.values() if key in build.uses), default=newest)
+            last = max(newest, used)
+            return f"last written or used {self._days_ago(last)}", last < self._limit
+        return "never removed", False
+
+    def _decide_entry(
+        self, name: str, newest: float, made: float | None, builds: dict[str, Build], live: dict[str, str]
+    ) -> tuple[str, bool]:
+        if made is None:
+            return f"incomplete, last written {self._days_ago(newest)}", newest < self._limit
+        users = [build for build in builds.values() if name in build.uses]
+        for build in users:
+            if build.name in live:
+                return f"build {build.name} uses it, which {live[build.name]}", False
+        for build in builds.values():
+            # Before there were marks of use, a build may have used whatever was there.
+            if build.owner is None and not build.uses and build.active >= made:
+                return f"build {build.name} may use it, which {live[build.name]}", False
+        who = "only builds that are gone from the registry use it" if users else "no build uses it"
+        return f"{who}, made {self._days_ago(made)}", made < self._limit
+
+    def _days_ago(self, moment: float) -> str:
+        return f"{max(0.0, self.now - moment) / _DAY:.1f} days ago"
+
+
+def place_of(name: str) -> tuple[str, str]:
+    """Find out what a file belongs to.
+
+    Args:
+        name: its path, relative to the root.
+
+    Returns:
+        Kind and path of what is kept or removed as one: ``entry``, ``checkpoints``, ``train job input``, ``build``,
+        ``temporary``, ``inputs`` or ``other``.
+    """
+    parts = name.rstrip("/").split("/")
+    if name == PROBE:
+        return "temporary", name
+    inner = parts[1:] if parts[0] in ("checkpoints", INPUTS, "builds") else []
+    hidden = next((part for part in inner if _INNER_TEMPORARY.fullmatch(part)), None)
+    if _TEMPORARY.fullmatch(parts[0]):
+        return "temporary", parts[0]
+    if hidden is not None:
+        return "temporary", "/".join(parts[: parts.index(hidden) + 1])
+    for kind, pattern in _PLACES.items():
+        found = pattern.match(name)
+        if found and name.startswith("/", found.end()):
+            return kind, found[0]
+    return ("inputs" if parts[0] == "inputs" else "other"), parts[0]
+
+
+def _shown_kind(kind: str, name: str) -> str:
+    return name.rpartition("-")[0] if kind == "entry" else kind

@@ -1,0 +1,184 @@
+"""What several steps read: base model digest, prompts, rewards, and the check that they are all usable."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.builds.checks.design import check_design
+from palm.builds.checks.environment import check_environment
+from palm.config.portfolio import PortfolioConfig
+from palm.errors import ConfigError, DataError
+from palm.models.embed import embed_texts
+from palm.models.generate import SAMPLER
+from palm.models.load import check_model_folder
+from palm.models.prompts import PromptSet, read_prompts, read_records
+from palm.rewards.calibration import read_calibration
+from palm.rewards.scoring import normalised_scores, raw_scores
+from palm.rewards.source import RewardSource, load_reward
+from palm.storage.digest import file_digest, folder_digests
+from palm.storage.files import read_json
+from palm.storage.local_file import local_file
+from palm.storage.store import Store
+
+BASE_MODEL_RECORD = "palm_base_model.json"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The loaded inputs of a build.
+
+    Attributes:
+        train: training prompts.
+        evaluation: held-out prompts.
+        rewards: objectives in weight order, length d.
+        metrics: further scores.
+    """
+
+    train: PromptSet
+    evaluation: PromptSet
+    rewards: list[RewardSource]
+    metrics: list[RewardSource]
+
+
+def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs:
+    """Load prompts and rewards.
+
+    Args:
+        config: the configuration.
+        rollouts: folder of the step sample_reference, which holds the calibration of the rewards; None before it.
+
+    Returns:
+        The inputs; the rewards are calibrated if the rollouts are given.
+
+    Raises:
+        DataError: a prompt file is missing or malformed, a prompt is in both, or the rollouts are of other rewards.
+        RewardError: a reward cannot be loaded.
+    """
+    train, evaluation = read_prompts(config.prompts.train), read_prompts(config.prompts.eval)
+    shared = set(train.texts) & set(evaluation.texts)
+    if shared:
+        raise DataError(
+            f"prompts.eval={config.prompts.eval}",
+            rule=f"shares {len(shared)} prompts with prompts.train, e.g. {min(shared)[:60]!r}",
+            remedy="hold evaluation prompts out of training",
+        )
+    if train.fields.keys() != evaluation.fields.keys():
+        raise DataError(
+            f"prompts.eval={config.prompts.eval}",
+            rule=f"has fields {sorted(evaluation.fields)}, prompts.train has {sorted(train.fields)}",
+            remedy="give both files the same fields",
+        )
+    sources = [load_reward(entry, config.registry) for entry in (*config.rewards, *config.metrics)]
+    if rollouts is not None:
+        sources = read_calibration(rollouts, sources)
+    return Inputs(train, evaluation, sources[: len(config.rewards)], sources[len(config.rewards) :])
+
+
+def check_inputs(config: PortfolioConfig) -> Inputs:
+    """Check before any work that the inputs are usable: every reward is tried, every setting that can fail late.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        PalmError: one of them is not.
+    """
+    check_design(config)
+    check_environment(config)
+    Store(config.storage.root).check_writable()
+    return check_data(config)
+
+
+def check_data(config: PortfolioConfig) -> Inputs:
+    """Check that prompts, rewards and base model are usable: every reward is tried.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        PalmError: one of them is not.
+    """
+    inputs = load_inputs(config)
+    _check_rewards_differ(inputs.rewards)
+    wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
+    if config.training.samples and wanted > given:
+        raise ConfigError(
+            f"training.prompts_per_step={wanted}",
+            rule=f"must be at most the {given} training prompts",
+            remedy="lower it or give more prompts",
+        )
+    for prompts in (inputs.train, inputs.evaluation):
+        probe = prompts.take([0, 0])
+        responses = ["", probe.texts[0]]
+        sources = [*inputs.rewards, *inputs.metrics]
+        raw = raw_scores(sources, probe, responses)
+        # A rule without its numbers cannot be tried before the reference has been sampled.
+        known = [index for index, source in enumerate(sources) if source.spec.normalisation.is_fitted]
+        normalised_scores([sources[index] for index in known], raw[:, known], responses)
+    if config.base_model.tiny is not None:
+        read_records(config.base_model.tiny.corpus, ("prompt", "response"))
+    elif Path(config.base_model.source).is_absolute():
+        check_model_folder(Path(config.base_model.source))
+    embedding_model = config.evaluation.embedding_model
+    if embedding_model is not None and Path(embedding_model).is_absolute():
+        embed_texts(Path(embedding_model), ["a probe"])
+    return inputs
+
+
+def _check_rewards_differ(rewards: list[RewardSource]) -> None:
+    """Policies are named by what their rewards are: corners of two that are the same would be one policy."""
+    seen: dict[str, str] = {}
+    for source in rewards:
+        name = source.spec.name
+        other = seen.setdefault(source.fingerprint, name)
+        if other != name:
+            raise ConfigError(
+                f"rewards {other!r} and {name!r}",
+                rule="are the same reward under two names",
+                remedy="leave one out, and give the other the weight of both",
+            )
+
+
+def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path) -> dict:
+    """What scored responses of any policy over this base model depend on, apart from the policy."""
+    return {
+        "base_model": base_model_digest(base_model),
+        "dtype": config.base_model.dtype,
+        "eval_prompts": file_digest(local_file(config.prompts.eval)),
+        "generation": config.generation.model_dump(),
+        "sampler": SAMPLER,
+        "rewards": [[source.spec.name, source.fingerprint] for source in inputs.rewards],
+        "metrics": [[source.spec.name, source.fingerprint] for source in inputs.metrics],
+    }
+
+
+def base_model_digest(base_model: Path) -> str:
+    """Digest of a prepared base model, as recorded when it was prepared.
+
+    Args:
+        base_model: folder made by the step prepare_base_model.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: the folder was not made by that step.
+    """
+    return read_json(base_model / BASE_MODEL_RECORD)["digest"]
+
+
+def base_model_files(base_model: Path) -> dict[str, str]:
+    """sha256 of each file of a prepared base model.
+
+    Args:
+        base_model: folder made by the step prepare_base_model.
+
+    Returns:
+        Name to digest, without the record that this step has added.
+    """
+    return {name: digest for name, digest in folder_digests(base_model).items() if name != BASE_MODEL_RECORD}

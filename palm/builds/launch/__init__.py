@@ -1,0 +1,1 @@
+"""Launching a training: in this process, in several processes, or as a TrainJob."""

@@ -1,0 +1,279 @@
+"""TrainJobs in a namespace of a Kubernetes cluster, and what becomes of their pods."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from palm.builds.launch.manifest import GROUP, NODE, PLURAL, VERSION
+from palm.errors import ClusterError
+
+_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_JOB_LABEL = "jobset.sigs.k8s.io/jobset-name"
+"""Label of pods; Kubeflow Trainer names the JobSet like its TrainJob."""
+_TIMEOUT = (5, 60)
+"""Seconds to connect and to answer."""
+_RETRIES, _FIRST_PAUSE_SECONDS = 6, 0.5
+"""Pauses that double: an API server that restarts is waited for, half a minute in all."""
+_LINES_OF_LOG = 200
+
+
+@dataclass(frozen=True)
+class TrainJobState:
+    """How a TrainJob fares.
+
+    Attributes:
+        phase: waiting or running, suspended (by a queue, say), complete, failed, or leaving: being deleted.
+        message: what the controller says of it, or nothing.
+    """
+
+    phase: Literal["active", "suspended", "complete", "failed", "leaving"]
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A node's container that ended with another exit code than 0.
+
+    Attributes:
+        pod: name of its pod.
+        exit_code: its exit code.
+        finished_at: when, as Kubernetes writes times.
+        restarted: whether it was started again since.
+    """
+
+    pod: str
+    exit_code: int
+    finished_at: str
+    restarted: bool
+
+
+class TrainJobs:
+    """The TrainJobs of this pod's namespace; outside of a cluster, of the namespace that kubectl would use.
+
+    Attributes:
+        namespace: the namespace.
+
+    Raises:
+        ClusterError: there is neither a service account nor a kubeconfig.
+    """
+
+    def __init__(self):
+        from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi
+
+        settings, self.namespace = _connection()
+        client = ApiClient(settings)
+        self._objects, self._core = CustomObjectsApi(client), CoreV1Api(client)
+        self._place = (GROUP, VERSION, self.namespace, PLURAL)
+
+    def own_image(self) -> str:
+        """Image of the pod that this runs in.
+
+        Raises:
+            ClusterError: this runs in no pod, or it may not be read.
+        """
+        name = os.environ.get("KFP_POD_NAME") or socket.gethostname()
+        with _told(f"get pod {self.namespace}/{name}", "set training.train_job.image to the image of the nodes"):
+            pod = self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_TIMEOUT)
+        containers = pod.spec.containers
+        # Kubeflow Pipelines calls a task's own container main.
+        return next((container for container in containers if container.name == "main"), containers[0]).image
+
+    def find(self, name: str) -> TrainJobState | None:
+        """How a TrainJob fares; None if there is none of that name.
+
+        Raises:
+            ClusterError: the cluster cannot be asked.
+        """
+        with _told(f"get TrainJob {self.namespace}/{name}", _PERMISSION):
+            job = _or_missing(
+                lambda: self._objects.get_namespaced_custom_object(*self._place, name, _request_timeout=_TIMEOUT)
+            )
+        return None if job is None else _state(job)
+
+    def create(self, manifest: dict) -> None:
+        """Create a TrainJob, unless there is one of its name.
+
+        Args:
+            manifest: the whole object; the API server refuses what it does not know.
+
+        Raises:
+            ClusterError: the cluster refuses it.
+        """
+        from kubernetes.client.exceptions import ApiException
+
+        with _told(f"create TrainJob {self.namespace}/{manifest['metadata']['name']}", _PERMISSION):
+            try:
+                self._objects.create_namespaced_custom_object(
+                    *self._place, manifest, field_validation="Strict", _request_timeout=_TIMEOUT
+                )
+            except ApiException as error:
+                # Another launcher of the same policy, or this one before its connection broke, was first.
+                if error.status != 409:
+                    raise
+
+    def delete(self, name: str) -> None:
+        """Delete a TrainJob, if it is there: its pods get SIGTERM, and it is gone when they are.
+
+        Raises:
+            ClusterError: the cluster refuses.
+        """
+        with _told(f"delete TrainJob {self.namespace}/{name}", _PERMISSION):
+            _or_missing(
+                lambda: self._objects.delete_namespaced_custom_object(
+                    *self._place, name, propagation_policy="Foreground", _request_timeout=_TIMEOUT
+                )
+            )
+
+    def failures(self, name: str) -> list[Failure]:
+        """Containers of a TrainJob's nodes that failed, each one's last failure.
+
+        Raises:
+            ClusterError: the cluster cannot be asked.
+        """
+        found = []
+        for pod in self._pods(name):
+            for container in pod.status.container_statuses or []:
+                now, before = container.state.terminated, container.last_state.terminated
+                ended = now or before
+                if container.name == NODE and ended is not None and ended.exit_code != 0:
+                    moment = ended.finished_at and ended.finished_at.isoformat()
+                    found.append(Failure(pod.metadata.name, ended.exit_code, moment or "", now is None))
+        return sorted(found, key=lambda failure: failure.finished_at)
+
+    def waiting(self, name: str) -> str:
+        """Why pods of a TrainJob do not run yet, in the scheduler's or the kubelet's words; nothing if all do.
+
+        Raises:
+            ClusterError: the cluster cannot be asked.
+        """
+        reasons = []
+        for pod in self._pods(name):
+            unmet = [condition for condition in pod.status.conditions or [] if condition.status == "False"]
+            reasons += [condition.message for condition in unmet if condition.type == "PodScheduled"]
+            for container in pod.status.container_statuses or []:
+                if container.state.waiting is not None:
+                    reasons.append(f"{container.state.waiting.reason} {container.state.waiting.message or ''}")
+        return "; ".join(sorted({" ".join(reason.split()) for reason in reasons if reason}))
+
+    def log(self, failure: Failure) -> str:
+        """Last lines of a failed container's log; nothing if its pod is gone.
+
+        Raises:
+            ClusterError: the cluster cannot be asked.
+        """
+        with _told(f"get log of pod {self.namespace}/{failure.pod}", _PERMISSION):
+            text = _or_missing(
+                lambda: self._core.read_namespaced_pod_log(
+                    failure.pod,
+                    self.namespace,
+                    container=NODE,
+                    previous=failure.restarted,
+                    tail_lines=_LINES_OF_LOG,
+                    _request_timeout=_TIMEOUT,
+                )
+            )
+        return text or ""
+
+    def _pods(self, name: str) -> list:
+        with _told(f"list pods of TrainJob {self.namespace}/{name}", _PERMISSION):
+            return self._core.list_namespaced_pod(
+                self.namespace, label_selector=f"{_JOB_LABEL}={name}", _request_timeout=_TIMEOUT
+            ).items
+
+
+_PERMISSION = (
+    "the service account needs get, create and delete of trainjobs.trainer.kubeflow.org, get and list of pods, get of "
+    "pods/log; Kubeflow Trainer must be installed"
+)
+
+
+def _connection() -> tuple:
+    from kubernetes import config
+    from kubernetes.client import Configuration
+    from urllib3 import Retry
+
+    settings = Configuration()
+    try:
+        try:
+            config.load_incluster_config(client_configuration=settings)
+            namespace = _NAMESPACE.read_text().strip()
+        except config.ConfigException:
+            file = os.environ.get("KUBECONFIG")
+            config.load_kube_config(file, client_configuration=settings)
+            namespace = config.list_kube_config_contexts(file)[1]["context"].get("namespace", "default")
+    except (config.ConfigException, OSError) as error:
+        raise ClusterError(
+            "training.launcher=trainjob",
+            rule=f"needs a Kubernetes cluster, there is none here ({error})",
+            remedy="run it in a pod with a service account, or set KUBECONFIG",
+        ) from error
+    settings.retries = Retry(
+        total=_RETRIES,
+        backoff_factor=_FIRST_PAUSE_SECONDS,
+        # Names are fixed before a request is sent, so that any request may be sent again.
+        allowed_methods=None,
+        status_forcelist=[429, 500, 502, 503, 504],
+        raise_on_status=False,
+    )
+    return settings, namespace
+
+
+def _state(job: dict) -> TrainJobState:
+    if "deletionTimestamp" in job["metadata"]:
+        return TrainJobState("leaving")
+    true = {
+        condition["type"]: " ".join(f"{condition['reason']}: {condition['message']}".split())
+        for condition in job.get("status", {}).get("conditions", [])
+        if condition["status"] == "True"
+    }
+    for condition, phase in (("Complete", "complete"), ("Failed", "failed"), ("Suspended", "suspended")):
+        if condition in true:
+            return TrainJobState(phase, true[condition])
+    return TrainJobState("active")
+
+
+def _or_missing(ask):
+    """What a request gives, or None if there is no such object."""
+    from kubernetes.client.exceptions import ApiException
+
+    try:
+        return ask()
+    except ApiException as error:
+        # Where the kind itself is unknown, the answer is not about an object.
+        if error.status != 404 or '"details"' not in (error.body or ""):
+            raise
+        return None
+
+
+@contextmanager
+def _told(what: str, remedy: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a request into a `ClusterError`."""
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ApiException as error:
+        # Else it is what was asked for that is refused, not who asks.
+        may_lack_rights = error.status in (401, 403, 404)
+        raise ClusterError(
+            what,
+            rule=f"was refused: {error.status} {_message(error)}",
+            remedy=remedy if may_lack_rights else "mend training.train_job or what it names",
+        ) from error
+    except HTTPError as error:
+        raise ClusterError(
+            what, rule=f"got no answer ({error})", remedy="check that the cluster's API can be reached, and run again"
+        ) from error
+
+
+def _message(error) -> str:
+    try:
+        return json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        return error.reason

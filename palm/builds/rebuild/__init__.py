@@ -1,0 +1,1 @@
+"""Rebuilding: what changed, and which earlier policies serve again."""

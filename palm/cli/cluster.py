@@ -1,0 +1,253 @@
+"""The commands of `palm` that change something in Kubeflow Pipelines: compile, submit, schedule."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from palm.cli.cluster_options import (
+    Accelerator,
+    AcceleratorCount,
+    CacheClaim,
+    CaConfigMap,
+    CaFile,
+    ConfigPath,
+    Cpu,
+    Experiment,
+    GpuImage,
+    Host,
+    Hours,
+    Image,
+    KfpMlflow,
+    Memory,
+    Namespace,
+    NodeSelector,
+    Parallel,
+    Pipeline,
+    Retries,
+    Secret,
+    ServiceAccount,
+    StorageRoot,
+    TokenFile,
+    Tolerations,
+    TrackingUri,
+    TrainingAcceleratorCount,
+    UiHost,
+    Validate,
+    checked_config,
+    settings,
+)
+from palm.cli.geometry import Json
+
+commands = typer.Typer()
+
+
+@commands.command()
+def compile(
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
+    output: Annotated[Path | None, typer.Option(help="YAML file to write; unset: PIPELINE.yaml here.")] = None,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Write objects for `kubectl apply` instead.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Refuse if the build of this configuration would not fit into a workflow.")
+    ] = None,
+    parallel: Parallel = 4,
+    retries: Retries = 3,
+    hours: Hours = 24,
+    image: Image = None,
+    gpu_image: GpuImage = None,
+    cache_claim: CacheClaim = None,
+    ca_config_map: CaConfigMap = None,
+) -> None:
+    """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
+    from palm.builds.checks.design import check_design
+    from palm.config.load import load_config
+    from palm.pipelines.build_size import check_build_size
+    from palm.pipelines.compile import compile_manifest, compile_pipeline
+
+    if config is not None:
+        loaded = load_config(config)
+        check_design(loaded)
+        check_build_size(loaded)
+    destination = output or Path(f"{pipeline.value}.yaml")
+    make = compile_manifest if manifest else compile_pipeline
+    make(pipeline.value, destination, settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map))
+    typer.echo(f"wrote {destination}")
+
+
+@commands.command()
+def submit(
+    config: ConfigPath,
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.build_portfolio,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run; exits with 1 if it fails.")] = False,
+    validate: Validate = True,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    ui_host: UiHost = None,
+    experiment: Experiment = "palm",
+    storage_root: StorageRoot = None,
+    tracking_uri: TrackingUri = None,
+    accelerator: Accelerator = "nvidia.com/gpu",
+    accelerator_count: AcceleratorCount = 1,
+    training_accelerator_count: TrainingAcceleratorCount = 1,
+    cpu: Cpu = "4",
+    memory: Memory = "32Gi",
+    node_selector: NodeSelector = "{}",
+    tolerations: Tolerations = "[]",
+    secret: Secret = "palm-credentials",
+    service_account: ServiceAccount = None,
+    kfp_mlflow: KfpMlflow = None,
+    parallel: Parallel = 4,
+    retries: Retries = 3,
+    hours: Hours = 24,
+    image: Image = None,
+    gpu_image: GpuImage = None,
+    cache_claim: CacheClaim = None,
+    ca_config_map: CaConfigMap = None,
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline in a cluster, with the files that the configuration names uploaded to its s3:// storage."""
+    from palm.cluster.kfp.connection import Address, connect
+    from palm.cluster.kfp.parameters import Resources
+    from palm.cluster.kfp.submission import follow
+    from palm.cluster.kfp.submission import submit as submit_run
+
+    resources = Resources.from_text(
+        accelerator=accelerator,
+        accelerator_count=accelerator_count,
+        training_accelerator_count=training_accelerator_count,
+        cpu=cpu,
+        memory=memory,
+        node_selector=node_selector,
+        tolerations=tolerations,
+        secret=secret,
+    )
+    loaded = checked_config(config, storage_root, tracking_uri, validate)
+    resources.check_training(loaded)
+    connection = connect(Address(host, namespace, token_file, ca_file, ui_host))
+    run = submit_run(
+        connection,
+        loaded,
+        pipeline=pipeline.value,
+        resources=resources,
+        settings=settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map),
+        experiment=experiment,
+        service_account=service_account,
+        kfp_mlflow=kfp_mlflow,
+    )
+    if as_json:
+        version = {"pipeline_version": run.version.name, "uploaded": run.version.uploaded}
+        typer.echo(json.dumps({"run_id": run.run_id, "name": run.name, "link": run.link, **version}))
+    else:
+        typer.echo(f"{run.version.name} {'uploaded' if run.version.uploaded else 'was there already'}")
+        typer.echo(f"run {run.run_id} ({run.name})")
+        typer.echo(run.link)
+    if wait:
+        follow(connection, run.run_id, on_state=lambda state: typer.echo(state, err=as_json))
+
+
+@commands.command()
+def schedule(
+    config: ConfigPath,
+    cron: Annotated[
+        str | None,
+        typer.Option(help='Six fields, seconds first, UTC: "0 0 2 * * *" is every day at 02:00.'),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the recurring run; unset: the portfolio's.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Refuse to make a schedule that is not there yet.")] = False,
+    disable: Annotated[bool, typer.Option("--disable", help="Keep it, but let it start no runs.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it; needs no --cron.")] = False,
+    validate: Validate = True,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    experiment: Experiment = "palm",
+    storage_root: StorageRoot = None,
+    tracking_uri: TrackingUri = None,
+    accelerator: Accelerator = "nvidia.com/gpu",
+    accelerator_count: AcceleratorCount = 1,
+    training_accelerator_count: TrainingAcceleratorCount = 1,
+    cpu: Cpu = "4",
+    memory: Memory = "32Gi",
+    node_selector: NodeSelector = "{}",
+    tolerations: Tolerations = "[]",
+    secret: Secret = "palm-credentials",
+    service_account: ServiceAccount = None,
+    kfp_mlflow: KfpMlflow = None,
+    parallel: Parallel = 4,
+    retries: Retries = 3,
+    hours: Hours = 24,
+    image: Image = None,
+    gpu_image: GpuImage = None,
+    cache_claim: CacheClaim = None,
+    ca_config_map: CaConfigMap = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild a portfolio at the times of a cron, if its inputs have changed; a second call updates the schedule."""
+    from palm.cluster.kfp.connection import Address, connect
+    from palm.cluster.kfp.cron import next_times
+    from palm.cluster.kfp.parameters import Resources
+    from palm.cluster.kfp.schedule import remove_schedule, schedule_rebuilds
+    from palm.config.load import load_config
+    from palm.errors import ClusterError
+
+    address = Address(host, namespace, token_file, ca_file)
+    if delete:
+        wanted = name or load_config(config).name
+        retired = remove_schedule(connect(address), wanted)
+        if as_json:
+            change = "removed" if retired.removed or retired.kept else "unchanged"
+            typer.echo(json.dumps({"change": change, **vars(retired)}))
+            return
+        typer.echo(f"{wanted}: {len(retired.removed)} removed")
+        _tell_kept(retired.kept)
+        return
+    if cron is None:
+        raise ClusterError("--cron is not given", rule="a schedule needs its times", remedy='e.g. --cron "0 0 2 * * *"')
+    next_times(cron)  # Before anything is uploaded.
+    resources = Resources.from_text(
+        accelerator=accelerator,
+        accelerator_count=accelerator_count,
+        training_accelerator_count=training_accelerator_count,
+        cpu=cpu,
+        memory=memory,
+        node_selector=node_selector,
+        tolerations=tolerations,
+        secret=secret,
+    )
+    loaded = checked_config(config, storage_root, tracking_uri, validate)
+    resources.check_training(loaded)
+    outcome = schedule_rebuilds(
+        connect(address),
+        loaded,
+        cron,
+        name=name or loaded.name,
+        resources=resources,
+        settings=settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map),
+        enabled=not disable,
+        experiment=experiment,
+        service_account=service_account,
+        kfp_mlflow=kfp_mlflow,
+        must_exist=update,
+    )
+    times = [f"{time:%Y-%m-%d %H:%M:%S}" for time in outcome.next_times]
+    if as_json:
+        result = {"recurring_run_id": outcome.recurring_run_id, "change": outcome.change, **vars(outcome.retired)}
+        typer.echo(json.dumps({**result, "enabled": not disable, "next_times": times}))
+        return
+    removed = f", {len(outcome.retired.removed)} removed" if outcome.retired.removed else ""
+    typer.echo(f"{name or loaded.name}: {outcome.change}{removed}, recurring run {outcome.recurring_run_id}")
+    typer.echo("disabled: starts no runs" if disable else f"next (UTC): {', '.join(times)}")
+    _tell_kept(outcome.retired.kept)
+
+
+def _tell_kept(kept: dict[str, list[str]]) -> None:
+    for recurring_run, unfinished in kept.items():
+        until = f"run{'s' if len(unfinished) > 1 else ''} {', '.join(unfinished)}"
+        ended = "have" if len(unfinished) > 1 else "has"
+        typer.echo(
+            f"recurring run {recurring_run}: kept, disabled, until {until} {ended} ended; a later call removes it"
+        )

@@ -1,0 +1,183 @@
+"""The command `palm`: every subcommand is a thin call into the library."""
+
+import json
+import os
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from palm import __version__
+from palm.cli.cluster import commands as cluster
+from palm.cli.cluster_state import commands as cluster_state
+from palm.cli.geometry import Json
+from palm.cli.geometry import commands as geometry
+from palm.cli.monitoring import commands as monitoring
+from palm.cli.promotion import commands as registry
+from palm.cli.serving import commands as serving
+from palm.cli.smoke import commands as smoke
+from palm.cli.storage import commands as storage
+from palm.errors import PalmError, WeightsError
+from palm.storage.files import room_told
+
+
+class _OneLineErrors(TyperGroup):
+    """Tells a `PalmError` in one line and exits with 1; `--debug` shows where it came from."""
+
+    def invoke(self, ctx):
+        try:
+            with room_told():
+                return super().invoke(ctx)
+        except PalmError as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Portfolios of aligned language models: train a few policies, serve every preference.",
+)
+app.add_typer(geometry)
+app.add_typer(cluster)
+app.add_typer(cluster_state)
+app.add_typer(storage)
+app.add_typer(registry)
+app.add_typer(serving)
+app.add_typer(monitoring)
+app.add_typer(smoke)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
+
+
+class Example(StrEnum):
+    """The examples that `palm init` knows."""
+
+    quickstart = "quickstart"
+    gsm8k = "gsm8k"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"palm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", envvar="PALM_DEBUG", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Folder to make.")],
+    example: Annotated[Example, typer.Option(help="What to start from.")] = Example.quickstart,
+    data: Annotated[Path | None, typer.Option(help="Folder with train.jsonl and test.jsonl (gsm8k).")] = None,
+) -> None:
+    """Make a folder with a configuration, rewards and data to start from."""
+    from palm.cli.example_files import copy_example
+
+    copy_example(example.value, directory, data)
+    typer.echo(f"made {directory}; next: palm run {directory / 'portfolio.yaml'}")
+
+
+@app.command()
+def validate(config: ConfigPath, as_json: Json = False) -> None:
+    """Check a configuration, its files and its rewards; --json prints what the pipeline takes as its input `config`."""
+    from palm.builds.inputs import check_inputs
+    from palm.config.load import load_config
+    from palm.pipelines.build_size import check_build_size
+
+    loaded = load_config(config)
+    inputs = check_inputs(loaded)
+    check_build_size(loaded)
+    if as_json:
+        typer.echo(loaded.to_json())
+        return
+    typer.echo(
+        f"ok: {loaded.name}, rewards {', '.join(loaded.reward_names)}, {len(inputs.train.texts)} training and "
+        f"{len(inputs.evaluation.texts)} held-out prompts"
+    )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration: every key, its range and its meaning."""
+    from palm.config.load import config_schema
+
+    typer.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    output: Annotated[Path | None, typer.Option(help="Folder of builds; unset: `builds` beside CONFIG.")] = None,
+    if_changed: Annotated[bool, typer.Option("--if-changed", help="Only if an input has changed.")] = False,
+    image: Annotated[
+        str | None, typer.Option(help="Run every task in a container of this image; it sees no GPU.")
+    ] = None,
+) -> None:
+    """Build, certify, register and promote a portfolio on this machine."""
+    from palm.config.load import load_config
+    from palm.local.run import OUTCOME, run_build
+    from palm.reporting.terminal import show_summary
+
+    # Bound to today's stdout: while the pipeline runs, sys.stdout is its log file.
+    console = Console(file=sys.stdout)
+    folder, summary = run_build(
+        load_config(config),
+        (output or config.parent / "builds").resolve(),
+        console,
+        only_if_changed=if_changed,
+        image=image,
+    )
+    if summary is None:
+        typer.echo((folder / OUTCOME).read_text(encoding="utf-8").strip())
+        return
+    # Off a terminal rich assumes 80 columns, which would cut the table.
+    show_summary(summary, folder, console if console.is_terminal else Console(width=max(140, console.width)))
+
+
+@app.command()
+def generate(
+    weights: Annotated[str, typer.Option(help="Preference weights, e.g. 0.6,0.3,0.1.")],
+    prompt: Annotated[str, typer.Option(help="What to answer.")],
+    config: Annotated[Path, typer.Option(help="Configuration of the portfolio.")] = Path("portfolio.yaml"),
+    alias: Annotated[str, typer.Option(help="Which registered version answers.")] = "champion",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of sampling.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0.0, help="1: the certified policy; 0: likeliest response.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Answer a prompt with the registered portfolio's policy for some preference weights."""
+    from palm.config.load import load_config
+    from palm.promotion.answer import answer
+
+    try:
+        numbers = [float(part) for part in weights.split(",")]
+    except ValueError:
+        raise WeightsError(
+            f"weights={weights!r}", rule="must be numbers separated by commas", remedy="write e.g. 0.6,0.3,0.1"
+        ) from None
+    result = answer(load_config(config), prompt, numbers, alias=alias, seed=seed, temperature=temperature)
+    typer.echo(json.dumps(result) if as_json else f"[{result['policy']}] {result['response']}")
+
+
+def main() -> None:
+    """Entry point of the command `palm`."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # What libraries tell their own developers is not for the reader of an answer; `python -W` still shows it.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    app()

@@ -1,0 +1,153 @@
+"""The commands of `palm` that change or tell who is champion."""
+
+import getpass
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palm.cli.geometry import Json
+
+commands = typer.Typer()
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")]
+_WIDTH_OFF_A_TERMINAL = 160
+
+
+def this_person() -> str:
+    """Who runs the command, for the log: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container whose user id has no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+@commands.command()
+def promote(
+    config: ConfigPath,
+    version: Annotated[
+        str | None, typer.Option(metavar="N", help="Version; unset: the one with the alias challenger.")
+    ] = None,
+    reason: Reason = "",
+    override: Annotated[
+        bool, typer.Option("--override", help="Also if the gate has refused or never judged it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a registered version champion by hand, after its files were verified."""
+    from palm.config.load import load_config
+    from palm.promotion.by_hand import promote_by_hand
+
+    loaded = load_config(config)
+    entry = promote_by_hand(loaded, version=version, why=reason, who=this_person(), override=override)
+    _tell(loaded.registry.model, entry, as_json)
+
+
+@commands.command()
+def rollback(
+    config: ConfigPath,
+    to: Annotated[
+        str | None, typer.Option(metavar="N", help="A version that was champion; unset: the one before.")
+    ] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Make an earlier champion champion again, after its files were verified; repeat it to go further back."""
+    from palm.config.load import load_config
+    from palm.promotion.by_hand import rollback
+
+    loaded = load_config(config)
+    _tell(loaded.registry.model, rollback(loaded, to=to, why=reason, who=this_person()), as_json)
+
+
+@commands.command()
+def history(
+    config: ConfigPath,
+    everything: Annotated[bool, typer.Option("--all", help="Also attempts that lost to another.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show who was champion when and why, what the gate refused, what ended without an outcome; check the log."""
+    from palm.config.load import load_config
+    from palm.promotion.history import history
+
+    loaded = load_config(config)
+    found = history(loaded)
+    if not everything:
+        found["entries"] = [entry for entry in found["entries"] if entry["valid"]]
+    abandoned, unread = _abandoned(loaded)
+    found["abandoned"] = None if unread else [vars(build) for build in abandoned]
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=_WIDTH_OFF_A_TERMINAL)
+    if found["entries"] or found["refused"]:
+        console.print(_table(found))
+    else:
+        typer.echo(f"{found['model']}: nothing was promoted yet")
+    for line in found["problems"]:
+        typer.echo(f"problem: {line}")
+    for build in abandoned:
+        typer.echo(build.in_words())
+    if unread:
+        typer.echo(f"builds that ended without an outcome are not known: {unread}", err=True)
+
+
+@commands.command()
+def repair(config: ConfigPath) -> None:
+    """Set the alias champion to what the log says, after a process was killed or somebody moved it by hand."""
+    from palm.config.load import load_config
+    from palm.promotion.history import repair
+
+    for line in repair(load_config(config), who=this_person()) or ["nothing to repair"]:
+        typer.echo(line)
+
+
+def _abandoned(config) -> tuple[list, str]:
+    """Builds that ended without an outcome, and why they are not known: the log can be read without the storage."""
+    from palm.errors import StorageError
+    from palm.steps.abandoned_builds import abandoned_builds
+
+    try:
+        return abandoned_builds(config), ""
+    except StorageError as error:
+        return [], str(error)
+
+
+def _tell(model: str, entry: dict, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    before = f"version {entry['from']}" if entry["from"] else "none"
+    typer.echo(f"{model}: champion is version {entry['to']}, was {before} (entry {entry['number']} of the log)")
+
+
+def _table(found: dict) -> Table:
+    rows = [(entry["at"], _entry_cells(entry)) for entry in found["entries"]]
+    rows += [(refusal["at"], _refusal_cells(refusal)) for refusal in found["refused"]]
+    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found["model"], title_justify="left")
+    for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
+        table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
+    return table
+
+
+def _entry_cells(entry: dict) -> tuple[str, str, str, str, str]:
+    what = entry["kind"] if entry["valid"] else f"{entry['kind']}, lost"
+    said = entry["gate"].get("reason", "")
+    # Of a promotion by hand the gate's figures are not the reason.
+    why = entry["why"] if said in ("", entry["why"]) else f"{entry['why']} (the gate: {said})"
+    return str(entry["number"]), entry["who"], what, f"{entry['from'] or '–'} → {entry['to'] or '–'}", why
+
+
+def _refusal_cells(refusal: dict) -> tuple[str, str, str, str, str]:
+    return "", "the gate", "refused", refusal["version"], refusal["why"]

@@ -1,0 +1,62 @@
+"""The commands of `palm` for whoever serves a portfolio: fetch it, and roll a new champion out."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
+
+
+class Dtype(StrEnum):
+    """Number formats that vLLM computes in."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+@commands.command()
+def pull(
+    config: ConfigPath,
+    destination: Annotated[
+        Path, typer.Argument(help="Folder, the mount of a volume for example; `portfolio` in it is filled.")
+    ],
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="N", envvar="PALM_VERSION", help="Version; unset or empty: the champion."),
+    ] = None,
+    dtype: Annotated[
+        Dtype | None, typer.Option(help="What vLLM computes in; unset: what the portfolio was built with.")
+    ] = None,
+) -> None:
+    """Fetch a registered portfolio, check every sha256, and write the configuration of `vllm serve`."""
+    from palm.config.load import load_config
+    from palm.promotion.pull import pull
+    from palm.serving.vllm_config import VLLM_CONFIG
+
+    found = pull(
+        load_config(config).registry,
+        destination,
+        version=version,
+        dtype=dtype and dtype.value,
+        tell=typer.echo,
+    )
+    typer.echo(f"vllm serve --config {found.folder / VLLM_CONFIG}")
+
+
+@commands.command()
+def rollout(
+    config: ConfigPath,
+    deployment: Annotated[str, typer.Option(metavar="NAME", help="Deployment whose pods serve the portfolio.")],
+    namespace: Annotated[
+        str | None, typer.Option(help="Its namespace; unset: this pod's, or the one of kubectl.")
+    ] = None,
+) -> None:
+    """Have a Deployment serve the champion: its pods are replaced one by one if they serve another version."""
+    from palm.cluster.rollout import roll_out
+    from palm.config.load import load_config
+
+    typer.echo(roll_out(load_config(config).registry, deployment, namespace))

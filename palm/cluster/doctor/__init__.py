@@ -1,0 +1,1 @@
+"""Checks of a cluster: what a run would lack."""

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines: submitting, scheduling and listing runs."""

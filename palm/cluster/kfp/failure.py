@@ -1,0 +1,185 @@
+"""What became of a run, and why: from the records in the storage, from Kubernetes, from Kubeflow Pipelines itself."""
+
+from dataclasses import dataclass
+
+from palm.builds.failures import (
+    ENDED_WITHOUT_A_WORD,
+    NOTHING_AFTER,
+    could_not_record,
+    failed_tasks,
+    task_name,
+    what_ended,
+)
+from palm.builds.heartbeat import is_silent, last_heard
+from palm.builds.records import SUCCEEDED, task_records
+from palm.cluster.kfp.connection import Connection
+from palm.cluster.kfp.failed_pods import FailedPod, failed_pod
+from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
+from palm.config.resolve import root_of
+from palm.errors import ClusterError, DamagedError, StorageError
+from palm.storage.records import Records
+
+ENDED_WITHOUT_AN_OUTCOME = "ended without an outcome"
+
+_WORDS = {
+    "PENDING": "waiting",
+    "RUNNING": "running",
+    "SUCCEEDED": "succeeded",
+    "SKIPPED": "skipped",
+    "FAILED": "failed",
+    "CANCELING": "being cancelled",
+    "CANCELED": "cancelled by hand",
+    "PAUSED": "paused",
+}
+_LONGEST = 400
+"""Characters of a reason."""
+_UNCERTAIN = {ENDED_WITHOUT_A_WORD, NOTHING_AFTER}
+_NAMESPACE = "kubeflow"
+"""Of the runs where Kubeflow Pipelines serves one user."""
+
+_LAST_STEPS = {
+    "detect-change": "detect_change",
+    "sample-reference": "sample_reference",
+    "design-grid": "plan_training",
+    "train-policies": "train_policy",
+    "evaluate-policies": "evaluate_policies",
+    "select-portfolio": "select_portfolio",
+    "register-portfolio": "report",
+}
+"""What a task of the pipelines does last."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known of a run.
+
+    Attributes:
+        state: in words.
+        reason: why it failed, one line; None if it did not, or nobody says.
+    """
+
+    state: str
+    reason: str | None = None
+
+
+class Inquiry:
+    """Looks up what became of runs. A source that fails or is forbidden is not asked again.
+
+    Args:
+        connection: Kubeflow Pipelines.
+    """
+
+    def __init__(self, connection: Connection):
+        self._namespace = connection.namespace or _NAMESPACE
+        self._closed: set[str] = set()
+        self._opened: Kubernetes | None = None
+
+    def tell(self, run) -> Told:
+        """What became of a run.
+
+        Args:
+            run: as the API gives it.
+
+        Returns:
+            Its state and, if it failed, why.
+        """
+        if run.state in ("FAILED", "CANCELED") and _was_cancelled(run):
+            return Told(_WORDS["CANCELED"])
+        if run.state == "FAILED":
+            return Told(_WORDS["FAILED"], self._reason(run))
+        if run.state in ("RUNNING", "PENDING") and self._is_abandoned(run):
+            return Told(ENDED_WITHOUT_AN_OUTCOME)
+        return Told(state_in_words(run.state))
+
+    def _reason(self, run) -> str | None:
+        records = self._stored(run, lambda root: task_records(root, run.run_id)) or []
+        reported = any(record["step"] == "report" and record["state"] == SUCCEEDED for record in records)
+        ended = failed_tasks(records) if reported or not records else what_ended(records)
+        if ended and ended[0]["error"] in {record.get("error") for record in records}:
+            return _sentence(ended)
+        pod = self._failed_pod(run)
+        if pod is not None:
+            return _one_line(_of_pod(pod, records, ended))
+        said = _said_by_server(run)
+        if said is not None and (not ended or ended[0]["error"] in _UNCERTAIN):
+            return said
+        return _sentence(ended) if ended else None
+
+    def _is_abandoned(self, run) -> bool:
+        def look(root: str) -> bool:
+            outcome, heard = Records(root).read(f"builds/{run.run_id}/outcome"), last_heard(root, run.run_id)
+            if outcome is not None:
+                return outcome.get("abandoned", False) and (heard is None or heard <= outcome["ended"])
+            # One that was removed before its first task began has never been heard.
+            return is_silent(heard or run.created_at.timestamp())
+
+        return bool(self._stored(run, look))
+
+    def _stored(self, run, look):
+        """What the storage of a run says; None if it is not known or cannot be read."""
+        address = ((run.runtime_config and run.runtime_config.parameters) or {}).get("config", "")
+        root = root_of(address)
+        if root is None or root in self._closed:
+            return None
+        try:
+            return look(root)
+        except DamagedError:
+            return None
+        except StorageError:
+            self._closed.add(root)
+            return None
+
+    def _failed_pod(self, run) -> FailedPod | None:
+        if "" in self._closed:
+            return None
+        try:
+            self._opened = self._opened or connect_kubernetes()
+            return failed_pod(self._opened, self._namespace, run.run_id)
+        except ClusterError:
+            self._closed.add("")
+            return None
+
+
+def state_in_words(state: str | None) -> str:
+    """A run's state for people."""
+    return _WORDS.get(state, "unknown")
+
+
+def _was_cancelled(run) -> bool:
+    """Whether somebody has ended it. Its exit handler runs all the same, after which the server says that it failed."""
+    return run.state == "CANCELED" or any(entry.state == "CANCELING" for entry in run.state_history or ())
+
+
+def _of_pod(pod: FailedPod, records: list[dict], ended: list[dict]) -> str:
+    """What to say of a pod that failed, with what the records know of its work."""
+    step = _LAST_STEPS.get(pod.task)
+    of_step = [record for record in records if record["step"] == step]
+    # The task that designs the grid trains the corners of soups last.
+    finished = all(record["state"] == SUCCEEDED for record in records if record["step"] in (step, "train_policy"))
+    if pod.worked and of_step and finished:
+        label = of_step[0]["label"] if len(of_step) == 1 else f"({len(of_step)} finished)"
+        return f"{step} {label}".strip() + f", attempt {pod.attempt}: {could_not_record(step)} ({pod.reason})"
+    silent = next((failure for failure in ended if failure["step"] == step), None)
+    name = task_name(silent) if silent else f"{pod.task}{'' if pod.worked else ' (its driver)'}"
+    return f"{name}, attempt {pod.attempt}: {pod.reason or 'Kubernetes does not say why'}"
+
+
+def _sentence(failures: list[dict]) -> str:
+    first = failures[0]
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    return _one_line(f"{task_name(first)}, attempt {first['attempt']}: {first['error']}{more}")
+
+
+def _said_by_server(run) -> str | None:
+    """The run's own message, or that of its first failed task; Kubeflow Pipelines 2.17 gives neither."""
+    if run.error is not None and run.error.message:
+        return _one_line(run.error.message)
+    tasks = (run.run_details.task_details if run.run_details else None) or ()
+    for task in tasks:
+        if task.error is not None and task.error.message:
+            return _one_line(f"{task.display_name}: {task.error.message}")
+    return None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST]

@@ -1,0 +1,96 @@
+"""How a recurring run goes: disabled at once, removed by the first call that finds all its runs ended.
+
+It owns the runs that it started: with it Kubernetes would remove them in the middle of a rebuild.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from palm.cluster.kfp.connection import Connection, having
+from palm.cluster.kfp.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
+from palm.cluster.kfp.runs import ENDED
+
+CHANGES = "Run it again to change its settings."
+MADE_DISABLED = "Made to start no runs."
+"""Last words of the description of one that was disabled from the first; others that are disabled are retired."""
+
+
+@dataclass(frozen=True)
+class Retired:
+    """Recurring runs that start no runs any more.
+
+    Attributes:
+        removed: ids of those that were removed.
+        kept: id of each that is kept, disabled, to the ids of its runs that have not ended.
+    """
+
+    removed: list[str]
+    kept: dict[str, list[str]]
+
+
+def is_retired(run) -> bool:
+    """Whether a recurring run that `palm schedule` has made starts no runs because another took its place."""
+    return run.status == "DISABLED" and not run.description.endswith(MADE_DISABLED)
+
+
+def retire(connection: Connection, recurring_runs: list) -> Retired:
+    """Let recurring runs start no more runs, and remove those whose runs have ended.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        recurring_runs: as the API gives them.
+
+    Returns:
+        What was removed, and what a later call will remove.
+
+    Raises:
+        ClusterError: a request fails.
+    """
+    removed, kept = [], {}
+    for run in recurring_runs:
+        identity = run.recurring_run_id
+        if run.status != "DISABLED":
+            _unless_gone(connection, lambda client, identity=identity: client.disable_recurring_run(identity))
+        unfinished = _unfinished(connection, run)
+        if unfinished:
+            kept[identity] = unfinished
+        else:
+            _unless_gone(connection, lambda client, identity=identity: _delete(client, identity))
+            removed.append(identity)
+    return Retired(removed, kept)
+
+
+def _unfinished(connection: Connection, recurring_run) -> list[str]:
+    """Ids of the runs that a recurring run has started and that have not ended."""
+    started = connection.listed(
+        connection.client.list_runs,
+        "runs",
+        experiment_id=recurring_run.experiment_id,
+        filter=having("recurring_run_id", recurring_run.recurring_run_id),
+    )
+    inquiry = Inquiry(connection)
+    return [
+        run.run_id
+        for run in started
+        # Of a run whose Workflow somebody has removed the server says for ever that it goes on.
+        if run.state not in ENDED and inquiry.tell(run).state != ENDED_WITHOUT_AN_OUTCOME
+    ]
+
+
+def _delete(client, recurring_run_id: str) -> None:
+    # Ended runs keep their Workflow, and so does one that was being started while the recurring run was disabled.
+    # kfp's own delete_recurring_run leaves that to the server, which removes them.
+    client.recurring_runs.recurring_run_service_delete_recurring_run(recurring_run_id, propagation_policy="ORPHAN")
+
+
+def _unless_gone(connection: Connection, request: Callable) -> None:
+    """Make a request about a recurring run that another call, or this one before its answer was lost, may have
+    removed."""
+    import kfp_server_api
+
+    with connection.asking() as client:
+        try:
+            request(client)
+        except kfp_server_api.ApiException as error:
+            if error.status != 404:
+                raise

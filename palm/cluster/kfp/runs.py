@@ -1,0 +1,132 @@
+"""Recent runs, as a person asks for them: what, how it goes, how long, why it failed."""
+
+import itertools
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from palm.cluster.kfp.connection import Connection
+from palm.cluster.kfp.experiment import find_experiment
+from palm.cluster.kfp.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
+
+ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+"""States that no run leaves."""
+
+_STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", ENDED_WITHOUT_AN_OUTCOME: "yellow"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in Kubeflow Pipelines.
+
+    Attributes:
+        run_id: its id.
+        name: its name.
+        state: in words.
+        started: when it was made.
+        duration_seconds: until it ended, or until now.
+        scheduled: whether a schedule started it.
+        error: why it failed; None if it did not, or nobody says.
+        link: its page.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    started: datetime
+    duration_seconds: float
+    scheduled: bool
+    error: str | None
+    link: str
+
+    def to_dict(self) -> dict:
+        """As JSON, the time in ISO 8601."""
+        return {**asdict(self), "started": self.started.isoformat()}
+
+
+def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run]:
+    """The newest runs of an experiment.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        limit: how many, ≥ 1.
+        experiment: name of the experiment.
+
+    Returns:
+        The runs, the newest first; none if there is no such experiment.
+
+    Raises:
+        ClusterError: a request fails.
+    """
+    experiment_id = find_experiment(connection, experiment)
+    if experiment_id is None:
+        return []
+    found = connection.listed(
+        connection.client.list_runs, "runs", experiment_id=experiment_id, sort_by="created_at desc"
+    )
+    inquiry = Inquiry(connection)
+    return [_described(run, connection, inquiry) for run in itertools.islice(found, limit)]
+
+
+def runs_table(runs: list[Run]) -> Table:
+    """Runs for a terminal.
+
+    Args:
+        runs: the newest first.
+
+    Returns:
+        A table; below a run that failed, why.
+    """
+    table = Table()
+    for header in ("name", "state", "started", "duration", "started by", "run"):
+        table.add_column(header, no_wrap=True, justify="right" if header == "duration" else "left")
+    for run in runs:
+        table.add_row(
+            run.name,
+            run.state,
+            f"{run.started.astimezone():%Y-%m-%d %H:%M}",
+            _duration(run.duration_seconds),
+            "schedule" if run.scheduled else "hand",
+            run.run_id,
+            style=_STYLES.get(run.state),
+        )
+    return table
+
+
+def _described(run, connection: Connection, inquiry: Inquiry) -> Run:
+    told = inquiry.tell(run)
+    # A run that has not ended has the year 1970 there.
+    ended = run.finished_at if run.finished_at and run.finished_at.year > 1970 else datetime.now(UTC)
+    return Run(
+        run_id=run.run_id,
+        name=run.display_name,
+        state=told.state,
+        started=run.created_at,
+        duration_seconds=round(max(0.0, (ended - run.created_at).total_seconds()), 3),
+        scheduled=bool(run.recurring_run_id),
+        error=told.reason,
+        link=connection.run_link(run.run_id),
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+def show_runs(runs: list[Run], console: Console) -> None:
+    """Print runs as a table, and below it why those failed that did.
+
+    Args:
+        runs: the runs.
+        console: where to print.
+    """
+    # Off a terminal rich assumes 80 columns, which would cut the ids.
+    wide = console if console.is_terminal else Console(width=max(160, console.width))
+    wide.print(runs_table(runs))
+    for run in runs:
+        if run.error:
+            wide.print(f"{run.name}: {run.error}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,172 @@
+"""Submitting a run, and following it."""
+
+import importlib.util
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from palm.builds.checks.design import check_design
+from palm.builds.inputs import check_data
+from palm.cluster.kfp.connection import Connection
+from palm.cluster.kfp.experiment import EXPERIMENT, ensure_experiment
+from palm.cluster.kfp.failure import Inquiry, state_in_words
+from palm.cluster.kfp.input_files import check_places, publish_inputs
+from palm.cluster.kfp.mlflow_plugin import plugins_input
+from palm.cluster.kfp.parameters import Resources, run_parameters
+from palm.cluster.kfp.pipeline_version import PipelineVersion, publish_pipeline
+from palm.cluster.kfp.runs import ENDED
+from palm.config.portfolio import PortfolioConfig
+from palm.errors import ClusterError
+from palm.pipelines.build_size import check_build_size
+from palm.pipelines.settings import CompileSettings
+
+_LOST_ANSWERS = 5
+"""In a row, before a run is given up on: a server that restarts is no run that fails."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A run that was started.
+
+    Attributes:
+        run_id: its id.
+        name: its name.
+        link: its page.
+        version: what it runs.
+    """
+
+    run_id: str
+    name: str
+    link: str
+    version: PipelineVersion
+
+
+def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
+    """Check what would make a run fail late.
+
+    Args:
+        config: the configuration.
+        try_inputs: read the prompts and try the rewards on this machine.
+
+    Raises:
+        ClusterError: results would go to this machine, or what rewards need is not installed here.
+        ConfigError: Kubeflow Pipelines could not keep a build of so many tasks.
+        PalmError: the design or an input is unusable.
+    """
+    check_places(config)
+    check_design(config)
+    check_build_size(config)
+    if not try_inputs:
+        return
+    if importlib.util.find_spec("torch") is None:
+        raise ClusterError(
+            "prompts and rewards",
+            rule="cannot be tried here (palm's extra `train` is not installed)",
+            remedy="pip install 'palm[train]', or submit with --no-validate",
+        )
+    check_data(config)
+
+
+def submit(
+    connection: Connection,
+    config: PortfolioConfig,
+    *,
+    pipeline: str,
+    resources: Resources,
+    settings: CompileSettings,
+    experiment: str = EXPERIMENT,
+    service_account: str | None = None,
+    kfp_mlflow: str | None = None,
+) -> Submission:
+    """Start a run of a pipeline, with all that it needs uploaded.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        config: the configuration, its paths absolute.
+        pipeline: ``build_portfolio`` or ``rebuild_on_change``.
+        resources: of its tasks.
+        settings: what the compiled pipeline depends on.
+        experiment: name of the experiment in Kubeflow Pipelines; made if missing.
+        service_account: that its pods run as; None: the server's choice.
+        kfp_mlflow: as in `palm.cluster.kfp.mlflow_plugin.plugins_input`.
+
+    Returns:
+        The run.
+
+    Raises:
+        PalmError: a file, S3 or a request fails.
+    """
+    parameters = run_parameters(publish_inputs(config), resources)
+    version = publish_pipeline(connection, pipeline, settings)
+    name = f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    experiment_id = ensure_experiment(connection, experiment)
+    with connection.asking() as client:
+        # kfp's own run_pipeline knows no plugins.
+        wanted = client.api_models.V2beta1Run(
+            experiment_id=experiment_id,
+            display_name=name,
+            pipeline_version_reference=version.reference(client),
+            runtime_config=client.api_models.V2beta1RuntimeConfig(parameters=parameters),
+            service_account=service_account,
+            plugins_input=plugins_input(kfp_mlflow),
+        )
+        run = client.runs.run_service_create_run(run=wanted)
+    return Submission(run.run_id, name, connection.run_link(run.run_id), version)
+
+
+def follow(
+    connection: Connection,
+    run_id: str,
+    *,
+    on_state: Callable[[str], None],
+    seconds_between: float = 10.0,
+    minutes: float = math.inf,
+) -> None:
+    """Wait until a run has ended.
+
+    Args:
+        connection: Kubeflow Pipelines.
+        run_id: of the run.
+        on_state: called with every new state, in words.
+        seconds_between: requests, in seconds, > 0.
+        minutes: how long to wait at most, > 0.
+
+    Raises:
+        ClusterError: the run did not succeed or takes too long, or a request fails.
+    """
+    state, lost, end = None, 0, time.monotonic() + 60 * minutes
+    while True:
+        # kfp's own wait_for_run_completion never returns from a run that was cancelled.
+        try:
+            with connection.asking() as client:
+                run = client.get_run(run_id)
+        except ClusterError as error:
+            lost += 1
+            if lost > _LOST_ANSWERS:
+                raise ClusterError(
+                    f"run {run_id}", rule=f"cannot be followed any more ({error})", remedy="it goes on: see `palm runs`"
+                ) from error
+            time.sleep(seconds_between)
+            continue
+        lost = 0
+        if run.state != state:
+            state = run.state
+            on_state(state_in_words(state))
+        if state in ENDED:
+            break
+        if time.monotonic() > end:
+            raise ClusterError(
+                f"run {run_id}",
+                rule=f"is {state_in_words(state)} after {minutes:.0f} minutes",
+                remedy=f"see {connection.run_link(run_id)}: its pods may find no node or no image",
+            )
+        time.sleep(seconds_between)
+    if state not in ("SUCCEEDED", "SKIPPED"):
+        told = Inquiry(connection).tell(run)
+        raise ClusterError(
+            f"run {run_id}",
+            rule=told.state if told.reason is None else f"{told.state} ({told.reason})",
+            remedy=f"see {connection.run_link(run_id)}; finished work is kept and reused by the next run",
+        )

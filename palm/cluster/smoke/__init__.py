@@ -1,0 +1,1 @@
+"""Acceptance of a cluster by tiny builds."""

@@ -1,0 +1,289 @@
+"""Acceptance of a cluster: tiny builds by the real pipelines, checks of what they leave, and everything removed."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from palm.builds.records import page_name
+from palm.cluster.doctor.checks import Needs, examine
+from palm.cluster.kfp.connection import Address, Connection, connect
+from palm.cluster.kfp.experiment import find_experiment
+from palm.cluster.kfp.parameters import Resources
+from palm.cluster.kfp.pipeline_version import BUILD, REBUILD
+from palm.cluster.kfp.runs import ENDED
+from palm.cluster.kfp.submission import follow, submit
+from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
+from palm.config.portfolio import PortfolioConfig
+from palm.errors import ClusterError, PalmError
+from palm.pipelines.settings import CompileSettings
+from palm.promotion.alias import current_champion
+from palm.promotion.by_hand import rollback
+from palm.registry.connection import connected
+from palm.storage.records import Records
+from palm.storage.store import Store
+
+_SECONDS_BETWEEN = 5.0
+_MINUTES, _MINUTES_TO_END = 20, 5
+"""Longest time of a run, and of the end of one that is cancelled: a pod that finds no node waits for ever."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one check.
+
+    Attributes:
+        name: of the check.
+        ok: whether it passed; None: it was not run.
+        seconds: how long it took.
+        detail: what was found, or what is wrong and what to do.
+    """
+
+    name: str
+    ok: bool | None
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the builds run and what their tasks are given.
+
+    Attributes:
+        address: Kubeflow Pipelines.
+        storage_root: an s3:// prefix; everything goes into a new folder below it.
+        tracking_uri: MLflow, as pods reach it.
+        resources: of the tasks.
+        settings: what the compiled pipelines depend on.
+        service_account: that pods run as; None: the server's choice.
+    """
+
+    address: Address
+    storage_root: str
+    tracking_uri: str
+    resources: Resources
+    settings: CompileSettings
+    service_account: str | None = None
+
+
+@dataclass
+class _Smoke:
+    """The state that the checks hand on."""
+
+    cluster: Cluster
+    folder: Path
+    name: str
+    connection: Connection | None = None
+    runs: list[str] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> PortfolioConfig:
+        return read_inputs(self.folder)
+
+    def doctor(self) -> str:
+        cluster = self.cluster
+        findings = examine(
+            cluster.address,
+            Needs(
+                images=(cluster.settings.image, cluster.settings.gpu_image),
+                accelerator=cluster.resources.accelerator,
+                accelerator_count=cluster.resources.accelerator_count,
+                secret=cluster.resources.secret,
+                node_selector=cluster.resources.node_selector,
+                storage_root=cluster.storage_root,
+                tracking_uri=cluster.tracking_uri,
+            ),
+        )
+        wrong = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.ok]
+        # Images and Secrets are often not for this account to see; a build shows whether pods find them.
+        if any(line.startswith(("pipelines:", "mlflow:", "storage:")) for line in wrong):
+            raise ClusterError("palm doctor", rule="; ".join(wrong), remedy="see docs/operations.md")
+        self.connection = connect(cluster.address)
+        return f"{len(findings) - len(wrong)} of {len(findings)} lines are ok" + "".join(f"; {line}" for line in wrong)
+
+    def build(self) -> str:
+        outcome = self._run(BUILD)
+        self._expect(outcome, ("promoted",), trained=3)
+        return f"3 policies trained, version {self._champion()} is champion"
+
+    def again(self) -> str:
+        outcome = self._run(BUILD)
+        self._expect(outcome, ("promoted", "refused"), reused=3)
+        return "3 policies reused, nothing trained"
+
+    def rebuild(self) -> str:
+        change_a_reward(self.folder)
+        outcome = self._run(REBUILD)
+        self._expect(outcome, ("promoted",))
+        if not any("length" in line for line in outcome["changes"]):
+            raise ClusterError(f"changes={outcome['changes']}", rule="do not name the reward", remedy="report this")
+        return f"{'; '.join(outcome['changes'])}; {len(outcome['policies']['trained'])} trained"
+
+    def promotion(self) -> str:
+        if len(set(self.versions)) < 2:
+            raise ClusterError(f"versions={self.versions}", rule="the rebuild promoted none", remedy="see its page")
+        return f"version {self._champion()} has taken the place of version {self.versions[0]}"
+
+    def back(self) -> str:
+        entry = rollback(self.config, to=self.versions[0], why="palm smoke", who="palm smoke")
+        if self._champion() != self.versions[0]:
+            raise ClusterError(
+                f"champion={self._champion()}", rule=f"is not {entry['after']}", remedy="see `palm repair`"
+            )
+        return f"version {self.versions[0]} is champion again"
+
+    def page(self) -> str:
+        destination = self.folder / "page.html"
+        if not Records(self.config.storage.root).read_file(page_name(self.runs[-1]), destination):
+            raise ClusterError(page_name(self.runs[-1]), rule="is not in the storage", remedy="see the run's last task")
+        return f"{destination.stat().st_size // 1000} kB"
+
+    def clean_up(self) -> str:
+        left = []
+        for what, remove in (
+            # Runs first: one that goes on would write to the others again.
+            ("Kubeflow Pipelines", lambda: _remove_runs(self.connection, self.name)),
+            ("MLflow", lambda: _remove_models(self.config)),
+            ("storage", lambda: Store(self.config.storage.root).remove("")),
+        ):
+            try:
+                remove()
+            except Exception as error:
+                left.append(f"{what}: {' '.join(str(error).split())}")
+        if left:
+            raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
+        return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
+
+    def _run(self, pipeline: str) -> dict:
+        """Run a pipeline; returns its outcome as the storage has it."""
+        run = submit(
+            self.connection,
+            self.config,
+            pipeline=pipeline,
+            resources=self.cluster.resources,
+            settings=self.cluster.settings,
+            experiment=self.name,
+            service_account=self.cluster.service_account,
+        )
+        self.runs.append(run.run_id)
+        try:
+            _follow(self.connection, run.run_id, _MINUTES)
+        except ClusterError as error:
+            outcome = self._outcome(run.run_id)
+            if outcome is None or not outcome["failures"]:
+                raise
+            why = f"{outcome['headline']} ({outcome['failures'][0]['error']})"
+            raise ClusterError(f"run {run.run_id}", rule=why, remedy=f"see {run.link}") from error
+        outcome = self._outcome(run.run_id)
+        if outcome is None:
+            raise ClusterError(f"run {run.run_id}", rule="left no outcome in the storage", remedy=f"see {run.link}")
+        champion = self._champion()
+        if champion is not None and champion not in self.versions:
+            self.versions.append(champion)
+        return outcome
+
+    def _outcome(self, run_id: str) -> dict | None:
+        return Records(self.config.storage.root).read(f"builds/{run_id}/outcome")
+
+    def _expect(self, outcome: dict, states: tuple[str, ...], **counts: int) -> None:
+        found = {key: len(outcome["policies"][key]) for key in counts}
+        if outcome["state"] not in states or found != counts:
+            raise ClusterError(
+                f"outcome {outcome['state']}, {found}",
+                rule=f"must be {' or '.join(states)}, {counts}: {outcome['headline']}",
+                remedy=f"see {self.connection.run_link(self.runs[-1])}",
+            )
+
+    def _champion(self) -> str | None:
+        return current_champion(self.config.registry)
+
+
+def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
+    """Try everything that an installation is for, with a portfolio of its own that is removed at the end.
+
+    Args:
+        cluster: where.
+        keep: leave what was made.
+
+    Yields:
+        Each finding when it is known: doctor, build, same again, changed reward, promotion, rollback, page, clean-up.
+    """
+    name = f"palm-smoke-{uuid.uuid4().hex[:8]}"
+    with TemporaryDirectory() as scratch:
+        state = _Smoke(cluster, Path(scratch), name)
+        write_inputs(
+            state.folder,
+            name=name,
+            storage_root=f"{cluster.storage_root.rstrip('/')}/{name}",
+            tracking_uri=cluster.tracking_uri,
+        )
+        checks = {
+            "doctor": state.doctor,
+            "build": state.build,
+            "same again": state.again,
+            "changed reward": state.rebuild,
+            "promotion": state.promotion,
+            "rollback": state.back,
+            "page": state.page,
+        }
+        failed = False
+        try:
+            for title, check in checks.items():
+                finding = Finding(title, None, 0.0, "not run") if failed else _finding(title, check)
+                failed = failed or not finding.ok
+                yield finding
+        finally:
+            # Before the doctor has found everything in order nothing is made.
+            made = state.connection is not None and not keep
+            cleaned = _finding("clean-up", state.clean_up) if made else Finding("clean-up", None, 0.0, "not run")
+        yield cleaned
+
+
+def _finding(name: str, check: Callable[[], str]) -> Finding:
+    start = time.monotonic()
+    try:
+        ok, detail = True, check()
+    except PalmError as error:
+        ok, detail = False, str(error)
+    return Finding(name, ok, time.monotonic() - start, detail)
+
+
+def _remove_models(config: PortfolioConfig) -> None:
+    """Remove the registered portfolio, its promotion log and its runs."""
+    with connected(config.registry) as client:
+        for model in client.search_registered_models(filter_string=f"name LIKE '{config.registry.model}%'"):
+            client.delete_registered_model(model.name)
+        experiment = client.get_experiment_by_name(config.registry.experiment)
+        if experiment is not None:
+            client.delete_experiment(experiment.experiment_id)
+
+
+def _remove_runs(connection: Connection, experiment: str) -> None:
+    """Remove the runs and their experiment from Kubeflow Pipelines; pipelines and versions may be of others."""
+    experiment_id = find_experiment(connection, experiment)
+    if experiment_id is None:
+        return
+    found = list(connection.listed(connection.client.list_runs, "runs", experiment_id=experiment_id))
+    for run in found:
+        if run.state not in ENDED:
+            _cancel(connection, run.run_id)
+    with connection.asking() as client:
+        for run in found:
+            client.delete_run(run.run_id)
+        client.delete_experiment(experiment_id)
+
+
+def _cancel(connection: Connection, run_id: str) -> None:
+    with connection.asking() as client:
+        client.terminate_run(run_id)
+    # That it does not succeed is what is wanted, and one that never ends is deleted all the same.
+    with contextlib.suppress(ClusterError):
+        _follow(connection, run_id, _MINUTES_TO_END)
+
+
+def _follow(connection: Connection, run_id: str, minutes: float) -> None:
+    follow(connection, run_id, on_state=lambda _: None, seconds_between=_SECONDS_BETWEEN, minutes=minutes)

@@ -1,0 +1,203 @@
+"""Reading the configuration: from a YAML file (people) or JSON text (pipeline tasks)."""
+
+import difflib
+import json
+import re
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from palm.config.locations import with_places
+from palm.config.portfolio import PortfolioConfig, Storage
+from palm.errors import ConfigError
+
+
+def load_config(path: Path) -> PortfolioConfig:
+    """Read, check and anchor a configuration file.
+
+    Args:
+        path: a YAML file. Relative paths inside it are taken from its folder and made absolute.
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or breaks a rule.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"config={path}",
+            rule=f"cannot be read ({error})",
+            remedy="give the path of a YAML file, or make one with `palm init`",
+        ) from error
+    return _anchor(_validate(parse_yaml(text, origin=f"config={path}"), origin=str(path)), path.resolve().parent)
+
+
+def parse_yaml(text: str, *, origin: str) -> dict:
+    """Parse YAML in which no key is given twice.
+
+    Args:
+        text: a YAML mapping.
+        origin: what the text is, for the message of an error.
+
+    Returns:
+        Its keys and values.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    try:
+        raw = yaml.load(text, Loader=_StrictLoader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(origin, rule=f"is not valid YAML ({error})", remedy="mend the syntax") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(origin, rule="must be a YAML mapping", remedy="start from `palm init`")
+    return raw
+
+
+def parse_config(text: str) -> PortfolioConfig:
+    """Rebuild a configuration from `PortfolioConfig.to_json`, as pipeline tasks do.
+
+    Args:
+        text: JSON text.
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        ConfigError: the text is not JSON or breaks a rule.
+    """
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            "config",
+            rule=f"is not valid JSON ({error})",
+            remedy="pass what `palm validate CONFIG --json` prints",
+        ) from error
+    return _validate(raw, origin="config")
+
+
+def config_schema() -> dict:
+    """JSON schema of the configuration, for editors and other programs."""
+    return PortfolioConfig.model_json_schema()
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key given twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _validate(raw, *, origin: str) -> PortfolioConfig:
+    try:
+        return PortfolioConfig.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        # A mistyped key is told before the key that is missing because of it.
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        path, _ = _walk(first["loc"])
+        place = ".".join(str(part) for part in path) or "the whole"
+        if first["type"] == "extra_forbidden":
+            _, known = _walk(first["loc"][:-1])
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
+            raise ConfigError(
+                f"{origin}: {place}={_shown(first['input'])}",
+                rule="is not a known key",
+                remedy=f"did you mean {near[0]!r}?{more}",
+            ) from error
+        value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f"={_shown(first['input'])}"
+        raise ConfigError(
+            f"{origin}: {place}{value}",
+            rule=_rule(first),
+            remedy=f"see `palm schema` for every key and its range{more}",
+        ) from error
+
+
+def _rule(problem: dict) -> str:
+    """What pydantic found, without words about its own workings."""
+    match problem["type"]:
+        case "union_tag_invalid":
+            context = problem["ctx"]
+            key = context["discriminator"].strip("'")
+            return f"{key}={context['tag']!r} is none of {context['expected_tags']}"
+        case "union_tag_not_found":
+            return f"key {problem['ctx']['discriminator']} required"
+        case "model_type":
+            return "must be a section of keys and values"
+    message = problem["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _shown(value) -> str:
+    """A value as it may appear in a message: short, and without credentials."""
+    text = re.sub(r"://\S*@", "://", repr(value))
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _walk(location: tuple) -> tuple[list, list[str]]:
+    """Follow a pydantic error location through the JSON schema.
+
+    Args:
+        location: keys and indices, and the tag of every union that is passed.
+
+    Returns:
+        The keys and indices that a person wrote, and the keys of the section where they end.
+    """
+    schema = config_schema()
+    node, path = schema, []
+
+    def resolve(part: dict) -> dict:
+        if "allOf" in part:
+            part = part["allOf"][0]
+        if "anyOf" in part:
+            part = next(option for option in part["anyOf"] if option.get("type") != "null")
+        return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+
+    for step in location:
+        if "oneOf" in node:
+            # A union: the step names its member, by discriminator value or by section, and is no key of the file.
+            mapping = node.get("discriminator", {}).get("mapping", {})
+            node = resolve({"$ref": mapping.get(step, f"#/$defs/{step}")})
+            continue
+        if isinstance(step, str) and "properties" not in node:
+            break  # A union of plain types: the step names one of them.
+        path.append(step)
+        if isinstance(step, int):
+            node = resolve(node.get("items", {}))
+        else:
+            node = resolve(node.get("properties", {}).get(step, {}))
+    return path, list(node.get("properties", []))
+
+
+def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
+    """Make every relative path of the configuration absolute, so that any task can run in any folder."""
+
+    def path(text: str) -> str:
+        return text if "://" in text else str((folder / text).resolve())
+
+    def model(source: str) -> str:
+        return path(source) if source.startswith((".", "/")) or (folder / source).is_dir() else source
+
+    uri = config.registry.tracking_uri
+    if uri.startswith("sqlite:///"):
+        uri = "sqlite:///" + path(uri.removeprefix("sqlite:///"))
+    return with_places(config, file=path, model=model).model_copy(
+        update={
+            "registry": config.registry.model_copy(update={"tracking_uri": uri}),
+            "storage": Storage(root=path(config.storage.root)),
+        }
+    )

@@ -1,0 +1,57 @@
+"""Pods of a run: trusted authorities, labels, and the keys of the Secret that they read."""
+
+AUTHORITIES_FOLDER = "/etc/palm-ca"
+"""Where the ConfigMap with a site's certificate authorities is mounted."""
+
+AUTHORITIES_VARIABLES = dict.fromkeys(
+    ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"), f"{AUTHORITIES_FOLDER}/ca.crt"
+)
+"""Environment variables by which OpenSSL, requests and boto3 find the authorities."""
+
+_OWN = {"app.kubernetes.io/part-of": "palm"}
+_STORES = {"palm/reaches-mlflow": "true", "palm/reaches-s3": "true"}
+
+TASK_LABELS = {
+    **_OWN,
+    "app.kubernetes.io/name": "palm-task",
+    **_STORES,
+    "palm/reaches-kfp": "true",
+    "palm/reaches-kubernetes": "true",
+}
+"""Labels of a task, which the network policies of `manifests/base` select.
+
+KFP's launcher reports to KFP, and Argo's executor to Kubernetes.
+"""
+
+NODE_LABELS = {
+    **_OWN,
+    "app.kubernetes.io/name": "palm-node",
+    **_STORES,
+    "palm/reaches-nodes": "true",
+    "sidecar.istio.io/inject": "false",
+}
+"""Labels of a node of a TrainJob, which talks to the other nodes. KFP itself keeps Istio's sidecar out of tasks."""
+
+MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Keys of PALM's MLflow server."""
+
+SECRET_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    *MLFLOW_KEYS,
+    "HF_TOKEN",
+)
+"""Keys of the Secret that a run names, all optional. They are never in a configuration: pods read them as environment
+variables (`task_variable`)."""
+
+
+def task_variable(key: str) -> str:
+    """Environment variable by which a task of a pipeline gets a key; everywhere else it is the key itself.
+
+    Kubeflow Pipelines' MLflow plugin gives every task its own credentials under MLflow's names, and its launcher, in
+    the same container, logs in with what is there.
+    """
+    return f"PALM_{key}" if key in MLFLOW_KEYS else key

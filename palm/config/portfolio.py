@@ -1,0 +1,259 @@
+"""The one configuration of a build: a frozen, validated tree."""
+
+import re
+from typing import Literal
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from palm.config.base import Section
+from palm.config.rewards import Reward
+from palm.config.training import Training
+
+
+class TinyModel(Section):
+    """A small Llama trained from scratch on the spot: the base model of demos, tests and CI."""
+
+    corpus: str = Field(
+        description="JSONL file of {prompt, response} pairs that it is trained on, or its s3:// address."
+    )
+    hidden_size: int = Field(96, ge=8, description="Width of the residual stream, in units.")
+    layers: int = Field(2, ge=1, description="Number of transformer layers.")
+    heads: int = Field(4, ge=1, description="Number of attention heads; must divide hidden_size.")
+    vocabulary_size: int = Field(700, ge=300, description="Tokens of the byte-level BPE tokenizer.")
+    steps: int = Field(400, ge=1, description="Optimiser steps of pretraining.")
+    batch_size: int = Field(32, ge=1, description="Pairs per optimiser step.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of AdamW.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of initialisation and data order.")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self):
+        if self.hidden_size % self.heads or (self.hidden_size // self.heads) % 2:
+            raise ValueError(
+                f"hidden_size={self.hidden_size}, heads={self.heads}: hidden_size / heads must be an even integer"
+            )
+        return self
+
+
+class BaseModelSource(Section):
+    """The reference policy π_ref that every adapter starts from."""
+
+    source: str = Field(
+        min_length=1,
+        description="A folder, a hub id (NAME or NAME@REVISION), an s3:// prefix, or `tiny` (see the section tiny).",
+    )
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="Number format of weights and compute.")
+    tiny: TinyModel | None = Field(None, description="How to make the built-in tiny model; only with source: tiny.")
+
+    @model_validator(mode="after")
+    def _tiny_matches_source(self):
+        if (self.source == "tiny") != (self.tiny is not None):
+            raise ValueError("the section `tiny` is required with source: tiny and refused with any other source")
+        return self
+
+
+class Prompts(Section):
+    """Where the prompts are: JSONL, each line an object with `prompt` and any further fields for the rewards."""
+
+    train: str = Field(description="JSONL file of prompts that policies are trained on, or its s3:// address.")
+    eval: str = Field(
+        description="JSONL file of held-out prompts that every policy is evaluated on, or its s3:// address."
+    )
+
+
+class Design(Section):
+    """Which preference weights are trained (docs/method.md, cells and grids)."""
+
+    strategy: str = Field(
+        description="minimal (fewest vectors), palm (the paper's grid), predicted (the best few by rollouts of the "
+        "reference), weights (given ones), uniform or random (the paper's baselines)."
+    )
+    epsilon: float = Field(ge=0, lt=1, description="ε' of Lemma 3.2: relative reach of a vector's cell.")
+    delta: float = Field(ge=0, lt=1, description="δ' of Lemma 3.2: absolute reach of a vector's cell.")
+    size: int | None = Field(
+        None,
+        ge=1,
+        description="Number of vectors: required by predicted, random and uniform; a cap for palm and minimal.",
+    )
+    weights: list[list[float]] | None = Field(None, description="The vectors themselves; only with strategy weights.")
+    time_limit_seconds: float = Field(120.0, gt=0, description="How long minimal or predicted may search, in seconds.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random strategy.")
+
+
+class Generation(Section):
+    """How responses are produced, always sampled at temperature 1: the policy itself, not a sharpened one."""
+
+    max_new_tokens: int = Field(ge=1, description="Response limit in tokens; a longer response is cut there.")
+    batch_size: int = Field(64, ge=1, description="Responses generated or scored at once, outside training.")
+
+
+class Reference(Section):
+    """Scored rollouts of the reference policy: R(π_ref), the estimate of J* and the data of `rwr`."""
+
+    samples_per_prompt: int = Field(32, ge=2, description="Responses per prompt.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of sampling.")
+
+
+class Evaluation(Section):
+    """How each policy is measured, on the same held-out prompts for all."""
+
+    samples_per_prompt: int = Field(8, ge=1, description="Responses per held-out prompt.")
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of sampling and resampling, the same for all policies.")
+    distinct_ngrams: int = Field(
+        42,
+        ge=2,
+        description="n-grams of each prompt's responses that distinct-n compares: a fixed number, so that long "
+        "responses do not look repetitive (42 tokens as in HD-D, McCarthy and Jarvis 2010).",
+    )
+    embedding_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Transformer that embeds responses for their diversity: a folder, a hub id (NAME@REVISION) or an "
+        "s3:// prefix, with safetensors weights; unset, responses are compared by their token n-grams.",
+    )
+
+    @field_validator("embedding_model")
+    @classmethod
+    def _names_a_revision(cls, source: str | None) -> str | None:
+        if source is not None and not re.match(r"s3://|[./]|[^@]+@[^@]+$", source):
+            raise ValueError("must be a folder (starting with . or /), a hub id as NAME@REVISION, or an s3:// prefix")
+        return source
+
+
+class SelectionSettings(Section):
+    """Which of the trained policies make the portfolio."""
+
+    size: int = Field(ge=1, description="Largest number of policies in the portfolio, K.")
+    method: Literal["exact", "greedy"] = Field("exact", description="exact: proven optimal; greedy: the paper's.")
+    delta: float = Field(0.0, ge=0, description="Additive slack δ of the portfolio guarantee, in units of J.")
+    time_limit_seconds: float = Field(
+        60.0, gt=0, description="How long the exact selection may take, and again the curve of all sizes, in seconds."
+    )
+
+
+class Registry(Section):
+    """Where runs and the portfolio are recorded."""
+
+    tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
+    experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
+    model: str = Field(pattern=r"^[^/:'\"]+$", description="Registered model; one version is one whole portfolio.")
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _holds_no_credentials(cls, uri: str) -> str:
+        # The value itself must not be repeated in the message.
+        if uri.startswith("http") and "@" in uri:
+            raise ValueError(
+                "holds a user or password, which would be stored with every build; set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD instead"
+            )
+        if not re.match(r"(https?|sqlite)://", uri):
+            raise ValueError("must be http://…, https://… or sqlite:///FILE")
+        return uri
+
+
+class Promotion(Section):
+    """The gate before the alias `champion`: it looks at confidence bounds over prompts, never at estimates."""
+
+    max_epsilon: float = Field(
+        ge=0,
+        le=1,
+        description="Largest certified worst-case gap ε that may be promoted: its upper bound counts.",
+    )
+    max_loss: float = Field(
+        0.02,
+        ge=0,
+        description="Most that the best value J of any preference may fall below the champion's, in units of J, under "
+        "the present rewards: the upper bound over all preferences counts.",
+    )
+    min_metrics: dict[str, float] = Field(
+        {},
+        description="Name of a metric to the least mean that every policy of the portfolio must reach: its lower bound "
+        "counts. A metric that no reward trains notices rewards that are gamed.",
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of each of these bounds by itself.")
+
+
+class Rebuild(Section):
+    """What a build takes over from the champion when its inputs have changed."""
+
+    from_champion: bool = Field(
+        True,
+        description="Evaluate the champion's policies under the present rewards, as candidates for the portfolio; keep "
+        "those that are as near to the optimum as their training came, start the other trainings from the best.",
+    )
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="Policy-gradient steps of a training that starts from an earlier policy; unset: half of "
+        "training.steps.",
+    )
+
+
+class Storage(Section):
+    """Where trained policies are kept, named by content, so that nothing is trained twice."""
+
+    root: str = Field(min_length=1, description="A folder or an s3:// prefix.")
+
+
+class PortfolioConfig(Section):
+    """Everything that defines a portfolio."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the portfolio.")
+    base_model: BaseModelSource = Field(description="The reference policy.")
+    prompts: Prompts = Field(description="Training and held-out prompts.")
+    rewards: tuple[Reward, ...] = Field(min_length=2, max_length=8, description="The objectives, in weight order.")
+    metrics: tuple[Reward, ...] = Field((), description="Scores that are reported, never trained or weighted.")
+    beta: float = Field(gt=0, description="β: price of one nat of sequence-level KL to the reference, in reward units.")
+    design: Design = Field(description="Preference weights to train.")
+    generation: Generation = Field(description="Response generation.")
+    reference: Reference = Field(Reference(), description="Rollouts of the reference policy.")
+    training: Training = Field(description="Training of each policy.")
+    evaluation: Evaluation = Field(Evaluation(), description="Evaluation of each policy.")
+    selection: SelectionSettings = Field(description="Choice of the portfolio.")
+    registry: Registry = Field(description="MLflow.")
+    rebuild: Rebuild = Field(Rebuild(), description="What a build takes over from the champion.")
+    promotion: Promotion = Field(description="Promotion gate.")
+    storage: Storage = Field(description="Storage of trained policies.")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self):
+        names = [reward.name for reward in (*self.rewards, *self.metrics)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"rewards and metrics: the name {name!r} is used {names.count(name)} times; "
+                    "every name must be unique"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _gate_knows_its_metrics(self):
+        known = [metric.name for metric in self.metrics]
+        unknown = sorted(set(self.promotion.min_metrics) - set(known))
+        if unknown:
+            raise ValueError(f"promotion.min_metrics: {unknown[0]!r} is none of the metrics {known}")
+        return self
+
+    @property
+    def reward_names(self) -> list[str]:
+        """Names of the objectives, in the order of the preference weights."""
+        return [reward.name for reward in self.rewards]
+
+    @property
+    def steps_from_earlier(self) -> int:
+        """Policy-gradient steps of a training that starts from an earlier policy."""
+        return self.rebuild.steps or -(-self.training.steps // 2)
+
+    @property
+    def training_dtype(self) -> str:
+        """Number format of the weights while training: where all are trained, bfloat16 would round off most updates."""
+        return self.base_model.dtype if self.training.lora is not None else "float32"
+
+    def to_json(self) -> str:
+        """The configuration as JSON text: what the pipeline is given and what is saved with every build."""
+        return self.model_dump_json()
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML text, keys in order of declaration."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,136 @@
+"""The configuration and the snapshot of a run: given as text, or as the address of a file in the storage."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from palm.config.load import parse_config, parse_yaml
+from palm.config.locations import with_places
+from palm.config.portfolio import PortfolioConfig
+from palm.errors import ConfigError
+from palm.storage.digest import value_digest
+from palm.storage.records import Records
+from palm.storage.s3 import s3_download, told
+
+CONFIGS, SNAPSHOTS = "configs", "snapshots"
+"""Folders below ``storage.root``; a file in them is named by its content and never changes."""
+
+LONGEST_ADDRESS = 200
+"""Characters. Kubeflow Pipelines copies an address into every task many times, and shows it in every panel."""
+
+_DIGITS = 16
+
+
+def publish(root: str, folder: str, value: dict) -> str:
+    """Write a JSON file whose name is made from its content.
+
+    Args:
+        root: ``storage.root``.
+        folder: `CONFIGS` or `SNAPSHOTS`.
+        value: JSON-able.
+
+    Returns:
+        Its address, for tasks to read it from; of one content it is always the same.
+
+    Raises:
+        ConfigError: the address in S3 would be too long.
+        StorageError: the storage cannot be written.
+    """
+    name = f"{folder}/{value_digest(value)[:_DIGITS]}"
+    address = f"{root.rstrip('/')}/{name}.json"
+    if root.startswith("s3://") and len(address) > LONGEST_ADDRESS:
+        raise ConfigError(
+            f"storage.root={root}",
+            rule=f"makes the address of the configuration {len(address)} characters long, the limit is "
+            f"{LONGEST_ADDRESS}",
+            remedy="choose a shorter prefix",
+        )
+    records = Records(root)
+    if records.read(name) is None:
+        records.write(name, value)
+    return address
+
+
+def publish_config(config: PortfolioConfig) -> str:
+    """Write a validated configuration below its own ``storage.root``; returns and raises as `publish`."""
+    return publish(config.storage.root, CONFIGS, config.model_dump(mode="json"))
+
+
+def root_of(address: str) -> str | None:
+    """``storage.root`` of a configuration that `publish_config` has written; None if the address is none of those."""
+    root, found, _ = address.rpartition(f"/{CONFIGS}/")
+    return root if found and _is_address(address) else None
+
+
+def read_snapshot(source: str) -> str:
+    """Read the snapshot of a run.
+
+    Args:
+        source: JSON text, the address of a file with it, or empty.
+
+    Returns:
+        JSON text, or empty.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    return _text(source, "snapshot")
+
+
+def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "") -> PortfolioConfig:
+    """Read the configuration of a run.
+
+    Args:
+        source: YAML or JSON text, or the address of such a file: ``s3://…`` or an absolute path that ends in .json or
+            .yaml; the paths in it must be absolute.
+        storage_root: takes the place of ``storage.root`` unless empty.
+        tracking_uri: takes the place of ``registry.tracking_uri`` unless empty.
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        ConfigError: it is malformed or breaks a rule.
+        StorageError: its file cannot be read.
+    """
+    source = source.strip()
+    origin = f"config={source}" if _is_address(source) else "config"
+    raw = parse_yaml(_text(source, "config"), origin=origin)
+    for section, key, value in (("storage", "root", storage_root), ("registry", "tracking_uri", tracking_uri)):
+        given = raw.get(section) or {}
+        # Of anything else that stands there the validation tells.
+        if value and isinstance(given, dict):
+            raw[section] = {**given, key: value}
+    config = parse_config(json.dumps(raw))
+    with_places(config, file=_absolute, model=_absolute_folder)
+    return config
+
+
+def _is_address(source: str) -> bool:
+    return source.startswith("s3://") or (source.startswith("/") and source.endswith((".json", ".yaml", ".yml")))
+
+
+def _text(source: str, what: str) -> str:
+    if not _is_address(source):
+        return source
+    with tempfile.TemporaryDirectory() as scratch, told(f"{what}={source}"):
+        path = Path(source)
+        if source.startswith("s3://"):
+            path = Path(scratch) / what
+            s3_download(source, path)
+        return path.read_text(encoding="utf-8")
+
+
+def _absolute(place: str) -> str:
+    """Refuse a path that means another file in every task."""
+    if "://" not in place and not Path(place).is_absolute():
+        raise ConfigError(
+            f"config: {place}",
+            rule="is a relative path, which tasks cannot find",
+            remedy="give a path or an s3:// address",
+        )
+    return place
+
+
+def _absolute_folder(source: str) -> str:
+    return _absolute(source) if source.startswith(".") else source

@@ -1,0 +1,87 @@
+"""The section of the configuration that says on which nodes of a cluster a policy is trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from palm.config.base import Section
+from palm.config.pods import SECRET_KEYS
+
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?$")]
+"""An amount as Kubernetes writes it, e.g. ``500m`` or ``64Gi``."""
+
+
+class Toleration(Section):
+    """A taint of nodes that the pods may be placed on all the same, as in a pod's ``tolerations``."""
+
+    key: str = Field(min_length=1, description="The taint's key.")
+    operator: Literal["Exists", "Equal"] = Field("Exists", description="Exists: any value; Equal: the given one.")
+    value: str | None = Field(None, description="The taint's value; only with operator Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="The taint's effect; unset: any."
+    )
+    tolerationSeconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is accepted.")
+
+    @model_validator(mode="after")
+    def _value_is_compared(self):
+        if self.value is not None and self.operator == "Exists":
+            raise ValueError("value is refused with operator: Exists")
+        return self
+
+
+class TrainJobSettings(Section):
+    """A TrainJob of Kubeflow Trainer: pods on several nodes that train one policy together, in palm's own namespace."""
+
+    nodes: int = Field(ge=1, description="Nodes, each with training.processes processes.")
+    runtime: str = Field(
+        "torch-distributed",
+        min_length=1,
+        description="Runtime whose pods are used; its policy must be torch, its job and container be named node.",
+    )
+    runtime_kind: Literal["ClusterTrainingRuntime", "TrainingRuntime"] = Field(
+        "ClusterTrainingRuntime", description="TrainingRuntime: one of the namespace."
+    )
+    image: str | None = Field(
+        None,
+        min_length=1,
+        description="Image of the nodes, with this palm in it; unset: that of the starting pod.",
+    )
+    accelerator: str | None = Field(
+        "nvidia.com/gpu", description="Resource of which a node gets one for each process; null: processors only."
+    )
+    cpu: Quantity = Field(description="Processor cores of a node, e.g. 16.")
+    memory: Quantity = Field(description="Memory of a node, e.g. 128Gi; /dev/shm counts towards it.")
+    secret: str = Field(
+        "palm-credentials",
+        min_length=1,
+        description=f"Secret whose keys become environment variables of the nodes: {', '.join(SECRET_KEYS)}.",
+    )
+    environment: dict[str, str] = Field(
+        {}, description="Further environment variables of the nodes, such as NCCL_SOCKET_IFNAME; no credentials."
+    )
+    ca_config_map: str | None = Field(
+        None, min_length=1, description="ConfigMap whose key ca.crt (PEM) the nodes trust; unset: public authorities."
+    )
+    service_account: str | None = Field(None, min_length=1, description="Service account; unset: the runtime's.")
+    labels: dict[str, str] = Field({}, description="Labels of the TrainJob, such as kueue.x-k8s.io/queue-name.")
+    node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
+    tolerations: tuple[Toleration, ...] = Field((), description="Taints that a node may have.")
+    timeout_seconds: int = Field(
+        82800,
+        ge=1,
+        description="Longest time until the policy is trained, waiting for nodes included; shorter than the step's own "
+        "limit (palm compile --hours), so that the step is there to remove the TrainJob.",
+    )
+    grace_seconds: int = Field(
+        120, ge=30, description="Time that nodes have after SIGTERM for the current step and a checkpoint."
+    )
+
+    @field_validator("environment")
+    @classmethod
+    def _is_free_to_set(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name in environment:
+            if name in SECRET_KEYS:
+                raise ValueError(f"holds {name}, which would be stored with every build; put it into the secret")
+            if name.startswith("PET_"):
+                raise ValueError(f"holds {name}, which the runtime sets; remove it")
+        return environment

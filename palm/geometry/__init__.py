@@ -1,0 +1,1 @@
+"""The geometry of preferences and portfolios: pure functions of arrays."""

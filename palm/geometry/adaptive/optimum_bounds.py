@@ -1,0 +1,156 @@
+"""Bounds on the optimum J* over the whole simplex, and the largest gap that a set of policies can have to it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.errors import DataError
+from palm.geometry.adaptive.cell_games import worst_in_cells
+from palm.geometry.adaptive.envelope import Envelope, upper_envelope
+from palm.geometry.portfolio.certificate import check_delta, check_value_vectors
+from palm.geometry.preferences.simplex import check_weight_rows
+
+GAP_ROUNDING = 1e-9
+"""Gaps are reported this much larger than computed."""
+
+BOUND_ROUNDING = 1e-12
+"""J* is bounded from above this much higher than computed, and from below as much lower."""
+
+CONTRADICTION = 1e-9
+"""An upper bound may be this much below a value that a policy attains: rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class OptimumGap:
+    """How far policies can be from the optimum, for the preference that they serve worst.
+
+    Attributes:
+        epsilon: for every v some policy has J_v ≥ (1 - epsilon) J*(v) - delta: proven, rounded up. Above 1 where
+            the best known value is below -delta.
+        delta: the additive tolerance granted.
+        worst_weights: a preference at which the bounds are that far apart, shape (d,).
+        attained: the multiplicative gap of the bounds there; epsilon is that and rounding.
+        additive_gap: the largest J*(v) - max_k J_v(π_k): proven, rounded up.
+        additive_worst_weights: a preference at which the bounds are that far apart, shape (d,).
+    """
+
+    epsilon: float
+    delta: float
+    worst_weights: np.ndarray
+    attained: float
+    additive_gap: float
+    additive_worst_weights: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class OptimumBounds:
+    """What trained policies prove about J*, for every preference.
+
+    Attributes:
+        value_vectors: a_k, shape (n, d).
+        envelope: the upper bounds u_k joined to one for the whole simplex.
+    """
+
+    value_vectors: np.ndarray
+    envelope: Envelope
+
+    def lower(self, weights):
+        """Bound J* from below by the best known policy: max_k a_k · v.
+
+        Args:
+            weights: preferences, shape (m, d), rows on the simplex.
+
+        Returns:
+            Array of shape (m,).
+
+        Raises:
+            WeightsError: a row is not on the simplex of d objectives.
+        """
+        rows = check_weight_rows(weights, self.value_vectors.shape[1])
+        return (rows @ self.value_vectors.T).max(axis=1) - BOUND_ROUNDING
+
+    def upper(self, weights):
+        """Bound J* from above by convexity.
+
+        Args:
+            weights: preferences, shape (m, d), rows on the simplex.
+
+        Returns:
+            Array of shape (m,).
+
+        Raises:
+            WeightsError: a row is not on the simplex of d objectives.
+        """
+        rows = check_weight_rows(weights, self.value_vectors.shape[1])
+        return self.envelope.at(rows) + BOUND_ROUNDING
+
+    def worst(self, *, delta=0.0):
+        """Find the largest gap between the bounds over the whole continuous simplex.
+
+        Args:
+            delta: additive tolerance, at least 0.
+
+        Returns:
+            OptimumGap.
+
+        Raises:
+            SelectionError: delta is out of range, or the solver fails.
+
+        Source:
+            Derived, by minimax on each cell of the envelope: the policies are within (ε, δ) of the bound on the
+            cell with corners w_j iff some convex combination a of their value vectors has a · w_j ≥ (1 - ε) u_j - δ
+            at all its d corners. The combinations are the proof, and the cells fill the simplex.
+        """
+        check_delta(delta)
+        corners, bounds = self.envelope.points[self.envelope.cells], self.envelope.bounds[self.envelope.cells]
+        relative = worst_in_cells(self.value_vectors, corners, bounds, scales=bounds, delta=delta)
+        additive = worst_in_cells(self.value_vectors, corners, bounds, scales=np.ones_like(bounds), delta=0.0)
+        return OptimumGap(
+            epsilon=relative.proven + GAP_ROUNDING,
+            delta=float(delta),
+            worst_weights=relative.weights,
+            attained=relative.attained,
+            additive_gap=additive.proven + GAP_ROUNDING,
+            additive_worst_weights=additive.weights,
+        )
+
+
+def bound_optimum(weights, value_vectors, upper):
+    """Bound J* over the whole simplex by what is known of trained policies.
+
+    Args:
+        weights: preference weights w_k that each policy was trained for, shape (n, d), rows on the simplex.
+        value_vectors: a_k of each policy, shape (n, d).
+        upper: u_k ≥ J*(w_k), shape (n,): a_k · w_k plus how far training may have stopped from the optimum.
+
+    Returns:
+        OptimumBounds. They hold for rewards in [0, 1] if the u_k do.
+
+    Raises:
+        DataError: a shape is wrong, a number is not finite, or an upper bound is below what a policy attains.
+        WeightsError: a row of weights is not on the simplex.
+        SelectionError: two preferences are too close to each other to tell apart.
+
+    Source:
+        Roijers (2016), optimistic linear support, with the regulariser: J_v(π_k) = a_k · v and J* is convex.
+    """
+    values = check_value_vectors(value_vectors)
+    rows = check_weight_rows(weights, values.shape[1])
+    bounds = np.asarray(upper, dtype=np.float64)
+    if len(rows) != len(values) or bounds.shape != (len(values),) or not np.isfinite(bounds).all():
+        raise DataError(
+            f"{len(rows)} preference weights, {len(values)} value vectors, upper bounds of shape {bounds.shape}",
+            rule="must be as many, and finite",
+            remedy="give one of each for every policy",
+        )
+    attained = rows @ values.T
+    short = attained.max(axis=1) - bounds
+    policy = int(np.argmax(short))
+    if short[policy] > CONTRADICTION:
+        raise DataError(
+            f"upper bound {bounds[policy]:.9g} of policy {policy}",
+            rule=f"policy {attained[policy].argmax()} attains {attained[policy].max():.9g} at its preference weights",
+            remedy=f"raise the bound by at least {short[policy]:.3g}: training stopped that far from the optimum",
+        )
+    # A bound below what is attained, by rounding, is not one.
+    return OptimumBounds(value_vectors=values, envelope=upper_envelope(rows, np.maximum(bounds, attained.max(axis=1))))

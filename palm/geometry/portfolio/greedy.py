@@ -1,0 +1,69 @@
+"""The paper's pruning: greedy set cover on a dense set of preferences."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.geometry.preferences.simplex import finest_lattice
+
+DENSE_POINTS = 2000
+"""Size of the lattice of preferences that greedy covers."""
+
+
+def dense_preferences(objectives):
+    """Make the fixed set of preferences that greedy covers: the finest lattice of up to 2000 points."""
+    return finest_lattice(objectives, DENSE_POINTS)
+
+
+def greedy_cover(values, weights, size, *, goal, candidates):
+    """Choose policies by greedy set cover at the smallest level that ``size`` policies can cover.
+
+    Args:
+        values: value vectors to live up to, shape (n, d).
+        weights: preferences to cover, shape (m, d).
+        size: the most policies allowed.
+        goal: what the gap is: SmallestEpsilon or SmallestDelta.
+        candidates: indices of the policies that may be picked, shape (c,).
+
+    Returns:
+        Indices in the order picked, at most ``size``; they cover every given preference at the smallest
+        level of regret for which greedy succeeds, found by bisection over the levels that occur.
+        If greedy fails even at the largest level, its first ``size`` picks at that level.
+
+    Source:
+        The pruning of arXiv 2604.04144, as a baseline; its guarantee is only for the given preferences.
+    """
+    table = goal.regrets(values[candidates], weights, values)
+    levels = np.unique(table[np.isfinite(table)])
+    low, high = 0, len(levels) - 1
+    best = _cover(table <= levels[high], size).picks
+    while low <= high:
+        middle = (low + high) // 2
+        cover = _cover(table <= levels[middle], size)
+        if cover.complete:
+            best, high = cover.picks, middle - 1
+        else:
+            low = middle + 1
+    return [int(candidates[pick]) for pick in best]
+
+
+@dataclass(frozen=True)
+class _Cover:
+    """Picks of a greedy set cover and whether they cover everything."""
+
+    picks: list
+    complete: bool
+
+
+def _cover(covers, size):
+    """Pick the policy that covers most uncovered preferences, up to ``size`` times."""
+    open_rows = np.ones(len(covers), dtype=bool)
+    picks = []
+    while open_rows.any() and len(picks) < size:
+        gains = covers[open_rows].sum(axis=0)
+        pick = int(np.argmax(gains))
+        if gains[pick] == 0:
+            break
+        picks.append(pick)
+        open_rows &= ~covers[:, pick]
+    return _Cover(picks=picks, complete=not open_rows.any())

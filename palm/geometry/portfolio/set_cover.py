@@ -1,0 +1,109 @@
+"""Set covers of a fixed size: reductions, exchanges that are fast, a mixed-integer program that is exact."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.geometry.preferences.cover_program import solve_cover
+
+
+@dataclass(frozen=True)
+class Cover:
+    """The answer of a set cover.
+
+    Attributes:
+        picks: columns that cover every row; None if none were found.
+        impossible: whether it is proven that there are none.
+    """
+
+    picks: tuple | None
+    impossible: bool
+
+
+def cover(covers, size, *, time_limit_seconds):
+    """Ask whether ``size`` columns can cover every row.
+
+    Args:
+        covers: boolean, shape (m, n).
+        size: the most columns allowed.
+        time_limit_seconds: after this the question stays unanswered; at once if it is 0 or less.
+
+    Returns:
+        Cover.
+
+    Raises:
+        SelectionError: the solver fails.
+
+    Source:
+        Mixed-integer program, exact: whole columns against whole rows leave nothing to round.
+    """
+    rows = minimal_rows(covers)
+    if not rows.any(axis=1).all():
+        return Cover(picks=None, impossible=True)
+    used = maximal_columns(rows)
+    answer = solve_cover(
+        rows[:, used], np.ones(len(used)), most=size, minimise=False, seconds=time_limit_seconds, presolve=True
+    )
+    if answer.picks is None:
+        return Cover(picks=None, impossible=answer.settled)
+    return Cover(picks=tuple(used[answer.picks].tolist()), impossible=False)
+
+
+def minimal_rows(covers):
+    """Drop rows that are covered whenever another row is: those with a superset of its columns."""
+    rows = np.unique(covers, axis=0)
+    rows = rows[np.argsort(rows.sum(axis=1), kind="stable")]
+    counts = rows.astype(np.float32) @ rows.T.astype(np.float32)
+    superset = counts == rows.sum(axis=1)[:, None]
+    return rows[~np.triu(superset, 1).any(axis=0)]
+
+
+def maximal_columns(covers):
+    """Find the columns worth using: of those that cover the same rows the first, and none that covers fewer.
+
+    Args:
+        covers: boolean, shape (m, n).
+
+    Returns:
+        Indices, increasing.
+    """
+    columns = covers.T.astype(np.float32)
+    sizes = columns.sum(axis=1)
+    subset = columns @ columns.T == sizes[:, None]  # subset[i, j]: column j covers all that column i covers
+    earlier = np.tri(len(columns), k=-1, dtype=bool)
+    dropped = subset & ((sizes[:, None] < sizes[None, :]) | earlier)
+    return np.flatnonzero(~dropped.any(axis=1) & (sizes > 0))
+
+
+def exchange(table, picks, size):
+    """Swap one pick at a time for the column that lowers the highest minimum most, until no swap lowers it.
+
+    Args:
+        table: what column n leaves open on row m, shape (m, n).
+        picks: the columns to start from; places that are left are filled first.
+        size: how many columns to use, at most n.
+
+    Returns:
+        Tuple of picks.
+
+    Source:
+        Local search for the minimax of minima, as for the k-centre problem; deterministic.
+    """
+    chosen = list(picks)
+    while len(chosen) < size:
+        chosen.append(_best_column(table, chosen)[1])
+    highest = table[:, chosen].min(axis=1).max()
+    while True:
+        swaps = [_best_column(table, chosen[:place] + chosen[place + 1 :]) for place in range(size)]
+        place = int(np.argmin([height for height, _ in swaps]))
+        if not swaps[place][0] < highest:
+            return tuple(chosen)
+        highest, chosen[place] = swaps[place]
+
+
+def _best_column(table, chosen):
+    """Find the column that, added to those chosen, gives the lowest highest minimum: (height, column)."""
+    rest = table[:, chosen].min(axis=1, initial=np.inf)
+    heights = np.minimum(rest[:, None], table).max(axis=0)
+    column = int(np.argmin(heights))
+    return heights[column], column

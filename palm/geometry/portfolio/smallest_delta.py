@@ -1,0 +1,77 @@
+"""The certificate the other way round: ε is granted, and the smallest δ is certified."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.errors import SelectionError
+from palm.geometry.portfolio.certificate import PortfolioCertificate, check_portfolio, check_value_vectors, rounded_up
+from palm.geometry.portfolio.worst_case import worst_cases
+
+
+def check_epsilon(epsilon):
+    """Check the multiplicative tolerance of a portfolio.
+
+    Raises:
+        SelectionError: it is not in [0, 1].
+    """
+    if not 0 <= epsilon <= 1:
+        raise SelectionError(f"epsilon={epsilon}", rule="must be in [0, 1]", remedy="use 0 for none")
+
+
+def smallest_delta(value_vectors, portfolio, *, epsilon):
+    """Certify the smallest δ with which a portfolio is an (ε, δ)-approximation for every preference.
+
+    Args:
+        value_vectors: a_k, shape (n, d), of every policy.
+        portfolio: indices of the members, at least one.
+        epsilon: multiplicative tolerance, in [0, 1].
+
+    Returns:
+        PortfolioCertificate with that epsilon. Its delta is computed from the combinations and rounded up, not
+        taken from the solver; it is needed at ``worst_weights``. Unlike ε it always exists, also where J* ≤ 0.
+
+    Raises:
+        DataError: the value vectors are malformed.
+        SelectionError: an index or epsilon is out of range.
+
+    Source:
+        Definition 3.2 of arXiv 2604.04144. Derived, by minimax: δ suffices for every v iff for each policy k some
+        convex combination of the members' value vectors is at least (1 - ε) a_k - δ in every coordinate.
+    """
+    values = check_value_vectors(value_vectors)
+    members = check_portfolio(portfolio, len(values))
+    check_epsilon(epsilon)
+    chosen = values[list(members)]
+    needed = _additive(chosen, (1 - epsilon) * values)
+    additive = needed if epsilon == 0 else _additive(chosen, values)
+    weights = needed.weights if needed.gap > 0 else additive.weights
+    return PortfolioCertificate(
+        epsilon=float(epsilon),
+        delta=needed.gap,
+        worst_weights=weights,
+        worst_policy=int(np.argmax(values @ weights)),
+        additive_gap=additive.gap,
+        additive_worst_weights=additive.weights,
+        portfolio=members,
+        combinations=needed.combinations,
+        additive_combinations=additive.combinations,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Additive:
+    """The largest additive gap against some targets, rounded up, with its proof and where it is needed."""
+
+    gap: float
+    weights: np.ndarray
+    combinations: np.ndarray
+
+
+def _additive(members, targets):
+    worst = worst_cases(members, targets, scales=np.ones_like(targets), delta=0.0)
+    gap = float(rounded_up((targets - worst.combinations @ members).max()))
+    weights = worst.weights[int(np.argmax(worst.gaps))]
+    if np.isnan(weights).any():
+        weights = np.full(members.shape[1], 1 / members.shape[1])
+    return _Additive(gap=gap, weights=weights, combinations=worst.combinations)

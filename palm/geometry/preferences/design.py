@@ -1,0 +1,194 @@
+"""A grid of preferences by strategy, with its exact coverage and a bound on how small it could be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.errors import WeightsError
+from palm.geometry.preferences.coverage import Coverage, check_coverage
+from palm.geometry.preferences.grids import palm_grid, random_grid, uniform_grid
+from palm.geometry.preferences.line import line_cover, line_packing
+from palm.geometry.preferences.minimal import minimal_grid
+from palm.geometry.preferences.packing import Packing, pack_preferences
+from palm.geometry.preferences.request import PREDICTED, check_request
+from palm.geometry.preferences.simplex import check_weight_rows
+from palm.geometry.preferences.time_budget import SecondsLeft, share_of, unlimited
+from palm.geometry.preferences.weighted_packing import MAX_OBJECTIVES, weighted_packing
+
+QUICK_ROUNDS, ROUNDS = 8, 60
+"""Most linear programs for the lower bound: of a strategy that does not search for it, and of ``minimal``."""
+
+BOUND_SHARE = 0.2
+"""Share of the time that ``minimal`` spends on the lower bound."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A grid of preference vectors and what is known of it.
+
+    Attributes:
+        strategy: one of ``STRATEGIES``.
+        objectives: d.
+        epsilon: multiplicative tolerance ε' of the cells.
+        delta: additive tolerance δ' of the cells.
+        weights: shape (n, d), each row summing to 1.
+        coverage: whether the cells cover the simplex (exact).
+        packing: the proof that no cover has fewer vectors than its bound.
+    """
+
+    strategy: str
+    objectives: int
+    epsilon: float
+    delta: float
+    weights: np.ndarray
+    coverage: Coverage
+    packing: Packing
+
+    @property
+    def size(self):
+        """Number n of preference vectors."""
+        return len(self.weights)
+
+    @property
+    def lower_bound(self):
+        """Proven: no cover has fewer vectors than this."""
+        return self.packing.bound
+
+    def to_dict(self):
+        """Give the design as plain lists, numbers and strings: a certificate that `palm verify` checks."""
+        seen = self.coverage.counterexample
+        return {
+            "certificate": "cover",
+            "strategy": self.strategy,
+            "objectives": self.objectives,
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "size": self.size,
+            "weights": self.weights.tolist(),
+            "coverage": {
+                "method": self.coverage.method,
+                "covered": self.coverage.covered,
+                "uncovered_fraction": self.coverage.uncovered_fraction,
+                "counterexample": None if seen is None else list(seen),
+            },
+            "lower_bound": self.lower_bound,
+            "packing": self.packing.points.tolist(),
+            "packing_weights": self.packing.weights.tolist(),
+        }
+
+
+def design_grid(
+    objectives,
+    *,
+    epsilon,
+    delta,
+    strategy,
+    size=None,
+    seed=0,
+    weights=None,
+    seconds_left: SecondsLeft = unlimited,
+    on_cover: Callable[[int], None] = lambda size: None,
+):
+    """Choose the preference vectors to train policies for.
+
+    Args:
+        objectives: d, 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in [0, 1]; above 0 for ``palm`` and ``minimal``.
+        strategy: ``random``, ``uniform``, ``palm``, ``minimal`` or ``weights``.
+        size: how many vectors; needed by ``random`` and ``uniform``, an upper limit for ``palm`` and ``minimal``.
+        seed: an int or a ``numpy.random.Generator``; only ``random`` uses it.
+        weights: the vectors themselves, shape (n, d); needed by ``weights`` and only by it.
+        seconds_left: tells how long ``minimal`` may still search, in seconds; the clock is the caller's.
+        on_cover: told the size of each better cover that ``minimal`` finds.
+
+    Returns:
+        Design, with exact coverage and a proven lower bound on the size of any cover.
+
+    Raises:
+        WeightsError: an argument is unknown, missing or out of range, or no cover of the size was found.
+    """
+    check_request(objectives, epsilon=epsilon, delta=delta, strategy=strategy, size=size, weights=weights)
+    if strategy == PREDICTED:
+        raise WeightsError(
+            f"strategy={strategy!r}", rule="needs rollouts of the reference", remedy="use it in a build's configuration"
+        )
+    d = int(objectives)
+    packing = best_packing(
+        d,
+        epsilon=epsilon,
+        delta=delta,
+        thorough=strategy == "minimal",
+        seconds_left=share_of(seconds_left, BOUND_SHARE),
+    )
+    if strategy == "palm":
+        rows = palm_grid(d, epsilon=epsilon, delta=delta)
+    elif strategy == "minimal":
+        rows = _minimal(d, epsilon, delta, packing.bound, seconds_left=seconds_left, on_cover=on_cover)
+    elif strategy == "weights":
+        rows = check_weight_rows(weights, d)
+    elif strategy == "uniform":
+        rows = uniform_grid(d, size)
+    else:
+        rows = random_grid(d, size, seed=seed)
+    if size is not None and len(rows) > size:
+        raise WeightsError(
+            f"size={size}",
+            rule=f"the {strategy} grid for epsilon={epsilon}, delta={delta} needs {len(rows)} vectors",
+            remedy=f"allow {len(rows)}, or raise epsilon or delta",
+        )
+    return Design(
+        strategy=strategy,
+        objectives=d,
+        epsilon=float(epsilon),
+        delta=float(delta),
+        weights=rows,
+        coverage=check_coverage(rows, epsilon=epsilon, delta=delta),
+        packing=packing,
+    )
+
+
+def best_packing(objectives, *, epsilon, delta, thorough, seconds_left=unlimited):
+    """Find a packing: a proof that covers need a number of vectors.
+
+    Args:
+        objectives: d, 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in [0, 1].
+        thorough: whether to spend minutes on it if they help; otherwise seconds.
+        seconds_left: tells how long the search may go on, in seconds.
+
+    Returns:
+        Packing. Its bound is the exact minimum for two objectives; above, the best that was found.
+
+    Raises:
+        WeightsError: an argument is out of range.
+    """
+    if objectives == 2 and delta > 0:
+        return line_packing(epsilon=epsilon, delta=delta)
+    simple = pack_preferences(objectives, epsilon=epsilon, delta=delta)
+    if delta == 0 or objectives > (MAX_OBJECTIVES if thorough else 3):
+        return simple
+    rounds = ROUNDS if thorough else QUICK_ROUNDS
+    weighted = weighted_packing(objectives, epsilon=epsilon, delta=delta, rounds=rounds, seconds_left=seconds_left)
+    return max(simple, weighted, key=lambda packing: packing.bound)
+
+
+def _minimal(objectives, epsilon, delta, enough, *, seconds_left, on_cover):
+    """Search the smallest cover; the palm grid is where the search starts."""
+    if objectives == 2:
+        return line_cover(epsilon=epsilon, delta=delta)
+    try:
+        start = palm_grid(objectives, epsilon=epsilon, delta=delta)
+    except WeightsError:
+        start = None
+    return minimal_grid(
+        objectives,
+        epsilon=epsilon,
+        delta=delta,
+        start=start,
+        enough=enough,
+        seconds_left=seconds_left,
+        on_cover=on_cover,
+    )

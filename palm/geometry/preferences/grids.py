@@ -1,0 +1,180 @@
+"""Grids of preferences: in one dimension as in the paper's Figure 2, and in d dimensions by strategy."""
+
+import numpy as np
+
+from palm.errors import WeightsError
+from palm.geometry.preferences.cells import check_accuracy
+from palm.geometry.preferences.coverage import check_coverage
+from palm.geometry.preferences.levels import find_levels, pivot_grid
+from palm.geometry.preferences.simplex import check_objectives, check_size, lattice, lattice_size, spread_points
+
+END_TOLERANCE = 1e-12
+"""Cells that end this close to 1 reach it: rounding must not add a point."""
+
+MAX_LINE_POINTS = 1_000_000
+"""Most points that a one-dimensional grid may have."""
+
+
+def additive_grid(*, delta):
+    """Make the one-dimensional additive grid: equal steps of 2 δ'.
+
+    Args:
+        delta: additive tolerance δ', in (0, 1].
+
+    Returns:
+        Increasing centres in [0, 1]; their cells [a - δ', a + δ'] cover [0, 1].
+
+    Raises:
+        WeightsError: δ' is outside its range or needs more than a million points.
+
+    Source:
+        arXiv 2604.04144, Figure 2 (d = 2).
+    """
+    return combined_grid(epsilon=0.0, delta=delta)
+
+
+def multiplicative_grid(*, epsilon, smallest):
+    """Make the one-dimensional multiplicative grid: steps by the ratio (1 + ε') / (1 - ε').
+
+    Args:
+        epsilon: multiplicative tolerance ε', in (0, 1).
+        smallest: the smallest number that must be covered, in (0, 1]; no such grid reaches 0.
+
+    Returns:
+        Increasing centres in (0, 1]; their cells [a / (1 + ε'), a / (1 - ε')] cover [smallest, 1].
+
+    Raises:
+        WeightsError: an argument is outside its range or a million points do not reach 1.
+
+    Source:
+        arXiv 2604.04144, Figure 2 (d = 2).
+    """
+    check_accuracy(epsilon, 0)
+    if epsilon <= 0:
+        raise WeightsError(
+            f"epsilon={epsilon}", rule="a multiplicative grid needs one above 0", remedy="use the additive grid"
+        )
+    if not 0 < smallest <= 1:
+        raise WeightsError(
+            f"smallest={smallest}", rule="must be in (0, 1]", remedy="use the combined grid to start at 0"
+        )
+    return _line(epsilon, 0.0, smallest)
+
+
+def combined_grid(*, epsilon, delta):
+    """Make the one-dimensional combined grid: additive near 0, geometric above.
+
+    Args:
+        epsilon: multiplicative tolerance ε', in [0, 1).
+        delta: additive tolerance δ', in (0, 1].
+
+    Returns:
+        Increasing centres in [0, 1]; their cells [(a - δ') / (1 + ε'), (a + δ') / (1 - ε')] cover [0, 1].
+
+    Raises:
+        WeightsError: an argument is outside its range or a million points do not reach 1.
+
+    Source:
+        arXiv 2604.04144, Figure 2 (d = 2): a_k = c_{k-1}(1 + ε') + δ', c_k = (a_k + δ') / (1 - ε'), c_0 = 0.
+    """
+    check_accuracy(epsilon, delta)
+    if delta <= 0:
+        raise WeightsError(
+            f"delta={delta}", rule="must be above 0 to cover from 0", remedy="use the multiplicative grid"
+        )
+    return _line(epsilon, delta, 0.0)
+
+
+def _line(epsilon, delta, end):
+    """Place cells end to end up to 1; the last centre would often lie beyond 1 and is then 1."""
+    centres = []
+    while end < 1 - END_TOLERANCE:
+        if len(centres) >= MAX_LINE_POINTS:
+            raise WeightsError(
+                f"epsilon={epsilon}, delta={delta}",
+                rule=f"the grid has more than {MAX_LINE_POINTS} points",
+                remedy="raise epsilon or delta",
+            )
+        centre = end * (1 + epsilon) + delta
+        centres.append(min(centre, 1.0))
+        end = (centre + delta) / (1 - epsilon)
+    return np.array(centres)
+
+
+def random_grid(objectives, size, *, seed):
+    """Draw preference vectors uniformly from the simplex.
+
+    Args:
+        objectives: d, 2 to 8.
+        size: how many, at least 1.
+        seed: an int or a ``numpy.random.Generator``.
+
+    Returns:
+        Array of shape (size, d).
+
+    Raises:
+        WeightsError: an argument is out of range.
+
+    Source:
+        The random baseline of arXiv 2604.04144: Dirichlet(1, …, 1).
+    """
+    d, count = check_objectives(objectives), check_size(size)
+    if isinstance(seed, int) and seed < 0:
+        raise WeightsError(f"seed={seed}", rule="must not be negative", remedy="choose another one")
+    return np.random.default_rng(seed).dirichlet(np.ones(d), size=count)
+
+
+def uniform_grid(objectives, size):
+    """Spread exactly ``size`` preference vectors evenly.
+
+    Args:
+        objectives: d, 2 to 8.
+        size: how many, at least 1.
+
+    Returns:
+        Array of shape (size, d): the simplex lattice when it has that many points for some H >= 1,
+        otherwise a farthest-point selection from a fine lattice (``simplex.spread_points``).
+
+    Raises:
+        WeightsError: an argument is out of range.
+
+    Source:
+        The uniform baseline of arXiv 2604.04144.
+    """
+    d, count = check_objectives(objectives), check_size(size)
+    divisions = 1
+    while lattice_size(d, divisions) < count:
+        divisions += 1
+    return lattice(d, divisions) if lattice_size(d, divisions) == count else spread_points(d, count)
+
+
+def palm_grid(objectives, *, epsilon, delta):
+    """Make the pivot grid that covers the simplex, with the fewest levels that the search finds.
+
+    Args:
+        objectives: d, 2 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in (0, 1].
+
+    Returns:
+        Array of shape (d · L^(d-1), d), certified by ``check_coverage`` to cover.
+
+    Raises:
+        WeightsError: an argument is out of range, or no cover was found.
+
+    Source:
+        Derived from arXiv 2604.04144, Figures 1 and 2. Coverage is exact.
+    """
+    d = check_objectives(objectives)
+    check_accuracy(epsilon, delta)
+    grid = pivot_grid(d, find_levels(d, epsilon=epsilon, delta=delta).values)
+    _, first = np.unique(grid, axis=0, return_index=True)
+    grid = grid[np.sort(first)]
+    coverage = check_coverage(grid, epsilon=epsilon, delta=delta)
+    if not coverage.covered:
+        raise WeightsError(
+            f"epsilon={epsilon}, delta={delta}",
+            rule=f"the grid that was found leaves {coverage.uncovered_fraction:.3g} uncovered",
+            remedy="raise epsilon or delta slightly",
+        )
+    return grid

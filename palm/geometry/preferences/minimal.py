@@ -1,0 +1,112 @@
+"""The strategy `minimal`: covers of few vectors, by set cover over orbits with counterexample-guided constraints."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from palm.errors import WeightsError
+from palm.geometry.preferences.cells import in_cell
+from palm.geometry.preferences.cover_program import solve_cover
+from palm.geometry.preferences.simplex import MAX_SIZE
+from palm.geometry.preferences.symmetric import orbit, orbit_sizes, ordered_holes, ordered_lattice
+from palm.geometry.preferences.time_budget import SecondsLeft
+
+FIRST_PREFERENCES = 800
+"""Size of the ordered lattice of preferences that the set cover starts from."""
+
+CANDIDATES = (500, 3_000, 10_000)
+"""Sizes of the ordered lattices of vectors to choose from, one after the other: finer ones need fewer vectors."""
+
+HOLES_PER_ROUND = 300
+"""Most uncovered preferences added after each set cover."""
+
+
+def minimal_grid(
+    objectives: int,
+    *,
+    epsilon: float,
+    delta: float,
+    start: np.ndarray | None,
+    enough: int,
+    seconds_left: SecondsLeft,
+    on_cover: Callable[[int], None],
+) -> np.ndarray:
+    """Search a cover of the simplex with as few preference vectors as possible.
+
+    Args:
+        objectives: d, 3 to 8.
+        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
+        delta: additive tolerance δ' of the cells, in (0, 1].
+        start: a cover to improve on, shape (n, d); None if none is known.
+        enough: a proven lower bound: a cover of this size ends the search.
+        seconds_left: tells how long the search may go on, in seconds; infinite for no limit.
+        on_cover: told the size of each better cover.
+
+    Returns:
+        Array of shape (m, d), a cover by the exact check, symmetric in the objectives unless it is ``start``. The
+        same every time, if time did not run out.
+
+    Raises:
+        WeightsError: no cover of at most 10 000 vectors was found.
+        SelectionError: the solver fails.
+
+    Source:
+        Derived. In each round a mixed-integer program picks the orbits of smallest total size that serve every
+        listed preference; what exact subtraction finds uncovered joins the list.
+    """
+    best = start
+    listed = ordered_lattice(objectives, FIRST_PREFERENCES, epsilon=epsilon, delta=delta)
+    for limit in CANDIDATES:
+        candidates = ordered_lattice(objectives, limit, epsilon=epsilon, delta=delta)
+        sizes = orbit_sizes(candidates)
+        serves = _serves(listed, candidates, epsilon, delta)
+        optimal = False
+        while not optimal and (best is None or len(best) > enough) and seconds_left() > 0:
+            below = MAX_SIZE + 1 if best is None else len(best)
+            # Presolving these programs takes longer than solving them.
+            answer = solve_cover(serves, sizes, most=below - 1, minimise=True, seconds=seconds_left(), presolve=False)
+            if answer.picks is None:
+                break
+            grid = _union(candidates[answer.picks])
+            holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
+            served = _serves(holes, candidates, epsilon, delta)
+            optimal = answer.settled and not len(holes)
+            cover = _patched(grid, holes, served, candidates, sizes, epsilon=epsilon, delta=delta, below=below)
+            if cover is not None:
+                best = cover
+                on_cover(len(best))
+            listed = np.concatenate([listed, holes])
+            serves = np.concatenate([serves, served])
+    if best is None:
+        raise WeightsError(
+            f"objectives={objectives}, epsilon={epsilon}, delta={delta}",
+            rule=f"no cover of at most {MAX_SIZE} vectors was found",
+            remedy="raise the time limit, epsilon or delta, or use fewer objectives",
+        )
+    return best
+
+
+def _serves(preferences, candidates, epsilon, delta):
+    """Say which candidates' orbits serve which preferences, both in decreasing order.
+
+    By exchange, no other order of a candidate's entries serves a preference that the decreasing one does not.
+    """
+    rows = [in_cell(point, candidates, epsilon=epsilon, delta=delta) for point in preferences]
+    return np.array(rows, dtype=bool).reshape(-1, len(candidates))
+
+
+def _union(representatives):
+    """List the vectors of several orbits, each once."""
+    return np.concatenate([orbit(weights) for weights in representatives])
+
+
+def _patched(grid, holes, served, candidates, sizes, *, epsilon, delta, below):
+    """Add orbits until nothing is uncovered; None if that takes ``below`` vectors or more."""
+    while len(holes):
+        gains = served.sum(axis=0) / sizes
+        grid = np.concatenate([grid, orbit(candidates[np.argmax(gains)] if gains.any() else holes[0])])
+        if len(grid) >= below:
+            return None
+        holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
+        served = _serves(holes, candidates, epsilon, delta)
+    return grid

@@ -1,0 +1,1 @@
+"""Promotion: the gate and the alias `champion`."""

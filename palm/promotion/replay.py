@@ -1,0 +1,62 @@
+"""Which entries of the promotion log count: every reader finds the same, as entries never change.
+
+An entry counts if the head that its writer saw is still the head when its turn comes; of several writers that saw the
+same head the first one wins, and the others' entries are void. So the numbers that MLflow gives are a compare-and-set.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from palm.promotion.entry import Entry
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a stretch of the log says.
+
+    Attributes:
+        valid: the entries that count, oldest first; the last one is the head.
+        void: those that lost a race.
+        missing: numbers of deleted entries that no repair has taken note of.
+        gaps: numbers of all deleted entries.
+    """
+
+    valid: tuple[Entry, ...]
+    void: tuple[Entry, ...]
+    missing: tuple[int, ...]
+    gaps: tuple[int, ...]
+
+    @property
+    def head(self) -> Entry | None:
+        """The last entry that counts; None for an empty log."""
+        return self.valid[-1] if self.valid else None
+
+
+def replay(entries: Iterable[Entry], first: int = 1) -> Replay:
+    """Go through a stretch of the log.
+
+    Args:
+        entries: all of the stretch, in any order.
+        first: number where it begins: 1, or that of an entry known to count.
+
+    Returns:
+        What it says.
+    """
+    by_number = {entry.number: entry for entry in entries}
+    built_upon = {entry.previous for entry in by_number.values()}
+    noted = {number for entry in by_number.values() for number in entry.missing}
+    valid, void, gaps = [], [], []
+    head = by_number[first].previous if first > 1 and first in by_number else 0
+    for number in range(first, max(by_number, default=0) + 1):
+        entry = by_number.get(number)
+        if entry is None:
+            gaps.append(number)
+            # Only entries that count are built upon, so this one did.
+            head = number if number in built_upon else head
+        elif entry.previous == head:
+            valid.append(entry)
+            head = number
+        else:
+            void.append(entry)
+    missing = tuple(number for number in gaps if number not in noted)
+    return Replay(tuple(valid), tuple(void), missing, tuple(gaps))

@@ -1,0 +1,3 @@
+"""Fixtures of trainings."""
+
+from support.trainings import built, prepared, trained  # noqa: F401

@@ -1,0 +1,272 @@
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+from support.cluster_commands import palm
+from support.kubernetes_api import KubernetesStandIn
+from support.workspace import edit_config
+
+from palm.cluster.doctor.image_registry import Reference, find_image
+from palm.cluster.doctor.mlflow_access import check_mlflow
+from palm.errors import ClusterError
+from palm.pipelines.settings import CompileSettings
+
+CPU_IMAGE, GPU_IMAGE = CompileSettings().image, CompileSettings().gpu_image
+
+
+@pytest.fixture
+def kubernetes(tmp_path, monkeypatch):
+    """A cluster in which nothing is missing."""
+    with KubernetesStandIn() as server:
+        server.write_kubeconfig(tmp_path / "kubeconfig")
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        server.add_node("cpu", images=[CPU_IMAGE, GPU_IMAGE])
+        server.add_node("gpu-1", labels={"pool": "a100"}, images=[GPU_IMAGE], gpu="4")
+        server.add_node("gpu-2", gpu="2")
+        server.add_node("drained", gpu="8", unschedulable=True)
+        server.add_pod("training", "gpu-1", "3")
+        server.add_secret("kubeflow", "palm-credentials", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory):
+    """A real MLflow server that answers to the names `mlflow` and 127.0.0.1 only."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--allowed-hosts", "mlflow,mlflow:*,127.0.0.1:*",
+    ]  # fmt: skip
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    log = (folder / "log").open("wb")
+    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=1).close()
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "log").read_text()
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+        log.close()
+
+
+def doctor(*arguments, code=0) -> dict[str, list[dict]]:
+    """The findings by name."""
+    result = palm("doctor", *arguments, "--json", code=code)
+    findings = {}
+    for finding in json.loads(result.stdout):
+        findings.setdefault(finding["name"], []).append(finding)
+    return findings
+
+
+def lines(findings) -> dict[str, str]:
+    return {name: found[0]["detail"] for name, found in findings.items()}
+
+
+def test_every_line_is_ok(kfp, kubernetes, mlflow, cluster_workspace):
+    edit_config(cluster_workspace, registry__tracking_uri="http://mlflow:5000")
+    config = cluster_workspace / "portfolio.yaml"
+    result = palm("doctor", config, "--host", kfp.url, "--mlflow-address", mlflow)
+    assert result.stdout.splitlines() == [
+        f"pipelines    ok: Kubeflow Pipelines 2.17.0 at {kfp.url}, one user",
+        f"mlflow       ok: {mlflow} answers to the name mlflow:5000, by which pods call it",
+        "storage      ok: s3://palm/store can be written with the credentials of this machine",
+        f"kubernetes   ok: Kubernetes v1.33.1 at {kubernetes.url}",
+        "secret       ok: palm-credentials in kubeflow has AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+        "accelerators ok: 6 nvidia.com/gpu on 2 nodes, 3 free now",
+        f"image        ok: {CPU_IMAGE} is on 1 nodes",
+        f"image        ok: {GPU_IMAGE} is on 2 nodes",
+    ]
+    assert "secret-value" not in result.output and "c2VjcmV0" not in result.output
+
+
+def test_mlflow_refuses_a_name_that_it_was_not_told(mlflow):
+    """The health check passes all the same."""
+    assert urllib.request.urlopen(f"{mlflow}/health", timeout=5).status == 200
+    with pytest.raises(ClusterError) as told:
+        check_mlflow("http://mlflow.team.svc.cluster.local:5000", mlflow)
+    assert str(told.value) == (
+        f"MLflow at {mlflow}: refuses requests to the name mlflow.team.svc.cluster.local:5000, by which pods call it "
+        "(403 Invalid Host header - possible DNS rebinding attack detected); start it with --allowed-hosts "
+        "'mlflow.team.svc.cluster.local,mlflow.team.svc.cluster.local:*,localhost,localhost:*,127.0.0.1:*' (the list "
+        "replaces the default)"
+    )
+    assert check_mlflow(mlflow, None) == f"{mlflow} answers to the name {mlflow[7:]}, by which pods call it"
+
+
+def test_mlflow_that_is_not_there_or_no_mlflow(kfp):
+    with pytest.raises(ClusterError) as told:
+        check_mlflow("http://127.0.0.1:9", None)
+    assert str(told.value).startswith("MLflow at http://127.0.0.1:9: cannot be reached (")
+    assert "Connection refused" in str(told.value)
+    with pytest.raises(ClusterError, match="does not answer like MLflow"):
+        check_mlflow(kfp.url, None)
+    with pytest.raises(ClusterError, match="is a file of this machine"):
+        check_mlflow("sqlite:////tmp/m.db", None)
+
+
+def test_no_access_to_anything_is_told_line_by_line(workspace):
+    edit_config(workspace, storage__root="s3://palm/store", registry__tracking_uri="http://127.0.0.1:9")
+    findings = doctor(workspace / "portfolio.yaml", "--host", "http://127.0.0.1:9", "--storage-root", "folder", code=1)
+    told = lines(findings)
+    assert "host=http://127.0.0.1:9: cannot be reached" in told["pipelines"]
+    assert "storage.root=folder: is a folder of this machine" in told["storage"]
+    assert told["kubernetes"].startswith("Kubernetes: is not configured here (")
+    assert told["secret"] == "not looked at: Kubernetes cannot be asked; see the line kubernetes"
+    assert told["accelerators"] == told["secret"]
+    assert told["image"] == (
+        f"image {CPU_IMAGE}: localhost is no registry that nodes can pull from, and no node is known to hold it "
+        "(Kubernetes cannot be asked); push the image to a registry and name it with --image and --gpu-image, or load "
+        "it into the nodes"
+    )
+    assert not any(finding["ok"] for found in findings.values() for finding in found)
+
+
+def test_without_a_configuration_its_places_are_not_looked_at(kfp, kubernetes):
+    assert list(doctor("--host", kfp.url)) == ["pipelines", "kubernetes", "secret", "accelerators", "image"]
+
+
+def test_an_expired_token_is_found_though_the_health_check_passes(kfp, kubernetes, monkeypatch):
+    passes = ("/apis/v2beta1/healthz", "/apis/v1beta1/healthz")
+    kfp.token = "new"
+    kfp.open_paths = passes
+    monkeypatch.setenv("PALM_KFP_TOKEN", "old")
+    assert "does not accept the credentials (401 " in lines(doctor("--host", kfp.url, code=1))["pipelines"]
+
+
+def test_the_secret_is_looked_for_where_the_runs_are(kfp, kubernetes):
+    kfp.multi_user = True
+    told = lines(doctor("--host", kfp.url, "--namespace", "alice", code=1))
+    assert told["pipelines"].endswith("namespace alice")
+    assert told["secret"].startswith(
+        "secret palm-credentials in alice: does not exist; kubectl create secret generic palm-credentials --namespace "
+        "alice --from-literal=AWS_ACCESS_KEY_ID=… …; not needed where"
+    )
+    kubernetes.add_secret("alice", "mine", "UNRELATED")
+    told = lines(doctor("--host", kfp.url, "--namespace", "alice", "--secret", "mine", code=1))
+    assert told["secret"].startswith("secret mine in alice: has none of the keys that tasks read; add what storage")
+
+
+def test_rights_that_are_missing_are_told(kfp, kubernetes):
+    kubernetes.forbidden = {"pods"}
+    told = lines(doctor("--host", kfp.url))
+    assert told["accelerators"] == (
+        "6 nvidia.com/gpu on 2 nodes, how many are free is not known: listing pods is not allowed"
+    )
+    kubernetes.forbidden = {"pods", "nodes", "secrets"}
+    told = lines(doctor("--host", kfp.url, code=1))
+    assert told["secret"] == (
+        'secret palm-credentials in kubeflow: cannot be read (403 secrets is forbidden: User "alice" cannot list '
+        "secrets); ask for this right, or have somebody look who has it"
+    )
+    assert "nodes of the cluster: cannot be read (403 nodes is forbidden" in told["accelerators"]
+    assert "no node is known to hold it (nodes of the cluster: cannot be read (403" in told["image"]
+    kubernetes.expired = True
+    told = lines(doctor("--host", kfp.url, code=1))
+    assert told["kubernetes"] == (
+        "Kubernetes: cannot be read (401 Unauthorized); sign in again: the credentials of KUBECONFIG have expired"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "detail"),
+    [
+        (["--accelerator-count", "4"], "6 nvidia.com/gpu on 1 nodes, 3 free now"),
+        (["--accelerator-count", "0", "--training-accelerator-count", "0"], "none asked for"),
+        (["--node-selector", '{"pool": "a100"}'], "4 nvidia.com/gpu on 1 nodes, 1 free now"),
+    ],
+)
+def test_accelerators_that_are_there(kfp, kubernetes, options, detail):
+    assert lines(doctor("--host", kfp.url, *options))["accelerators"] == detail
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--accelerator-count", "8"], "nvidia.com/gpu=8: no node that tasks may run on has that many (the most is 4)"),
+        (["--node-selector", '{"pool": "h100"}'], "nvidia.com/gpu=1: no node that tasks may run on has that many"),
+        (
+            ["--accelerator", "amd.com/gpu"],
+            "amd.com/gpu=1: no node that tasks may run on has that many (the most is 0)",
+        ),
+    ],
+)
+def test_accelerators_that_are_not(kfp, kubernetes, options, what):
+    told = lines(doctor("--host", kfp.url, *options, code=1))["accelerators"]
+    assert told.startswith(what) and "install the device plugin" in told
+
+
+@pytest.mark.parametrize(
+    ("image", "registry", "name", "version"),
+    [
+        ("python", "registry-1.docker.io", "library/python", "latest"),
+        ("org/palm:1", "registry-1.docker.io", "org/palm", "1"),
+        ("localhost/palm:0.1.0-cpu", "localhost", "palm", "0.1.0-cpu"),
+        ("ghcr.io/org/sub/palm:1", "ghcr.io", "org/sub/palm", "1"),
+        ("host:5000/palm", "host:5000", "palm", "latest"),
+        ("ghcr.io/org/palm:1@sha256:ab", "ghcr.io", "org/palm", "sha256:ab"),
+    ],
+)
+def test_references_of_images(image, registry, name, version):
+    assert Reference.parse(image) == Reference(registry, name, version)
+
+
+class Registry(http.server.BaseHTTPRequestHandler):
+    """A registry that gives everybody a token, speaking the distribution specification."""
+
+    def do_GET(self):
+        assert self.path == "/token?service=here&scope=repository%3Apalm%3Apull"
+        self._answer(200, json.dumps({"token": "for-all"}).encode())
+
+    def do_HEAD(self):
+        if self.path.startswith("/v2/private/"):
+            self._answer(401, headers={"WWW-Authenticate": 'Basic realm="here"'})
+        elif self.headers["Authorization"] != "Bearer for-all":
+            realm = f"http://{self.headers['Host']}/token"
+            wanted = f'Bearer realm="{realm}",service="here",scope="repository:palm:pull"'
+            self._answer(401, headers={"WWW-Authenticate": wanted})
+        else:
+            self._answer(200 if self.path == "/v2/palm/manifests/1" else 404)
+
+    def _answer(self, status, body=b"", headers=None):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_images_in_a_registry(kfp, kubernetes):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        registry = f"127.0.0.1:{server.server_port}"
+        image = f"{registry}/palm:1"
+        found = doctor("--host", kfp.url, "--image", image, "--gpu-image", image)["image"]
+        assert found == [{"name": "image", "ok": True, "detail": f"{image} is in {registry}"}]
+        missing = f"image {registry}/palm:2: is not in {registry} \\(404\\), and nobody has it; push it, or "
+        with pytest.raises(ClusterError, match=missing):
+            find_image(f"{registry}/palm:2", elsewhere="nobody has it")
+        with pytest.raises(ClusterError, match="shows it to nobody without credentials"):
+            find_image(f"{registry}/private/palm:1", elsewhere="nobody has it")
+        server.shutdown()
+    with pytest.raises(ClusterError, match=f"{registry} cannot be reached from here"):
+        find_image(image, elsewhere="nobody has it")

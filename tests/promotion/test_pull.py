@@ -1,0 +1,210 @@
+"""Portfolios come to the machine that serves them out of MLflow with a password and S3, whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+import requests
+import yaml
+from peft import PeftModel
+from support.cluster_commands import palm
+from support.mlflow_server import USER
+from support.published import POLICIES, promoted, publish, upload_base, write_adapters
+
+from palm.config.load import load_config
+from palm.errors import ModelError
+from palm.models.generate import generate
+from palm.models.load import LoadedModel, load_model
+from palm.serving.portfolio import ServedPortfolio
+from palm.serving.verification import ROUTING
+from palm.serving.vllm_config import vllm_config
+
+WITHOUT_TORCH = """
+import sys
+from palm.cli.main import app
+try:
+    app(sys.argv[1:])
+finally:
+    assert not {"torch", "transformers"} & sys.modules.keys(), "seconds and a gigabyte for nothing"
+"""
+
+
+@pytest.fixture
+def champion(server_workspace, base_model, s3):
+    """Version 1 of a portfolio, champion; its configuration and its folder."""
+    upload_base(s3, base_model)
+    config = load_config(server_workspace / "portfolio.yaml")
+    portfolio = publish(config, server_workspace, base_model, seed=0)
+    promoted(config, "1", against=None)
+    return server_workspace / "portfolio.yaml", portfolio
+
+
+def pull(path, destination, *options, code: int = 0) -> str:
+    return palm("pull", path, destination, "--dtype", "float32", *options, code=code).output
+
+
+def visible(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".pull.lock")
+
+
+def test_what_vllm_is_given_answers_as_the_portfolio_does(champion, tmp_path):
+    path, portfolio = champion
+    told = pull(path, tmp_path / "models")
+    assert f"vllm serve --config {tmp_path}/models/portfolio/vllm.yaml" in told
+    settings = yaml.safe_load((tmp_path / "models/portfolio/vllm.yaml").read_text())
+    served = ServedPortfolio(portfolio)
+    modules = dict(entry.split("=") for entry in settings["lora-modules"])
+    assert tuple(modules) == POLICIES
+    for weights in ([0.9, 0.1], [0.1, 0.9]):
+        expected = served.answer("say tea", weights, seed=5)
+        base = load_model(Path(settings["model"]), settings["dtype"])
+        policy = LoadedModel(
+            PeftModel.from_pretrained(base.model, modules[expected.policy]).eval(), base.tokenizer, base.end_ids
+        )
+        found = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=5)[0]
+        assert found.text == expected.response
+    routing = json.loads((tmp_path / "models/portfolio/routing.json").read_text())
+    assert routing == json.loads((portfolio / ROUTING).read_text())
+
+
+def test_what_is_there_is_verified_and_what_is_damaged_replaced(champion, tmp_path):
+    path, _ = champion
+    place = tmp_path / "models" / "portfolio"
+    pull(path, place.parent)
+    before = place.stat().st_ino
+    assert "is there, every sha256 as recorded" in pull(path, place.parent)
+    assert place.stat().st_ino == before
+    for name in ("adapters/policy-a/adapter_model.safetensors", "base_model/config.json", "vllm.yaml"):
+        (place / name).write_bytes(b"{}")
+        assert "downloading" in pull(path, place.parent)
+        assert "is there" in pull(path, place.parent)
+    assert visible(place.parent) == ["portfolio"]
+
+
+@pytest.mark.parametrize("damaged", ["adapter", "base model"])
+def test_a_flipped_byte_is_refused_and_leaves_nothing(champion, damaged, s3, tmp_path):
+    path, portfolio = champion
+    name = "adapter_model.safetensors" if damaged == "adapter" else "config.json"
+    if damaged == "adapter":
+        content = (portfolio / "adapters/policy-b" / name).read_bytes()
+        bucket, keys = "mlflow", [entry["Key"] for entry in _objects(s3, "mlflow") if entry["Key"].endswith(name)]
+        keys = [key for key in keys if s3.get_object(Bucket=bucket, Key=key)["Body"].read() == content]
+    else:
+        bucket, keys = "palm", [f"models/base/{name}"]
+        content = s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=content[:-1] + bytes([content[-1] ^ 1]))
+    told = pull(path, tmp_path / "models", code=1)
+    assert name in told and "sha256 is " in told and "recorded is " in told and told.count("error: ") == 1
+    assert visible(tmp_path / "models") == []
+
+
+def _objects(s3, bucket):
+    return s3.get_paginator("list_objects_v2").paginate(Bucket=bucket).search("Contents[]")
+
+
+def test_a_killed_call_leaves_nothing_half_and_the_next_one_fills(champion, tmp_path):
+    path, _ = champion
+    models = tmp_path / "models"
+    command = [sys.executable, "-c", WITHOUT_TORCH, "pull", str(path), str(models), "--dtype", "bfloat16"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not list(models.glob(".portfolio.*")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    busy = pull(path, models, code=1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert "is being filled by another `palm pull`" in busy
+    assert len(visible(models)) == 1 and not (models / "portfolio").exists()
+    # As in an init container that is started again.
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PALM_VERSION": ""})
+    assert done.returncode == 0, done.stderr
+    assert visible(models) == ["portfolio"]
+
+
+def test_whoever_may_only_read_can_pull_though_the_alias_would_have_to_be_mended(
+    champion, mlflow_server, tmp_path, monkeypatch
+):
+    path, _ = champion
+    admin = (USER, mlflow_server.password)
+    model = load_config(path).registry.model
+    client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
+    client.delete_registered_model_alias(model, "champion")
+    reader = {"username": f"reader-{model}", "password": "another-long-password"}
+    requests.post(f"{mlflow_server.uri}/api/2.0/mlflow/users/create", json=reader, auth=admin).raise_for_status()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", reader["username"])
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", reader["password"])
+    with pytest.raises(mlflow.MlflowException, match="Permission denied"):
+        client.set_registered_model_alias(model, "champion", "1")
+    assert "version 1: 2 policies" in pull(path, tmp_path / "models")
+
+
+def test_what_is_not_there_is_told(config, tmp_path):
+    path = tmp_path / "portfolio.yaml"
+    assert "nothing was promoted yet" in pull(path, tmp_path / "models", code=1)
+    assert "small version 7: does not exist" in pull(path, tmp_path / "models", "--version", "7", code=1)
+
+
+@pytest.fixture(scope="module")
+def adapters(base_model, tmp_path_factory):
+    """A portfolio folder as far as `vllm_config` looks at it, in the number format that vLLM wants."""
+    folder = tmp_path_factory.mktemp("portfolio")
+    write_adapters(folder / "adapters", base_model, 0)
+    policies = [{"policy": name, "folder": f"adapters/{name}"} for name in POLICIES]
+    return folder, {"policies": policies, "base_model": {"dtype": "bfloat16", "source": "base_model"}}
+
+
+def with_changed_adapter(adapters, **changes) -> dict:
+    """The settings of vLLM when one adapter's configuration is another."""
+    folder, routing = adapters
+    file = folder / "adapters" / "policy-b" / "adapter_config.json"
+    original = file.read_text()
+    file.write_text(json.dumps({**json.loads(original), **changes}))
+    try:
+        return yaml.safe_load(vllm_config(routing, folder, folder))
+    finally:
+        file.write_text(original)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rank"),
+    [({}, 8), ({"r": 1}, 8), ({"r": 16}, 16), ({"r": 48}, 64), ({"r": 257}, 320), ({"rank_pattern": {"q": 33}}, 64)],
+)
+def test_the_rank_is_rounded_up_to_one_that_vllm_accepts(adapters, changes, rank):
+    settings = with_changed_adapter(adapters, **changes)
+    assert settings["max-lora-rank"] == rank and settings["max-loras"] == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"r": 513},
+        {"use_dora": True},
+        {"bias": "all"},
+        {"modules_to_save": ["lm_head"]},
+        {"trainable_token_indices": [3]},
+        {"init_lora_weights": "pissa"},
+        {"peft_type": "VERA"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_vllm_cannot_serve_is_refused(adapters, changes):
+    with pytest.raises(ModelError, match=r"policy policy-b: .*vLLM"):
+        with_changed_adapter(adapters, **changes)
+
+
+def test_a_whole_model_and_32_bits_are_refused(adapters):
+    folder, routing = adapters
+    whole = {**routing, "policies": [*routing["policies"], {"policy": "policy-c", "folder": "models/policy-c"}]}
+    with pytest.raises(ModelError, match="policy policy-c: is a whole model"):
+        vllm_config(whole, folder, folder)
+    full = {**routing, "base_model": {**routing["base_model"], "dtype": "float32"}}
+    with pytest.raises(ModelError, match="--dtype bfloat16"):
+        vllm_config(full, folder, folder)
+    assert yaml.safe_load(vllm_config(full, folder, folder, "bfloat16"))["dtype"] == "bfloat16"

@@ -1,0 +1,96 @@
+"""The design step: the design is made once and then fetched."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.workspace import edit_config
+
+from palm.builds.checks.design import check_design
+from palm.config.load import load_config
+from palm.errors import WeightsError
+from palm.evaluation.rollouts import Rollouts, write_rollouts
+from palm.geometry.adaptive.predicted import predicted_design
+from palm.steps.design_grid import design_grid
+from palm.storage.files import read_json
+from palm.verification.certificate_file import verify_file
+
+
+def kept(config):
+    return sorted(path.name for path in Path(config.storage.root).rglob("design-*"))
+
+
+def test_a_searched_design_is_made_once(workspace):
+    """Other weights would be other policies: the second run must fetch, however much time it has."""
+    settings = {"strategy": "minimal", "epsilon": 0.3, "delta": 0.05}
+    config = load_config(edit_config(workspace, design=settings))
+    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"]
+    saved = read_json(workspace / "design.json")
+    assert saved["weights"] == weights
+    assert saved["coverage"]["covered"]
+    assert len(weights) == saved["lower_bound"]
+    entries = kept(config)
+    assert entries
+    assert design_grid(config, workspace / "rollouts", workspace / "again.json")["weights"] == weights
+    assert kept(config) == entries
+    other = load_config(edit_config(workspace, design={**settings, "epsilon": 0.4}))
+    assert design_grid(other, workspace / "rollouts", workspace / "other.json")["weights"] != weights
+    assert len(kept(config)) > len(entries)
+
+
+def test_given_weights_reach_the_design(workspace):
+    rows = [[0.5, 0.5], [1.0, 0.0]]
+    config = load_config(
+        edit_config(workspace, design={"strategy": "weights", "weights": rows, "epsilon": 0.3, "delta": 0.05})
+    )
+    assert design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"] == rows
+
+
+def rollouts_of(workspace, seed):
+    """Rollouts as the step sample_reference writes them, with random rewards."""
+    rng = np.random.default_rng(seed)
+    prompts, samples = 12, 32
+    rollouts = Rollouts(
+        prompts=[f"say {number}" for number in range(prompts)],
+        responses=[["a"] * samples] * prompts,
+        token_ids=[[[1]] * samples] * prompts,
+        truncated=np.zeros((prompts, samples), dtype=bool),
+        rewards=rng.random((prompts, samples, 2)),
+        metrics=np.empty((prompts, samples, 0)),
+    )
+    (workspace / "rollouts").mkdir(exist_ok=True)
+    write_rollouts(workspace / "rollouts" / "train.parquet", rollouts, ["length", "vowels"], [])
+    return rollouts
+
+
+def test_predicted_design_follows_the_rollouts(workspace):
+    settings = {"strategy": "predicted", "epsilon": 0.3, "delta": 0.05, "size": 3}
+    config = load_config(edit_config(workspace, design=settings))
+    check_design(config)
+    rewards = rollouts_of(workspace, seed=0).rewards
+    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"]
+    expected = predicted_design(rewards, 3, beta=config.beta)
+    np.testing.assert_allclose(weights, expected.weights)
+    saved = read_json(workspace / "design.json")
+    assert saved["strategy"] == "predicted"
+    assert saved["predicted"]["epsilon"] == pytest.approx(expected.epsilon)
+    assert saved["predicted"]["samples_per_prompt"] == 32
+    assert len(saved["predicted"]["effective_sample_size"]) == 3
+    assert verify_file(workspace / "design.json").certificate == "cover"
+    rollouts_of(workspace, seed=1)
+    assert design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"] != weights
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy": "minimal", "delta": 0.0}, "strategy minimal needs a delta above 0"),
+        ({"strategy": "weights"}, "needs the weights"),
+        ({"strategy": "predicted"}, "strategy='predicted': needs a size"),
+        ({"strategy": "weights", "weights": [[0.5, 0.6]]}, "must sum to 1"),
+    ],
+)
+def test_a_bad_design_is_refused_before_any_work(workspace, changes, message):
+    config = load_config(edit_config(workspace, design={"epsilon": 0.3, "delta": 0.05, **changes}))
+    with pytest.raises(WeightsError, match=message):
+        check_design(config)

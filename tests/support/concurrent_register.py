@@ -1,0 +1,42 @@
+"""Several processes that register the same portfolio at once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+
+TESTS = Path(__file__).parents[1]
+
+
+def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment: str) -> list[dict]:
+    """What each of the builders was told."""
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "support" / "registrars.py"), str(path), str(portfolio), *build_ids],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    # MLflow writes lines of its own.
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def check_one_of_each(client: mlflow.MlflowClient, registry, told: list[dict]) -> None:
+    """There is one version, one parent and one child a policy, and everybody was told so."""
+    assert told and not any("error" in answer for answer in told), told
+    assert all(answer == told[0] for answer in told)
+    (version,) = client.search_model_versions(f"name = '{registry.model}'")
+    assert (str(version.version), version.run_id) == (told[0]["version"], told[0]["run_id"])
+    assert str(client.get_model_version_by_alias(registry.model, "challenger").version) == told[0]["version"]
+    experiment = client.get_experiment_by_name(registry.experiment)
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert [run.info.run_id for run in parents] == [told[0]["run_id"]]
+    assert sorted(run.data.tags["palm.policy"] for run in children) == ["policy-a", "policy-b", "policy-c"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {told[0]["run_id"]}
+    assert {run.info.status for run in children} == {"FINISHED"}
+    assert all({"objective", "train/loss"} <= run.data.metrics.keys() for run in children)

@@ -1,0 +1,106 @@
+"""A small build made by the library step by step, without a pipeline: what pipelines are compared with."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.workspace import edit_config, make_workspace
+
+from palm.builds.rebuild.snapshot import take_snapshot
+from palm.builds.training_groups import Work, grouped, write_work
+from palm.config.load import load_config
+from palm.config.portfolio import PortfolioConfig
+from palm.steps.design_grid import FILE as DESIGN
+from palm.steps.design_grid import design_grid
+from palm.steps.evaluate_policies import evaluate_policies
+from palm.steps.plan_training import plan_training
+from palm.steps.prepare_base_model import prepare_base_model
+from palm.steps.promote_portfolio import promote_portfolio
+from palm.steps.register_portfolio import register_portfolio
+from palm.steps.report import report
+from palm.steps.sample_reference import sample_reference
+from palm.steps.select_portfolio import select_portfolio
+from palm.steps.train_policy import train_policy
+from palm.storage.files import write_json
+
+
+@dataclass(frozen=True)
+class Build:
+    """Files and folders of a build, named as the components name them, and names of entries in its store."""
+
+    config: PortfolioConfig
+    folder: Path
+    weights: list[list[float]]
+    policies: list[Path]
+    evaluations: list[Path]
+    reference: dict[str, str]
+    measured: list[dict]
+
+    def __getattr__(self, name: str) -> Path:
+        """A file or folder of the build."""
+        return self.folder / name
+
+    @property
+    def trained(self) -> list[dict]:
+        """What train_policies gives of all policies."""
+        return [
+            {"policy": entry["policy"], "weights": vector, "error": ""}
+            for entry, vector in zip(self.measured, self.weights, strict=True)
+        ]
+
+
+def make_build(folder: Path) -> Build:
+    """Two rewards, three policies, registered and promoted; MLflow's database is there for others to use."""
+    make_workspace(folder)
+    # One policy of three, so that its worst-case gap is not 0.
+    changes = {"training__backend": "rwr", "training__rwr": {"learning_rate": 0.003}, "selection__size": 1}
+    config = load_config(edit_config(folder, **changes))
+    reference = {
+        "base_model": prepare_base_model(config, folder / "base_model")["entry"],
+        "rollouts": sample_reference(config, folder / "base_model", folder / "rollouts")["entry"],
+    }
+    weights = design_grid(config, folder / "rollouts", folder / "design")["weights"]
+    trained_from = {"base_model": folder / "base_model", "rollouts": folder / "rollouts"}
+    plan = plan_training(config, design=folder / "design", destination=folder / "plan", **trained_from)
+    shutil.copyfile(folder / "design", folder / "plan" / DESIGN)
+    write_work(folder / "plan", Work(**reference, groups=grouped(plan["trainings"], None)))
+    policies = [folder / f"policy{index}" for index in range(len(weights))]
+    evaluations = [folder / f"evaluation{index}" for index in range(len(weights))]
+    for vector, policy in zip(weights, policies, strict=True):
+        train_policy(config, vector, destination=policy, **trained_from)
+    records = evaluate_policies(config, policies=policies, destinations=evaluations, **trained_from)
+    measured = [{"policy": record["policy"], "evaluation": record["entry"]} for record in records]
+    chosen = select_portfolio(config, evaluations=evaluations, destination=folder / "selection", plan=folder / "plan")
+    entries = {entry["policy"]: entry["evaluation"] for entry in measured}
+    write_json(folder / "selection", {**chosen, "evaluations": entries})
+    register_portfolio(
+        config,
+        "library",
+        json.dumps(take_snapshot(config)),
+        policies=policies,
+        base_model=folder / "base_model",
+        design=folder / "design",
+        selection=folder / "selection",
+        destination=folder / "registration",
+        plan=folder / "plan",
+    )
+    judged = {
+        "registration": folder / "registration",
+        "selection": folder / "selection",
+        "evaluations": evaluations,
+        "plan": folder / "plan",
+    }
+    promote_portfolio(config, "library", destination=folder / "verdict", page=folder / "gate", **judged)
+    report(
+        config,
+        "library",
+        design=folder / "design",
+        rollouts=folder / "rollouts",
+        policies=policies,
+        verdict=folder / "verdict",
+        page=folder / "page",
+        summary=folder / "summary",
+        **judged,
+    )
+    return Build(config, folder, weights, policies, evaluations, reference, measured)

@@ -1,0 +1,310 @@
+"""A stand-in for the Kubernetes API and the controller of Kubeflow Trainer, over HTTP.
+
+It is neither. It holds TrainJobs, Secrets and Pods, refuses a TrainJob that the real CRD refuses, and runs the nodes of
+a TrainJob as processes of this machine: with the container's command and environment, and the variables PET_… that
+Trainer's torch plugin sets. Nodes are not restarted, as by a runtime with ``backoffLimit: 0``.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+from support.custom_resources import CustomResource
+
+NAMESPACE = "team"
+RUNTIMES = {("ClusterTrainingRuntime", "torch-distributed")}
+KEPT = ("HOME", "OMP_NUM_THREADS", "PYTHONPATH")
+"""Of this process's environment, what the processes of a node need to be this project's."""
+
+
+class Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, reason: str, message: str, name: str = ""):
+        self.status = status
+        self.body = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "message": message,
+            "reason": reason,
+            "details": {"name": name, "kind": "trainjobs"},
+            "code": status,
+        }
+
+
+class Node:
+    """A pod of a TrainJob: a process, or nothing where no machine can take it."""
+
+    def __init__(self, pod: str, process: subprocess.Popen | None, log: Path):
+        self.pod, self.process, self.log = pod, process, log
+        self.finished_at = None
+
+    @property
+    def exit_code(self) -> int | None:
+        code = None if self.process is None else self.process.poll()
+        if code is not None and self.finished_at is None:
+            self.finished_at = now()
+        return code
+
+    def to_json(self, job: str) -> dict:
+        if self.process is None:
+            message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+            status = {"phase": "Pending", "conditions": [condition]}
+        elif (code := self.exit_code) is None:
+            status = {"phase": "Running", "containerStatuses": [container({"running": {"startedAt": now()}})]}
+        else:
+            ended = {"exitCode": code % 256, "finishedAt": self.finished_at, "reason": "Completed"}
+            phase = "Failed" if code else "Succeeded"
+            status = {"phase": phase, "containerStatuses": [container({"terminated": ended})]}
+        labels = {"jobset.sigs.k8s.io/jobset-name": job}
+        return {"metadata": {"name": self.pod, "namespace": NAMESPACE, "labels": labels}, "status": status}
+
+
+class Job:
+    """A TrainJob and its nodes."""
+
+    def __init__(self, manifest: dict, nodes: list[Node]):
+        self.nodes = nodes
+        added = {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        self.object = {**manifest, "metadata": {**manifest["metadata"], **added}}
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            if node.process is not None and node.exit_code is None:
+                node.process.send_signal(signal.SIGTERM)
+
+    @property
+    def stopped(self) -> bool:
+        return all(node.process is None or node.exit_code is not None for node in self.nodes)
+
+    def to_json(self) -> dict:
+        codes = [node.exit_code for node in self.nodes]
+        conditions = []
+        if all(code == 0 for code in codes):
+            conditions = [condition("Complete", "AllJobsCompleted", "jobset completed successfully")]
+        elif any(code for code in codes):
+            conditions = [condition("Failed", "FailedJobs", "jobset failed due to one or more job failures")]
+            self.stop()
+        return {**self.object, "status": {"conditions": conditions}} if conditions else self.object
+
+
+class KubernetesStandIn:
+    """The server.
+
+    Args:
+        folder: for logs and the kubeconfig.
+        secrets: name to keys and values.
+    """
+
+    def __init__(self, folder: Path, secrets: dict[str, dict[str, str]]):
+        self.folder, self.secrets = folder, secrets
+        self.kind = CustomResource("trainer.kubeflow.org_trainjobs.yaml")
+        self.schedulable = True
+        self.jobs: dict[str, Job] = {}
+        self.created: list[Job] = []
+        self.pods: dict[str, dict] = {}
+        self.requests: list[str] = []
+        self._lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def kubeconfig(self) -> Path:
+        """A file by which clients find the server."""
+        path = self.folder / "kubeconfig"
+        address = f"http://127.0.0.1:{self._server.server_port}"
+        named = {
+            "clusters": [{"name": "c", "cluster": {"server": address}}],
+            "users": [{"name": "u", "user": {}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
+        }
+        path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "x", **named}))
+        return path
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        for job in self.created:
+            for node in job.nodes:
+                if node.process is not None and node.process.poll() is None:
+                    os.killpg(node.process.pid, signal.SIGKILL)
+                    node.process.wait()
+
+    def answer(self, method: str, path: str, query: dict, body: dict | None):
+        """The answer to a request: JSON-able, or text."""
+        with self._lock:
+            self.requests.append(f"{method} {path}")
+            for name in [name for name, job in self.jobs.items() if "deletionTimestamp" in job.object["metadata"]]:
+                if self.jobs[name].stopped:
+                    del self.jobs[name]
+            jobs = f"/apis/{self.kind.group}/{self.kind.version}/namespaces/{NAMESPACE}/{self.kind.plural}"
+            pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+            parts = path.removeprefix(jobs if path.startswith(jobs) else pods).strip("/").split("/")
+            match method, path.startswith(jobs), path.startswith(pods), parts:
+                case "POST", True, _, [""]:
+                    return self._create(body, strict=query.get("fieldValidation") == ["Strict"])
+                case "GET", True, _, [name] if name:
+                    return self._job(name).to_json()
+                case "DELETE", True, _, [name] if name:
+                    return self._delete(name, body or query)
+                case "GET", _, True, [""]:
+                    return self._list_pods(query["labelSelector"][0])
+                case "GET", _, True, [name]:
+                    return self._pod(name)
+                case "GET", _, True, [name, "log"]:
+                    return self._log(name, query)
+            raise Refused(404, "NotFound", f"the server could not find the requested resource: {method} {path}")
+
+    def _job(self, name: str) -> Job:
+        if name not in self.jobs:
+            raise Refused(404, "NotFound", f'trainjobs.trainer.kubeflow.org "{name}" not found', name)
+        return self.jobs[name]
+
+    def _create(self, manifest: dict, *, strict: bool) -> dict:
+        assert strict, "without strict validation the API server drops what it does not know"
+        name = manifest["metadata"]["name"]
+        problems = [*self.kind.problems(manifest), *_webhook(manifest["spec"])]
+        if problems:
+            raise Refused(422, "Invalid", f'TrainJob "{name}" is invalid: {"; ".join(problems)}', name)
+        if name in self.jobs:
+            raise Refused(409, "AlreadyExists", f'trainjobs.trainer.kubeflow.org "{name}" already exists', name)
+        self.jobs[name] = Job(manifest, self._start_nodes(name, manifest["spec"]["trainer"]))
+        self.created.append(self.jobs[name])
+        return self.jobs[name].to_json()
+
+    def _start_nodes(self, name: str, trainer: dict) -> list[Node]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        nodes = []
+        for rank in range(trainer["numNodes"]):
+            log = self.folder / f"{name}-{len(self.created)}-{rank}.log"
+            # As Trainer's torch plugin does; its host is the first pod's name in DNS, its port always 29500.
+            told = {
+                "PET_NNODES": str(trainer["numNodes"]),
+                "PET_NPROC_PER_NODE": str(trainer["numProcPerNode"]),
+                "PET_NODE_RANK": str(rank),
+                "PET_MASTER_ADDR": "127.0.0.1",
+                "PET_MASTER_PORT": str(port),
+            }
+            process = self._run(trainer, told, log) if self.schedulable else None
+            nodes.append(Node(f"{name}-node-0-{rank}-{uuid.uuid4().hex[:5]}", process, log))
+        return nodes
+
+    def _run(self, trainer: dict, told: dict, log: Path) -> subprocess.Popen:
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        for entry in trainer["env"]:
+            if "value" in entry:
+                environment[entry["name"]] = entry["value"]
+                continue
+            source = entry["valueFrom"]["secretKeyRef"]
+            value = self.secrets.get(source["name"], {}).get(source["key"])
+            assert value is not None or source["optional"], f"{source} would keep the pod from starting"
+            if value is not None:
+                environment[entry["name"]] = value
+        command = [*trainer["command"], *trainer.get("args", [])]
+        with log.open("w") as stream:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**environment, **told},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _delete(self, name: str, options: dict) -> dict:
+        job = self._job(name)
+        assert "Foreground" in options["propagationPolicy"], "else the TrainJob is gone before its pods are"
+        job.object["metadata"].setdefault("deletionTimestamp", now())
+        job.stop()
+        return job.to_json()
+
+    def _list_pods(self, selector: str) -> dict:
+        label, _, name = selector.partition("=")
+        assert label == "jobset.sigs.k8s.io/jobset-name"
+        nodes = self.jobs[name].nodes if name in self.jobs else []
+        return {"kind": "PodList", "apiVersion": "v1", "items": [node.to_json(name) for node in nodes]}
+
+    def _pod(self, name: str) -> dict:
+        if name not in self.pods:
+            raise Refused(404, "NotFound", f'pods "{name}" not found', name)
+        return self.pods[name]
+
+    def _log(self, pod: str, query: dict) -> str:
+        node = next(node for job in self.jobs.values() for node in job.nodes if node.pod == pod)
+        assert query["container"] == ["node"] and query.get("previous", ["False"]) in (["False"], ["false"])
+        return "\n".join(node.log.read_text().splitlines()[-int(query["tailLines"][0]) :])
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def condition(kind: str, reason: str, message: str) -> dict:
+    return {"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now()}
+
+
+def container(state: dict) -> dict:
+    return {
+        "name": "node",
+        "image": "i",
+        "imageID": "i",
+        "ready": False,
+        "restartCount": 0,
+        "state": state,
+        "lastState": {},
+    }
+
+
+def _webhook(spec: dict) -> list[str]:
+    """What Trainer's admission webhook checks beyond the CRD, as far as it concerns these TrainJobs."""
+    runtime = spec["runtimeRef"]
+    found = []
+    if (runtime["kind"], runtime["name"]) not in RUNTIMES:
+        found.append(f"spec.runtimeRef: {runtime['kind']} {runtime['name']!r} not found")
+    reserved = [entry["name"] for entry in spec["trainer"]["env"] if entry["name"].startswith("PET_")]
+    if reserved:
+        found.append(f"spec.trainer.env: must not have reserved envs, invalid envs configured: {reserved}")
+    for patch in spec.get("runtimePatches", []):
+        for job in patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]:
+            containers = job["template"]["spec"]["template"]["spec"]["containers"]
+            if job["name"] != "node" or any(entry["name"] != "node" or "env" in entry for entry in containers):
+                found.append("spec.runtimePatches: must patch the job and container named node, without envs")
+    return found
+
+
+def _handler(stand_in: KubernetesStandIn) -> type:
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            address = urlsplit(self.path)
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            try:
+                answer, status = stand_in.answer(self.command, address.path, parse_qs(address.query), body), 200
+            except Refused as refused:
+                answer, status = refused.body, refused.status
+            text = answer if isinstance(answer, str) else json.dumps(answer)
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_GET = do_POST = do_DELETE = _serve
+
+        def log_message(self, *_) -> None:
+            pass
+
+    return Handler
