@@ -1,0 +1,90 @@
+"""Artifacts: frozen, versioned models of the JSON files that flow between the steps of a build."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from palm.errors import DataError
+from palm.storage.files import read_json, write_json
+
+
+class Part(BaseModel):
+    """A part of an artifact: frozen, unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Artifact(Part):
+    """A JSON file that one step writes and others read.
+
+    Attributes:
+        FILE: name of the file in the folder of the step that writes it.
+        VERSION: version of its schema, raised when a reader of the old one would misread the new one.
+        schema_version: version that the file has; the key comes first.
+    """
+
+    FILE: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+    schema_version: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _versioned(cls, content: Any) -> Any:
+        return {"schema_version": cls.VERSION, **content} if isinstance(content, dict) else content
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read it from a folder, or from the file itself.
+
+        Args:
+            path: folder that holds FILE, or a file.
+
+        Raises:
+            DataError: the file is missing, is not JSON, has an unknown version, or breaks the schema.
+        """
+        file = path / cls.FILE if path.is_dir() else path
+        return cls.parse(read_json(file), str(file))
+
+    @classmethod
+    def parse(cls, content: Any, what: str) -> Self:
+        """Check content that was read already.
+
+        Args:
+            content: decoded JSON.
+            what: where it is from, for the error.
+
+        Raises:
+            DataError: it has an unknown version, or breaks the schema.
+        """
+        name = cls.__name__.lower()
+        found = content.get("schema_version") if isinstance(content, dict) else None
+        if found != cls.VERSION:
+            raise DataError(
+                f"{what}: schema_version {json.dumps(found)}",
+                rule=f"must be {cls.VERSION}, the version of {name} that this palm reads",
+                remedy="write it with the same version of palm; `palm schema --artifact` documents the format",
+            )
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "content"
+            raise DataError(
+                f"{what}: {place}",
+                rule=f"breaks the schema of {name}: {first['msg']}",
+                remedy="give the file that the earlier step wrote",
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """Write it, whole or not at all.
+
+        Args:
+            path: an existing folder, which gets FILE, or the file itself.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        write_json(path / self.FILE if path.is_dir() else path, self.model_dump(mode="json"))
