@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
+from palm import __version__
 from palm.config.portfolio import PortfolioConfig
 from palm.registry.content import CONTENT
 from palm.registry.retry import again
@@ -115,7 +116,7 @@ def _log_model(client, run: str, portfolio: Path):
             python_model=str(Path(__file__).with_name("portfolio_model.py")),
             artifacts={"portfolio": str(portfolio)},
             signature=signature,
-            metadata={"palm": version("palm")},
+            metadata={"palm": __version__},
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS],
         )
     # The end of the block has ended the run, but the build still goes on.

@@ -36,7 +36,7 @@ def check_environment(config: PortfolioConfig) -> None:
 def _check_train_job(config: PortfolioConfig) -> None:
     what = "training.launcher=trainjob"
     if find_spec("kubernetes") is None:
-        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm[cluster]'")
+        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm-portfolio[cluster]'")
     if not config.storage.root.startswith("s3://"):
         raise ConfigError(
             f"{what}, storage.root={config.storage.root}",
