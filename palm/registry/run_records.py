@@ -1,4 +1,4 @@
-"""What is recorded in the runs of a build and of its policies."""
+"""Metrics and parameters that are recorded in the runs of a build and of its policies."""
 
 from pathlib import Path
 

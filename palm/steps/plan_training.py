@@ -28,6 +28,7 @@ from palm.config.portfolio import PortfolioConfig
 from palm.errors import StorageError
 from palm.models.policies import is_adapter
 from palm.progress import Stage, stage
+from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, champion_build, download_policies, newest_build
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.storage.digest import file_digest
@@ -67,7 +68,7 @@ def plan_training(
     """
     with stage("plan_training", config.registry.model) as progress, new_folder(destination) as folder:
         weights = read_json(design)["weights"]
-        champion = champion_build(config.registry)
+        champion = champion_build(promotions(config))
         with TemporaryDirectory() as scratch:
             planner = _Planner(config, champion, base_model, rollouts, folder, Path(scratch), progress)
             plan = _adopted(config, champion, snapshot, weights) or planner.plan(weights)
@@ -81,7 +82,7 @@ def plan_training(
 def _adopted(config: PortfolioConfig, champion: PastBuild | None, snapshot: str, weights: list) -> dict | None:
     """The plan of a registered build of the same, as long as all policies that it names are in the storage."""
     store = Store(config.storage.root)
-    for build in (newest_build(config.registry), champion):
+    for build in (newest_build(promotions(config)), champion):
         if not snapshot or build is None or build.plan is None or build.snapshot != json.loads(snapshot):
             continue
         plan = build.plan
@@ -211,7 +212,7 @@ class _Planner:
         kept = {}
         if self._champion is not None:
             kept = self._downloaded = self._downloaded or download_policies(
-                self._config.registry, self._champion.version, place
+                promotions(self._config), self._champion.version, place
             )
         gone = [name for name in names if name not in kept]
         if gone:

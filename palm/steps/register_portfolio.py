@@ -1,20 +1,21 @@
-"""Step: the build in MLflow and its portfolio as one model version."""
+"""Step register_portfolio: the build in MLflow and its portfolio as one model version."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from palm.artifacts.registration import Registration
 from palm.builds.inputs import base_model_files
 from palm.builds.rebuild.candidates import PLAN
 from palm.builds.reuse import fetch_entry
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
-from palm.promotion.past_builds import PLAN_FILE, PORTFOLIO_FILE
-from palm.registry.register import SNAPSHOT_FILE, register
+from palm.registry.portfolio_registry import PortfolioRegistry
+from palm.registry.runs import PLAN_FILE, PORTFOLIO_FILE, SNAPSHOT_FILE
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.steps.select_portfolio import value_table
-from palm.storage.files import read_json, write_json, write_text
+from palm.storage.files import read_json, write_text
 
 
 def register_portfolio(
@@ -28,7 +29,7 @@ def register_portfolio(
     selection: Path,
     destination: Path,
     plan: Path | None = None,
-) -> dict:
+) -> Registration:
     """Register the selected portfolio under the alias `challenger`.
 
     Args:
@@ -41,9 +42,6 @@ def register_portfolio(
         selection: JSON file of the step select_portfolio.
         destination: JSON file to write.
         plan: folder of the step plan_training, whose earlier policies may be in the portfolio; None for none.
-
-    Returns:
-        Its content: ``model``, ``version``, ``run_id``, ``aliases``.
 
     Raises:
         DataError: a selected policy is not among the given ones.
@@ -80,20 +78,19 @@ def register_portfolio(
         for name, text in files.items():
             write_text(Path(scratch) / name, text)
         logs = {name: read_json(folder / "training_log.json")["steps"] for name, folder in folders.items()}
-        result = register(
-            config,
-            build_id=build_id,
+        registration = PortfolioRegistry(config).register(
+            build_id,
             portfolio=portfolio,
             selection=chosen,
             logs=logs,
             artifacts=[Path(scratch) / name for name in files],
         )
-        write_json(destination, result)
-    return result
+        registration.write(destination)
+    return registration
 
 
 def _earlier_policies(config: PortfolioConfig, chosen: dict, *, known: dict, scratch: Path) -> dict[str, Path]:
-    """Folders of the candidates from the champion, which this build has measured but not been given."""
+    """Folders of the candidates from the champion, which this build has measured and not trained."""
     names = [record["policy"] for record in chosen["policies"] if record["earlier"] and record["policy"] not in known]
     for name in names:
         fetch_entry(config.storage.root, name, scratch / "earlier" / name)
