@@ -1,64 +1,44 @@
-"""Routing table of a portfolio folder."""
+"""routing.json: the routing table of a portfolio folder, with the digests of its files."""
 
 from typing import Any, ClassVar, Self
 
-from palm.artifacts.base import Artifact, Part
+from pydantic import Field
+
+from palm.artifacts.base import Artifact, Part, Vector
 
 
 class RoutedPolicy(Part):
-    """A policy of the portfolio.
+    """A member of the portfolio."""
 
-    Attributes:
-        policy: its name.
-        value_vector: a = R(π) − f(π), length d.
-        folder: its folder, relative to the portfolio folder.
-    """
-
-    policy: str
-    value_vector: tuple[float, ...]
-    folder: str
+    policy: str = Field(description="Content name.")
+    value_vector: Vector = Field(description="a = R − β KL, length d.")
+    folder: str = Field(description="Its folder, relative to the portfolio folder.")
 
 
 class RecordedBase(Part):
-    """The base model of a portfolio.
+    """The base model of a portfolio."""
 
-    Attributes:
-        source: ``base_model`` (the folder of that name), a hub id or an ``s3://`` prefix.
-        dtype: number format that the portfolio was certified with.
-        sha256: digest of `files`.
-        files: sha256 of each file, by name; empty in portfolios of the first versions of palm.
-    """
-
-    source: str
-    dtype: str
-    sha256: str
-    files: dict[str, str] = {}
+    source: str = Field(description="base_model (the folder of that name), a hub id or an s3:// prefix.")
+    dtype: str = Field(description="Number format that the portfolio was certified with.")
+    sha256: str = Field(description="Digest of files.")
+    files: dict[str, str] = Field({}, description="File to sha256; empty in portfolios of the first palm.")
 
 
 class Routing(Artifact):
-    """Routing table of a portfolio, with the digests of its files.
-
-    Attributes:
-        reward_names: objectives, in the order of the preference weights, length d.
-        policies: members of the portfolio.
-        base_model: the model that adapters are applied to.
-        max_new_tokens: default limit of a response, in tokens.
-        sha256: digest of every other file of the portfolio folder, by relative path.
-    """
+    """Routing table: the best member for preference weights w has the largest a·w."""
 
     FILE: ClassVar[str] = "routing.json"
     EMBEDDED: ClassVar[str] = "base_model"
-    """Source, and folder in the portfolio folder, of a base model that is part of the portfolio."""
 
-    reward_names: tuple[str, ...]
-    policies: tuple[RoutedPolicy, ...]
+    reward_names: tuple[str, ...] = Field(description="Objectives, in the order of the weights, length d.")
+    policies: tuple[RoutedPolicy, ...] = Field(description="Members of the portfolio.")
     base_model: RecordedBase
-    max_new_tokens: int
-    sha256: dict[str, str]
+    max_new_tokens: int = Field(description="Default limit of a response, in tokens.")
+    sha256: dict[str, str] = Field(description="Every other file of the portfolio folder to its sha256.")
 
     @classmethod
     def parse(cls, content: Any, what: str) -> Self:
         """Check content that was read already; arguments and errors as of `Artifact.parse`."""
-        # Portfolios that were registered before there were schema versions have the keys of version 1 and no version.
-        # They stay in the registry and must still be served.
+        # Portfolios that an older palm has registered have the keys of version 1 and no schema_version. They stay in
+        # the registry and must still be served.
         return super().parse({"schema_version": 1, **content} if isinstance(content, dict) else content, what)

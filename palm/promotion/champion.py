@@ -220,7 +220,9 @@ class Promotions:
         """The rollback by which a person has taken the version's last promotion back; None if there is none."""
         if self.client.get_model_version(self.model, version).tags.get(VERDICT) != PROMOTED:
             return None
-        last = next((entry for entry in reversed(self.log.read().valid) if version in (entry.after, entry.before)), None)
+        last = next(
+            (entry for entry in reversed(self.log.read().valid) if version in (entry.after, entry.before)), None
+        )
         return last if last is not None and last.kind == ROLLBACK and last.before == version else None
 
     def _challenger(self) -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.builds.rebuild.candidates import CHAMPION, EVALUATIONS
+from palm.artifacts.plan import Champion as RecordedChampion
+from palm.builds.rebuild.candidates import EVALUATIONS
 from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.geometry.portfolio.statistics import Comparison, compare_portfolios
-from palm.storage.files import read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +42,12 @@ def read_champion(config: PortfolioConfig, plan: Path) -> Champion | None:
     Raises:
         DataError: a file is missing or malformed.
     """
-    record = read_json(plan / CHAMPION)
-    if record["version"] is None:
+    record = RecordedChampion.read(plan)
+    if record.version is None:
         return None
-    folders = [plan / EVALUATIONS / name for name in record["members"]]
-    measured = None if record["incomparable"] else measured_by_prompt(config, folders)
-    return Champion(record["version"], record["incomparable"], measured)
+    folders = [plan / EVALUATIONS / name for name in record.members]
+    measured = None if record.incomparable else measured_by_prompt(config, folders)
+    return Champion(record.version, record.incomparable, measured)
 
 
 def loss_against(config: PortfolioConfig, champion: Champion, ours: MeasuredByPrompt) -> Comparison:

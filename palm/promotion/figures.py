@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from palm.artifacts.verdict import GAP_CHECK
 from palm.promotion.judged import recorded_judgement
 from palm.registry.client import Client
+from palm.registry.run_records import EPSILON, PORTFOLIO_SIZE
 from palm.registry.version import version_deleted
-
-_EPSILON, _SIZE = "epsilon", "portfolio_size"
-"""Metrics of a build's run (`palm.registry.run_records`)."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,9 @@ def version_figures(client: Client, model: str, version: str) -> VersionFigures:
     metrics = client.get_run(entry.run_id).data.metrics if entry.run_id else {}
     judgement = recorded_judgement(entry.tags)
     bounds = [check.bound for check in judgement.checks if check.name == GAP_CHECK] if judgement else []
-    size = metrics.get(_SIZE)
+    size = metrics.get(PORTFOLIO_SIZE)
     return VersionFigures(
-        gap=_finite(metrics.get(_EPSILON)),
+        gap=_finite(metrics.get(EPSILON)),
         gap_bound=_finite(bounds[0]) if bounds else None,
         policies=None if size is None else int(size),
     )

@@ -1,27 +1,29 @@
 """Gate before the alias `champion`: conditions on a portfolio, each decided by a confidence bound."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.selection import Selection
 from palm.artifacts.verdict import GAP_CHECK, Check, Judgement
 from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.progress import weights_label
 from palm.promotion.comparison import Champion, loss_against, read_champion
-from palm.storage.files import read_json
 
 _FEWEST_PROMPTS = 8
 """Fewer held-out prompts are too few to resample."""
 _MISSING = "policies whose training failed"
 
 
-def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], plan: Path) -> Judgement:
+def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Path], plan: Path) -> Judgement:
     """Judge a portfolio by bounds on the same prompts, under the present rewards.
 
     Args:
         config: the configuration.
-        selection: content of the file of the step select_portfolio.
+        selection: the selected portfolio.
         evaluations: evaluation folders of this build's policies and of the earlier candidates.
         plan: folder of the step plan_training, with the champion's policies under the present rewards.
 
@@ -29,8 +31,8 @@ def judge(config: PortfolioConfig, *, selection: dict, evaluations: list[Path], 
         DataError: an evaluation is missing or malformed.
     """
     champion = read_champion(config, plan)
-    folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in evaluations}
-    members = selection["portfolio"]
+    folders = {Evaluation.read(folder).policy: folder for folder in evaluations}
+    members = selection.portfolio
     ours = measured_by_prompt(config, [folders[name] for name in members])
     checks = [_prompts(ours), _missing(selection), _gap(config, selection), _loss(config, ours, champion)]
     checks.append(_guards(selection))
@@ -76,26 +78,26 @@ def _prompts(ours: MeasuredByPrompt) -> Check | None:
     )
 
 
-def _missing(selection: dict) -> Check | None:
+def _missing(selection: Selection) -> Check | None:
     """Names the missing policies; whether they are too many was decided before the selection."""
-    missing = selection["missing"]
+    missing = selection.missing
     if not missing:
         return None
-    trained = sum(not record["earlier"] for record in selection["policies"])
-    allowed = trained + len(missing) - selection["min_policies"]
+    trained = sum(not candidate.earlier for candidate in selection.policies)
+    allowed = trained + len(missing) - selection.min_policies
     return Check(
         name=_MISSING,
         value=len(missing),
         bound=None,
         limit=allowed,
         passed=len(missing) <= allowed,
-        detail="; ".join(f"{weights_label(entry['weights'])}: {entry['error']}" for entry in missing),
+        detail="; ".join(f"{weights_label(entry.weights)}: {entry.error}" for entry in missing),
         remedy="run the build again",
     )
 
 
-def _gap(config: PortfolioConfig, selection: dict) -> Check:
-    epsilon, limit, interval = selection["epsilon"], config.promotion.max_epsilon, selection["interval"]
+def _gap(config: PortfolioConfig, selection: Selection) -> Check:
+    epsilon, limit, interval = selection.epsilon, config.promotion.max_epsilon, selection.interval
     if interval is None:
         return Check(
             name=GAP_CHECK,
@@ -106,7 +108,7 @@ def _gap(config: PortfolioConfig, selection: dict) -> Check:
             detail="it has no bound, as some resampled prompts leave no ε",
             remedy="raise selection.delta or give more held-out prompts",
         )
-    bound = max(interval["upper"], epsilon)
+    bound = max(interval.upper, epsilon)
     return Check(
         name=GAP_CHECK,
         value=epsilon,
@@ -146,11 +148,11 @@ def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | 
     )
 
 
-def _guards(selection: dict) -> Check:
+def _guards(selection: Selection) -> Check:
     marked = {
-        record["policy"]: record["guard"]["message"]
-        for record in selection["policies"]
-        if record["guard"] is not None and record["policy"] in selection["portfolio"]
+        candidate.policy: candidate.guard.message
+        for candidate in selection.policies
+        if candidate.guard is not None and candidate.policy in selection.portfolio
     }
     return Check(
         name="guards that fired in training",
@@ -163,7 +165,7 @@ def _guards(selection: dict) -> Check:
     )
 
 
-def _metrics(config: PortfolioConfig, members: list[str], ours: MeasuredByPrompt) -> list[Check]:
+def _metrics(config: PortfolioConfig, members: Sequence[str], ours: MeasuredByPrompt) -> list[Check]:
     """The least mean of each limited metric over the portfolio's policies, with its lower bound."""
     names = [metric.name for metric in config.metrics]
     rng = np.random.default_rng(config.evaluation.seed)

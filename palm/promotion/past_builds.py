@@ -3,22 +3,29 @@
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
+from palm.artifacts.base import Artifact
+from palm.artifacts.plan import Plan
 from palm.artifacts.routing import Routing
+from palm.artifacts.selection import Selection
+from palm.errors import DataError
+from palm.progress import log
 from palm.promotion.champion import Promotions
 from palm.promotion.judged import VERDICT
 from palm.registry.client import Client
 from palm.registry.integrity import download_verified
-from palm.registry.runs import PLAN_FILE, PORTFOLIO_FILE, SNAPSHOT_FILE
+from palm.registry.runs import SNAPSHOT_FILE
 from palm.registry.version import CHALLENGER, CHAMPION, version_deleted, version_with_alias
 from palm.storage.files import read_json
+
+Recorded = TypeVar("Recorded", bound=Artifact)
 
 
 class PastBuild:
     """A registered version and the files of its build's run, each read when it is first used.
 
-    A file is None if it was not recorded (an older palm, a version that was registered by hand) or if the version was
-    deleted.
+    A file is None if it was not recorded, if palm of another version has written it, or if the version was deleted.
 
     Args:
         client: client of MLflow.
@@ -42,18 +49,18 @@ class PastBuild:
         return not self.verdict or self._client.get_run(self._record.run_id).info.status == "FINISHED"
 
     @cached_property
-    def selection(self) -> dict | None:
-        """Content of portfolio.json: the portfolio and every policy's evaluation."""
-        return self._file(PORTFOLIO_FILE)
+    def selection(self) -> Selection | None:
+        """The portfolio with every policy's evaluation."""
+        return self._artifact(Selection)
 
     @cached_property
-    def plan(self) -> dict | None:
-        """Content of plan.json (`palm.steps.plan_training`)."""
-        return self._file(PLAN_FILE)
+    def plan(self) -> Plan | None:
+        """The trainings of the build."""
+        return self._artifact(Plan)
 
     @cached_property
-    def snapshot(self) -> dict | None:
-        """What it was made from (`palm.builds.rebuild.snapshot`)."""
+    def snapshot(self) -> dict[str, Any] | None:
+        """Inputs of the build (`palm.builds.rebuild.snapshot`)."""
         return self._file(SNAPSHOT_FILE)
 
     @cached_property
@@ -66,7 +73,15 @@ class PastBuild:
         run = self._record and self._record.run_id
         return {entry.path for entry in self._client.list_artifacts(run)} if run else set()
 
-    def _file(self, name: str) -> dict | None:
+    def _artifact(self, kind: type[Recorded]) -> Recorded | None:
+        content = self._file(kind.FILE)
+        try:
+            return None if content is None else kind.parse(content, kind.FILE)
+        except DataError as error:
+            log.warning("%s version %s: %s", self._model, self.version, error)
+            return None
+
+    def _file(self, name: str) -> dict[str, Any] | None:
         if name not in self._kept:
             return None
         with TemporaryDirectory() as scratch:

@@ -84,7 +84,9 @@ def pull(
     return Pulled(version, place, fetched=True)
 
 
-def _fill(client: Client, place: Path, record: dict[str, str], dtype: str | None, report: Callable[[str], None]) -> None:
+def _fill(
+    client: Client, place: Path, record: dict[str, str], dtype: str | None, report: Callable[[str], None]
+) -> None:
     """Replace the folder in one step, so that no reader sees a part."""
     for leftover in place.parent.glob(_LEFTOVERS):
         shutil.rmtree(leftover)

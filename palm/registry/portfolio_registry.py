@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from palm.artifacts.policy import TrainingLog
 from palm.artifacts.registration import Registration
 from palm.artifacts.routing import Routing
+from palm.artifacts.selection import Selection
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.registry.client import Client, all_pages
@@ -30,7 +32,13 @@ class PortfolioRegistry:
         self._model = config.registry.model
 
     def register(
-        self, build_id: str, *, portfolio: Path, selection: dict, logs: Mapping[str, list], artifacts: Sequence[Path]
+        self,
+        build_id: str,
+        *,
+        portfolio: Path,
+        selection: Selection,
+        logs: Mapping[str, TrainingLog],
+        artifacts: Sequence[Path],
     ) -> Registration:
         """Record a build and register its portfolio under the alias `challenger`; its run stays open.
 
@@ -40,7 +48,7 @@ class PortfolioRegistry:
         Args:
             build_id: names the build.
             portfolio: portfolio folder (`palm.serving.portfolio`).
-            selection: content of portfolio.json, with every policy's evaluation.
+            selection: the selected portfolio, with every policy's evaluation.
             logs: policy name to its training log.
             artifacts: files to keep with the parent run.
 
@@ -105,18 +113,27 @@ class PortfolioRegistry:
         versions = all_pages(self._client.search_model_versions, f"name = '{self._model}'", max_results=page_size)
         return {build: str(version.version) for version in versions for build in builds_of(version.tags)}
 
-    def _make(self, runs: Runs, content: str, build_id: str, portfolio: Path, selection: dict, logs, artifacts):
+    def _make(
+        self,
+        runs: Runs,
+        content: str,
+        build_id: str,
+        portfolio: Path,
+        selection: Selection,
+        logs: Mapping[str, TrainingLog],
+        artifacts: Sequence[Path],
+    ):
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
         client, config, lineage = self._client, self._config, lineage_tags(build_id)
         try:
             run = runs.find_or_create(f"{config.name} {build_id}", {CONTENT: content}, lineage)
             log_build(client, run, config, selection, artifacts)
-            for record in selection["policies"]:
-                name = record["policy"]
+            for candidate in selection.policies:
+                name = candidate.policy
                 tags = {CONTENT: content, POLICY: name, MLFLOW_PARENT_RUN_ID: run}
                 child = runs.find_or_create(name, tags, lineage)
-                log_policy(client, child, record, name in selection["portfolio"], logs[name])
+                log_policy(client, child, candidate, logs[name], chosen=name in selection.portfolio)
             return make_version(
                 client, config, run=run, content=content, build_id=build_id, portfolio=portfolio, selection=selection
             )
@@ -151,6 +168,4 @@ class PortfolioRegistry:
         return runs.find_or_create(f"{self._config.name} {build_id}", tags, lineage)
 
     def _link(self, runs: Runs, run: str, build_id: str, *, version: str = "") -> None:
-        link_plugin_run(
-            self._config.registry, experiment=runs.experiment, run=run, build_id=build_id, version=version
-        )
+        link_plugin_run(self._config.registry, experiment=runs.experiment, run=run, build_id=build_id, version=version)

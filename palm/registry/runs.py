@@ -14,8 +14,6 @@ MADE_BY = "palm.build_id"
 """Tag of a version and of its run: the build that made it."""
 SNAPSHOT_FILE = "snapshot.json"
 """Artifact of a build's run: what the build was made from."""
-PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
-"""Artifacts of a build's run: its portfolio with every evaluation, and the plan of its trainings."""
 _BUILD = "palm.build."
 _KFP_RUN_VARIABLE, _KFP_RUN = "KFP_RUN_ID", "palm.kfp_run"
 

@@ -4,6 +4,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 from palm import __version__
+from palm.artifacts.selection import Selection
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.registry.client import Client, error_code
@@ -61,7 +62,14 @@ def version_with_alias(client: Client, model: str, alias: str) -> str | None:
 
 
 def make_version(
-    client: Client, config: PortfolioConfig, *, run: str, content: str, build_id: str, portfolio: Path, selection: dict
+    client: Client,
+    config: PortfolioConfig,
+    *,
+    run: str,
+    content: str,
+    build_id: str,
+    portfolio: Path,
+    selection: Selection,
 ):
     """Log the portfolio and register it, unless another build of the same content was first.
 
@@ -72,7 +80,7 @@ def make_version(
         content: digest of the content.
         build_id: names the build.
         portfolio: portfolio folder.
-        selection: content of portfolio.json.
+        selection: the selected portfolio.
 
     Returns:
         MLflow's record of the first version of this content; its run may be another one.
@@ -90,8 +98,8 @@ def make_version(
         tags={
             **lineage_tags(build_id),
             CONTENT: content,
-            "palm.epsilon": f"{selection['epsilon']:.6f}",
-            "palm.delta": str(selection["delta"]),
+            "palm.epsilon": f"{selection.epsilon:.6f}",
+            "palm.delta": str(selection.delta),
         },
         description=_description(client, config, run, selection),
     )
@@ -118,11 +126,11 @@ def create_model(client: Client, model: str, description: str) -> None:
             raise
 
 
-def _description(client: Client, config: PortfolioConfig, run: str, selection: dict) -> str:
+def _description(client: Client, config: PortfolioConfig, run: str, selection: Selection) -> str:
     experiment = client.get_run(run).info.experiment_id
     return (
-        f"{len(selection['portfolio'])} policies for {', '.join(config.reward_names)}; "
-        f"certified worst-case gap ε = {selection['epsilon']:.4f} (δ = {selection['delta']}). "
+        f"{len(selection.portfolio)} policies for {', '.join(config.reward_names)}; "
+        f"certified worst-case gap ε = {selection.epsilon:.4f} (δ = {selection.delta}). "
         f"[The build](#/experiments/{experiment}/runs/{run}) holds the report, the certificate and every policy's run."
     )
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from palm.artifacts.registration import Registration
+from palm.artifacts.selection import Selection
 from palm.artifacts.verdict import Check, Verdict
 from palm.builds.rebuild.candidates import earlier_evaluations
 from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
 from palm.promotion import promotions
 from palm.promotion.gate import judge
-from palm.storage.files import read_json, write_text
+from palm.storage.files import write_text
 
 
 def promote_portfolio(
@@ -41,7 +42,7 @@ def promote_portfolio(
     with stage("promote_portfolio", config.registry.model):
         judgement = judge(
             config,
-            selection=read_json(selection),
+            selection=Selection.read(selection),
             evaluations=[*evaluations, *earlier_evaluations(plan)],
             plan=plan,
         )

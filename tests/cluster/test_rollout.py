@@ -9,8 +9,6 @@ from support.workspace import edit_config
 
 from palm.cluster.rollout import VERSION
 from palm.config.load import load_config
-from palm.promotion.by_hand import rollback
-from palm.promotion.promote import promote
 from palm.storage.digest import folder_digests
 
 NAMESPACE = "serving"
@@ -62,7 +60,7 @@ def test_pods_follow_the_champion_there_and_back(cluster, server_workspace, base
         assert pulled_files() == folder_digests(folders[version] / "adapters")
         settle(cluster, ready=2)
     # Another champion meanwhile does not reach the pods of this ReplicaSet.
-    rollback(config, to=None, why="worse", who="test")
+    promotions(config).rollback(why="worse", who="test")
     assert pulled_files() == folder_digests(folders["2"] / "adapters")
     assert "was version 2, is being rolled out to version 1" in roll_out(path)
     assert pulled_files() == folder_digests(folders["1"] / "adapters")
@@ -76,7 +74,7 @@ def champion(cluster, workspace):
     path = workspace / "portfolio.yaml"
     config = load_config(path)
     make_versions(config.registry, 2)
-    promote(config, version="1", judgement=judged(), who="gate")
+    promote(config, "1")
     return path
 
 

@@ -21,9 +21,6 @@ from typer.testing import CliRunner
 
 from palm.cli.main import app
 from palm.config.load import load_config
-from palm.promotion.alias import current_champion
-from palm.promotion.by_hand import rollback
-from palm.promotion.promote import promote
 from palm.registry.integrity import download_verified
 from palm.storage.store import Store
 
@@ -135,21 +132,21 @@ def site(s3_server, backup_bucket):
 def register_and_promote(config, folder, number: int, *, against: str | None) -> None:
     portfolio = write_small_portfolio(folder / f"portfolio-{number}", f"text {number}")
     register_small(config, portfolio, f"build-{number}")
-    assert promote(config, version=str(number), judgement=judged(against=against), who="gate")["promoted"]
+    assert promote(config, str(number), against=against).promoted
 
 
 def history(path) -> dict:
     told = CliRunner().invoke(app, ["history", str(path), "--json"])
     assert told.exit_code == 0, told.output
     found = json.loads(told.stdout)
-    assert found["problems"] == []
+    assert found.problems == []
     return found
 
 
 def check(config, path, folder, expected: dict) -> None:
     assert history(path) == expected
-    champion = current_champion(config.registry)
-    assert champion == expected["entries"][-1]["to"]
+    champion = promotions(config).champion(fix_alias=True)
+    assert champion == expected.entries[-1]["to"]
     mlflow.set_tracking_uri(config.registry.tracking_uri)
     folder.mkdir()
     download_verified(config.registry.model, champion, folder)
@@ -175,7 +172,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
 
     register_and_promote(config, workspace, 1, against=None)
     register_and_promote(config, workspace, 2, against="1")
-    rollback(config, to=None, why="too curt", who="test")
+    promotions(config).rollback(why="too curt", who="test")
     store.publish("policies/one", workspace / "portfolio-1")
     client.put_object(Bucket="palm", Key="store/note", Body=b"first")
     first_history, first_files = history(path), {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}

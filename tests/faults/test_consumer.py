@@ -25,8 +25,6 @@ from palm.config.load import load_config
 from palm.config.portfolio import BaseModelSource
 from palm.config.training import Lora
 from palm.models.load import load_model
-from palm.promotion.promote import promote
-from palm.registry.register import register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
@@ -158,7 +156,7 @@ class Place:
             logs=small_logs(),
             artifacts=artifacts,
         )
-        assert promote(self.config, version="1", judgement=judged(), who="gate")["promoted"]
+        assert promote(self.config, version="1", judgement=judged(), who="gate").promoted
 
     def answers_here(self) -> list[dict]:
         """What the environment of the tests answers."""
@@ -254,7 +252,7 @@ def test_commands_need_no_extras(consumer, place, base_model, tmp_path):
         done = consumer.run("palm", *arguments, credentials=place.credentials)
         assert done.returncode == 0, done.stderr
     told = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
-    assert [entry["to"] for entry in json.loads(told.stdout)["entries"]] == ["1"]
+    assert [entry["to"] for entry in json.loads(told.stdout).entries] == ["1"]
 
 
 def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):

@@ -23,7 +23,7 @@ from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.serving.portfolio import ServedPortfolio
 from palm.serving.verification import ROUTING
-from palm.serving.vllm_config import vllm_config
+from palm.serving.vllm import vllm_config
 
 WITHOUT_TORCH = """
 import sys

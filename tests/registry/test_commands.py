@@ -11,8 +11,6 @@ from typer.testing import CliRunner
 from palm.cli.main import app
 from palm.config.load import load_config
 from palm.promotion.past_builds import champion_build
-from palm.promotion.promote import promote
-from palm.registry.register import register
 
 
 class Desk:

@@ -17,7 +17,6 @@ from palm.config.portfolio import Registry
 from palm.errors import RegistryError
 from palm.registry.connection import connected
 from palm.registry.experiment import ensure_experiment
-from palm.registry.failed_build import record_failed_build
 from palm.steps.record_outcome import record_outcome
 
 
@@ -178,7 +177,7 @@ def test_what_is_not_understood_is_a_warning(config, tmp_path, monkeypatch, capl
 
 def test_a_failed_build_names_the_plugins_run_and_is_named(config, plugin_server, turned_on):
     plugin = turned_on(plugin_at(plugin_server))
-    record_failed_build(config, build_id="build-1", note="what happened")
+    PortfolioRegistry(config).fail("build-1", "what happened")
     run = plugin.tags()["palm.run_id"]
     assert tags_of(config, run)["palm.kfp_mlflow_run_id"] == plugin.root
     assert "palm.version" not in plugin.tags()

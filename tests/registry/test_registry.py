@@ -15,9 +15,6 @@ from palm.cli.main import app
 from palm.config.load import load_config
 from palm.errors import ModelError, RegistryError, WeightsError
 from palm.promotion.answer import answer
-from palm.promotion.promote import promote
-from palm.registry.failed_build import record_failed_build
-from palm.registry.register import finish_build
 from palm.registry.runs import builds_of
 from palm.serving.portfolio import ServedPortfolio
 from palm.serving.router import Router
@@ -122,17 +119,17 @@ def test_the_run_of_a_build_ends_with_its_report_or_its_failure(built):
     folder, config, _ = built
     first = register(built)
     (folder / "report.html").write_text("<p>fine</p>")
-    record_failed_build(config, build_id="build-1", note="the report failed")
+    PortfolioRegistry(config).fail("build-1", "the report failed")
     mlflow_client = client(config)
     assert mlflow_client.get_run(first["run_id"]).info.status == "FAILED"
     assert register(built) == first and mlflow_client.get_run(first["run_id"]).info.status == "RUNNING"
-    finish_build(config, run_id=first["run_id"], files=[folder / "report.html"])
+    PortfolioRegistry(config).finish(first["run_id"], [folder / "report.html"])
     assert mlflow_client.get_run(first["run_id"]).info.status == "FINISHED"
     assert "report.html" in {entry.path for entry in mlflow_client.list_artifacts(first["run_id"])}
     # A later build of the same content that fails has a run of its own: the finished one stays what it was.
     assert register(built, "build-2") == first
-    record_failed_build(config, build_id="build-2", note="the gate failed")
-    record_failed_build(config, build_id="build-2", note="the gate failed")
+    PortfolioRegistry(config).fail("build-2", "the gate failed")
+    PortfolioRegistry(config).fail("build-2", "the gate failed")
     runs = mlflow_client.search_runs([mlflow_client.get_run(first["run_id"]).info.experiment_id])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert sorted(run.info.status for run in parents) == ["FAILED", "FINISHED"]

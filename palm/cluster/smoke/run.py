@@ -130,9 +130,7 @@ class _Smoke:
     def back(self) -> str:
         entry = promotions(self.config).rollback(self.versions[0], why="palm smoke", who="palm smoke")
         if self._champion() != self.versions[0]:
-            raise ClusterError(
-                f"champion={self._champion()}", rule=f"is not {entry.after}", remedy="see `palm repair`"
-            )
+            raise ClusterError(f"champion={self._champion()}", rule=f"is not {entry.after}", remedy="see `palm repair`")
         return f"version {self.versions[0]} is champion again"
 
     def page(self) -> str:

@@ -16,7 +16,6 @@ from palm.cli.main import app
 from palm.cluster.monitoring.metrics import MLFLOW_METRICS, STORAGE_METRICS
 from palm.config.load import load_config
 from palm.promotion.promote import GAP_CHECK, promote
-from palm.registry.register import register
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def watched(workspace, own_server, monkeypatch, tmp_path):
     promote(config, version="1", judgement=judgement, who="gate")
     client = mlflow.MlflowClient(own_server.uri, own_server.uri)
     client.create_model_version(config.registry.model, source="palm:/nothing", await_creation_for=0)
-    promote(config, version="2", judgement=judged(False, against="1"), who="gate")
+    promote(config, "2", False, against="1")
     runs = Runs(config, tmp_path, monkeypatch)
     runs.record("one", trained=[{}, {"start": "policy-x", "guard": {"message": "KL"}}], reused=[20.0])
     runs.record("two", changed=False)
