@@ -38,21 +38,22 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
     checks.append(_guards(selection))
     checks += _metrics(config, members, ours)
     checks = [check for check in checks if check is not None]
-    failed = [check for check in checks if not check.passed]
-    confidence = config.promotion.confidence
-    reason = (
-        "; ".join(f"{_in_words(check)}; {check.remedy}" for check in failed)
-        if failed
-        else f"{'; '.join(_in_words(check) for check in checks if check.bound is not None)} (bounds at {confidence:.0%})"
-        + "".join(f"; {_in_words(check)}" for check in checks if check.name == _MISSING)
-    )
     return Judgement(
-        passed=not failed,
-        reason=reason,
+        passed=all(check.passed for check in checks),
+        reason=_reason(checks, config.promotion.confidence),
         against=champion and champion.version,
-        confidence=confidence,
+        confidence=config.promotion.confidence,
         checks=checks,
     )
+
+
+def _reason(checks: list[Check], confidence: float) -> str:
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return "; ".join(f"{_in_words(check)}; {check.remedy}" for check in failed)
+    figures = "; ".join(_in_words(check) for check in checks if check.bound is not None)
+    missing = "".join(f"; {_in_words(check)}" for check in checks if check.name == _MISSING)
+    return f"{figures} (bounds at {confidence:.0%}){missing}"
 
 
 def _in_words(check: Check) -> str:

@@ -21,6 +21,7 @@ class Client:
         self.registry = registry
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        """A method of `mlflow.MlflowClient` that connects when it is called."""
         if name.startswith("_"):
             raise AttributeError(name)
 

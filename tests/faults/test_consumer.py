@@ -19,7 +19,7 @@ import pytest
 import requests
 import torch
 from support.mlflow_server import USER
-from support.small_portfolio import judged, small_logs, small_selection
+from support.small_portfolio import promote, register_small
 
 from palm.config.load import load_config
 from palm.config.portfolio import BaseModelSource
@@ -147,16 +147,8 @@ class Place:
             base_files=folder_digests(base_model),
             max_new_tokens=8,
         )
-        artifacts = [folder / "routing.json"]
-        register(
-            self.config,
-            build_id="build",
-            portfolio=folder,
-            selection=small_selection(),
-            logs=small_logs(),
-            artifacts=artifacts,
-        )
-        assert promote(self.config, version="1", judgement=judged(), who="gate").promoted
+        register_small(self.config, folder, "build")
+        assert promote(self.config, "1").promoted
 
     def answers_here(self) -> list[dict]:
         """What the environment of the tests answers."""
@@ -252,7 +244,7 @@ def test_commands_need_no_extras(consumer, place, base_model, tmp_path):
         done = consumer.run("palm", *arguments, credentials=place.credentials)
         assert done.returncode == 0, done.stderr
     told = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
-    assert [entry["to"] for entry in json.loads(told.stdout).entries] == ["1"]
+    assert [entry["to"] for entry in json.loads(told.stdout)["entries"]] == ["1"]
 
 
 def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):

@@ -9,21 +9,22 @@ from pathlib import Path
 import mlflow
 import pytest
 from support.mlflow_server import USER, MlflowServer
-from support.small_portfolio import judged, make_versions
+from support.small_portfolio import make_versions, promote
 from support.workspace import edit_config
 
 from palm.config.load import load_config
-from palm.promotion.log import PromotionLog
+from palm.promotion import promotions
 
 TESTS = Path(__file__).parents[1]
 PROMOTERS, EACH = 8, 25
 
 APPEND_AND_DIE = """
-import os, signal, sys, mlflow
-from palm.promotion.log import PromotionLog
+import os, signal, sys
+from palm.artifacts.verdict import Judgement
+from palm.promotion import promotions
 uri, model, before, after = sys.argv[1:]
-log = PromotionLog(mlflow.MlflowClient(uri, uri), model)
-log.append(log.tail(), before=before, after=after, kind="promotion", why="good", who="killed", gate={"passed": True})
+log, gate = promotions(uri, model).log, Judgement(passed=True, reason="good", against=before)
+log.append(log.tail(), before=before, after=after, kind="promotion", why="good", who="killed", gate=gate)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -50,7 +51,7 @@ def test_hundreds_of_promotions_by_eight_processes_are_one_chain(server, workspa
     done = run([TESTS / "support" / "promoters.py", path, str(EACH), *pairs])
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    found = PromotionLog(client, registry.model).read()
+    found = promotions(registry).log.read()
     # A chain: everybody built on what was there, and nobody's promotion is lost.
     assert [entry.previous for entry in found.valid] == [0, *(entry.number for entry in found.valid[:-1])]
     assert [entry.before for entry in found.valid] == [None, *(entry.after for entry in found.valid[:-1])]
@@ -81,7 +82,7 @@ def by_the_next(config):
 
 
 def by_a_refusal(config):
-    assert not promote(config, "3", False, against="2").promoted
+    assert not promote(config, "3", against="2", passed=False).promoted
 
 
 def by_a_read(config):
@@ -101,5 +102,5 @@ def test_a_promoter_killed_before_the_alias_is_mended(config, faults, mend):
     assert str(alias(client, config.registry.model, "champion").version) == "1"
     mend(config)
     found = promotions(config).history()
-    assert found.problems == [] and found["alias"] == ("3" if mend is by_the_next else "2")
+    assert not found.problems and found.alias == ("3" if mend is by_the_next else "2")
     faults("SIGKILL of a promoter")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from support.damage import flip
-from support.small_portfolio import judged, registered
+from support.small_portfolio import promote, registered
 
 from palm.errors import ModelError
+from palm.promotion import promotions
 from palm.promotion.past_builds import download_policies
 from palm.serving.portfolio import ServedPortfolio
 
@@ -32,10 +33,10 @@ def test_nothing_is_done_with_it(config, workspace, adapter, faults):
         with pytest.raises(ModelError, match=DAMAGE):
             promotions(config).rollback(why="worse", who="test")
         with pytest.raises(ModelError, match=DAMAGE):
-            promote_by_hand(config, version="1", why="test", who="test", override=False)
+            promotions(config).promote_by_hand("1", why="test", who="test")
         with pytest.raises(ModelError, match=DAMAGE):
-            download_policies(config.registry, "1", workspace / f"copy-{number}")
-        assert promotions(config).champion(fix_alias=True) == "2"
+            download_policies(promotions(config), "1", workspace / f"copy-{number}")
+        assert promotions(config).champion() == "2"
         flip(adapter, position, bit=number)
         faults("flipped bit in a registered version")
-    assert promotions(config).rollback(why="worse", who="test")["to"] == "1" == promotions(config).champion(fix_alias=True)
+    assert promotions(config).rollback(why="worse", who="test").after == "1" == promotions(config).champion()

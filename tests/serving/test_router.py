@@ -7,6 +7,9 @@ from palm.serving.router import Router
 ROUTER = Router(("a", "b"), ("first", "second", "twin"), np.array([[0.8, 0.1], [0.2, 0.6], [0.2, 0.6]]))
 
 
+WRONG = [{"a": 0.5, "b": 0.6}, [0.5, 0.6], [-0.1, 1.1], [1.0], [0.2, 0.3, 0.5], [float("nan"), 1.0]]
+
+
 def test_the_best_member_answers_and_ties_go_to_the_first():
     assert ROUTER.route([1, 0]) == "first"
     assert ROUTER.route([0, 1]) == "second"
@@ -25,7 +28,7 @@ def test_other_names_are_refused(weights):
         ROUTER.route(weights)
 
 
-@pytest.mark.parametrize("weights", [{"a": 0.5, "b": 0.6}, [0.5, 0.6], [-0.1, 1.1], [1.0], [0.2, 0.3, 0.5], [float("nan"), 1.0]])
+@pytest.mark.parametrize("weights", WRONG)
 def test_weights_off_the_simplex_are_refused(weights):
     with pytest.raises(WeightsError):
         ROUTER.route(weights)
