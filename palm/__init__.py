@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from palm.geometry.portfolio.named_selection import NamedSelection
     from palm.geometry.portfolio.values import ValueTable
     from palm.geometry.preferences.design import Design
-    from palm.promotion.promotions import promotions
+    from palm.promotion import promotions
     from palm.serving.portfolio import load
     from palm.verification.verified import Verified
 
@@ -26,7 +26,7 @@ DISTRIBUTION = "palm-portfolio"
 _LAZY = {
     "ValueTable": "palm.geometry.portfolio.values",
     "load": "palm.serving.portfolio",
-    "promotions": "palm.promotion.promotions",
+    "promotions": "palm.promotion",
 }
 
 

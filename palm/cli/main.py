@@ -115,11 +115,17 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of the configuration: every key, its range and its meaning."""
+def schema(
+    artifact: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a file between steps instead, e.g. policy or evaluation.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of the configuration, or of an artifact: every key, its range and its meaning."""
+    from palm.artifacts.schema import artifact_schema
     from palm.config.load import config_schema
 
-    typer.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    found = config_schema() if artifact is None else artifact_schema(artifact)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @app.command()
@@ -164,7 +170,7 @@ def generate(
 ) -> None:
     """Answer a prompt with the registered portfolio's policy for some preference weights."""
     from palm.config.load import load_config
-    from palm.promotion.answer import answer
+    from palm.registry.answer import answer
 
     try:
         numbers = [float(part) for part in weights.split(",")]
@@ -173,7 +179,7 @@ def generate(
             f"weights={weights!r}", rule="must be numbers separated by commas", remedy="write e.g. 0.6,0.3,0.1"
         ) from None
     result = answer(load_config(config), prompt, numbers, alias=alias, seed=seed, temperature=temperature)
-    typer.echo(json.dumps(result) if as_json else f"[{result['policy']}] {result['response']}")
+    typer.echo(json.dumps(vars(result)) if as_json else f"[{result.policy}] {result.response}")
 
 
 def main() -> None:

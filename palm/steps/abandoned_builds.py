@@ -10,7 +10,7 @@ from palm.builds.records import BUILD_VARIABLE, owner, task_records
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import DamagedError, PalmError
 from palm.progress import log
-from palm.registry.failed_build import record_failed_build
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.steps.record_outcome import describe_outcome, outcome_markdown
 from palm.storage.records import Records
 
@@ -120,7 +120,7 @@ def _close(config: PortfolioConfig, found: AbandonedBuild) -> None:
             f"{config.name}: the build ended without an outcome: nothing was heard of it for {SILENT_HOURS} hours"
         )
         # First, so that it is told again if MLflow fails.
-        record_failed_build(config, build_id=found.build, note=outcome_markdown(outcome), abandoned=True)
+        PortfolioRegistry(config).fail(found.build, outcome_markdown(outcome), abandoned=True)
     kept, name = Records(config.storage.root), f"builds/{found.build}/outcome"
     if kept.read(name) is None:
         kept.write(name, {**outcome, "ended": found.heard, "abandoned": True})

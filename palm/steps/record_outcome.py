@@ -8,8 +8,8 @@ from palm.builds.records import FAILED, RUNNING, SUCCEEDED, page_name, record_ow
 from palm.builds.training_spent import training_spent
 from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage, weights_label
-from palm.registry.failed_build import record_failed_build
 from palm.registry.kfp_plugin import plugin_link
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.reporting.outcome_page import write_outcome_page
 from palm.storage.files import write_text
 from palm.storage.records import Records
@@ -54,7 +54,7 @@ def record_outcome(
         if outcome["state"] == "failed" or not kept.read_file(page_name(build_id), page):
             write_outcome_page(config.name, outcome, page)
         if outcome["state"] == "failed":
-            record_failed_build(config, build_id=build_id, note=text)
+            PortfolioRegistry(config).fail(build_id, text)
     return outcome
 
 

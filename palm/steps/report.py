@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from palm import __version__
+from palm.artifacts.registration import Registration
+from palm.artifacts.verdict import Verdict
 from palm.builds.rebuild.candidates import PLAN, POLICY, earlier_evaluations
 from palm.builds.records import page_name
 from palm.builds.training_spent import training_spent
@@ -13,7 +15,8 @@ from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
 from palm.progress import stage
 from palm.registry.kfp_plugin import plugin_link
-from palm.registry.register import CHALLENGER, CHAMPION, finish_build
+from palm.registry.portfolio_registry import PortfolioRegistry
+from palm.registry.version import CHAMPION
 from palm.reporting.page import write_report
 from palm.storage.files import read_json, write_json
 from palm.storage.records import Records
@@ -61,9 +64,9 @@ def report(
     """
     with stage("report", config.name):
         chosen = read_json(selection)
-        promotion = read_json(verdict)
-        registered = read_json(registration)
-        aliases = [CHALLENGER, CHAMPION] if promotion["promoted"] else [CHALLENGER]
+        promotion = Verdict.read(verdict)
+        registered = Registration.read(registration)
+        aliases = [*registered.aliases, CHAMPION] if promotion.promoted else registered.aliases
         planned = [read_json(folder / POLICY) for folder in policies]
         trained = {record["policy"]: record for record in planned}
         earlier = [read_json(folder / POLICY) for folder in earlier_evaluations(plan)]
@@ -86,8 +89,8 @@ def report(
             "earlier": len(earlier),
             "from_version": read_json(plan / PLAN)["from_version"],
             "selection": chosen,
-            "registration": {**registered, "aliases": aliases},
-            "promotion": promotion,
+            "registration": {**registered.model_dump(mode="json"), "aliases": list(aliases)},
+            "promotion": promotion.model_dump(mode="json"),
             "samples": _samples(config, rollouts, [*evaluations, *earlier_evaluations(plan)], chosen["portfolio"]),
             "config_yaml": config.to_yaml(),
             "kfp_mlflow_run": plugin_link(),
@@ -96,7 +99,7 @@ def report(
         write_report(build, page)
         # Where the task that runs last finds it, whatever comes in between.
         Records(config.storage.root).write_file(page_name(build_id), page)
-        finish_build(config, run_id=registered["run_id"], files=[page, summary])
+        PortfolioRegistry(config).finish(registered.run_id, [page, summary])
     return build
 
 
