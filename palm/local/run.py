@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -16,6 +15,7 @@ from rich.console import Console
 from palm.builds.inputs import check_inputs
 from palm.builds.records import BUILD_VARIABLE
 from palm.components.launcher_rules import check_executor_outputs
+from palm.config.cluster import Cluster, PodResources
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import BuildError
 from palm.local.containers import check_image, container_runner
@@ -86,13 +86,11 @@ def run_build(
 
 def _pipeline(only_if_changed: bool, image: str | None) -> Callable:
     from palm.pipelines.compile import PIPELINES
-    from palm.pipelines.settings import CompileSettings
 
     # No retries: nobody preempts a task here, and what fails would fail again, a minute later.
-    settings = CompileSettings(retries=0)
-    if image:
-        settings = replace(settings, image=image, gpu_image=image)
-    return PIPELINES["rebuild_on_change" if only_if_changed else "build_portfolio"](settings)
+    images = {"image": image, "gpu_image": image} if image else {}
+    cluster = Cluster(tasks=PodResources(retries=0), **images)
+    return PIPELINES["rebuild_on_change" if only_if_changed else "build_portfolio"](cluster)
 
 
 @contextlib.contextmanager

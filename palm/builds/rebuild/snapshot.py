@@ -33,7 +33,7 @@ _KINDS = {
 """What a source is, by a key that its identity has."""
 
 # The places of inputs are told by their content, and where results are kept changes no result.
-_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild"}
+_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild", "cluster"}
 
 
 def take_snapshot(config: PortfolioConfig) -> dict:
