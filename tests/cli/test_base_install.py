@@ -1,6 +1,5 @@
 """palm with its base dependencies alone: no PyTorch, no MLflow, no boto3."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from cli.test_cli import VALUES
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from palm.cli.extras import EXTRAS
+from palm.cli.extras import EXTRAS, missing_extra
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -106,7 +105,7 @@ print(palm.__version__, design.size, len(chosen.portfolio))
         (("run", "portfolio.yaml"), "train"),
         (("history", "portfolio.yaml"), "serve"),
         (("compile", "--output", "pipeline.yaml"), "cluster"),
-        (("gc", "portfolio.yaml", "--storage-root", "s3://bucket/palm"), "s3"),
+        (("gc", "portfolio.yaml"), "serve"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(base, workspace, command, extra):
@@ -124,4 +123,6 @@ def test_every_requirement_of_an_extra_is_known_to_the_command():
         wanted = {canonicalize_name(Requirement(text).name) for text in PROJECT["optional-dependencies"][extra]}
         known = {brought.get(module, names.get(module, module)) for module in modules.split()}
         assert known <= wanted and wanted - known <= {PROJECT["name"], "kfp-kubernetes"}, extra
-    assert json.dumps(PROJECT["dependencies"]).count("torch") == 0
+    boto3 = ModuleNotFoundError("No module named 'boto3'", name="boto3.session")
+    assert missing_extra(boto3, "gc") == "boto3: is not installed; pip install 'palm-portfolio[s3]'"
+    assert missing_extra(ModuleNotFoundError("x", name="of_the_user"), "run") is None
