@@ -159,7 +159,7 @@ def _log_model(client: Client, run: str, portfolio: Path):
             artifacts={"portfolio": str(portfolio)},
             signature=signature,
             metadata={"palm": __version__},
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS],
+            pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in _REQUIREMENTS],
         )
     # The end of the block has ended the run, but the build goes on.
     client.update_run(run, status="RUNNING")
