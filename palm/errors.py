@@ -16,7 +16,7 @@ class PalmError(Exception):
     def __init__(self, what: str, *, rule: str, remedy: str):
         super().__init__(" ".join(f"{what}: {rule}; {remedy}".split()))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         """How it comes back from a worker process: with its message, which it is not made from."""
         return _restored, (type(self), self.args), self.__dict__
 
