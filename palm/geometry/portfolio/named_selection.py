@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from palm.geometry.portfolio.selection import Selection, describe_selection
+from palm.geometry.portfolio.selection import Selection, SelectionReport, describe_selection
 from palm.geometry.portfolio.values import ValueTable
 
 
@@ -52,6 +52,6 @@ class NamedSelection:
         """
         return self.table.subset(self.portfolio).best(weights)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> SelectionReport:
         """Give the certificate as plain values, as `palm select --json` prints it and `palm verify` checks it."""
         return describe_selection(self.table, self.selection, self.size)
