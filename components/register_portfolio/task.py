@@ -12,7 +12,7 @@ from palm.builds.training_groups import read_work
 from palm.components.authoring import write_metadata
 from palm.config.resolve import read_snapshot, resolve_config
 from palm.steps.design_grid import FILE as DESIGN
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 from palm.storage.files import read_json
 
 _SPENT = ("trained", "continued", "reused", "device_seconds", "device_seconds_saved")

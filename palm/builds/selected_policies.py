@@ -29,9 +29,9 @@ def fetch_policies(config: PortfolioConfig, selection: dict, build: str, folder:
     """
     tasks = task_records(config.storage.root, build)
     trained_here = {
-        task["result"]["policy"]
+        task.result["policy"]
         for task in tasks
-        if task["step"] == "train_policy" and task["state"] == SUCCEEDED and not task["result"]["reused"]
+        if task.step == "train_policy" and task.state == SUCCEEDED and not task.result["reused"]
     }
     folders = []
     for measured in selection["policies"]:

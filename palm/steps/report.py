@@ -8,7 +8,7 @@ import numpy as np
 from palm import __version__
 from palm.builds.rebuild.candidates import PLAN, POLICY, earlier_evaluations
 from palm.builds.records import page_name
-from palm.builds.training_spent import training_spent
+from palm.builds.training_spent import Trained, training_spent
 from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
 from palm.progress import stage
@@ -82,7 +82,7 @@ def report(
                 {**record, **{key: known[record["policy"]][key] for key in _OF_TRAINING}}
                 for record in chosen.pop("policies")
             ],
-            **training_spent(list(trained.values())),
+            **training_spent(Trained(**record) for record in trained.values()).model_dump(),
             "earlier": len(earlier),
             "from_version": read_json(plan / PLAN)["from_version"],
             "selection": chosen,
