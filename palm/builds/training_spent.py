@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from palm.artifacts.base import Part
+from palm.artifacts.policy import Policy
 from palm.progress import weights_label
 
 
@@ -56,7 +57,7 @@ def device_seconds(record: dict) -> float:
     return record["training_seconds"] * record["definition"]["training"]["processes"]
 
 
-def training_spent(policies: Iterable[Trained]) -> TrainingSpent:
+def training_spent(policies: Iterable[Trained | Policy]) -> TrainingSpent:
     """Sum over the trainings of a build, one per weight vector."""
     policies = list(policies)
     trained = [policy for policy in policies if not policy.reused]

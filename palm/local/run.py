@@ -14,6 +14,7 @@ from typing import TextIO
 from rich.console import Console
 
 from palm.artifacts.outcome import Outcome
+from palm.artifacts.summary import Summary
 from palm.builds.inputs import check_inputs
 from palm.builds.outcome import read_outcome
 from palm.builds.records import BUILD_VARIABLE
@@ -26,7 +27,7 @@ from palm.progress import EVENTS_VARIABLE
 from palm.registry.experiment import check_reachable
 from palm.steps.workers.client import WORKERS_VARIABLE
 from palm.steps.workers.pool import worker_pool
-from palm.storage.files import read_json, write_text
+from palm.storage.files import write_text
 
 _POLL_SECONDS = 0.2
 _LOG, _EVENTS, _STEPS = "run.log", "events.jsonl", "steps"
@@ -46,7 +47,7 @@ def run_build(
     *,
     only_if_changed: bool = False,
     image: str | None = None,
-) -> tuple[Path, dict | None]:
+) -> tuple[Path, Summary | None]:
     """Run the pipeline `build_portfolio` here, or `rebuild_on_change`.
 
     Args:
@@ -83,7 +84,7 @@ def run_build(
                 if (path := _output(folder, task, name)) is not None:
                     shutil.copyfile(path, folder / target)
     summary = folder / _SHOWN["register-portfolio", "summary"]
-    return folder, read_json(summary) if summary.exists() else None
+    return folder, Summary.read(summary) if summary.exists() else None
 
 
 def _pipeline(only_if_changed: bool, image: str | None) -> Callable:

@@ -10,7 +10,7 @@ from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
 from palm.registry.failed_build import record_failed_build
 from palm.registry.kfp_plugin import plugin_link
-from palm.reporting.outcome_page import write_outcome_page
+from palm.reporting.page import write_outcome_page
 from palm.storage.files import write_text
 from palm.storage.records import Records
 
