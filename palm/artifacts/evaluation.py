@@ -95,6 +95,11 @@ class Measurements(Scores):
     value_vector: Vector = Field(description="a = R − β KL, length d.")
     diversity: Diversity
 
+    @property
+    def shortfall(self) -> float:
+        """J* − J at the policy's own weights; negative where J* is estimated too low."""
+        return self.objective_optimum.mean - self.objective.mean
+
 
 class Evaluation(Measurements, Artifact):
     """A policy on the held-out prompts."""

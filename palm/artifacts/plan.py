@@ -28,6 +28,15 @@ class Plan(Artifact):
     rebuild: dict[str, Any] = Field(description="The section rebuild of the configuration.")
 
 
+class Planned(Part):
+    """Result of the step plan_training: numbers of trainings, in total one per weight vector."""
+
+    kept: int = Field(ge=0, description="In the store already.")
+    continued: int = Field(ge=0, description="Fine-tuned from an earlier policy.")
+    from_base: int = Field(ge=0, description="Trained from the base model.")
+    from_version: str | None = Field(description="Version of the champion that the candidates are from.")
+
+
 class Champion(Artifact):
     """The champion's portfolio, measured under the present rewards."""
 

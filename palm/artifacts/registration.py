@@ -1,23 +1,18 @@
-"""Registration of a portfolio in MLflow: the file of the step register_portfolio."""
+"""registration.json: a portfolio as it is registered in MLflow."""
 
 from typing import ClassVar
+
+from pydantic import Field
 
 from palm.artifacts.base import Artifact
 
 
 class Registration(Artifact):
-    """A portfolio as it is registered.
-
-    Attributes:
-        model: name of the registered model.
-        version: its version.
-        run_id: the MLflow run of the build, which is open until the report ends it.
-        aliases: that the version has got.
-    """
+    """A registered portfolio."""
 
     FILE: ClassVar[str] = "registration.json"
 
-    model: str
-    version: str
-    run_id: str
-    aliases: tuple[str, ...]
+    model: str = Field(description="Registered model.")
+    version: str = Field(description="Version of the model.")
+    run_id: str = Field(description="MLflow run of the build, which the report ends.")
+    aliases: tuple[str, ...] = Field(description="Aliases of the version.")

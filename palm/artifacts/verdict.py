@@ -1,8 +1,8 @@
-"""Verdict on a registered portfolio: what the gate has found, and whether it was promoted."""
+"""verdict.json: the gate's judgement of a registered portfolio, and whether it was promoted."""
 
 from typing import ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from palm.artifacts.base import Artifact, Part
 
@@ -10,72 +10,44 @@ GAP_CHECK = "worst-case gap"
 """Name of the gate's check of the certified worst-case gap."""
 
 
-class Check(Part):
-    """One condition of the gate.
-
-    Attributes:
-        name: the quantity that is checked.
-        value: its estimate; None if there is none.
-        bound: confidence bound of the value on the unfavourable side, which decides; None if there is none.
-        limit: what the bound is compared with.
-        passed: whether the condition holds.
-        detail: where the value is reached, or why there is none.
-        remedy: what helps if the condition fails.
-    """
-
-    # The promotion log keeps checks for years: keys of a newer palm are ignored, those of an older one may be absent.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    value: float | None
-    bound: float | None
-    limit: float
-    passed: bool
-    detail: str = ""
-    remedy: str = ""
-
-
-class Judgement(Part):
-    """Result of the gate.
-
-    Attributes:
-        passed: whether every check passed.
-        reason: the same in words, with the figures that decided.
-        against: version of the champion that the portfolio was compared with; None if there was none.
-        confidence: of each bound by itself, in (0, 1); None if it was not recorded.
-        checks: all conditions.
-        at: when it was recorded in MLflow, UTC, ISO 8601; empty before.
-    """
+class Recorded(Part):
+    """A part of the promotion log, which outlives versions of palm: keys of newer ones are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+
+class Check(Recorded):
+    """One condition of the gate."""
+
+    name: str = Field(description="Quantity that is checked.")
+    value: float | None = Field(description="Estimate; null if there is none.")
+    bound: float | None = Field(description="Confidence bound on the unfavourable side, which decides; null if none.")
+    limit: float = Field(description="What the bound is compared with.")
     passed: bool
-    reason: str
-    against: str | None
-    confidence: float | None = None
+    detail: str = Field("", description="Where the value is reached, or why there is none.")
+    remedy: str = Field("", description="What helps if the condition fails.")
+
+
+class Judgement(Recorded):
+    """Result of the gate."""
+
+    passed: bool = Field(description="Whether every check passed.")
+    reason: str = Field(description="The same in words, with the figures that decided.")
+    against: str | None = Field(description="Version of the champion that it was compared with; null if none.")
+    confidence: float | None = Field(None, description="Of each bound by itself, in (0, 1); null if not recorded.")
     checks: tuple[Check, ...] = ()
-    at: str = ""
+    at: str = Field("", description="When it was recorded in MLflow, UTC, ISO 8601; empty before.")
 
 
 class Verdict(Artifact):
-    """Decision on a registered version: the file of the step promote_portfolio.
-
-    Attributes:
-        promoted: whether the version is champion.
-        reason: why, in words.
-        version: the version that was judged.
-        previous_version: the champion before; None if there was none.
-        checks: conditions of the gate.
-        log_entry: number of the entry in the promotion log; None if nothing was promoted.
-        confidence: of each bound, in (0, 1).
-    """
+    """Decision on a registered version."""
 
     FILE: ClassVar[str] = "verdict.json"
 
-    promoted: bool
+    promoted: bool = Field(description="Whether the version is champion.")
     reason: str
-    version: str
-    previous_version: str | None
-    checks: tuple[Check, ...]
-    log_entry: int | None
-    confidence: float | None
+    version: str = Field(description="Version that was judged.")
+    previous_version: str | None = Field(description="Champion before; null if there was none.")
+    checks: tuple[Check, ...] = Field(description="Conditions of the gate.")
+    log_entry: int | None = Field(description="Number in the promotion log; null if nothing was promoted.")
+    confidence: float | None = Field(description="Of each bound by itself, in (0, 1).")

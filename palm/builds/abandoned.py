@@ -11,7 +11,7 @@ from palm.builds.records import BUILD_VARIABLE, owner, task_records
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import DamagedError, PalmError
 from palm.progress import log
-from palm.registry.failed_build import record_failed_build
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.storage.records import Records
 
 _THREADS = 8
@@ -112,6 +112,6 @@ def _close(config: PortfolioConfig, found: AbandonedBuild) -> None:
     outcome = outcome.model_copy(update=update)
     if outcome.state == "failed":
         # Before the storage, so that the next build repeats it if MLflow fails.
-        record_failed_build(config, build_id=found.build, note=outcome_markdown(outcome), abandoned=True)
+        PortfolioRegistry(config).fail(found.build, outcome_markdown(outcome), abandoned=True)
     if read_outcome(root, found.build) is None:
         write_outcome(root, outcome)

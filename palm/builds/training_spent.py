@@ -48,15 +48,6 @@ class TrainingSpent(Part):
     device_seconds_saved: float
 
 
-def device_seconds(record: dict) -> float:
-    """Time that a policy's training took on all its GPUs (or processors) together, in seconds.
-
-    Args:
-        record: content of policy.json.
-    """
-    return record["training_seconds"] * record["definition"]["training"]["processes"]
-
-
 def training_spent(policies: Iterable[Trained | Policy]) -> TrainingSpent:
     """Sum over the trainings of a build, one per weight vector."""
     policies = list(policies)

@@ -168,7 +168,7 @@ def generate(
 ) -> None:
     """Answer a prompt with the registered portfolio's policy for some preference weights."""
     from palm.config.load import load_config
-    from palm.promotion.answer import answer
+    from palm.registry.answer import answer
 
     try:
         numbers = [float(part) for part in weights.split(",")]
@@ -177,7 +177,7 @@ def generate(
             f"weights={weights!r}", rule="must be numbers separated by commas", remedy="write e.g. 0.6,0.3,0.1"
         ) from None
     result = answer(load_config(config), prompt, numbers, alias=alias, seed=seed, temperature=temperature)
-    typer.echo(json.dumps(result) if as_json else f"[{result['policy']}] {result['response']}")
+    typer.echo(json.dumps(vars(result)) if as_json else f"[{result.policy}] {result.response}")
 
 
 def main() -> None:

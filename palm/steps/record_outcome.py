@@ -8,8 +8,8 @@ from palm.builds.outcome import make_outcome, outcome_markdown, write_outcome
 from palm.builds.records import page_name, record_owner, task_records
 from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
-from palm.registry.failed_build import record_failed_build
 from palm.registry.kfp_plugin import plugin_link
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.reporting.page import write_outcome_page
 from palm.storage.files import write_text
 from palm.storage.records import Records
@@ -49,5 +49,5 @@ def record_outcome(
         if outcome.state == "failed" or not Records(root).read_file(page_name(build_id), page):
             write_outcome_page(config.name, outcome, page)
         if outcome.state == "failed":
-            record_failed_build(config, build_id=build_id, note=text)
+            PortfolioRegistry(config).fail(build_id, text)
     return outcome

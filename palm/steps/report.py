@@ -21,7 +21,8 @@ from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.rollouts import Rollouts, read_rollouts
 from palm.progress import stage
 from palm.registry.kfp_plugin import plugin_link
-from palm.registry.register import CHALLENGER, CHAMPION, finish_build
+from palm.registry.portfolio_registry import PortfolioRegistry
+from palm.registry.version import CHAMPION
 from palm.reporting.page import write_report
 from palm.storage.records import Records
 
@@ -64,7 +65,7 @@ def report(
     """
     with stage("report", config.name):
         chosen, registered, judged = Selection.read(selection), Registration.read(registration), Verdict.read(verdict)
-        aliases = (CHALLENGER, CHAMPION) if judged.promoted else (CHALLENGER,)
+        aliases = (*registered.aliases, CHAMPION) if judged.promoted else registered.aliases
         measured_earlier = earlier_evaluations(plan)
         earlier = [Policy.read(folder) for folder in measured_earlier]
         built = {policy.policy: policy for policy in map(Policy.read, policies)}
@@ -94,7 +95,7 @@ def report(
         write_report(build, page)
         # In the storage the task that runs last finds the page even if this one fails after all.
         Records(config.storage.root).write_file(page_name(build_id), page)
-        finish_build(config, run_id=registered.run_id, files=[page, summary])
+        PortfolioRegistry(config).finish(registered.run_id, [page, summary])
     return build
 
 

@@ -19,14 +19,12 @@ import pytest
 import requests
 import torch
 from support.mlflow_server import USER
-from support.small_portfolio import judged, small_logs, small_selection
+from support.small_portfolio import promote, register_small
 
 from palm.config.load import load_config
 from palm.config.portfolio import BaseModelSource
 from palm.config.training import Lora
 from palm.models.load import load_model
-from palm.promotion.promote import promote
-from palm.registry.register import register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
@@ -149,16 +147,8 @@ class Place:
             base_files=folder_digests(base_model),
             max_new_tokens=8,
         )
-        artifacts = [folder / "routing.json"]
-        register(
-            self.config,
-            build_id="build",
-            portfolio=folder,
-            selection=small_selection(),
-            logs=small_logs(),
-            artifacts=artifacts,
-        )
-        assert promote(self.config, version="1", judgement=judged(), who="gate")["promoted"]
+        register_small(self.config, folder, "build")
+        assert promote(self.config, "1").promoted
 
     def answers_here(self) -> list[dict]:
         """What the environment of the tests answers."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from palm.builds.garbage.rules import Build, Rules, Verdict, place_of
 from palm.builds.records import owner
 from palm.config.portfolio import PortfolioConfig
-from palm.registry.builds import registered_builds
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.storage.inventory import StoredFile, stored_files, unfinished_uploads
 from palm.storage.records import Records
 from palm.storage.s3 import s3_abort, s3_delete, s3_keys, split_s3, told
@@ -34,7 +34,7 @@ def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = Fal
             on.
     """
     root = config.storage.root.rstrip("/")
-    rules = Rules(registered_builds(config.registry), owner(config.registry), days)
+    rules = Rules(PortfolioRegistry(config).builds(), owner(config.registry), days)
     files, uploads = stored_files(root), unfinished_uploads(root)
     owners = {}
     verdicts = rules.judge(files, _builds(root, files, owners))

@@ -22,8 +22,7 @@ from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ClusterError, PalmError
 from palm.pipelines.settings import CompileSettings
-from palm.promotion.alias import current_champion
-from palm.promotion.by_hand import rollback
+from palm.promotion import promotions
 from palm.registry.connection import connected
 from palm.storage.records import Records
 from palm.storage.store import Store
@@ -131,11 +130,9 @@ class _Smoke:
         return f"version {self._champion()} has taken the place of version {self.versions[0]}"
 
     def back(self) -> str:
-        entry = rollback(self.config, to=self.versions[0], why="palm smoke", who="palm smoke")
+        entry = promotions(self.config).rollback(self.versions[0], why="palm smoke", who="palm smoke")
         if self._champion() != self.versions[0]:
-            raise ClusterError(
-                f"champion={self._champion()}", rule=f"is not {entry['after']}", remedy="see `palm repair`"
-            )
+            raise ClusterError(f"champion={self._champion()}", rule=f"is not {entry.after}", remedy="see `palm repair`")
         return f"version {self.versions[0]} is champion again"
 
     def page(self) -> str:
@@ -201,7 +198,7 @@ class _Smoke:
             )
 
     def _champion(self) -> str | None:
-        return current_champion(self.config.registry)
+        return promotions(self.config).champion(fix_alias=True)
 
 
 def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
