@@ -77,7 +77,7 @@ class Launcher:
         paths = {"base_model": workspace / "base", "rollouts": workspace / "rollouts", "destination": self.policy}
         paths = {name: str(path) for name, path in paths.items()}
         step = (
-            "from palm.config.load import parse_config; from palm.steps.worker_client import run_step; "
+            "from palm.config.load import parse_config; from palm.steps.run import run_step; "
             f"run_step('train_policy', parse_config({config!r}), {WEIGHTS}, **{paths})"
         )
         with self.log.open("w") as log:

@@ -1,6 +1,6 @@
-"""The process that the workers of a local build are forked from (`palm.steps.worker_client` starts it and talks to it).
+"""Server of a worker pool: the process from which workers are forked (`palm.steps.workers.pool` starts it).
 
-It imports what the steps need, and then only waits: no thread, no tensor, no CUDA context that a fork would break.
+It imports what the steps need and then waits: it has no thread, tensor or CUDA context that a fork would break.
 """
 
 import atexit
@@ -23,7 +23,9 @@ from importlib import import_module
 from pathlib import Path
 
 from palm.errors import PalmError
-from palm.steps.worker_client import FORWARDED, GRACE_SECONDS, KEY_BYTES, call_step
+from palm.steps.run import call_step
+from palm.steps.workers.client import FORWARDED, KEY_BYTES
+from palm.steps.workers.pool import GRACE_SECONDS
 
 _HANDLES = 4
 _LIFELINE = 0
@@ -32,7 +34,7 @@ _OWN_SIGNALS = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
-"""What the server handles, and what a worker does about it until its step decides otherwise."""
+"""Signals that the server handles, and their action in a worker until its step changes it."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -47,29 +49,19 @@ _PRELOADED = {
     "transformers": ["AutoModelForCausalLM", "AutoTokenizer", "DataCollatorForSeq2Seq", "LlamaForCausalLM", "Trainer"],
     "trl": ["GRPOTrainer", "RLOOTrainer"],
 }
-"""Modules, and names in them that libraries import only when asked for."""
+"""Modules, and names in them that their libraries import lazily."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to do.
-
-    Attributes:
-        request: as `palm.steps.worker_client.run_step` made it.
-        answer: handle of the file for the answer.
-    """
+    """A request of `palm.steps.workers.client`, and the descriptor of the file for the answer."""
 
     request: dict
     answer: int
 
 
 class Server:
-    """Forks a worker for each request.
-
-    Args:
-        listener: the socket where requests arrive.
-        key: what a client has to say.
-    """
+    """Forks a worker for each request that opens with the key."""
 
     def __init__(self, listener: socket.socket, key: bytes):
         self._listener, self._key = listener, key
@@ -80,11 +72,7 @@ class Server:
         self._deadline: float | None = None
 
     def serve(self) -> Job | None:
-        """Serve until the pool ends.
-
-        Returns:
-            In a worker its job; None in the server.
-        """
+        """Serve until the pool ends; returns the job in a worker, None in the server."""
         self._waker.setblocking(False)
         for number in _OWN_SIGNALS:
             signal.signal(number, lambda *_: None)
@@ -120,7 +108,7 @@ class Server:
         return None
 
     def _take(self, client: socket.socket) -> Job | None:
-        """Fork a worker for a client's request; returns its job in the worker, None in the server."""
+        """Fork a worker for a client's request; returns the job in the worker, None in the server."""
         try:
             key, handles, *_ = socket.recv_fds(client, KEY_BYTES, _HANDLES)
         except OSError:
@@ -136,15 +124,15 @@ class Server:
         return None
 
     def _fork(self, client: socket.socket) -> bool:
-        """Whether this is the new worker."""
+        """Fork; returns whether this process is the new worker."""
         server = os.getpid()
-        # Until the worker has its own handlers, a signal to it would reach the server as if meant for it.
+        # A signal to the worker before it has its own handlers would run the server's.
         signal.pthread_sigmask(signal.SIG_BLOCK, _OWN_SIGNALS)
         pid = os.fork()
         if pid:
             self._workers[pid] = client
         else:
-            # No orphans, not even of a server that was killed.
+            # No orphans, even if the server is killed.
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != server:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -153,7 +141,7 @@ class Server:
         return not pid
 
     def _release(self) -> None:
-        """Give up, in a worker, all that is the server's."""
+        """Release in a worker what belongs to the server."""
         signal.set_wakeup_fd(-1)
         for number, action in _OWN_SIGNALS.items():
             signal.signal(number, action)
@@ -168,7 +156,7 @@ class Server:
         except OSError:
             wanted = b""
         if not wanted:
-            # The task was killed, and with it what it asked for.
+            # The task was killed, so its worker is killed as well.
             self._selector.unregister(client)
             os.kill(pid, signal.SIGKILL)
         elif wanted[0] in FORWARDED:
@@ -200,39 +188,32 @@ class Server:
 
 
 def main() -> None:
-    """Entry point; argv: handle of the listening socket, its path. The key comes on stdin, which stays open."""
+    """Entry point; argv: descriptor of the listening socket, its path. The key comes on stdin, which stays open."""
     handle, path = sys.argv[1:]
     done = threading.Event()
-    # Registered before the imports, so it runs after all that they register.
+    # Registered before the imports, so it runs after all exit handlers of theirs.
     atexit.register(_skip_teardown, done)
     key = os.read(_LIFELINE, KEY_BYTES)
     _preload()
     with socket.socket(fileno=int(handle)) as listener:
         job = Server(listener, key).serve()
     if job is None:
-        # The starter does this too, unless it was killed.
+        # The pool's owner does this too, unless it was killed.
         shutil.rmtree(Path(path).parent, ignore_errors=True)
     else:
-        # Here and not inside the server: the worker ends as any process does, and its errors show its own frames.
+        # Outside the server's frames, so that tracebacks show those of the step only.
         work(job)
         done.set()
 
 
 def work(job: Job) -> None:
-    """Do a job as its task's process would, and write the answer.
-
-    Args:
-        job: what to do.
-
-    Raises:
-        Exception: what the step raised.
-    """
+    """Do a job as its task's process would, write the answer, and raise what the step raised."""
     os.environ.clear()
     os.environ.update(job.request["environment"])
     os.chdir(job.request["directory"])
     logging.basicConfig(stream=sys.stdout, format="[palm %(asctime)s %(levelname)s]: %(message)s", level=logging.INFO)
     if numpy := sys.modules.get("numpy"):
-        # Forks share the state of the global generator, fresh processes do not.
+        # Forks share the state of the global generator; separate processes do not.
         numpy.random.seed()
     with open(job.answer, "w", encoding="utf-8") as stream:
         try:
@@ -244,7 +225,7 @@ def work(job: Job) -> None:
 
 
 def _skip_teardown(done: threading.Event) -> None:
-    """End a worker that has done its job: taking all modules apart costs most of a second and changes nothing."""
+    """End a finished worker at once: unloading all modules would cost most of a second."""
     if done.is_set():
         sys.stdout.flush()
         sys.stderr.flush()
@@ -263,15 +244,15 @@ def _job(stdout: int, stderr: int, question: int, answer: int) -> Job:
 
 
 def _preload() -> None:
-    # PyTorch's usual test for a GPU makes a context, which forked processes cannot use.
+    # PyTorch's default test for a GPU creates a CUDA context, which forked processes cannot use.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     for name, parts in _PRELOADED.items():
-        # What is not installed is for the step that needs it to tell.
+        # A step that needs a missing package reports it.
         with suppress(ImportError):
             module = import_module(name)
             for part in parts:
                 getattr(module, part)
-    # Collections would write to, and so copy, the memory that all workers share.
+    # Garbage collection would write to, and so copy, memory that all workers share.
     gc.collect()
     gc.freeze()
 

@@ -14,12 +14,14 @@ import pytest
 from palm.config.load import parse_config
 from palm.errors import BuildError
 from palm.progress import EVENTS_VARIABLE
-from palm.steps.worker_client import WORKERS_VARIABLE, call_step, run_step, worker_pool
+from palm.steps.run import call_step, run_step
+from palm.steps.workers.client import WORKERS_VARIABLE
+from palm.steps.workers.pool import worker_pool
 
 TASK = """
 import json, sys
 from palm.config.load import parse_config
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 for (name, config, *values), paths in json.loads(sys.argv[1]):
     run_step(name, parse_config(config), *values, **paths)
 """
@@ -28,7 +30,7 @@ for (name, config, *values), paths in json.loads(sys.argv[1]):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from palm.steps.worker_client import worker_pool
+from palm.steps.workers.pool import worker_pool
 with worker_pool(Path(sys.argv[1])) as address:
     print(address, flush=True)
     try:
