@@ -30,8 +30,8 @@ def test_a_build_that_answers_and_is_champion(workspace, monkeypatch, capfd):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "unset")
     for block in BLOCKS[GEOMETRY:]:
         exec(block, names)
-    assert len(names["summary"]["selection"]["portfolio"]) == 2
-    assert names["answer"].policy in names["summary"]["selection"]["portfolio"]
+    portfolio = names["summary"].selection.portfolio
+    assert len(portfolio) == 2 and names["answer"].policy in portfolio
     assert capfd.readouterr().out.splitlines()[-1] == "1"
     unchanged = palm.build(names["config"], output="builds", only_if_changed=True)
     assert unchanged is None
