@@ -1,4 +1,4 @@
-"""What a changed reward costs: scoring, and nothing else."""
+"""A changed reward costs scoring, and nothing else."""
 
 import json
 import shutil
@@ -10,7 +10,9 @@ import torch
 from support.workspace import edit_config, make_workspace, write_jsonl
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from palm.builds.inputs import BASE_MODEL_RECORD
+from palm.artifacts.base_model import BaseModel
+from palm.artifacts.evaluation import Evaluation, Guard
+from palm.artifacts.policy import Policy
 from palm.config.load import load_config
 from palm.config.training import Lora
 from palm.errors import PalmError
@@ -19,7 +21,6 @@ from palm.steps.evaluate_policies import evaluate_policies
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
 from palm.storage.digest import folder_digests
-from palm.storage.files import read_json
 from palm.training.adapters import new_policy, save_policy
 
 NAMES = ("first", "second")
@@ -53,8 +54,8 @@ def built(workspace, base_model):
 
 
 def write_record(folder, name, weights, guard=None) -> None:
-    text = json.dumps({"policy": f"policy-{name}", "weights": weights, "guard": guard})
-    (folder / name / "policy.json").write_text(text)
+    policy = Policy(policy=f"policy-{name}", weights=weights, reward_names=("length", "vowels"), guard=guard)
+    policy.write(folder / name)
 
 
 def measure(folder, place: str) -> None:
@@ -101,10 +102,10 @@ def test_a_changed_reward_is_scored_without_any_model_and_gives_the_same_to_the_
     assert entries(built) == ["base"] + ["embeddings"] * 2 + ["evaluation"] * 2 + ["responses"] * 4 + ["rollouts"]
     # What is left of base model and policies are their records.
     (built / "record").mkdir()
-    shutil.copy(built / "base" / BASE_MODEL_RECORD, built / "record")
+    shutil.copy(built / "base" / BaseModel.FILE, built / "record")
     for name in NAMES:
         (built / "records" / name).mkdir(parents=True)
-        shutil.copy(built / name / "policy.json", built / "records" / name)
+        shutil.copy(built / name / Policy.FILE, built / "records" / name)
     rewards = (built / "rewards.py").read_text()
     (built / "rewards.py").write_text(rewards.replace('"aeiou"', '"aei"').replace("min(len(text), 20)", "len(text)"))
     done = subprocess.run([sys.executable, "-c", SCRIPT, built, "."], capture_output=True, text=True)
@@ -113,11 +114,11 @@ def test_a_changed_reward_is_scored_without_any_model_and_gives_the_same_to_the_
     assert entries(built).count("responses") == 4 and entries(built).count("evaluation") == 4
     # From nothing.
     edit_config(built, storage__root="elsewhere")
-    measure(built, "anew")
-    assert folder_digests(built / "again") == folder_digests(built / "anew")
-    before, after = (read_json(built / place / "first" / "evaluation.json") for place in ("before", "anew"))
-    assert before["rewards"]["vowels"] != after["rewards"]["vowels"] and before["kl"] == after["kl"]
-    assert before["diversity"] == after["diversity"]
+    measure(built, "fresh")
+    assert folder_digests(built / "again") == folder_digests(built / "fresh")
+    before, after = (Evaluation.read(built / place / "first") for place in ("before", "fresh"))
+    assert before.rewards["vowels"] != after.rewards["vowels"] and before.kl == after.kl
+    assert before.diversity == after.diversity
 
 
 def test_without_the_responses_the_base_model_is_needed(built):
@@ -180,8 +181,9 @@ def test_a_field_of_the_prompts_is_for_the_rewards(sampled_once, tmp_path):
 def test_a_policy_may_stand_for_other_weights(sampled_once, tmp_path):
     folder = shutil.copytree(sampled_once, tmp_path / "copy")
     write_record(folder, "first", [0.25, 0.75])
-    write_record(folder, "second", [0.5, 0.5], guard={"kind": "kl"})
+    guard = Guard(kind="kl", message="too far", step=5, good_step=1)
+    write_record(folder, "second", [0.5, 0.5], guard=guard)
     measure(folder, "after")
-    first, second = (read_json(folder / "after" / name / "evaluation.json") for name in NAMES)
-    assert first["weights"] == [0.25, 0.75] and second["guard"] == {"kind": "kl"}
+    first, second = (Evaluation.read(folder / "after" / name) for name in NAMES)
+    assert first.weights == (0.25, 0.75) and second.guard == guard
     assert entries(folder) == ["base"] + ["evaluation"] * 4 + ["responses"] * 4 + ["rollouts"]

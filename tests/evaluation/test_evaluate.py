@@ -1,6 +1,4 @@
-"""The step evaluate_policy for several policies of both kinds, and what select_portfolio makes of their samples."""
-
-import json
+"""The step evaluate_policies for policies of both kinds, and the diversity that select_portfolio computes."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +7,9 @@ import torch
 from support.workspace import edit_config
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.policy import Policy
+from palm.artifacts.selection import Selection
 from palm.config.load import load_config
 from palm.config.training import Lora
 from palm.errors import ConfigError, DataError
@@ -39,28 +40,28 @@ def built(workspace, base_model):
             model.merge_and_unload().save_pretrained(workspace / name)
         else:
             save_policy(model, workspace / name)
-        (workspace / name / "policy.json").write_text(
-            json.dumps({"policy": f"policy-{name}", "weights": weights, "guard": None})
-        )
+        Policy(policy=f"policy-{name}", weights=weights, reward_names=config.reward_names).write(workspace / name)
     return workspace
 
 
-def evaluate(folder, config, names, place: str) -> list[dict]:
-    return evaluate_policies(
+def evaluate(folder, config, names, place: str) -> list[Evaluation]:
+    destinations = [folder / place / name for name in names]
+    evaluate_policies(
         config,
         policies=[folder / name for name in names],
         base_model=folder / "base",
         rollouts=folder / "rollouts",
-        destinations=[folder / place / name for name in names],
+        destinations=destinations,
     )
+    return [Evaluation.read(destination) for destination in destinations]
 
 
 def test_a_policy_is_measured_alike_alone_and_among_others(built):
     together = load_config(edit_config(built, storage__root="store-together"))
-    records = evaluate(built, together, list(WEIGHTS), "together")
-    assert [record["policy"] for record in records] == [f"policy-{name}" for name in WEIGHTS]
+    evaluations = evaluate(built, together, list(WEIGHTS), "together")
+    assert [evaluation.policy for evaluation in evaluations] == [f"policy-{name}" for name in WEIGHTS]
     alone = load_config(edit_config(built, storage__root="store-alone"))
-    for name, record in zip(WEIGHTS, records, strict=True):
+    for name, evaluation in zip(WEIGHTS, evaluations, strict=True):
         single = evaluate_policy(
             alone,
             policy=built / name,
@@ -68,15 +69,15 @@ def test_a_policy_is_measured_alike_alone_and_among_others(built):
             rollouts=built / "rollouts",
             destination=built / "alone" / name,
         )
-        assert single == record and record["kl"]["mean"] > 0.01
+        assert single == evaluation and evaluation.kl.mean > 0.01
         first, second = (pd.read_parquet(built / place / name / "samples.parquet") for place in ("together", "alone"))
         pd.testing.assert_frame_equal(first, second, check_exact=True)
-    assert len({record["kl"]["mean"] for record in records}) == 3
+    assert len({evaluation.kl.mean for evaluation in evaluations}) == 3
 
 
 def test_samples_hold_everything_about_each_response(built):
     config = load_config(built / "portfolio.yaml")
-    (record,) = evaluate(built, config, ["whole"], "evaluations")
+    (evaluation,) = evaluate(built, config, ["whole"], "evaluations")
     table = pd.read_parquet(built / "evaluations" / "whole" / "samples.parquet")
     assert set(table.columns) >= {
         "policy", "weight_length", "weight_vowels", "prompt_index", "sample", "prompt", "response", "token_ids",
@@ -86,14 +87,14 @@ def test_samples_hold_everything_about_each_response(built):
     assert table["length"].tolist() == [len(ids) for ids in table["token_ids"]]
     scalarised = table["weight_length"] * table["reward_length"] + table["weight_vowels"] * table["reward_vowels"]
     assert table["objective"].to_numpy() == pytest.approx((scalarised - config.beta * table["kl"]).to_numpy())
-    assert record["objective"]["mean"] == pytest.approx(table["objective"].mean())
-    assert record["response_tokens"]["mean"] == pytest.approx(table["length"].mean())
+    assert evaluation.objective.mean == pytest.approx(table["objective"].mean())
+    assert evaluation.response_tokens.mean == pytest.approx(table["length"].mean())
     reference = pd.read_parquet(built / "rollouts" / "eval.parquet")
     gain = table.groupby("prompt_index")["objective"].mean() - (
         0.5 * (reference["reward_length"] + reference["reward_vowels"]).groupby(reference["prompt_index"]).mean()
     )
-    assert record["gain"]["mean"] == pytest.approx(gain.mean())
-    assert record["gain"]["standard_error"] == pytest.approx(gain.std(ddof=1) / 8**0.5)
+    assert evaluation.gain.mean == pytest.approx(gain.mean())
+    assert evaluation.gain.standard_error == pytest.approx(gain.std(ddof=1) / 8**0.5)
 
 
 def test_end_tokens_are_no_sign_of_likeness(built):
@@ -110,15 +111,13 @@ def test_the_portfolio_says_how_different_its_policies_are(built):
     result = select_portfolio(
         config, evaluations=[built / "evaluations" / name for name in WEIGHTS], destination=built / "portfolio.json"
     )
-    found = result["diversity"]
-    count = len(result["portfolio"])
-    assert 1 < found["effective_policies"]["mean"] <= count + 1e-9
-    records = [record for record in result["policies"] if record["policy"] in result["portfolio"]]
-    assert found["single"]["vendi_score"]["mean"] == pytest.approx(
-        np.mean([record["diversity"]["vendi_score"]["mean"] for record in records])
+    found, members = result.diversity, [policy for policy in result.policies if policy.policy in result.portfolio]
+    assert 1 < found.effective_policies.mean <= len(members) + 1e-9
+    assert found.single.vendi_score.mean == pytest.approx(
+        np.mean([member.diversity.vendi_score.mean for member in members])
     )
-    assert found["distinct_ngrams"] == 10 and found["kernel"] == "token n-grams"
-    assert json.loads((built / "portfolio.json").read_text())["diversity"] == found
+    assert found.distinct_ngrams == 10 and found.kernel == "token n-grams"
+    assert Selection.read(built) == result
 
 
 def test_an_embedding_model_is_used_and_part_of_the_definition(built, base_model):
@@ -136,15 +135,15 @@ def test_an_embedding_model_is_used_and_part_of_the_definition(built, base_model
     found = []
     for place, setting, seed in [("plain", plain, 0), ("one", config, 0), ("again", config, 0), ("other", config, 1)]:
         encoder(seed)
-        found.append(evaluate(built, setting, names, place)[0]["diversity"])
-    assert found[0]["kernel"] == "token n-grams" and found[0]["pairwise_distance"] is None
-    assert found[1]["kernel"] == "embeddings" and found[1]["pairwise_distance"]["mean"] > 0
+        found.append(evaluate(built, setting, names, place)[0].diversity)
+    assert found[0].kernel == "token n-grams" and found[0].pairwise_distance is None
+    assert found[1].kernel == "embeddings" and found[1].pairwise_distance.mean > 0
     assert found[2] == found[1] != found[3]
     assert len(list((built / "store").glob("evaluation-*"))) == 3 * len(names)
     result = select_portfolio(
         config, evaluations=[built / "one" / name for name in names], destination=built / "portfolio.json"
     )
-    assert result["diversity"]["kernel"] == "embeddings"
+    assert result.diversity.kernel == "embeddings"
     (built / "one" / "first" / "embeddings.safetensors").write_bytes(b"{}")
     with pytest.raises(DataError, match="holds no embeddings"):
         select_portfolio(
