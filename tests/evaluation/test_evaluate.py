@@ -3,23 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from support.untrained import write_encoder, write_untrained
 from support.workspace import edit_config
-from transformers import AutoTokenizer, BertConfig, BertModel
 
 from palm.artifacts.evaluation import Evaluation
-from palm.artifacts.policy import Policy
 from palm.artifacts.selection import Selection
 from palm.config.load import load_config
-from palm.config.training import Lora
 from palm.errors import ConfigError, DataError
 from palm.evaluation.evaluate import read_answers
-from palm.models.load import load_model
 from palm.steps.evaluate_policies import evaluate_policies, evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
 from palm.steps.select_portfolio import select_portfolio
-from palm.training.adapters import new_policy, save_policy
 
 WEIGHTS = {"first": [1.0, 0.0], "whole": [0.5, 0.5], "second": [0.0, 1.0]}
 
@@ -31,16 +26,7 @@ def built(workspace, base_model):
     prepare_base_model(config, workspace / "base")
     sample_reference(config, workspace / "base", workspace / "rollouts")
     for seed, (name, weights) in enumerate(WEIGHTS.items()):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        torch.manual_seed(seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.1)
-        if name == "whole":
-            model.merge_and_unload().save_pretrained(workspace / name)
-        else:
-            save_policy(model, workspace / name)
-        Policy(policy=f"policy-{name}", weights=weights, reward_names=config.reward_names).write(workspace / name)
+        write_untrained(workspace / name, base_model, seed=seed, weights=weights, merged=name == "whole")
     return workspace
 
 
@@ -121,20 +107,13 @@ def test_the_portfolio_says_how_different_its_policies_are(built):
 
 
 def test_an_embedding_model_is_used_and_part_of_the_definition(built, base_model):
-    def encoder(seed: int) -> None:
-        torch.manual_seed(seed)
-        tokenizer = AutoTokenizer.from_pretrained(base_model)
-        size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-        BertModel(BertConfig(vocab_size=len(tokenizer), **size)).save_pretrained(built / "encoder")
-        tokenizer.save_pretrained(built / "encoder")
-
     plain = load_config(built / "portfolio.yaml")
     config = load_config(edit_config(built, evaluation={"embedding_model": "./encoder"}))
     assert config.evaluation.embedding_model == str(built / "encoder")
     names = ["first", "second"]
     found = []
     for place, setting, seed in [("plain", plain, 0), ("one", config, 0), ("again", config, 0), ("other", config, 1)]:
-        encoder(seed)
+        write_encoder(built / "encoder", base_model, seed=seed)
         found.append(evaluate(built, setting, names, place)[0].diversity)
     assert found[0].kernel == "token n-grams" and found[0].pairwise_distance is None
     assert found[1].kernel == "embeddings" and found[1].pairwise_distance.mean > 0
