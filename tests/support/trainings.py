@@ -38,6 +38,6 @@ def trained(built):
         record = train_policy(
             config, list(weights), base_model=built / "base", rollouts=built / "rollouts", destination=built / name
         )
-        return record, built / name
+        return record.model_dump(mode="json"), built / name
 
     return train

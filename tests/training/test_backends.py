@@ -62,7 +62,7 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
             evaluation={"samples_per_prompt": 32},
             **settings,
         )
-        assert not record["reused"]
+        assert not record.reused
         measured = evaluate_policy(
             config,
             policy=built / f"policy{index}",
@@ -72,14 +72,12 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
         )
         reference = json.loads((built / "rollouts" / "reference.json").read_text())
         name = config.reward_names[index]
-        assert measured["gain"]["mean"] > 2 * measured["gain"]["standard_error"] > 0, measured
-        assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.05
-        assert measured["kl"]["mean"] > 0
-        vector = [
-            measured["rewards"][key]["mean"] - config.beta * measured["kl"]["mean"] for key in config.reward_names
-        ]
-        assert measured["value_vector"] == pytest.approx(vector)
-        assert measured["objective"]["mean"] == pytest.approx(np.dot(weights, vector))
+        assert measured.gain.mean > 2 * measured.gain.standard_error > 0, measured
+        assert measured.rewards[name].mean > reference["rewards"][name]["mean"] + 0.05
+        assert measured.kl.mean > 0
+        vector = [measured.rewards[key].mean - config.beta * measured.kl.mean for key in config.reward_names]
+        assert measured.value_vector == pytest.approx(vector)
+        assert measured.objective.mean == pytest.approx(np.dot(weights, vector))
 
 
 def test_same_definition_is_not_trained_again(built):
@@ -178,7 +176,7 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
         rollouts=workspace / "rollouts",
         destination=workspace / "evaluation",
     )
-    assert measured["kl"]["mean"] > 0
+    assert measured.kl.mean > 0
     policy = PolicySet(load_model(workspace / "base")).add("policy", workspace / "policy")
     alone = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=0, temperature=0)[0]
     beside = generate(
@@ -205,7 +203,7 @@ def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_mo
         },
         evaluation={"samples_per_prompt": 32},
     )
-    assert record["guard"] is None
+    assert record.guard is None
     assert not (built / "policy" / "adapter_config.json").exists()
     before, after = (load_file(built / name / "model.safetensors") for name in ("base", "policy"))
     assert before.keys() == after.keys()
@@ -217,8 +215,8 @@ def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_mo
         rollouts=built / "rollouts",
         destination=built / "evaluation",
     )
-    assert measured["kl"]["mean"] > 0.01
-    assert measured["gain"]["mean"] > 2 * measured["gain"]["standard_error"]
+    assert measured.kl.mean > 0.01
+    assert measured.gain.mean > 2 * measured.gain.standard_error
 
 
 @pytest.mark.parametrize("backend", ["rloo", "grpo", "rwr"])

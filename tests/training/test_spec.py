@@ -68,10 +68,10 @@ def test_a_reward_without_weight_decides_nothing(built):
             rollouts=rollouts,
             destination=policy,
         )
-        assert not record["reused"]
-        shutil.rmtree(built / "store" / record["policy"])
+        assert not record.reused
+        shutil.rmtree(built / "store" / record.policy)
         (built / "training").unlink()
         adapters.add(file_digest(policy / "adapter_model.safetensors"))
-        records.append({key: record[key] for key in ("policy", "guard", "objective_gain", "steps", "metrics")})
+        records.append({key: getattr(record, key) for key in ("policy", "guard", "objective_gain", "steps", "metrics")})
     assert len(adapters) == 1
     assert records[1] == records[0] and records[2] == records[0]
