@@ -34,7 +34,7 @@ from palm.storage.digest import file_digest
 from palm.storage.files import new_folder, read_json, write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
-from palm.training.spec import policy_spec
+from palm.training.task import training_task
 
 
 def plan_training(
@@ -249,7 +249,7 @@ class _Planner:
         return here
 
     def _name_of_new_training(self, weights: list[float]) -> str:
-        return policy_spec(
+        return training_task(
             self._config,
             weights,
             base_model=self._digest,

@@ -8,6 +8,9 @@ GROUP, VERSION, KIND, PLURAL = "trainer.kubeflow.org", "v1alpha1", "TrainJob", "
 NODE = "node"
 """Name that Kubeflow Trainer demands of a runtime's training job and of its container."""
 
+INPUTS = "train-job-inputs"
+"""Prefix, in the store, of the inputs that many TrainJobs read: base models and rollouts, named by content."""
+
 _MANAGER = "palm/train-policy"
 # With these a pod passes Pod Security's level `restricted`.
 _POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

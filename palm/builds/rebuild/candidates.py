@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from palm import __version__
 from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.measure import Mean
 from palm.storage.files import read_json
 from palm.training.guards import is_worse_than_reference, kl_limit
+from palm.training.task import TRAINING_REVISION
 
 PLAN, CHAMPION, EVALUATIONS = "plan.json", "champion.json", "evaluations"
 """In the folder of the step plan_training: the plan, what the gate compares with, and the evaluations of both."""
@@ -71,7 +71,7 @@ def earlier_policy(
         config: the configuration.
         before: evaluation record of the build that it is from.
         now: evaluation record under the present rewards.
-        definition: what it was trained from (`palm.training.spec.PolicySpec`).
+        definition: what it was trained from (`palm.training.task.TrainingTask`).
         prompts: digest of the training prompts.
         shortfall_when_trained: J* − J when it was trained, if that was before the build that it is from; else None.
         adapter: whether it is an adapter, not a whole model.
@@ -83,12 +83,12 @@ def earlier_policy(
     how = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
     wanted = {
         **how,
-        "palm": __version__,
+        "training_revision": TRAINING_REVISION,
         "prompts": prompts,
         "beta": config.beta,
         "generation": config.generation.model_dump(),
         "reference": config.reference.model_dump(),
-        "training": settings.decisive,
+        "training": settings.fingerprint_settings,
     }
     trained = definition["training"]
     return EarlierPolicy(
@@ -105,7 +105,7 @@ def earlier_policy(
         and trained["lora"] == (None if settings.lora is None else settings.lora.model_dump())
         and adapter == (settings.lora is not None)
         # A guard would stop the training at its first steps, before there is a checkpoint to keep.
-        and now["kl"]["mean"] <= kl_limit(config),
+        and now["kl"]["mean"] <= kl_limit(settings, config.beta),
     )
 
 

@@ -55,7 +55,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
 
     settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS)
     settings["evaluation"].pop("embedding_model")
-    settings["training"] = config.training.decisive
+    settings["training"] = config.training.fingerprint_settings
     return {
         "palm": __version__,
         "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},
