@@ -6,18 +6,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from palm import __version__
+from palm.artifacts.policy import Policy
 from palm.builds.inputs import Inputs, base_model_digest, load_inputs
 from palm.builds.launch.local import train_here
 from palm.builds.launch.request import TrainingRecord
 from palm.builds.launch.train_job import train_in_train_job
 from palm.builds.reuse import fetch_entry, reuse_or_make
-from palm.builds.training_spent import device_seconds
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import TrainingError
 from palm.models.load import quiet_threads
 from palm.progress import Stage, stage, weights_label
 from palm.storage.digest import file_digest
-from palm.storage.files import read_json, write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
@@ -34,11 +33,11 @@ def train_policy(
     base_model: Path,
     rollouts: Path,
     destination: Path,
-) -> dict:
+) -> Policy:
     """Train the policy of some preference weights, unless the store has it already.
 
     Args:
-        config: the configuration.
+        config: configuration of the build.
         weights: preference weights, length d.
         keep: name of an earlier policy in the store that is taken as it is; empty to train.
         start: name of an earlier policy in the store that the training starts from; empty for none.
@@ -48,8 +47,7 @@ def train_policy(
             and, if nodes of a cluster have trained it, train_job.json.
 
     Returns:
-        The content of policy.json, with the weights under their present names, ``reused``: whether the store had it,
-        and ``device_seconds``: what its training took, or had taken, on all devices together.
+        The content of policy.json, with the weights under the present names of the rewards.
 
     Raises:
         PreemptedError: SIGTERM came; a checkpoint is kept and the same call goes on from it.
@@ -64,10 +62,9 @@ def train_policy(
             trainer = _Trainer(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
             reused = trainer.reuse_or_train(trainer.task(weights, start), destination)
     # A policy does not depend on rewards of weight zero: it may be from a build that had others.
-    record = {**read_json(destination / "policy.json"), "weights": weights, "reward_names": config.reward_names}
-    record |= {"reused": reused, "device_seconds": device_seconds(record)}
-    write_json(destination / "policy.json", record)
-    return record
+    policy = Policy.read(destination).in_build(weights=weights, reward_names=config.reward_names, reused=reused)
+    policy.write(destination)
+    return policy
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class _Trainer:
             with TemporaryDirectory() as scratch:
                 loaded = self._load(task, checkpoints, Path(scratch))
                 train = train_here if task.settings.launcher == "pod" else train_in_train_job
-                self._write_record(task, train(loaded, folder), folder)
+                self._policy(task, train(loaded, folder)).write(folder)
 
         reused = reuse_or_make(checkpoints.store, "policy", task.definition, destination, make)
         # Also for a policy that was there already: a process may have been killed between publishing and this.
@@ -125,30 +122,27 @@ class _Trainer:
 
     def _corner(self, task: TrainingTask, folder: Path) -> Path:
         self.reuse_or_train(task, folder)
-        guard = read_json(folder / "policy.json")["guard"]
+        guard = Policy.read(folder).guard
         if guard is not None:
             raise TrainingError(
                 f"corner policy {task.name} of a soup",
-                rule=f"is marked by a guard: {guard['message']}",
+                rule=f"is marked by a guard: {guard.message}",
                 remedy=f"lower the learning rate of {task.settings.backend}",
             )
         return folder
 
-    def _write_record(self, task: TrainingTask, trained: TrainingRecord, folder: Path) -> None:
+    def _policy(self, task: TrainingTask, trained: TrainingRecord) -> Policy:
         objective, last = task.objective, task.legs[-1]
         weights = dict(zip(objective.reward_names, objective.weights.tolist(), strict=True))
-        write_json(
-            folder / "policy.json",
-            {
-                "policy": task.name,
-                "weights": [weights.get(name, 0.0) for name in self.config.reward_names],
-                "reward_names": self.config.reward_names,
-                "beta": objective.beta,
-                "backend": last.backend,
-                "seed": task.settings.seed,
-                "start": last.start,
-                "palm_version": __version__,
-                **trained.model_dump(mode="json", exclude={"schema_version"}),
-                "definition": task.definition,
-            },
+        return Policy(
+            policy=task.name,
+            weights=[weights.get(name, 0.0) for name in self.config.reward_names],
+            reward_names=self.config.reward_names,
+            beta=objective.beta,
+            backend=last.backend,
+            seed=task.settings.seed,
+            start=last.start,
+            palm_version=__version__,
+            definition=task.definition,
+            **trained.model_dump(exclude={"schema_version"}),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm.config.training import Training
 from palm.errors import PreemptedError, TrainingError
-from palm.training.guards import Guard, GuardFired, Watchdog, kl_limit
+from palm.training.guards import GuardFired, Watchdog, kl_limit
 from palm.training.task import Leg, LoadedTask, TrainingResult
 
 
@@ -32,7 +32,8 @@ def trainer_callbacks(loaded: LoadedTask, leg: Leg, *, note: str) -> list:
             for name, weight in model.named_parameters():
                 if weight.requires_grad and not weight.isfinite().all():
                     step = state.global_step
-                    raise GuardFired(Guard("loss", f"{name} is not finite after step {step}", step, step - 1))
+                    message = f"{name} is not finite after step {step}"
+                    raise GuardFired("loss", message, step=step, good_step=step - 1)
             _wait_for_all()
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             if args.world_size > int(os.environ.get("LOCAL_WORLD_SIZE", "1")):

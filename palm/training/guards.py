@@ -1,41 +1,29 @@
 """Guards: a training that can only get worse is stopped, and its policy is marked."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
+from palm.artifacts.evaluation import Guard, Mean
 from palm.config.training import Training
-from palm.evaluation.measure import Mean
 
 _STEPS_ABOVE = 3
 _STANDARD_ERRORS = 2.0
 """How far J must lie below J_ref for the guard to fire: a policy that learned nothing is not marked by chance."""
 
 
-@dataclass(frozen=True)
-class Guard:
-    """The guard that fired.
+class GuardFired(Exception):
+    """Raised out of a trainer to stop it immediately.
 
-    Attributes:
-        kind: ``loss`` (not finite), ``kl`` (above the limit) or ``objective`` (J below J_ref after training).
+    Args:
+        kind: ``loss`` (not finite) or ``kl`` (above the limit).
         message: the observation, in words.
         step: optimiser steps done.
-        good_step: the last step whose policy was seen to be good. The log of a step is measured before its update,
-            so the policy of the step before the first bad one is bad already.
+        good_step: the last step whose policy was seen to be good. The log of a step is measured before its update, so
+            the policy of the step before the first bad one is bad already.
     """
 
-    kind: Literal["loss", "kl", "objective"]
-    message: str
-    step: int
-    good_step: int
-
-
-class GuardFired(Exception):
-    """Raised out of a trainer to stop it immediately."""
-
-    def __init__(self, guard: Guard):
-        super().__init__(guard.message)
-        self.guard = guard
+    def __init__(self, kind: str, message: str, *, step: int, good_step: int):
+        super().__init__(message)
+        self.guard = Guard(kind=kind, message=message, step=step, good_step=good_step)
 
 
 def kl_limit(settings: Training, beta: float) -> float:
@@ -77,13 +65,14 @@ class Watchdog:
         """
         for name in ("loss", "grad_norm"):
             if name in entry and not math.isfinite(entry[name]):
-                raise GuardFired(Guard("loss", f"{name} is {entry[name]} at step {step}", step, step - 2 - self._above))
+                good_step = step - 2 - self._above
+                raise GuardFired("loss", f"{name} is {entry[name]} at step {step}", step=step, good_step=good_step)
         if "kl" in entry:
             kl = entry["kl"] * entry["completions/mean_length"]
             self._above = self._above + 1 if kl > self._limit else 0
             if self._above == _STEPS_ABOVE:
                 message = f"KL is {kl:.4g} nats at step {step}, the limit is {self._limit:.4g}"
-                raise GuardFired(Guard("kl", message, step, step - 1 - self._above))
+                raise GuardFired("kl", message, step=step, good_step=step - 1 - self._above)
 
 
 def is_worse_than_reference(gain: Mean) -> bool:
@@ -105,4 +94,4 @@ def check_objective(gain: Mean, *, prompts: int, step: int) -> Guard | None:
     if not is_worse_than_reference(gain):
         return None
     message = f"J is {-gain.mean:.4f} ± {gain.standard_error:.4f} below J_ref on {prompts} training prompts"
-    return Guard("objective", message, step, 0)
+    return Guard(kind="objective", message=message, step=step, good_step=0)

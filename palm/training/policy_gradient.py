@@ -11,7 +11,7 @@ from palm.rewards.scoring import score_one
 from palm.rewards.source import RewardSource
 from palm.training.adapters import load_policy_state, lora_config
 from palm.training.callbacks import checkpoint_arguments, finished_result, trainer_callbacks
-from palm.training.guards import Guard, GuardFired
+from palm.training.guards import GuardFired
 from palm.training.task import Leg, LoadedTask, Start, TrainingResult
 
 
@@ -64,7 +64,8 @@ def run_trainer(
         if "probability tensor" not in str(error):
             raise
         step = trainer.state.global_step
-        raise GuardFired(Guard("loss", f"no response can be sampled after step {step}", step, step - 1)) from error
+        message = f"no response can be sampled after step {step}"
+        raise GuardFired("loss", message, step=step, good_step=step - 1) from error
     return finished_result(
         loaded, trainer.model.eval(), trainer.state, steps=steps, remedy="give more training prompts"
     )

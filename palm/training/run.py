@@ -9,23 +9,24 @@ from typing import ClassVar
 import numpy as np
 
 from palm.artifacts.base import Artifact
+from palm.artifacts.evaluation import Guard, Mean
+from palm.artifacts.policy import TrainingLog
 from palm.errors import TrainingError
-from palm.evaluation.measure import Mean, mean_over_prompts
+from palm.evaluation.measure import mean_over_prompts
 from palm.evaluation.responses import response_divergences
 from palm.evaluation.rollouts import read_rollouts
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
 from palm.rewards.scoring import score
-from palm.storage.files import read_json, write_json
+from palm.storage.files import read_json
 from palm.training import grpo, rloo, rwr, soup
 from palm.training.adapters import copy_policy, policy_state, save_policy, saved_policy_state
-from palm.training.guards import Guard, GuardFired, check_objective
+from palm.training.guards import GuardFired, check_objective
 from palm.training.task import Leg, LoadedTask, Start, TrainingResult
 
 log = logging.getLogger(__name__)
 
-LOG = "training_log.json"
 _CHECKED_PROMPTS, _CHECKED_RESPONSES = 64, 4
 """Size of the check after training, in training prompts and responses to each."""
 _TRAIN = {"rloo": rloo.train, "grpo": grpo.train, "rwr": rwr.train}
@@ -44,7 +45,7 @@ class FittedPolicy(Artifact):
     FILE: ClassVar[str] = "fitted.json"
 
     steps: int
-    metrics: dict[str, float]
+    metrics: dict[str, int | float]
     guard: Guard | None
     resumed_from_step: int
 
@@ -72,7 +73,7 @@ def fit_policy(loaded: LoadedTask, folder: Path) -> FittedPolicy:
     else:
         save_policy(result.model, folder)
         steps, entries, guard = result.steps, result.log, None
-    write_json(folder / LOG, {"steps": entries})
+    TrainingLog(steps=entries).write(folder)
     final = entries[-1] if entries else {}
     metrics = {key: final[key] for key in ("step", "loss", "reward", "kl") if key in final}
     return FittedPolicy(steps=steps, metrics=metrics, guard=guard, resumed_from_step=_step(checkpoint))

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from palm.artifacts.base import Artifact
+from palm.artifacts.evaluation import Mean
 from palm.errors import TrainingError
-from palm.evaluation.measure import Mean
 from palm.models.prompts import read_prompts
 from palm.rewards.calibration import read_calibration
 from palm.rewards.source import load_reward
