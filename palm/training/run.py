@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _CHECKED_PROMPTS, _CHECKED_RESPONSES = 64, 4
 """Size of the check after training, in training prompts and responses to each."""
-_TRAIN = {"rloo": rloo.train, "grpo": grpo.train, "rwr": rwr.train}
+TRAIN = {"rloo": rloo.train, "grpo": grpo.train, "rwr": rwr.train}
 
 
 class FittedPolicy(Artifact):
@@ -150,7 +150,7 @@ def _start(loaded: LoadedTask, earlier: list[Leg], leg: Leg) -> Start:
 
 
 def _train(loaded: LoadedTask, leg: Leg, start: Start) -> TrainingResult:
-    return soup.interpolate(loaded, leg) if leg.backend == "soup" else _TRAIN[leg.backend](loaded, leg, start)
+    return soup.interpolate(loaded, leg) if leg.backend == "soup" else TRAIN[leg.backend](loaded, leg, start)
 
 
 def _restore_last_good(loaded: LoadedTask, guard: Guard, folder: Path) -> tuple[int, list[dict]]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from palm import __version__
 from palm.builds.rebuild.candidates import earlier_policy
+from palm.training.task import TRAINING_REVISION
 
 
 def put_together(config, **measured):
@@ -19,12 +19,12 @@ def put_together(config, **measured):
         "kl": {"mean": 0.4, "standard_error": 0.01},
     }
     definition = {
-        "palm": __version__,
+        "training_revision": TRAINING_REVISION,
         "prompts": "digest",
         "beta": config.beta,
         "generation": config.generation.model_dump(),
         "reference": config.reference.model_dump(),
-        "training": config.training.decisive,
+        "training": config.training.fingerprint_settings,
         "rewards": [["one", 0.5], ["two", 0.5]],
     }
     return earlier_policy(
