@@ -1,4 +1,4 @@
-"""The section of the configuration that says on which nodes of a cluster a policy is trained."""
+"""Configuration of the cluster nodes that train a policy."""
 
 from typing import Annotated, Literal
 
@@ -8,11 +8,11 @@ from palm.config.base import Section
 from palm.config.pods import SECRET_KEYS
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?$")]
-"""An amount as Kubernetes writes it, e.g. ``500m`` or ``64Gi``."""
+"""An amount in Kubernetes' notation, e.g. ``500m`` or ``64Gi``."""
 
 
 class Toleration(Section):
-    """A taint of nodes that the pods may be placed on all the same, as in a pod's ``tolerations``."""
+    """A taint that the pods tolerate, as in a pod's ``tolerations``."""
 
     key: str = Field(min_length=1, description="The taint's key.")
     operator: Literal["Exists", "Equal"] = Field("Exists", description="Exists: any value; Equal: the given one.")

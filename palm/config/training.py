@@ -1,4 +1,4 @@
-"""The sections of the configuration that say how policies are trained."""
+"""Configuration of training: the section `training` and its parts."""
 
 from typing import Literal
 

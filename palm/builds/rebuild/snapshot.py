@@ -7,7 +7,7 @@ from palm import __version__
 from palm.config.portfolio import PortfolioConfig
 from palm.config.rewards import Reward
 from palm.errors import DataError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
 from palm.rewards.identity import reward_identity
 from palm.storage.digest import file_digest
 from palm.storage.local_file import local_file

@@ -198,7 +198,7 @@ def test_a_train_job_that_somebody_removes_is_a_reason_to_try_again(training, cl
     [
         (
             {"runtime": "tourch"},
-            "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found; mend training.train_job",
+            "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found; correct training.train_job",
         ),
         ({"image": None}, "get pod team/.*: was refused: 404 .*; set training.train_job.image"),
         ({"image": "i" * 501}, "was refused: 422 .*spec.trainer.image: .* is too long"),
