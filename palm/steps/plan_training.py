@@ -43,9 +43,7 @@ def plan_training(
     same portfolio, whatever has been promoted in between.
 
     Args:
-        config: the configuration.
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        base_model: prepared base model.
         rollouts: folder of the step sample_reference.
         design: file of the step design_grid.
         destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each

@@ -29,8 +29,6 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
     Responses that the store has are only scored.
 
     Args:
-        config: the configuration.
-        base_model: prepared base model.
         destination: folder to make, with train.parquet, eval.parquet, reference.json and calibration.json.
 
     Returns:

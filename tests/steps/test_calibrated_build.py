@@ -80,16 +80,16 @@ def test_every_step_uses_the_numbers_of_the_training_prompts(build):
             assert np.array_equal(table[f"reward_{name}"], normalise(rule, table[f"raw_{name}"].to_numpy(float)))
         assert np.array_equal(table["metric_short"], table["raw_short"])
     assert tables["policy"]["raw_letters"].tolist() == [len(text) for text in tables["policy"]["response"]]
-    assert evaluation["rewards"]["letters"]["mean"] == pytest.approx(tables["policy"]["reward_letters"].mean())
+    assert evaluation.rewards["letters"].mean == pytest.approx(tables["policy"]["reward_letters"].mean())
 
     # Another calibration is another reward, so another policy; the same one is found in the store.
     again = train(config, folder, rollouts, "again")
-    assert again["reused"] and again["policy"] == policy["policy"]
+    assert again.reused and again.policy == policy.policy
     content = read_json(rollouts / FILE)
     content["rewards"]["letters"]["normalisation"]["levels"][0] += 0.001
     write_json(rollouts / FILE, content)
     other = train(config, folder, rollouts, "other")
-    assert not other["reused"] and other["policy"] != policy["policy"]
+    assert not other.reused and other.policy != policy.policy
 
 
 def test_a_reward_that_changes_between_two_steps_stops_the_build(build):

@@ -69,7 +69,6 @@ def earlier_policy(
     """Compare an earlier policy with the present configuration.
 
     Args:
-        config: the configuration.
         policy: the policy, with its definition (`palm.training.task.TrainingTask`).
         measured: its evaluation under the present rewards.
         prompts: digest of the training prompts.
@@ -121,7 +120,6 @@ def remapped_weights(policy: Policy, reward_names: list[str]) -> Vector:
     Each objective that both have keeps its share and a new one has weight 0; if they share none, all weights are equal.
 
     Args:
-        policy: the policy.
         reward_names: the present objectives, length d.
     """
     if list(policy.reward_names) == list(reward_names):

@@ -114,7 +114,7 @@ A, B = "a" * 40, "b" * 40
             {"objects": {"x.json": f'"{B[:32]}"'}},
             f"object x.json {A[:12]}… → {B[:12]}…",
         ),
-        (version("j", 1), version("j", 2), "version 1 was registered anew"),
+        (version("j", 1), version("j", 2), "version 1 was registered again"),
         (version("j", 1), version("k", 2), "model j → k"),
     ],
 )
