@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from palm.builds.launch.place import INPUTS
+from palm.builds.launch.manifest import INPUTS
 from palm.storage.inventory import StoredFile, UnfinishedUpload
 from palm.storage.manifest import MANIFEST
 from palm.storage.store import PROBE
