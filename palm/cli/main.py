@@ -23,7 +23,7 @@ from palm.cli.serving import commands as serving
 from palm.cli.smoke import commands as smoke
 from palm.cli.storage import commands as storage
 from palm.errors import PalmError, WeightsError
-from palm.storage.files import room_told
+from palm.storage.errors import disk_full_errors
 
 
 class _OneLineErrors(TyperGroup):
@@ -31,7 +31,7 @@ class _OneLineErrors(TyperGroup):
 
     def invoke(self, ctx):
         try:
-            with room_told():
+            with disk_full_errors():
                 return super().invoke(ctx)
         except PalmError as error:
             if ctx.params.get("debug"):

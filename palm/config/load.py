@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from palm.config.locations import with_places
 from palm.config.portfolio import PortfolioConfig, Storage
 from palm.errors import ConfigError
+from palm.storage.location import Location
 
 
 def load_config(path: Path) -> PortfolioConfig:
@@ -187,10 +188,10 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     """Make every relative path of the configuration absolute, so that any task can run in any folder."""
 
     def path(text: str) -> str:
-        return text if "://" in text else str((folder / text).resolve())
+        return text if Location(text).is_url else str((folder / text).resolve())
 
     def model(source: str) -> str:
-        return path(source) if source.startswith((".", "/")) or (folder / source).is_dir() else source
+        return path(source) if Location(source).is_path or (folder / source).is_dir() else source
 
     uri = config.registry.tracking_uri
     if uri.startswith("sqlite:///"):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from palm.errors import ModelError
 from palm.models.source import is_model_file, model_digests
-from palm.storage.s3 import list_s3_folder
+from palm.storage.location import Location
+from palm.storage.s3_folder import list_s3_folder
 
 
 def model_identity(source: str, *, option: str) -> dict:
@@ -21,10 +22,11 @@ def model_identity(source: str, *, option: str) -> dict:
         ModelError: the folder is none, or the hub does not answer or knows no such model.
         StorageError: S3 cannot be read.
     """
-    if source.startswith("s3://"):
+    location = Location(source)
+    if location.is_s3:
         return {"objects": {name: tag for name, tag in list_s3_folder(source).items() if is_model_file(name)}}
-    if not Path(source).is_absolute():
-        return {"model": source.partition("@")[0], "commit": _hub_commit(source, option)}
+    if not location.is_absolute_path:
+        return {"model": location.hub_id[0], "commit": _hub_commit(source, option)}
     if not Path(source).is_dir():
         raise ModelError(
             f"{option}={source}", rule="is not a folder", remedy="give a folder, a hub id or an s3:// prefix"
@@ -37,9 +39,9 @@ def _hub_commit(source: str, option: str) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
-    name, _, revision = source.partition("@")
+    name, revision = Location(source).hub_id
     try:
-        return HfApi().model_info(name, revision=revision or None).sha
+        return HfApi().model_info(name, revision=revision).sha
     except (HTTPError, HFValidationError, OSError) as error:
         raise ModelError(
             f"{option}={source!r}",

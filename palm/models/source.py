@@ -11,7 +11,8 @@ from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.digest import file_digest
-from palm.storage.s3 import fetch_s3_folder
+from palm.storage.location import Location
+from palm.storage.s3_folder import fetch_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What a transformer needs; leaves out code and other formats, pickled weights above all."""
@@ -67,9 +68,10 @@ def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
         ModelError: it cannot be had.
         StorageError: S3 cannot be read.
     """
-    if source.startswith("s3://"):
+    location = Location(source)
+    if location.is_s3:
         fetch_s3_folder(source, destination)
-    elif Path(source).is_absolute():
+    elif location.is_absolute_path:
         _copy_folder(Path(source), destination, option)
     else:
         _download(source, destination, option)
@@ -89,10 +91,10 @@ def _download(source: str, destination: Path, option: str) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    name, _, revision = source.partition("@")
+    name, revision = Location(source).hub_id
     try:
         snapshot_download(
-            name, revision=revision or None, local_dir=destination, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]
+            name, revision=revision, local_dir=destination, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(

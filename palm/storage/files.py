@@ -1,6 +1,5 @@
 """Files that are either whole or absent."""
 
-import errno
 import json
 import os
 import re
@@ -10,18 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from palm.errors import DataError, PalmError, StorageError
+from palm.errors import DataError
+from palm.storage.errors import disk_full_cause, not_writable
 
 _NUMBERS = re.compile(r"\[\n\s*([-+.,\deE\s]+?)\s*\]")
 """A list of numbers as ``json.dumps`` indents it."""
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_ROOM_BYTES = 1 << 20
-"""With less than this free on a disk, room is why an error came that gives no reason."""
-
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step: readers see the old content or the new, never a part.
+    """Write a text file in one step: readers see the old content or the new one, never a part.
 
     Args:
         path: destination; its folder is made if missing.
@@ -30,20 +26,25 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         StorageError: it cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file as `write_text` does."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise not_writable(path, error) from error
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
         raise
 
 
@@ -114,7 +115,7 @@ def new_folder(destination: Path) -> Iterator[Path]:
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     except OSError as error:
-        raise _not_writable(destination, error) from error
+        raise not_writable(destination, error) from error
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -122,39 +123,8 @@ def new_folder(destination: Path) -> Iterator[Path]:
             destination.rmdir()
         os.rename(temporary, destination)
     except BaseException as error:
-        full = _lack_of_room(error, temporary)
+        full = disk_full_cause(error, temporary)
         shutil.rmtree(temporary, ignore_errors=True)
         if full is not None:
-            raise _not_writable(destination, full) from error
+            raise not_writable(destination, full) from error
         raise
-
-
-@contextmanager
-def room_told() -> Iterator[None]:
-    """Tell of files for which there was no room, whoever wrote them, in one line.
-
-    Raises:
-        StorageError: there was no room for a file.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise _not_writable(Path(str(error.filename2 or error.filename or "a file")), error) from error
-
-
-def _lack_of_room(error: BaseException, folder: Path) -> OSError | None:
-    """The lack of room behind an error of whoever wrote into a folder."""
-    if isinstance(error, PalmError) or not isinstance(error, Exception):
-        return None
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return error
-    # Writers of weights have errors of their own, which do not all say why.
-    full = shutil.disk_usage(folder).free < _NO_ROOM_BYTES
-    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else None
-
-
-def _not_writable(path: Path, error: OSError) -> StorageError:
-    remedy = "make room, or choose another place" if error.errno in _NO_ROOM else "choose another place"
-    return StorageError(str(path), rule=f"cannot be written ({error.strerror})", remedy=remedy)
