@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
+from palm.artifacts.plan import Training, Work
 from palm.builds.records import failed_for_good
 from palm.builds.reuse import fetched
-from palm.builds.training_groups import read_work
 from palm.components.authoring import write_metrics
 from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import resolve_config
@@ -24,10 +24,10 @@ _RESULT = ("policy", "weights", "reused", "start", "device_seconds", "guard")
 
 
 def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics: dsl.Metrics) -> list[dict]:
-    """Train the policies of a group, one after the other; what the storage has already is not trained again.
+    """Train the policies of a group, one after the other; policies that are in the storage are not trained again.
 
-    A training that fails for good does not fail the task: the others of the group are trained, the task says which one
-    failed, and select_portfolio decides whether enough are left.
+    A training that fails for good does not fail the task: the others of the group are trained, the task reports which
+    one failed, and select_portfolio decides whether enough are left.
 
     Args:
         config: The configuration: the address that detect_change gives, or JSON text.
@@ -35,14 +35,14 @@ def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics
         group: Name of the group, one of those that design_grid gives.
 
     Returns:
-        table: What the Kubeflow UI shows: each policy of the group, or why its training failed.
-        metrics: What the Kubeflow UI shows: how many policies were trained, reused and failed, and device-seconds.
+        table: Shown by the Kubeflow UI: each policy of the group, or why its training failed.
+        metrics: Shown by the Kubeflow UI: how many policies were trained, reused and failed, and device-seconds.
         Output: For each policy its weights, its name in the storage (empty if it failed) and the error.
     """
-    resolved, work = resolve_config(config), read_work(Path(plan.path))
+    resolved, work = resolve_config(config), Work.read(Path(plan.path))
     with fetched(resolved.storage.root, work.base_model, work.rollouts) as (base, rollouts):
         given = {"base_model": str(base), "rollouts": str(rollouts)}
-        trainings = work.groups[group]
+        trainings = work.group(group)
         with separate_processes() if len(trainings) > 1 else nullcontext():
             trained = _train_all(resolved, trainings, given)
     write_text(Path(table.path), _table(trained))
@@ -56,8 +56,8 @@ def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics
     return [{key: entry[key] for key in ("policy", "weights", "error")} for entry in trained]
 
 
-def _train_all(config: PortfolioConfig, trainings: list[dict], given: dict[str, str]) -> list[dict]:
-    """Train what can be trained; an error that a retry may mend ends the task when all others are trained."""
+def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: dict[str, str]) -> list[dict]:
+    """Train all policies; an error that a retry may fix is raised after the others are trained."""
     trained, may_pass = [], None
     for training in trainings:
         try:
@@ -66,7 +66,7 @@ def _train_all(config: PortfolioConfig, trainings: list[dict], given: dict[str, 
             if _is_preemption(error):
                 raise
             if failed_for_good(config.storage.root, "train_policy", _identity(training), error):
-                trained.append({"policy": "", "weights": training["weights"], "error": in_words(error)[:_LONGEST]})
+                trained.append({"policy": "", "weights": list(training.weights), "error": in_words(error)[:_LONGEST]})
             else:
                 may_pass = error
     if may_pass is not None:
@@ -74,7 +74,7 @@ def _train_all(config: PortfolioConfig, trainings: list[dict], given: dict[str, 
     return trained
 
 
-def _train(config: PortfolioConfig, training: dict, given: dict[str, str]) -> dict:
+def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -> dict:
     label, values = _identity(training)
     with TemporaryDirectory() as scratch:
         return run_step(
@@ -82,9 +82,9 @@ def _train(config: PortfolioConfig, training: dict, given: dict[str, str]) -> di
         )
 
 
-def _identity(training: dict) -> list:
-    """What names the task in the build's records, as `palm.steps.worker_client.run_step` does."""
-    return [weights_label(training["weights"]), [training["weights"], training["keep"], training["start"]]]
+def _identity(training: Training) -> list:
+    """Identity of the task in the build's records, as `palm.steps.worker_client.run_step` makes it."""
+    return [weights_label(training.weights), [list(training.weights), training.keep, training.start]]
 
 
 def _is_preemption(error: BaseException) -> bool:

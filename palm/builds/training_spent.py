@@ -3,15 +3,6 @@
 from palm.progress import weights_label
 
 
-def device_seconds(record: dict) -> float:
-    """What a policy's training took on all its GPUs (or processors) together, in seconds.
-
-    Args:
-        record: content of policy.json.
-    """
-    return record["training_seconds"] * record["definition"]["training"]["processes"]
-
-
 def training_spent(policies: list[dict]) -> dict:
     """Sum up the trainings of a build.
 

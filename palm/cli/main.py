@@ -113,11 +113,17 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of the configuration: every key, its range and its meaning."""
+def schema(
+    artifact: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a file between steps instead, e.g. policy or evaluation.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of the configuration, or of an artifact: every key, its range and its meaning."""
+    from palm.artifacts.schema import artifact_schema
     from palm.config.load import config_schema
 
-    typer.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    found = config_schema() if artifact is None else artifact_schema(artifact)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
+from palm.artifacts.base import Artifact
+from palm.artifacts.plan import Plan
+from palm.artifacts.selection import Selection
 from palm.config.portfolio import Registry
+from palm.errors import DataError
 from palm.promotion.alias import alias_of, current_champion, is_gone
 from palm.registry.connection import connected
 from palm.registry.integrity import download_verified
@@ -14,6 +19,9 @@ from palm.storage.files import read_json
 
 PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
 """Artifacts of a build's run: its portfolio with every evaluation, and how its policies were to be had."""
+
+
+Recorded = TypeVar("Recorded", bound=Artifact)
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,8 @@ class PastBuild:
     """
 
     version: str
-    selection: dict | None
-    plan: dict | None
+    selection: Selection | None
+    plan: Plan | None
     snapshot: dict | None
 
 
@@ -64,7 +72,20 @@ def _build_of(registry: Registry, number: str | None) -> PastBuild | None:
             return PastBuild(number, None, None, None)
         version = client.get_model_version(registry.model, number)
         files = run_files(client, version.run_id, (PORTFOLIO_FILE, PLAN_FILE, SNAPSHOT_FILE))
-    return PastBuild(str(version.version), files[PORTFOLIO_FILE], files[PLAN_FILE], files[SNAPSHOT_FILE])
+    return PastBuild(
+        str(version.version),
+        _recorded(Selection, files[PORTFOLIO_FILE]),
+        _recorded(Plan, files[PLAN_FILE]),
+        files[SNAPSHOT_FILE],
+    )
+
+
+def _recorded(model: type[Recorded], content: dict | None) -> Recorded | None:
+    """The artifact; None if it is missing, or of an older or newer palm."""
+    try:
+        return None if content is None else model.parse(content, model.FILE)
+    except DataError:
+        return None
 
 
 def run_files(client, run_id: str | None, names: tuple[str, ...]) -> dict[str, dict | None]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from palm.artifacts.selection import Selection
 from palm.builds.inputs import base_model_files
 from palm.builds.rebuild.candidates import PLAN
 from palm.builds.reuse import fetch_entry
@@ -58,7 +59,7 @@ def register_portfolio(
             raise DataError(
                 f"policies {missing}", rule="were evaluated but not given", remedy="pass all policy folders"
             )
-        table = value_table(chosen["policies"], config.reward_names).subset(chosen["portfolio"])
+        table = value_table(Selection.read(selection).policies, config.reward_names).subset(chosen["portfolio"])
         portfolio = Path(scratch) / "portfolio"
         portfolio.mkdir()
         write_portfolio(

@@ -8,17 +8,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from palm import __version__
+from palm.artifacts.policy import Policy
 from palm.builds.inputs import Inputs, base_model_digest, load_inputs
 from palm.builds.launch.local import train_here
 from palm.builds.launch.train_job import train_in_train_job
 from palm.builds.reuse import fetch_entry, reuse_or_make
-from palm.builds.training_spent import device_seconds
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import TrainingError
 from palm.models.load import quiet_threads
 from palm.progress import Stage, stage, weights_label
 from palm.storage.digest import file_digest
-from palm.storage.files import read_json, write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
@@ -36,7 +35,7 @@ def train_policy(
     base_model: Path,
     rollouts: Path,
     destination: Path,
-) -> dict:
+) -> Policy:
     """Train the policy of some preference weights, unless the store has it already.
 
     Args:
@@ -66,10 +65,9 @@ def train_policy(
             task = _Task(config, load_inputs(config, rollouts), base_model, rollouts, preempted, progress)
             reused = task.reuse_or_train(weights, destination, start)
     # A policy does not depend on rewards of weight zero: it may be from a build that had others.
-    record = {**read_json(destination / "policy.json"), "weights": weights, "reward_names": config.reward_names}
-    record |= {"reused": reused, "device_seconds": device_seconds(record)}
-    write_json(destination / "policy.json", record)
-    return record
+    policy = Policy.read(destination).in_build(weights=weights, reward_names=config.reward_names, reused=reused)
+    policy.write(destination)
+    return policy
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,11 @@ class _Task:
             unit = np.eye(len(spec.preference_weights))[index].tolist()
             place = scratch / f"corner-{index}"
             replace(self, config=corner_config(self.config)).reuse_or_train(unit, place)
-            corner = read_json(place / "policy.json")
-            if corner["guard"] is not None:
+            corner = Policy.read(place)
+            if corner.guard is not None:
                 raise TrainingError(
-                    f"corner policy {corner['policy']} of a soup",
-                    rule=f"is marked by a guard: {corner['guard']['message']}",
+                    f"corner policy {corner.policy} of a soup",
+                    rule=f"is marked by a guard: {corner.guard.message}",
                     remedy=f"lower the learning rate of {self.config.training.soup.corners}",
                 )
             return place
@@ -146,19 +144,15 @@ def _train(problem: Problem, spec: PolicySpec, start: str, folder: Path) -> None
     config = problem.config
     train = train_here if config.training.launcher == "pod" else train_in_train_job
     trained = train(problem, folder)
-    write_json(
-        folder / "policy.json",
-        {
-            "policy": spec.name,
-            "weights": spec.preference_weights.tolist(),
-            "reward_names": config.reward_names,
-            "beta": config.beta,
-            "backend": config.training.backend,
-            "seed": config.training.seed,
-            "start": start or None,
-            "palm_version": __version__,
-            "train_job": None,
-            **trained,
-            "definition": spec.definition,
-        },
-    )
+    Policy(
+        policy=spec.name,
+        weights=spec.preference_weights.tolist(),
+        reward_names=config.reward_names,
+        beta=config.beta,
+        backend=config.training.backend,
+        seed=config.training.seed,
+        start=start or None,
+        palm_version=__version__,
+        definition=spec.definition,
+        **trained,
+    ).write(folder)

@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
+from pydantic_core import to_jsonable_python
+
 import palm.errors
 from palm.builds.records import record_owner, recorded
 from palm.config.portfolio import PortfolioConfig
@@ -116,7 +118,7 @@ def call_step(name: str, config: str, values: list, paths: dict[str, str | list[
     given = {
         key: [Path(path) for path in value] if isinstance(value, list) else Path(value) for key, value in paths.items()
     }
-    return step(parse_config(config), *values, **given)
+    return to_jsonable_python(step(parse_config(config), *values, **given))
 
 
 @contextmanager

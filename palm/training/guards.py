@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from palm.artifacts.evaluation import Mean
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.measure import Mean, mean_over_prompts
+from palm.evaluation.measure import mean_over_prompts
 
 _STEPS_ABOVE = 3
 _STANDARD_ERRORS = 2.0

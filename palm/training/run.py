@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.policy import TrainingLog
 from palm.errors import TrainingError
 from palm.evaluation.measure import mean_over_prompts
 from palm.evaluation.responses import response_divergences
 from palm.evaluation.rollouts import read_rollouts, sample_rollouts
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
-from palm.storage.files import read_json, write_json
+from palm.storage.files import read_json
 from palm.training.adapters import copy_policy, policy_state, save_policy, saved_policy_state
 from palm.training.guards import Guard, GuardFired, check_objective
 from palm.training.objective import Problem
@@ -23,7 +24,6 @@ from palm.training.soup import starting_state
 
 log = logging.getLogger(__name__)
 
-LOG = "training_log.json"
 _CHECKED_PROMPTS, _CHECKED_RESPONSES = 64, 4
 """Size of the check after training, in training prompts and responses to each."""
 
@@ -93,7 +93,7 @@ def check_policy(problem: Problem, folder: Path, *, step: int) -> dict:
     objective = ours.rewards @ weights - config.beta * divergences
     difference = objective - (reference @ weights).mean(axis=1, keepdims=True)
     guard = check_objective(difference, step=step)
-    return {"objective_gain": mean_over_prompts(difference).to_dict(), "guard": guard and guard.to_dict()}
+    return {"objective_gain": mean_over_prompts(difference).model_dump(), "guard": guard and guard.to_dict()}
 
 
 def _private(problem: Problem) -> Path:
@@ -153,7 +153,7 @@ def _keep_last_good(problem: Problem, guard: Guard, folder: Path) -> dict:
 
 def _logged(entries: list[dict], folder: Path) -> dict:
     """Write the log and give what its last step says."""
-    write_json(folder / LOG, {"steps": entries})
+    TrainingLog(steps=entries).write(folder)
     last = entries[-1] if entries else {}
     return {key: last[key] for key in ("step", "loss", "reward", "kl") if key in last}
 
