@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files and folders of this machine, written in one step: other processes see all of the content or none."""
 
 import json
 import os
@@ -13,15 +13,11 @@ from palm.errors import DataError
 from palm.storage.errors import disk_full_cause, not_writable
 
 _NUMBERS = re.compile(r"\[\n\s*([-+.,\deE\s]+?)\s*\]")
-"""A list of numbers as ``json.dumps`` indents it."""
+"""A list of numbers as ``json.dumps(indent=2)`` writes it."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step: readers see the old content or the new one, never a part.
-
-    Args:
-        path: destination; its folder is made if missing.
-        text: the content.
+    """Write or replace a text file, in UTF-8; its folder is made if missing.
 
     Raises:
         StorageError: it cannot be written.
@@ -30,7 +26,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file as `write_text` does."""
+    """Write or replace a file as `write_text` does."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -49,43 +45,29 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    """Write a JSON file in one step.
+    """Write or replace a JSON file, formatted by `json_text`.
 
-    Args:
-        path: destination.
-        value: JSON-able; NaN and infinities are refused.
+    Raises:
+        StorageError: it cannot be written.
+        ValueError: a number is NaN or infinite.
     """
     write_text(path, json_text(value) + "\n")
 
 
 def json_text(value) -> str:
-    """Write a value as JSON that a person and a diff can read: every list of numbers is on one line of its own.
-
-    Args:
-        value: JSON-able; NaN and infinities are refused.
-
-    Returns:
-        The text, without a line break at its end.
+    """Indented JSON without a final line break; every list of numbers is on one line.
 
     Raises:
         ValueError: a number is NaN or infinite.
     """
-    # Strings hold no raw line breaks, so a bracket before one always opens a list.
-    return _NUMBERS.sub(_on_one_line, json.dumps(value, indent=2, allow_nan=False))
-
-
-def _on_one_line(numbers: re.Match) -> str:
-    return "[" + " ".join(numbers[1].split()) + "]"
+    # JSON strings contain no raw line breaks, so a bracket before a line break always opens a list.
+    return _NUMBERS.sub(
+        lambda numbers: f"[{' '.join(numbers[1].split())}]", json.dumps(value, indent=2, allow_nan=False)
+    )
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON file that another step wrote.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Its content.
+    """Read a JSON file that an earlier step wrote.
 
     Raises:
         DataError: it is missing or not JSON.
@@ -100,16 +82,13 @@ def read_json(path: Path) -> dict:
 
 @contextmanager
 def new_folder(destination: Path) -> Iterator[Path]:
-    """A folder that appears at its destination only when the block ends without an error.
+    """A temporary folder, which is renamed to its destination when the block ends without an error.
 
     Args:
         destination: a path that does not exist, or an empty folder.
 
-    Yields:
-        A temporary folder beside the destination, to be filled.
-
     Raises:
-        StorageError: it cannot be made, or there was no room for what the block wrote.
+        StorageError: the folder cannot be made, or the disk was full.
     """
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)

@@ -34,14 +34,10 @@ class Location:
         return self.text.startswith(("/", "."))
 
     @property
-    def bucket(self) -> str:
-        """Bucket of an S3 address."""
-        return self._bucket_and_key[0]
-
-    @property
-    def key(self) -> str:
-        """Key or prefix of an S3 address, without slashes at its ends."""
-        return self._bucket_and_key[1].strip("/")
+    def bucket_and_key(self) -> tuple[str, str]:
+        """Bucket, and key or prefix without slashes at its ends, of an S3 address."""
+        bucket, _, key = self.text.removeprefix("s3://").partition("/")
+        return bucket, key.strip("/")
 
     @property
     def parent(self) -> str:
@@ -58,8 +54,3 @@ class Location:
         """Name and revision of ``NAME`` or ``NAME@REVISION``."""
         name, _, revision = self.text.partition("@")
         return name, revision or None
-
-    @property
-    def _bucket_and_key(self) -> tuple[str, str]:
-        bucket, _, key = self.text.removeprefix("s3://").partition("/")
-        return bucket, key

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from palm.errors import DamagedError
 from palm.storage.backend import open_backend
+from palm.storage.errors import storage_errors
 from palm.storage.files import json_text, write_bytes
 
 
@@ -12,10 +13,7 @@ class Records:
     """Records below one root.
 
     Args:
-        root: a folder path or ``s3://bucket/prefix``, e.g. ``storage.root``.
-
-    Raises:
-        StorageError: the root is neither.
+        root: as for `open_backend`.
     """
 
     def __init__(self, root: str):
@@ -45,16 +43,14 @@ class Records:
         return None if content is None else _parse(content, f"{self.root}/{name}.json")
 
     def write_file(self, name: str, path: Path) -> None:
-        """Store a copy of a file, or replace the one of this name.
-
-        Args:
-            name: relative path, e.g. ``builds/1/report.html``.
-            path: the file.
+        """Store a copy of a small file under a relative path, or replace the one that is there.
 
         Raises:
-            StorageError: the root cannot be written.
+            StorageError: the file cannot be read, or the root cannot be written.
         """
-        self._backend.write(name, path.read_bytes())
+        with storage_errors(path):
+            content = path.read_bytes()
+        self._backend.write(name, content)
 
     def read_file(self, name: str, destination: Path) -> bool:
         """Copy a file that `write_file` has stored; returns whether it exists.
@@ -79,10 +75,7 @@ class Records:
         return [record for name in own if (record := self.read(f"{folder}/{name}")) is not None]
 
     def folders(self, folder: str) -> list[str]:
-        """List the folders directly in a folder.
-
-        Returns:
-            Their names, sorted; none if the folder does not exist.
+        """Names of the folders directly in a folder, sorted; none if it does not exist.
 
         Raises:
             StorageError: the root does not exist or cannot be read.

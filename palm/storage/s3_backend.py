@@ -39,8 +39,7 @@ class S3Backend:
 
     def __init__(self, root: str):
         self._root = root.rstrip("/")
-        location = Location(root)
-        self._bucket, self._prefix = location.bucket, location.key
+        self._bucket, self._prefix = Location(root).bucket_and_key
 
     def read(self, name: str) -> bytes | None:
         stream = io.BytesIO()

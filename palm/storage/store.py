@@ -20,10 +20,7 @@ class Store:
     """Entries below one root.
 
     Args:
-        root: a folder path or ``s3://bucket/prefix``.
-
-    Raises:
-        StorageError: the root is neither.
+        root: as for `open_backend`.
     """
 
     def __init__(self, root: str):
@@ -31,7 +28,7 @@ class Store:
         self._backend = open_backend(root)
 
     def check_writable(self) -> None:
-        """Write and remove a probe, before any work relies on the store.
+        """Write and remove a probe.
 
         Raises:
             StorageError: the store cannot be written.
@@ -43,11 +40,11 @@ class Store:
 
         Args:
             key: the entry's name.
-            destination: a folder that does not exist or is empty; untouched if there is no entry.
+            destination: a folder that does not exist or is empty; unchanged if the entry does not exist.
             only: pattern of the names of the files that are copied, e.g. ``*.json``.
 
         Returns:
-            Whether the entry exists; False also if it was removed meanwhile.
+            Whether the entry exists; False also if it was removed while it was copied.
 
         Raises:
             DamagedError: a file of the entry is missing, truncated or changed.
@@ -80,13 +77,7 @@ class Store:
         return self._manifest(key) is not None
 
     def entries(self, prefix: str) -> list[str]:
-        """List the complete entries directly below a prefix.
-
-        Args:
-            prefix: first part of the entries' names, without the last slash; empty for the root.
-
-        Returns:
-            The last parts of their names, sorted.
+        """The complete entries directly below a prefix: the last parts of their names, sorted.
 
         Raises:
             StorageError: the store cannot be read.
@@ -95,10 +86,7 @@ class Store:
         return sorted(parts[0] for parts in names if parts[1:] == [MANIFEST] and not parts[0].startswith("."))
 
     def remove(self, prefix: str) -> None:
-        """Remove everything below a prefix; an entry ceases to exist before its files do.
-
-        Args:
-            prefix: an entry's name, or the first part of several; empty for everything.
+        """Remove one entry, or all below a prefix; an entry ceases to exist before its files do.
 
         Raises:
             StorageError: the store cannot be written.
@@ -106,14 +94,14 @@ class Store:
         self._backend.remove(prefix)
 
     def publish(self, key: str, folder: Path) -> bool:
-        """Make a folder's files an entry. If the entry exists already, it stays as it is.
+        """Make a folder's files an entry, unless the entry exists.
 
         Args:
             key: the entry's name, made from its content's definition.
             folder: the files.
 
         Returns:
-            Whether these files are the entry; False if another worker was first with others.
+            Whether the entry has these files; False if another worker published others first.
 
         Raises:
             StorageError: the store cannot be written.

@@ -171,7 +171,7 @@ def test_a_location_is_known_by_its_spelling(text, kinds):
 
 def test_the_parts_of_a_location():
     address = Location("s3://bucket/some/prefix/file")
-    assert (address.bucket, address.key) == ("bucket", "some/prefix/file")
+    assert address.bucket_and_key == ("bucket", "some/prefix/file")
     assert (address.parent, address.name) == ("s3://bucket/some/prefix", "file")
     assert Location("owner/name@main").hub_id == ("owner/name", "main")
     assert Location("owner/name").hub_id == ("owner/name", None)
