@@ -25,7 +25,7 @@ from palm.config.pods import NODE_LABELS
 from palm.config.train_job import TrainJobSettings
 from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError, TrainingError
 from palm.steps.train_policy import train_policy
-from palm.storage.s3 import s3_keys
+from palm.storage.s3_backend import S3Backend
 from palm.training.task import training_task
 
 pytestmark = needs_schemas
@@ -93,7 +93,7 @@ class Launcher:
 
 
 def stored(prefix: str = "") -> set[str]:
-    return {key.removeprefix("store/") for key in s3_keys(f"{STORE}/{prefix}" if prefix else STORE)}
+    return {file.name for file in S3Backend(STORE).files(prefix)}
 
 
 def test_two_nodes_train_what_two_processes_train(cluster, built):

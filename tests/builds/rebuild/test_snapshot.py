@@ -11,8 +11,8 @@ from palm.builds.rebuild.snapshot import check_snapshot, describe_changes, take_
 from palm.config.load import load_config
 from palm.config.portfolio import Registry
 from palm.errors import DataError, ModelError, RewardError
-from palm.registry.client import Client
 from palm.models.source import model_identity
+from palm.registry.client import Client
 from palm.registry.connection import connected
 from palm.registry.experiment import ensure_experiment
 
