@@ -24,7 +24,7 @@ from palm.cli.serving import commands as serving
 from palm.cli.smoke import commands as smoke
 from palm.cli.storage import commands as storage
 from palm.errors import PalmError, WeightsError
-from palm.storage.files import room_told
+from palm.storage.errors import disk_full_errors
 
 
 class _OneLineErrors(TyperGroup):
@@ -32,7 +32,7 @@ class _OneLineErrors(TyperGroup):
 
     def invoke(self, ctx):
         try:
-            with room_told():
+            with disk_full_errors():
                 return super().invoke(ctx)
         except (PalmError, ModuleNotFoundError) as error:
             said = missing_extra(error, ctx.invoked_subcommand) if isinstance(error, ModuleNotFoundError) else error

@@ -15,7 +15,7 @@ Selected = NamedTuple("Selected", selection=dsl.Artifact, metrics=dsl.Metrics)
 
 
 def selected(build, config: str, groups: list[list[dict]], folder) -> tuple[dict, dict]:
-    """The selection, and what the UI shows."""
+    """Selection and metrics."""
 
     @dsl.pipeline
     def alone(evaluations: list) -> Selected:

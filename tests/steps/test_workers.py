@@ -81,7 +81,7 @@ def on_loading(workspace: Path, code: str) -> None:
 def on_training(config, workspace: Path) -> tuple[list, dict]:
     """Arguments of a step that loads the rewards and, unless they stop it, fails at the next thing."""
     (workspace / "base").mkdir(exist_ok=True)
-    (workspace / "base" / "palm_base_model.json").write_text('{"digest": "0"}')
+    (workspace / "base" / "palm_base_model.json").write_text('{"schema_version": 1, "digest": "0", "source": "tiny"}')
     places = {"base_model": "base", "rollouts": "none", "destination": "policy"}
     return ["train_policy", config.to_json(), [0.5, 0.5]], {key: str(workspace / name) for key, name in places.items()}
 

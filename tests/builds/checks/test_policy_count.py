@@ -1,10 +1,11 @@
-"""With how few policies a build goes on when trainings fail for good."""
+"""Number of policies that a build may be without when trainings fail for good."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.builds.missing_policies import check_enough, fewest_policies
+from palm.artifacts.selection import Missing
+from palm.builds.checks.policy_count import check_enough, fewest_policies
 from palm.config.training import Training
 from palm.errors import BuildError
 
@@ -13,8 +14,8 @@ def settings(fewest: int | None) -> Training:
     return Training(steps=1, min_policies=fewest)
 
 
-def missing(count: int) -> list[dict]:
-    return [{"weights": [0.25, 0.75], "error": f"loss {index} is not a number"} for index in range(count)]
+def missing(count: int) -> list[Missing]:
+    return [Missing(weights=(0.25, 0.75), error=f"loss {index} is not a number") for index in range(count)]
 
 
 @pytest.mark.parametrize(("planned", "fewest"), [(1, 1), (3, 3), (9, 9), (10, 9), (12, 11), (19, 18), (48, 44)])
@@ -40,6 +41,6 @@ def test_too_few_are_refused_with_the_first_reason_and_the_remedy():
         check_enough(settings(3), 4, missing(2))
     assert str(error.value) == (
         "2 of 4 policies: are too few, training.min_policies is 3: train_policy 0.250 0.750 failed: "
-        "loss 0 is not a number (and 1 more); fix what made the training fail and run again, or lower "
+        "loss 0 is not a number (and 1 more); fix the cause of the failed training and run again, or lower "
         "training.min_policies"
     )
