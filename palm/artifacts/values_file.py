@@ -10,13 +10,7 @@ from palm.geometry.portfolio.values import ValueTable
 
 
 def read_values(path: Path) -> ValueTable:
-    """Read a table of values.
-
-    Args:
-        path: CSV file with the header ``policy,<reward names…>,regulariser``.
-
-    Returns:
-        Names, rewards in [0, 1] and regulariser ≥ 0 of every policy.
+    """Read a CSV table with the header ``policy,<reward names…>,regulariser``.
 
     Raises:
         DataError: the file is missing, has another header, or a cell is not a number in its range.
@@ -60,7 +54,5 @@ def _numbers(path: Path, line: int, header: list[str], row: list[str]) -> list[f
         try:
             numbers.append(float(cell))
         except ValueError as error:
-            raise DataError(
-                f"{path} line {line}: {name}={cell!r}", rule="must be a number", remedy="mend it"
-            ) from error
+            raise DataError(f"{path} line {line}: {name}={cell!r}", rule="must be a number", remedy="fix it") from error
     return numbers

@@ -1,7 +1,7 @@
-"""Calibrating rewards on the reference's rollouts, and keeping the result with them.
+"""Calibration of rewards on the reference's rollouts, stored beside them.
 
-What is trained and what is certified must be on one scale. So the numbers that a normalisation lacks are fitted once,
-where the reference is sampled, stored beside its rollouts, and read by every later step.
+Training and certification must use one scale. So the numbers that a normalisation lacks are fitted once, where the
+reference is sampled, and read by every later step.
 """
 
 from dataclasses import replace
@@ -27,9 +27,6 @@ def calibrate(sources: list[RewardSource], raw: np.ndarray) -> list[RewardSource
         sources: rewards, length d.
         raw: their raw scores of the reference's responses to the training prompts, shape (n, d).
 
-    Returns:
-        The rewards with fitted normalisations, in order; those that lacked nothing unchanged.
-
     Raises:
         RewardError: raw scores do not determine a normalisation.
     """
@@ -45,9 +42,9 @@ def write_calibration(
     """Write the file that `read_calibration` reads, with a summary of the raw scores for people.
 
     Args:
-        folder: folder of the reference's rollouts.
+        folder: of the reference's rollouts.
         sources: rewards as configured, length d.
-        calibrated: what `calibrate` made of them.
+        calibrated: the same from `calibrate`.
         raw: raw scores, shape (n, d).
     """
     entries = {
@@ -65,14 +62,7 @@ def write_calibration(
 
 
 def read_calibration(folder: Path, sources: list[RewardSource]) -> list[RewardSource]:
-    """Put the stored normalisations into rewards.
-
-    Args:
-        folder: folder of the reference's rollouts.
-        sources: rewards as configured, length d.
-
-    Returns:
-        The rewards with fitted normalisations, in order.
+    """Put the normalisations stored in the reference's rollouts into rewards as configured.
 
     Raises:
         DataError: the file is missing, or the rollouts were scored by other rewards than these.
