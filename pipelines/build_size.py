@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.plan import Group, Training
 from palm.builds.checks.policy_count import most_policies
 from palm.builds.training_groups import MOST_TASKS, group_size, grouped
 from palm.config.portfolio import PortfolioConfig
@@ -46,7 +47,7 @@ def build_size(
         Its size when all tasks have succeeded, with addresses as long as they may be.
     """
     weights = np.random.default_rng(0).dirichlet(np.ones(objectives), size=policies).tolist()
-    groups = grouped([{"weights": vector} for vector in weights], together)
+    groups = grouped([Training(weights=vector) for vector in weights], together)
     return workflow_size(pipeline, {"config": _ADDRESS}, _answers(groups))
 
 
@@ -76,11 +77,13 @@ def check_build_size(config: PortfolioConfig) -> None:
     )
 
 
-def _answers(groups: dict[str, list[dict]]) -> Answers:
+def _answers(groups: tuple[Group, ...]) -> Answers:
     """What the tasks of a build answer: names of entries in the storage, and the weights that they are for."""
 
+    trainings = {group.name: group.trainings for group in groups}
+
     def trained(given: dict) -> dict:
-        weights = [training["weights"] for training in groups[given["group"]]]
+        weights = [list(training.weights) for training in trainings[given["group"]]]
         return {"Output": [{"policy": _name("policy", vector), "weights": vector, "error": ""} for vector in weights]}
 
     def evaluated(given: dict) -> dict:
@@ -94,7 +97,7 @@ def _answers(groups: dict[str, list[dict]]) -> Answers:
     places = {"config": _ADDRESS, "snapshot": _ADDRESS}
     return {
         "detect-change": lambda given: {**places, "changed": True},
-        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": _ADDRESS} for name in groups]},
+        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": _ADDRESS} for name in trainings]},
         "train-policies": trained,
         "evaluate-policies": evaluated,
     }

@@ -1,4 +1,4 @@
-"""Values of policies as CSV: one row a policy, `policy,<reward names…>,regulariser`."""
+"""Values of policies as CSV: one row per policy, `policy,<reward names…>,regulariser`."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ from palm.geometry.portfolio.values import ValueTable
 
 
 def read_values(path: Path) -> ValueTable:
-    """Read a CSV table with the header ``policy,<reward names…>,regulariser``.
+    """Read a table of values: rewards in [0, 1] and regulariser ≥ 0 of every policy.
 
     Raises:
         DataError: the file is missing, has another header, or a cell is not a number in its range.
@@ -29,7 +29,7 @@ def read_values(path: Path) -> ValueTable:
             remedy="name the columns so",
         )
     if len(rows) < 2:
-        raise DataError(str(path), rule="holds no policies", remedy="give a row a policy")
+        raise DataError(str(path), rule="holds no policies", remedy="give one row per policy")
     numbers = [_numbers(path, line, header, row) for line, row in rows[1:]]
     values = np.array(numbers)
     return ValueTable(
@@ -45,7 +45,7 @@ def _numbers(path: Path, line: int, header: list[str], row: list[str]) -> list[f
         raise DataError(
             f"{path} line {line}",
             rule=f"has {len(row)} cells, the header has {len(header)}",
-            remedy="give every row a cell a column",
+            remedy="give every row one cell per column",
         )
     if not row[0].strip():
         raise DataError(f"{path} line {line}: policy=''", rule="must not be empty", remedy="name the policy")

@@ -10,7 +10,7 @@ def read_weights(path: Path) -> list[list[float]]:
     """Read preference vectors, as they are in the file.
 
     Args:
-        path: JSON file that holds a list of vectors, or an object with such a list under ``weights``, as
+        path: JSON file with a list of vectors, or an object with such a list under ``weights``, as
             `palm design --json` prints it.
 
     Raises:
@@ -25,5 +25,5 @@ def read_weights(path: Path) -> list[list[float]]:
     return rows
 
 
-def _is_number(entry) -> bool:
+def _is_number(entry: object) -> bool:
     return isinstance(entry, (int, float)) and not isinstance(entry, bool)
