@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from palm.geometry.preferences.design import Design
     from palm.promotion import promotions
     from palm.serving.portfolio import load
-    from palm.verification.verified import Verified
+    from palm.verification.fault import Verified
 
 __all__ = ["ValueTable", "__version__", "build", "design", "load", "load_config", "promotions", "select", "verify"]
 
