@@ -48,14 +48,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Portfolios of aligned language models: train a few policies, serve every preference.",
 )
-app.add_typer(geometry)
-app.add_typer(cluster)
-app.add_typer(cluster_state)
-app.add_typer(storage)
-app.add_typer(registry)
-app.add_typer(serving)
-app.add_typer(monitoring)
-app.add_typer(smoke)
+for _commands in (geometry, cluster, cluster_state, storage, registry, serving, monitoring, smoke):
+    app.add_typer(_commands)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
