@@ -9,8 +9,10 @@ from matplotlib.patches import Polygon, Rectangle
 
 from palm.geometry.preferences.cells import cell_polygon
 from palm.geometry.preferences.simplex import spread_points
-from palm.reporting.plots.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
+from palm.reporting.plots.cells import cells_figure
+from palm.reporting.plots.curves import size_gap_figure, trade_off_figure
 from palm.reporting.plots.regions import serving_regions
+from palm.reporting.plots.usage import usage_figure
 
 BLUE, RED, GREY = "#0072b2", "#d55e00", "#8a939e"
 
