@@ -99,7 +99,7 @@ def test_an_error_that_a_retry_may_fix_is_retried_once_the_others_are_trained(bu
     failed, trained = group(GONE)
     assert failed["policy"] == "" and f"{GONE}: does not exist any more" in failed["error"]
     assert trained == build.trained[1]
-    states = {record["label"]: (record["state"], record["attempt"]) for record in task_records(root, "component")}
+    states = {record.label: (record.state, record.attempt) for record in task_records(root, "component")}
     assert states == {"0.000 1.000": ("failed", 2), "0.500 0.500": ("succeeded", 1)}
 
 
@@ -123,7 +123,7 @@ def _kill_the_first_training() -> None:
     trainings = []
     while not trainings:
         time.sleep(0.01)
-        pools = [child for child in psutil.Process().children() if "palm.local.worker_server" in child.cmdline()]
+        pools = [child for child in psutil.Process().children() if "palm.steps.workers.server" in child.cmdline()]
         trainings = [process for pool in pools for process in pool.children()]
     trainings[0].kill()
 
@@ -145,7 +145,7 @@ def test_a_preempted_task_ends_at_once_to_be_started_again(config, group, tmp_pa
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == PreemptedError.exit_code
     (record,) = task_records(parsed.storage.root, "component")
-    assert (record["label"], record["state"], record["retry_may_help"]) == ("0.000 1.000", "failed", True)
+    assert (record.label, record.state, record.retry_may_help) == ("0.000 1.000", "failed", True)
 
 
 def _stop_when_it_trains(events: Path) -> None:

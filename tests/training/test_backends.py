@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 from support.workspace import edit_config
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from palm.artifacts.evaluation import Reference
 from palm.builds.inputs import check_inputs
 from palm.config.load import load_config
 from palm.config.training import Lora
@@ -70,10 +71,10 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
             rollouts=built / "rollouts",
             destination=built / f"evaluation{index}",
         )
-        reference = json.loads((built / "rollouts" / "reference.json").read_text())
+        reference = Reference.read(built / "rollouts")
         name = config.reward_names[index]
         assert measured.gain.mean > 2 * measured.gain.standard_error > 0, measured
-        assert measured.rewards[name].mean > reference["rewards"][name]["mean"] + 0.05
+        assert measured.rewards[name].mean > reference.rewards[name].mean + 0.05
         assert measured.kl.mean > 0
         vector = [measured.rewards[key].mean - config.beta * measured.kl.mean for key in config.reward_names]
         assert measured.value_vector == pytest.approx(vector)
@@ -83,7 +84,7 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
 def test_same_definition_is_not_trained_again(built):
     _, first = train(built, "one")
     _, second = train(built, "two")
-    assert second == {**first, "reused": True}
+    assert second == first.model_copy(update={"reused": True})
     assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
         built / "two" / "adapter_model.safetensors"
     ).read_bytes()
@@ -92,17 +93,17 @@ def test_same_definition_is_not_trained_again(built):
 def test_training_is_reproducible_and_named_by_what_matters(built):
     _, first = train(built, "one")
     _, again = train(built, "two", storage__root="other-store")
-    assert again["policy"] == first["policy"] and not again["reused"]
+    assert again.policy == first.policy and not again.reused
     assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
         built / "two" / "adapter_model.safetensors"
     ).read_bytes()
-    assert train(built, "three", training__seed=1)[1]["policy"] != first["policy"]
-    assert train(built, "four", (0.0, 1.0), training__seed=0)[1]["policy"] != first["policy"]
-    assert train(built, "five", registry__model="renamed", selection__size=1)[1]["policy"] == first["policy"]
+    assert train(built, "three", training__seed=1)[1].policy != first.policy
+    assert train(built, "four", (0.0, 1.0), training__seed=0)[1].policy != first.policy
+    assert train(built, "five", registry__model="renamed", selection__size=1)[1].policy == first.policy
     rewards = built / "rewards.py"
     rewards.write_text(rewards.read_text().replace("20", "10"))
     resample(built)
-    assert train(built, "six")[1]["policy"] != first["policy"]
+    assert train(built, "six")[1].policy != first.policy
 
 
 def test_the_saved_adapter_is_the_trained_one(built):

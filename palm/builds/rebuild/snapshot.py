@@ -7,7 +7,7 @@ from palm import __version__
 from palm.config.portfolio import PortfolioConfig
 from palm.config.rewards import Reward
 from palm.errors import DataError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
 from palm.rewards.identity import reward_identity
 from palm.storage.digest import file_digest
 from palm.storage.local_file import local_file
@@ -32,7 +32,7 @@ _KINDS = {
 }
 """Kind of a source, by a key of its identity."""
 
-_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild"}
+_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild", "cluster"}
 """Sections whose inputs are recorded by content, and sections that change no result."""
 
 
@@ -49,7 +49,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
 
     settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS)
     settings["evaluation"].pop("embedding_model")
-    settings["training"] = config.training.decisive
+    settings["training"] = config.training.fingerprint_settings
     return {
         "palm": __version__,
         "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},

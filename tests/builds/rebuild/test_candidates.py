@@ -3,20 +3,20 @@
 import pytest
 from support.measurements import evaluation, mean
 
-from palm import __version__
 from palm.artifacts.policy import Policy
 from palm.builds.rebuild.candidates import earlier_policy, remapped_weights
+from palm.training.task import TRAINING_REVISION
 
 
 def put_together(config, **measured):
     """A policy that the configuration would train the same way, with some of what is measured of it now."""
     definition = {
-        "palm": __version__,
+        "training_revision": TRAINING_REVISION,
         "prompts": "digest",
         "beta": config.beta,
         "generation": config.generation.model_dump(),
         "reference": config.reference.model_dump(),
-        "training": config.training.decisive,
+        "training": config.training.fingerprint_settings,
         "rewards": [["one", 0.5], ["two", 0.5]],
     }
     policy = Policy(policy="policy-a", weights=(0.5, 0.5), reward_names=("one", "two"), definition=definition)

@@ -11,7 +11,8 @@ from palm.builds.rebuild.snapshot import check_snapshot, describe_changes, take_
 from palm.config.load import load_config
 from palm.config.portfolio import Registry
 from palm.errors import DataError, ModelError, RewardError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
+from palm.registry.client import Client
 from palm.registry.connection import connected
 from palm.registry.experiment import ensure_experiment
 
@@ -143,7 +144,7 @@ def test_an_object_that_is_replaced_is_named_and_an_absent_one_is_an_error(befor
 def test_an_alias_that_points_elsewhere_is_named(workspace):
     registry = Registry(tracking_uri=f"sqlite:///{workspace}/mlflow.db", experiment="judges", model="unused")
     with connected(registry) as client:
-        mlflow.set_experiment(experiment_id=ensure_experiment(client, registry))
+        mlflow.set_experiment(experiment_id=ensure_experiment(Client(registry)))
         for value in (0, 1):
             (workspace / "judge.py").write_text(JUDGE.replace("{value}", str(value)))
             mlflow.pyfunc.log_model(
