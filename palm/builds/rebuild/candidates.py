@@ -7,13 +7,11 @@ import numpy as np
 
 from palm.artifacts.base import Vector
 from palm.artifacts.evaluation import Measurements
-from palm.artifacts.plan import Champion, Plan
+from palm.artifacts.plan import Plan
 from palm.artifacts.policy import Policy
 from palm.config.portfolio import PortfolioConfig
 from palm.training.guards import is_worse_than_reference, kl_limit
 from palm.training.task import TRAINING_REVISION
-
-PLAN, CHAMPION, POLICY = Plan.FILE, Champion.FILE, Policy.FILE
 
 EVALUATIONS = "evaluations"
 """Folder of the step plan_training with the evaluations of earlier policies, each with its policy.json."""
