@@ -73,7 +73,7 @@ def earlier_policy(
         shortfall_when_trained: J* − J under the rewards that it was trained for.
         adapter: whether it is an adapter, not a whole model.
     """
-    settings, definition = config.training, policy.definition
+    settings, definition = config.training, policy.definition or {}
     training = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
     wanted = {
         **training,
