@@ -1,4 +1,4 @@
-"""Configuration of the cluster nodes that train a policy."""
+"""The section of the configuration that says on which nodes of a cluster a policy is trained."""
 
 from typing import Annotated, Literal
 
@@ -8,11 +8,11 @@ from palm.config.base import Section
 from palm.config.pods import SECRET_KEYS
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?$")]
-"""An amount in Kubernetes' notation, e.g. ``500m`` or ``64Gi``."""
+"""An amount as Kubernetes writes it, e.g. ``500m`` or ``64Gi``."""
 
 
 class Toleration(Section):
-    """A taint that the pods tolerate, as in a pod's ``tolerations``."""
+    """A taint of nodes that the pods may be placed on all the same, as in a pod's ``tolerations``."""
 
     key: str = Field(min_length=1, description="The taint's key.")
     operator: Literal["Exists", "Equal"] = Field("Exists", description="Exists: any value; Equal: the given one.")

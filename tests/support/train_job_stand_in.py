@@ -189,18 +189,18 @@ class KubernetesStandIn:
         for rank in range(trainer["numNodes"]):
             log = self.folder / f"{name}-{len(self.created)}-{rank}.log"
             # As Trainer's torch plugin does; its host is the first pod's name in DNS, its port always 29500.
-            told = {
+            variables = {
                 "PET_NNODES": str(trainer["numNodes"]),
                 "PET_NPROC_PER_NODE": str(trainer["numProcPerNode"]),
                 "PET_NODE_RANK": str(rank),
                 "PET_MASTER_ADDR": "127.0.0.1",
                 "PET_MASTER_PORT": str(port),
             }
-            process = self._run(trainer, told, log) if self.schedulable else None
+            process = self._run(trainer, variables, log) if self.schedulable else None
             nodes.append(Node(f"{name}-node-0-{rank}-{uuid.uuid4().hex[:5]}", process, log))
         return nodes
 
-    def _run(self, trainer: dict, told: dict, log: Path) -> subprocess.Popen:
+    def _run(self, trainer: dict, variables: dict, log: Path) -> subprocess.Popen:
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
         for entry in trainer["env"]:
@@ -217,7 +217,7 @@ class KubernetesStandIn:
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**environment, **told},
+                env={**environment, **variables},
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
