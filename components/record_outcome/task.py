@@ -33,4 +33,4 @@ def run(
     result = record_outcome(
         resolved, current_build(), Path(outcome.path), Path(page.path), only_if_changed=only_if_changed
     )
-    write_metadata(outcome, state=result["state"], headline=result["headline"])
+    write_metadata(outcome, state=result.state, headline=result.headline)

@@ -16,7 +16,8 @@ from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import resolve_config
 from palm.errors import PreemptedError, in_words
 from palm.progress import weights_label
-from palm.steps.worker_client import run_step, separate_processes
+from palm.steps.run import run_step
+from palm.steps.workers.pool import separate_processes
 from palm.storage.files import write_text
 
 _LONGEST = 300
@@ -95,12 +96,19 @@ def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -
     label, values = _identity(training)
     with TemporaryDirectory() as scratch:
         return run_step(
-            "train_policy", config, *values, label=label, result=_RESULT, destination=f"{scratch}/policy", **given
+            "train_policy",
+            config,
+            *values,
+            label=label,
+            weights=list(training.weights),
+            result=_RESULT,
+            destination=f"{scratch}/policy",
+            **given,
         )
 
 
 def _identity(training: Training) -> list:
-    """Identity of the task in the build's records, as `palm.steps.worker_client.run_step` makes it."""
+    """Identity of the task in the build's records, as `palm.steps.run.run_step` makes it."""
     return [weights_label(training.weights), [list(training.weights), training.keep, training.start]]
 
 

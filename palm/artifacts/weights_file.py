@@ -25,5 +25,5 @@ def read_weights(path: Path) -> list[list[float]]:
     return rows
 
 
-def _is_number(entry) -> bool:
+def _is_number(entry: object) -> bool:
     return isinstance(entry, (int, float)) and not isinstance(entry, bool)

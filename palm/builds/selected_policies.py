@@ -24,9 +24,9 @@ def fetch_policies(config: PortfolioConfig, selection: Selection, build: str, fo
         StorageError: one does not exist any more, or the store fails.
     """
     trained = {
-        task["result"]["policy"]
+        task.result["policy"]
         for task in task_records(config.storage.root, build)
-        if task["step"] == "train_policy" and task["state"] == SUCCEEDED and not task["result"]["reused"]
+        if task.step == "train_policy" and task.state == SUCCEEDED and not task.result["reused"]
     }
     folders = []
     for candidate in selection.policies:

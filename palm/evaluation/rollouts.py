@@ -159,7 +159,7 @@ def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] =
         raise DataError(
             str(path),
             rule=f"is not a table of scored rollouts ({error})",
-            remedy="make it with the step sample_reference or evaluate_policy",
+            remedy="make it with the step sample_reference or evaluate_policies",
         ) from error
     samples = int(table["sample"].max()) + 1
     shape = (len(table) // samples, samples)

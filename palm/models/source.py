@@ -11,7 +11,8 @@ from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.digest import file_digest
-from palm.storage.s3 import fetch_s3_folder, list_s3_folder
+from palm.storage.location import Location
+from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """Files of a transformer, without code and other formats, above all pickled weights."""
@@ -42,10 +43,11 @@ def model_identity(source: str, *, option: str) -> dict:
         ModelError: the folder does not exist, or the hub does not answer or has no such model.
         StorageError: S3 cannot be read.
     """
-    if source.startswith("s3://"):
+    location = Location(source)
+    if location.is_s3:
         return {"objects": {name: tag for name, tag in list_s3_folder(source).items() if is_model_file(name)}}
-    if not Path(source).is_absolute():
-        return {"model": source.partition("@")[0], "commit": _hub_commit(source, option)}
+    if not location.is_absolute_path:
+        return {"model": location.hub_id[0], "commit": _hub_commit(source, option)}
     return {"files": model_digests(_folder(source, option))}
 
 
@@ -54,9 +56,9 @@ def _hub_commit(source: str, option: str) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
-    name, _, revision = source.partition("@")
+    name, revision = Location(source).hub_id
     try:
-        return HfApi().model_info(name, revision=revision or None).sha
+        return HfApi().model_info(name, revision=revision).sha
     except (HTTPError, HFValidationError, OSError) as error:
         raise ModelError(
             f"{option}={source!r}",
@@ -104,9 +106,10 @@ def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
         ModelError: it cannot be copied or downloaded.
         StorageError: S3 cannot be read.
     """
-    if source.startswith("s3://"):
+    location = Location(source)
+    if location.is_s3:
         fetch_s3_folder(source, destination)
-    elif Path(source).is_absolute():
+    elif location.is_absolute_path:
         for pattern in MODEL_FILES:
             for path in _folder(source, option).glob(pattern):
                 shutil.copyfile(path, destination / path.name)
@@ -126,10 +129,10 @@ def _download(source: str, destination: Path, option: str) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    name, _, revision = source.partition("@")
+    name, revision = Location(source).hub_id
     try:
         snapshot_download(
-            name, revision=revision or None, local_dir=destination, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]
+            name, revision=revision, local_dir=destination, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(

@@ -25,6 +25,7 @@ from palm.config.portfolio import PortfolioConfig
 from palm.errors import StorageError
 from palm.models.policies import is_adapter
 from palm.progress import stage
+from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, champion_build, download_policies, newest_build
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.storage.digest import file_digest
@@ -54,7 +55,7 @@ def plan_training(
     """
     with stage("plan_training", config.registry.model), new_folder(destination) as folder:
         weights = Design.read(design).weights
-        champion = champion_build(config.registry)
+        champion = champion_build(promotions(config))
         with TemporaryDirectory() as scratch:
             earlier = _EarlierPolicies(config, champion, base_model, rollouts, folder, Path(scratch))
             reference = Reference.read(rollouts).rewards
@@ -85,7 +86,7 @@ def _adopted(
     if not snapshot:
         return None
     store = Store(config.storage.root)
-    for build in (newest_build(config.registry), champion):
+    for build in (newest_build(promotions(config)), champion):
         if build is None or build.plan is None or build.snapshot != json.loads(snapshot):
             continue
         plan = build.plan
@@ -194,7 +195,7 @@ class _EarlierPolicies:
     def _registered(self, names: list[str]) -> dict[str, Path]:
         if self._champion is not None and not self._downloaded:
             place = self._scratch / "registered"
-            self._downloaded = download_policies(self._config.registry, self._champion.version, place)
+            self._downloaded = download_policies(promotions(self._config), self._champion.version, place)
         gone = [name for name in names if name not in self._downloaded]
         if gone:
             raise StorageError(f"{self._store.root}/{gone[0]}", rule="does not exist any more", remedy="run again")

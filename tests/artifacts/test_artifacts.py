@@ -16,6 +16,7 @@ from palm.storage.files import read_json, write_json
 IN_THE_BUILD = {
     "base_model": "base_model/palm_base_model.json",
     "reference": "rollouts/reference.json",
+    "calibration": "rollouts/calibration.json",
     "design": "design",
     "plan": "plan/plan.json",
     "champion": "plan/champion.json",

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from palm.config.portfolio import PortfolioConfig
 from palm.config.training import Vllm
 from palm.errors import ConfigError
+from palm.storage.location import Location
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -33,8 +34,8 @@ def check_environment(config: PortfolioConfig) -> None:
 def _check_train_job(config: PortfolioConfig) -> None:
     what = "training.launcher=trainjob"
     if find_spec("kubernetes") is None:
-        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm[cluster]'")
-    if not config.storage.root.startswith("s3://"):
+        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm-portfolio[cluster]'")
+    if not Location(config.storage.root).is_s3:
         raise ConfigError(
             f"{what}, storage.root={config.storage.root}",
             rule="its nodes see no folder of this machine",

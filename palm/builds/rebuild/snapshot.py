@@ -32,7 +32,7 @@ _KINDS = {
 }
 """Kind of a source, by a key of its identity."""
 
-_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild"}
+_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild", "cluster"}
 """Sections whose inputs are recorded by content, and sections that change no result."""
 
 

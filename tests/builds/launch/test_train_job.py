@@ -20,7 +20,7 @@ from palm.builds.inputs import check_inputs
 from palm.builds.rebuild.snapshot import take_snapshot
 from palm.config.load import load_config
 from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError, TrainingError
-from palm.storage.s3 import s3_keys
+from palm.storage.s3_backend import S3Backend
 from palm.training.task import training_task
 
 pytestmark = needs_schemas
@@ -65,7 +65,7 @@ class Launcher:
         paths = {"base_model": workspace / "base", "rollouts": workspace / "rollouts", "destination": self.policy}
         paths = {name: str(path) for name, path in paths.items()}
         step = (
-            "from palm.config.load import parse_config; from palm.steps.worker_client import run_step; "
+            "from palm.config.load import parse_config; from palm.steps.run import run_step; "
             f"run_step('train_policy', parse_config({config!r}), {WEIGHTS}, **{paths})"
         )
         with self.log.open("w") as log:
@@ -80,7 +80,7 @@ class Launcher:
 
 
 def stored(prefix: str = "") -> set[str]:
-    return {key.removeprefix("store/") for key in s3_keys(f"{STORE}/{prefix}" if prefix else STORE)}
+    return {file.name for file in S3Backend(STORE).files(prefix)}
 
 
 def test_two_nodes_train_what_two_processes_train(cluster, built):
