@@ -57,14 +57,7 @@ def checkpoint_arguments(settings: Training) -> dict:
 
 
 def finished_result(loaded: LoadedTask, model, state, *, steps: int, remedy: str) -> TrainingResult:
-    """The result of a trainer that did all its steps.
-
-    Args:
-        loaded: the training.
-        model: what was trained.
-        state: the trainer's state.
-        steps: steps that it should have done.
-        remedy: what to do if it stopped for no known reason.
+    """The result of a trainer, given its state, that did all its steps.
 
     Raises:
         PreemptedError: the process was told to stop.

@@ -21,13 +21,7 @@ TRAINING_REVISION = 1
 
 
 class ActiveReward(Part):
-    """A reward with a positive weight.
-
-    Attributes:
-        spec: its configuration, before calibration.
-        fingerprint: sha256 of what decides its values (`palm.rewards.source.RewardSource`).
-        weight: its preference weight, at most 1.
-    """
+    """A reward with a positive weight: its configuration before calibration, its fingerprint, its weight."""
 
     spec: Reward
     fingerprint: str
@@ -209,7 +203,7 @@ class LoadedTask:
     """A training task with its inputs on this machine.
 
     Attributes:
-        task: what is trained.
+        task: objective, legs and settings.
         base_model: folder of the base model.
         prompts: training prompts.
         rewards: the active rewards, length a.
@@ -235,11 +229,9 @@ class LoadedTask:
 
 @dataclass(frozen=True)
 class Start:
-    """The state that a leg starts from.
+    """The weights that a leg starts from, a `policy_state`, or the checkpoint that it resumes from.
 
-    Attributes:
-        state: weights of a policy (`palm.training.adapters.policy_state`); None: the base model.
-        checkpoint: folder of the checkpoint from which an interrupted leg resumes, or None.
+    Without both it starts from the base model.
     """
 
     state: dict | None = None
@@ -248,13 +240,7 @@ class Start:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The result of a leg.
-
-    Attributes:
-        model: the PEFT model with the trained adapter; with full fine-tuning the model itself.
-        log: the trainer's log, one dict for each logged step.
-        steps: optimiser steps done.
-    """
+    """The result of a leg: the PEFT model, or the model itself; the entries of its log; optimiser steps done."""
 
     model: object
     log: list[dict]
