@@ -64,7 +64,7 @@ class Training(Section):
     )
     warm_start: Literal["rwr", "rloo", "grpo", "soup", "none"] | None = Field(
         None,
-        description="Backend of the policy that the training starts from; unset: rwr for rloo and grpo, otherwise none.",
+        description="Backend of the policy that the training starts from; unset: rwr for rloo and grpo, else none.",
     )
     steps: int = Field(ge=1, description="Policy-gradient steps (rloo, grpo).")
     prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
