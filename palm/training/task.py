@@ -17,7 +17,8 @@ from palm.storage.digest import value_digest
 from palm.training.checkpoints import Checkpoints
 
 TRAINING_REVISION = 1
-"""Part of every policy's name. Raise it with any change after which the same definition trains other weights."""
+"""Part of every policy's name and of the inputs of a build. Raise it with any change after which the same inputs give
+other results."""
 
 
 class ActiveReward(Part):
