@@ -1,4 +1,4 @@
-"""The command `palm smoke`: whether a cluster does what palm needs of it."""
+"""The command `palm smoke`."""
 
 import signal
 import sys
@@ -35,9 +35,9 @@ commands = typer.Typer()
 
 @commands.command()
 def smoke(
-    storage_root: Annotated[str, typer.Option(help="s3:// prefix below which a folder is made, and removed again.")],
+    storage_root: Annotated[str, typer.Option(help="s3:// prefix, below which a folder is made and removed.")],
     tracking_uri: Annotated[str, typer.Option(help="MLflow, as pods and this machine reach it.")],
-    keep: Annotated[bool, typer.Option("--keep", help="Leave what was made, to look at it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything that was made, for inspection.")] = False,
     host: Host = None,
     namespace: Namespace = None,
     token_file: TokenFile = None,
@@ -55,7 +55,7 @@ def smoke(
     cache_claim: CacheClaim = None,
     ca_config_map: CaConfigMap = None,
 ) -> None:
-    """Try a cluster: doctor, a tiny build, the same again, a rebuild, promotion, rollback, page; no GPU is needed."""
+    """Test a cluster: doctor, a tiny build, its repetition, a rebuild, promotion, rollback, page; without a GPU."""
     from palm.cluster.kfp.connection import Address
     from palm.cluster.kfp.parameters import Resources
     from palm.cluster.smoke.run import Cluster
@@ -74,11 +74,11 @@ def smoke(
             tolerations=tolerations,
             secret=secret,
         ),
-        # What is tried once shows what a retry would hide.
+        # Retries would hide failures.
         settings=settings(2, 0, hours, image, gpu_image or image, cache_claim, ca_config_map),
         service_account=service_account,
     )
-    # What was made is removed also when the pod that tries is stopped; only the main thread may handle signals.
+    # SIGTERM must not prevent the clean-up; only the main thread may set signal handlers.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()

@@ -1,4 +1,4 @@
-"""What a run in the cluster would lack: every line is `ok`, or says what to do."""
+"""The checks of `palm doctor`: each finds what a run needs, or says what to do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from palm.pipelines.settings import SECRET_KEYS
 from palm.storage.store import Store
 
 _NAMESPACE = "kubeflow"
-"""Where runs are when Kubeflow Pipelines has one user."""
+"""Namespace of the runs of a Kubeflow Pipelines without users."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Needs:
         accelerator_count: accelerators of a task, ≥ 0.
         secret: name of the Secret with credentials.
         node_selector: labels that a node must have.
-        storage_root: where results go; None: not looked at.
-        tracking_uri: of MLflow, as pods reach it; None: not looked at.
-        mlflow_address: of MLflow, as this machine reaches it; None: the same.
+        storage_root: None: not checked.
+        tracking_uri: MLflow, as pods reach it; None: not checked.
+        mlflow_address: MLflow, as this machine reaches it; None: as pods do.
     """
 
     images: tuple[str, ...]
@@ -43,13 +43,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
-
-    Attributes:
-        name: what was looked at.
-        ok: whether a run finds what it needs.
-        detail: what was found, or what to do.
-    """
+    """The result of one check; ``detail`` is what was found, or what is missing and what to do."""
 
     name: str
     ok: bool
@@ -57,14 +51,10 @@ class Finding:
 
 
 def examine(address: Address, needs: Needs) -> list[Finding]:
-    """Look at everything that a run needs; what cannot be looked at is told in its line.
-
-    Args:
-        address: where Kubeflow Pipelines is.
-        needs: what a run needs.
+    """Check everything that a run needs.
 
     Returns:
-        The findings: pipelines, mlflow, storage, kubernetes, secret, accelerators, image.
+        The findings on pipelines, mlflow, storage, kubernetes, secret, accelerators and each image, in this order.
     """
     opened: dict = {}
     findings = [_finding("pipelines", lambda: _pipelines(opened, address))]
@@ -90,7 +80,7 @@ def _finding(name: str, look: Callable[[], str]) -> Finding:
 
 def _pipelines(opened: dict, address: Address) -> str:
     connection = opened["pipelines"] = connect(address)
-    # Its health is told to everybody; only a request like those of a run shows whether the credentials are good.
+    # The health check needs no credentials; a request like those of a run does.
     with connection.asking() as client:
         client.list_experiments(page_size=1, namespace=connection.namespace)
     place = f"namespace {connection.namespace}" if connection.namespace else "one user"

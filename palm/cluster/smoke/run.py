@@ -1,4 +1,4 @@
-"""Acceptance of a cluster: tiny builds by the real pipelines, checks of what they leave, and everything removed."""
+"""Acceptance test of a cluster: tiny builds by the real pipelines, checks of their results, and the removal of both."""
 
 import contextlib
 import time
@@ -18,7 +18,7 @@ from palm.cluster.kfp.runs import ENDED
 from palm.cluster.kfp.submission import follow, submit
 from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
 from palm.config.portfolio import PortfolioConfig
-from palm.errors import ClusterError, PalmError
+from palm.errors import ClusterError, PalmError, in_words
 from palm.pipelines.settings import CompileSettings
 from palm.promotion.alias import current_champion
 from palm.promotion.by_hand import rollback
@@ -28,17 +28,16 @@ from palm.storage.store import Store
 
 _SECONDS_BETWEEN = 5.0
 _MINUTES, _MINUTES_TO_END = 20, 5
-"""Longest time of a run, and of the end of one that is cancelled: a pod that finds no node waits for ever."""
+"""Time limits of a run and of its cancellation: a pod that fits no node stays pending for ever."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one check.
+    """The result of one check.
 
     Attributes:
-        name: of the check.
         ok: whether it passed; None: it was not run.
-        seconds: how long it took.
+        seconds: duration.
         detail: what was found, or what is wrong and what to do.
     """
 
@@ -50,15 +49,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where the builds run and what their tasks are given.
+    """The cluster under test and the parameters of the runs.
 
     Attributes:
-        address: Kubeflow Pipelines.
-        storage_root: an s3:// prefix; everything goes into a new folder below it.
+        address: of Kubeflow Pipelines.
+        storage_root: an s3:// prefix, below which a new folder is made.
         tracking_uri: MLflow, as pods reach it.
-        resources: of the tasks.
-        settings: what the compiled pipelines depend on.
-        service_account: that pods run as; None: the server's choice.
+        service_account: that pods run as; None: the server's default.
     """
 
     address: Address
@@ -71,7 +68,7 @@ class Cluster:
 
 @dataclass
 class _Smoke:
-    """The state that the checks hand on."""
+    """The checks, and the state that they share."""
 
     cluster: Cluster
     folder: Path
@@ -99,7 +96,7 @@ class _Smoke:
             ),
         )
         wrong = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.ok]
-        # Images and Secrets are often not for this account to see; a build shows whether pods find them.
+        # This account may not be allowed to see images and Secrets; the builds show whether pods find them.
         if any(line.startswith(("pipelines:", "mlflow:", "storage:")) for line in wrong):
             raise ClusterError("palm doctor", rule="; ".join(wrong), remedy="see docs/operations.md")
         self.connection = connect(cluster.address)
@@ -145,7 +142,7 @@ class _Smoke:
     def clean_up(self) -> str:
         left = []
         for what, remove in (
-            # Runs first: one that goes on would write to the others again.
+            # Runs first: they may still write to the other two.
             ("Kubeflow Pipelines", lambda: _remove_runs(self.connection, self.name)),
             ("MLflow", lambda: _remove_models(self.config)),
             ("storage", lambda: Store(self.config.storage.root).remove("")),
@@ -153,13 +150,13 @@ class _Smoke:
             try:
                 remove()
             except Exception as error:
-                left.append(f"{what}: {' '.join(str(error).split())}")
+                left.append(f"{what}: {in_words(error)}")
         if left:
             raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
         return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
     def _run(self, pipeline: str) -> dict:
-        """Run a pipeline; returns its outcome as the storage has it."""
+        """Run a pipeline and return its outcome from the storage."""
         run = submit(
             self.connection,
             self.config,
@@ -203,11 +200,7 @@ class _Smoke:
 
 
 def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
-    """Try everything that an installation is for, with a portfolio of its own that is removed at the end.
-
-    Args:
-        cluster: where.
-        keep: leave what was made.
+    """Run all checks with a portfolio of their own, which is removed at the end unless ``keep`` is set.
 
     Yields:
         Each finding when it is known: doctor, build, same again, changed reward, promotion, rollback, page, clean-up.
@@ -237,7 +230,7 @@ def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
                 failed = failed or not finding.ok
                 yield finding
         finally:
-            # Before the doctor has found everything in order nothing is made.
+            # Nothing is made before the doctor's check has passed.
             made = state.connection is not None and not keep
             cleaned = _finding("clean-up", state.clean_up) if made else Finding("clean-up", None, 0.0, "not run")
         yield cleaned
@@ -263,7 +256,7 @@ def _remove_models(config: PortfolioConfig) -> None:
 
 
 def _remove_runs(connection: Connection, experiment: str) -> None:
-    """Remove the runs and their experiment from Kubeflow Pipelines; pipelines and versions may be of others."""
+    """Remove the runs and their experiment from Kubeflow Pipelines; others may use the pipelines and versions."""
     experiment_id = find_experiment(connection, experiment)
     if experiment_id is None:
         return
@@ -280,7 +273,7 @@ def _remove_runs(connection: Connection, experiment: str) -> None:
 def _cancel(connection: Connection, run_id: str) -> None:
     with connection.asking() as client:
         client.terminate_run(run_id)
-    # That it does not succeed is what is wanted, and one that never ends is deleted all the same.
+    # A cancelled run is an error here, and one that never ends is deleted as well.
     with contextlib.suppress(ClusterError):
         _follow(connection, run_id, _MINUTES_TO_END)
 
