@@ -76,9 +76,7 @@ class Design(Section):
         description="Number of vectors: required by predicted, random and uniform; a cap for palm and minimal.",
     )
     weights: list[list[float]] | None = Field(None, description="The vectors themselves; only with strategy weights.")
-    time_limit_seconds: float = Field(
-        120.0, gt=0, description="Time limit of the search of minimal and predicted, in seconds."
-    )
+    time_limit_seconds: float = Field(120.0, gt=0, description="Time limit of minimal and predicted, in seconds.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random strategy.")
 
 
@@ -181,8 +179,8 @@ class Rebuild(Section):
 
     from_champion: bool = Field(
         True,
-        description="Evaluate the champion's policies under the current rewards, as candidates for the portfolio. Those "
-        "that are as close to the optimum as after their training are kept, the other trainings start from the best.",
+        description="Evaluate the champion's policies under the current rewards, as candidates for the portfolio. Keep "
+        "those that are as close to the optimum as after their training; start the other trainings from the best.",
     )
     steps: int | None = Field(
         None,
