@@ -5,7 +5,7 @@ from palm.promotion.entry import Entry
 from palm.promotion.log import PromotionLog
 from palm.registry.client import Client
 from palm.registry.retry import retry_on_conflict
-from palm.registry.version import CHAMPION, version_deleted, version_with_alias
+from palm.registry.version import CHAMPION, lookup_version, version_with_alias
 
 
 class ChampionAlias:
@@ -38,7 +38,7 @@ class ChampionAlias:
         found = self.version()
         if head is None or found == head.after:
             return None
-        if version_deleted(self._client, self._model, head.after):
+        if lookup_version(self._client, self._model, head.after) is None:
             logger.warning("%s: version %s is champion by the log, but was deleted", self._model, head.after)
             return None
         logger.warning("%s: alias champion is %s, the log says %s; set", self._model, found or "absent", head.after)

@@ -16,7 +16,7 @@ from palm.promotion.judged import VERDICT
 from palm.registry.client import Client
 from palm.registry.integrity import download_verified
 from palm.registry.runs import SNAPSHOT_FILE
-from palm.registry.version import CHALLENGER, CHAMPION, version_deleted, version_with_alias
+from palm.registry.version import CHALLENGER, CHAMPION, lookup_version, version_with_alias
 from palm.storage.files import read_json
 
 Recorded = TypeVar("Recorded", bound=Artifact)
@@ -65,8 +65,7 @@ class PastBuild:
 
     @cached_property
     def _record(self):
-        deleted = version_deleted(self._client, self._model, self.version)
-        return None if deleted else self._client.get_model_version(self._model, self.version)
+        return lookup_version(self._client, self._model, self.version)
 
     @cached_property
     def _kept(self) -> set[str]:

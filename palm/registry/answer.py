@@ -3,9 +3,9 @@
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.geometry.preferences.simplex import check_preference_weights
-from palm.registry.client import Client, error_code
+from palm.registry.client import Client
 from palm.registry.connection import connected
-from palm.registry.version import ABSENT
+from palm.registry.version import version_with_alias
 from palm.serving.portfolio import Answer
 
 
@@ -31,16 +31,12 @@ def answer(
 
     weights = check_preference_weights(weights, len(config.rewards)).tolist()
     model = config.registry.model
-    try:
-        Client(config.registry).get_model_version_by_alias(model, alias)
-    except RegistryError as error:
-        if error_code(error) not in ABSENT:
-            raise
+    if version_with_alias(Client(config.registry), model, alias) is None:
         raise RegistryError(
             f"models:/{model}@{alias}",
             rule="does not exist",
             remedy="build the portfolio with `palm run`, or name another --alias",
-        ) from error
+        )
     with connected(config.registry):
         loaded = mlflow.pyfunc.load_model(f"models:/{model}@{alias}")
         rows = loaded.predict(

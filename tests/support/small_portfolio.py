@@ -11,6 +11,7 @@ from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.artifacts.selection import Candidate, Selection
 from palm.artifacts.verdict import Check, Judgement
 from palm.promotion import promotions
+from palm.registry.content import Build
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.storage.digest import folder_digests
 
@@ -102,13 +103,8 @@ def make_versions(registry, count: int) -> mlflow.MlflowClient:
 
 def register_small(config, portfolio: Path, build_id: str) -> Registration:
     """Register a portfolio folder as a build would."""
-    return PortfolioRegistry(config).register(
-        build_id,
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=[portfolio / Routing.FILE],
-    )
+    build = Build(build_id, portfolio, small_selection(), small_logs(), [portfolio / Routing.FILE])
+    return PortfolioRegistry(config).register(build)
 
 
 def registered(config, folder: Path, text: str) -> Registration:
