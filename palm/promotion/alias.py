@@ -9,13 +9,7 @@ from palm.registry.version import CHAMPION, lookup_version, version_with_alias
 
 
 class ChampionAlias:
-    """The alias of one portfolio.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
-        log: its promotion log.
-    """
+    """The alias of one portfolio."""
 
     def __init__(self, client: Client, model: str, log: PromotionLog):
         self._client, self._model, self._log = client, model, log
@@ -28,9 +22,6 @@ class ChampionAlias:
         """Set the alias to what the log says, if somebody has moved it or a writer was killed.
 
         A champion that was deleted can have no alias: nothing is served until another version is promoted.
-
-        Args:
-            head: the log's head as it was read.
 
         Returns:
             The version that had the alias, empty for none; None if nothing was changed.
@@ -49,9 +40,6 @@ class ChampionAlias:
         """Set the alias to the log's head, repeatedly until the head is what was set.
 
         The last process to set the alias reads the log after that, so a slow writer cannot leave an older champion.
-
-        Args:
-            head: the head as it was read or written.
         """
         while True:
             retry_on_conflict(self._client.set_registered_model_alias, self._model, CHAMPION, head.after)

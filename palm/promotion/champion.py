@@ -21,10 +21,6 @@ class Promotions:
 
     Every method fails with `RegistryError` if MLflow fails, and with `DamagedError` if the log was edited or, except
     in `history` and `repair`, an entry of it was deleted.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
     """
 
     def __init__(self, client: Client, model: str):
@@ -56,7 +52,7 @@ class Promotions:
 
         Args:
             version: the version that was judged.
-            judgement: result of the gate.
+            judgement: the gate's.
             who: the author, for the log.
         """
         seen = self.log.tail()
@@ -95,8 +91,7 @@ class Promotions:
 
         Args:
             version: the version; None: the one with the alias `challenger`.
-            why: the reason.
-            who: the author.
+            why, who: reason and author, for the log.
             override: whether to accept a version that the gate has refused or never judged; needs a reason.
 
         Raises:
@@ -133,8 +128,7 @@ class Promotions:
         Args:
             to: a version that was champion; None: the one before the promotion of the present champion, so that
                 another rollback goes one step further back.
-            why: the reason.
-            who: the author.
+            why, who: reason and author, for the log.
 
         Raises:
             RegistryError: there is no such earlier champion.
@@ -175,9 +169,6 @@ class Promotions:
 
     def repair(self, *, who: str) -> list[str]:
         """Record deleted entries and set the alias to what the log says.
-
-        Args:
-            who: the author, for the log.
 
         Returns:
             What was done, a line each; empty if nothing was wrong.

@@ -1,5 +1,6 @@
 """Builds of registered portfolios: what MLflow keeps of them."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,11 +27,6 @@ class PastBuild:
     """A registered version and the files of its build's run, each read when it is first used.
 
     A file is None if it was not recorded, if palm of another version has written it, or if the version was deleted.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
-        version: its version.
     """
 
     def __init__(self, client: Client, model: str, version: str):
@@ -59,7 +55,7 @@ class PastBuild:
         return self._artifact(Plan)
 
     @cached_property
-    def snapshot(self) -> dict[str, Any] | None:
+    def snapshot(self) -> Mapping[str, Any] | None:
         """Inputs of the build (`palm.builds.rebuild.snapshot`)."""
         return self._file(SNAPSHOT_FILE)
 
@@ -114,19 +110,10 @@ def _build(promotions: Promotions, alias: str) -> PastBuild | None:
 
 
 def download_policies(promotions: Promotions, version: str, destination: Path) -> dict[str, Path]:
-    """Download a registered portfolio and check every byte of it.
-
-    Args:
-        promotions: of the portfolio.
-        version: its version.
-        destination: folder to make.
-
-    Returns:
-        Name of each policy of the portfolio to its folder.
+    """Download a registered portfolio, check its digests, and return the folder of each policy by name.
 
     Raises:
         ModelError: a file is not the one that was registered.
-        RegistryError: MLflow fails.
     """
     folder = download_verified(promotions.client, promotions.model, version, destination)
     return {entry.policy: folder / entry.folder for entry in Routing.read(folder).policies}

@@ -15,7 +15,7 @@ def answer(
     """Answer a prompt with the model version that has an alias.
 
     Args:
-        config: the configuration, for the registry and the rewards' names.
+        config: the configuration.
         prompt: the user's text.
         weights: preference weights, length d.
         alias: ``champion`` or ``challenger``.

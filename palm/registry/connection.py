@@ -23,13 +23,7 @@ _LOGIN = (*MLFLOW_KEYS, "MLFLOW_TRACKING_AUTH")
 
 @contextmanager
 def connected(registry: Registry) -> Iterator["MlflowClient"]:
-    """Point MLflow to the configured server or SQLite file.
-
-    Args:
-        registry: where MLflow is.
-
-    Yields:
-        MLflow's client.
+    """Point MLflow to the configured server or SQLite file, with PALM's credentials.
 
     Raises:
         RegistryError: MLflow cannot be reached or refuses the request.

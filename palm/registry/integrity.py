@@ -22,19 +22,9 @@ def check_servable(client: Client, model: str, version: str) -> None:
 
 
 def download_verified(client: Client, model: str, version: str, destination: Path) -> Path:
-    """Download a version and check its digests.
-
-    Args:
-        client: client of MLflow.
-        model: registered model.
-        version: its version.
-        destination: folder to fill.
-
-    Returns:
-        The portfolio folder in it.
+    """Download a version into a folder, check its digests, and return the portfolio folder in it.
 
     Raises:
-        RegistryError: MLflow fails.
         ModelError: a file is missing or was changed.
     """
     import mlflow

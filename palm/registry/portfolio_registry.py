@@ -19,8 +19,7 @@ from palm.registry.version import CHALLENGER, find_version, make_version
 class PortfolioRegistry:
     """Registered portfolios of one model, and the runs of their builds: a parent run and one for each policy.
 
-    Args:
-        config: the configuration.
+    Every method fails with `RegistryError` if MLflow fails.
     """
 
     def __init__(self, config: PortfolioConfig):
@@ -33,9 +32,6 @@ class PortfolioRegistry:
 
         The same content is one version and one run, whichever builds register it, also at the same time. A call that
         was killed is completed by the next one.
-
-        Raises:
-            RegistryError: MLflow fails.
         """
         client, runs = self._client, Runs(self._client)
         version = find_version(client, build.content)
@@ -50,11 +46,7 @@ class PortfolioRegistry:
         return Registration(model=self._model, version=number, run_id=run, aliases=(CHALLENGER,))
 
     def finish(self, run_id: str, files: Sequence[Path]) -> None:
-        """Keep the last files of a build (the report and its data) with its run, and end the run.
-
-        Raises:
-            RegistryError: MLflow fails.
-        """
+        """Keep the last files of a build (the report and its data) with its run, and end the run."""
         for path in files:
             self._client.log_artifact(run_id, str(path))
         self._client.set_terminated(run_id)
@@ -66,9 +58,6 @@ class PortfolioRegistry:
             build_id: names the build.
             note: what happened, Markdown; MLflow shows it as the run's description.
             abandoned: whether the build belongs to another run of the pipeline than this process.
-
-        Raises:
-            RegistryError: MLflow fails.
         """
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -80,14 +69,7 @@ class PortfolioRegistry:
             self._link(runs, run, build_id)
 
     def builds(self, *, page_size: int = 200) -> dict[str, str]:
-        """Registered builds: name to the number of a version that it made or found.
-
-        Args:
-            page_size: how many versions a request asks for.
-
-        Raises:
-            RegistryError: MLflow fails, or its file does not exist.
-        """
+        """Registered builds: name to the number of a version that it made or found."""
         check_exists(self._config.registry)
         versions = all_pages(self._client.search_model_versions, f"name = '{self._model}'", max_results=page_size)
         return {build: str(version.version) for version in versions for build in builds_of(version.tags)}

@@ -57,13 +57,7 @@ def version_with_alias(client: Client, model: str, alias: str) -> str | None:
 
 
 def make_version(client: Client, config: PortfolioConfig, build: Build, run: str):
-    """Log a portfolio and register it, unless another build of the same content was first.
-
-    Args:
-        client: client of MLflow.
-        config: the configuration.
-        build: the build.
-        run: id of its run.
+    """Log a portfolio under a run and register it, unless another build of the same content was first.
 
     Returns:
         MLflow's record of the first version of this content; its run may be another one.

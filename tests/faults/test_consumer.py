@@ -13,22 +13,14 @@ import venv
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
 import requests
-import torch
 from support.mlflow_server import USER
-from support.small_portfolio import promote, register_small
+from support.published import publish, upload_base
+from support.small_portfolio import promote
 
 from palm.config.load import load_config
-from palm.config.portfolio import BaseModelSource
-from palm.config.training import Lora
-from palm.models.load import load_model
-from palm.serving.portfolio import write_portfolio
-from palm.serving.router import Router
-from palm.storage.digest import folder_digests
-from palm.training.adapters import new_policy, save_policy
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("trl", "datasets", "kfp", "kubernetes", "pytest", "moto")
@@ -103,27 +95,14 @@ def consumer(tmp_path_factory):
     return Consumer(tmp_path_factory.mktemp("consumer"))
 
 
-@pytest.fixture(scope="module")
-def adapters(base_model, tmp_path_factory) -> dict[str, Path]:
-    """Two policies that answer differently."""
-    folder = tmp_path_factory.mktemp("adapters")
-    for seed, name in enumerate(("policy-a", "policy-b")):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.5)
-        save_policy(model, folder / name)
-    return {path.name: path for path in sorted(folder.iterdir())}
-
-
 class Place:
     """A configuration whose champion is in MLflow and S3, and the way there for the consumer."""
 
-    def __init__(self, workspace: Path, mlflow_server, s3, s3_server: str, adapters: dict[str, Path]):
+    def __init__(self, workspace: Path, mlflow_server, s3, s3_server: str):
         self.path, self.s3 = workspace / "portfolio.yaml", s3
         self.config = load_config(self.path)
         self.uri = f"models:/{self.config.registry.model}@champion"
-        self._adapters, self._tracking = adapters, mlflow_server.uri
+        self._tracking = mlflow_server.uri
         self.credentials = {
             "MLFLOW_TRACKING_URI": mlflow_server.uri,
             "MLFLOW_TRACKING_USERNAME": USER,
@@ -135,19 +114,8 @@ class Place:
         }
 
     def make_champion(self, base_model: Path, source: str) -> None:
-        """Register a portfolio of the two policies and promote it."""
-        folder = self.path.parent / "served"
-        folder.mkdir()
-        write_portfolio(
-            folder,
-            router=Router(tuple(self.config.reward_names), tuple(self._adapters), np.array([[0.9, 0.1], [0.1, 0.9]])),
-            policies=self._adapters,
-            base_model=base_model,
-            base_source=BaseModelSource(source=source),
-            base_files=folder_digests(base_model),
-            max_new_tokens=8,
-        )
-        register_small(self.config, folder, "build")
+        """Register a portfolio of two policies and promote it."""
+        publish(self.config, self.path.parent, base_model, source=source)
         assert promote(self.config, "1").promoted
 
     def answers_here(self) -> list[dict]:
@@ -179,8 +147,8 @@ def flipped(s3, bucket: str, key: str):
 
 
 @pytest.fixture
-def place(server_workspace, mlflow_server, s3, s3_server, adapters):
-    return Place(server_workspace, mlflow_server, s3, s3_server, adapters)
+def place(server_workspace, mlflow_server, s3, s3_server):
+    return Place(server_workspace, mlflow_server, s3, s3_server)
 
 
 def ask(consumer: Consumer, place: Place) -> subprocess.CompletedProcess:
@@ -204,8 +172,7 @@ def check_refused(done: subprocess.CompletedProcess, file: str) -> None:
 def test_a_champion_answers_and_a_flipped_bit_is_refused(consumer, place, base_model, faults, kind):
     source = str(base_model) if kind == "embedded" else "s3://palm/models/base"
     if kind == "in S3":
-        for path in base_model.iterdir():
-            place.s3.upload_file(str(path), "palm", f"models/base/{path.name}")
+        upload_base(place.s3, base_model)
     place.make_champion(base_model, source)
     expected = place.answers_here()
     assert [answer["policy"] for answer in expected] == ["policy-a", "policy-b", "policy-b"]

@@ -37,8 +37,8 @@ def write_adapters(folder: Path, base_model: Path, seed: int) -> dict[str, Path]
     return folders
 
 
-def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: int) -> Path:
-    """Register a portfolio over the base model in S3; its folder."""
+def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: int = 0, source: str = BASE) -> Path:
+    """Register a portfolio over a base model, in S3 unless another source is given; its folder."""
     portfolio = folder / f"portfolio-{seed}"
     portfolio.mkdir()
     write_portfolio(
@@ -46,7 +46,7 @@ def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: in
         router=Router(tuple(config.reward_names), POLICIES, np.array([[0.9, 0.1], [0.1, 0.9]])),
         policies=write_adapters(folder / f"adapters-{seed}", base_model, seed),
         base_model=base_model,
-        base_source=BaseModelSource(source=BASE),
+        base_source=BaseModelSource(source=source),
         base_files=folder_digests(base_model),
         max_new_tokens=8,
     )
