@@ -29,7 +29,6 @@ def fetched(root: str, *names: str) -> Iterator[list[Path]]:
 
     Args:
         root: ``storage.root``.
-        names: names of the entries.
 
     Yields:
         A folder for each, every file checked against the store's digests.
@@ -46,8 +45,6 @@ def fetch_entry(root: str, name: str, destination: Path, *, only: str = "*") -> 
 
     Args:
         root: ``storage.root``.
-        name: name of the entry.
-        destination: folder to make.
         only: pattern of the file names that are fetched, e.g. ``*.json``.
 
     Returns:
@@ -68,9 +65,7 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
     """Keep a folder in the store under a name made from its files.
 
     Args:
-        store: the store.
         kind: e.g. ``policy``.
-        folder: the files.
 
     Returns:
         The entry's name (`entry_name`).
@@ -89,7 +84,6 @@ def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: 
     """Fetch the entry of a definition, or make and publish it.
 
     Args:
-        store: the store.
         kind: e.g. ``rollouts``; see `entry_name`.
         definition: JSON-able, everything that the content depends on.
         destination: folder to fill; appears whole or not at all.

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from palm import __version__
 from palm.cli.cluster import commands as cluster
 from palm.cli.cluster_state import commands as cluster_state
+from palm.cli.extras import missing_extra
 from palm.cli.geometry import Json
 from palm.cli.geometry import commands as geometry
 from palm.cli.monitoring import commands as monitoring
@@ -23,20 +24,21 @@ from palm.cli.serving import commands as serving
 from palm.cli.smoke import commands as smoke
 from palm.cli.storage import commands as storage
 from palm.errors import PalmError, WeightsError
-from palm.storage.files import room_told
+from palm.storage.errors import disk_full_errors
 
 
 class _OneLineErrors(TyperGroup):
-    """Tells a `PalmError` in one line and exits with 1; `--debug` shows where it came from."""
+    """Prints a `PalmError` or a missing extra in one line and exits with 1; `--debug` shows the traceback."""
 
     def invoke(self, ctx):
         try:
-            with room_told():
+            with disk_full_errors():
                 return super().invoke(ctx)
-        except PalmError as error:
-            if ctx.params.get("debug"):
+        except (PalmError, ModuleNotFoundError) as error:
+            said = missing_extra(error, ctx.invoked_subcommand) if isinstance(error, ModuleNotFoundError) else error
+            if said is None or ctx.params.get("debug"):
                 raise
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {said}", err=True)
             raise typer.Exit(1) from None
 
 

@@ -123,8 +123,8 @@ def repair(config: ConfigPath) -> None:
 
 def _abandoned(config: "PortfolioConfig") -> tuple[list, str]:
     """Builds that ended without an outcome, or why they are unknown: the log can be read without the storage."""
+    from palm.builds.abandoned import abandoned_builds
     from palm.errors import StorageError
-    from palm.steps.abandoned_builds import abandoned_builds
 
     try:
         return abandoned_builds(config), ""

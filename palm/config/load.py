@@ -3,21 +3,43 @@
 import difflib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from palm.config.base import Section
+from palm.config.cluster import Cluster
 from palm.config.locations import with_places
+from palm.config.overrides import with_overrides
 from palm.config.portfolio import PortfolioConfig, Storage
 from palm.errors import ConfigError
+from palm.storage.location import Location
 
 
-def load_config(path: Path) -> PortfolioConfig:
+class _ClusterOnly(Section):
+    """A configuration of which only the section ``cluster`` is known."""
+
+    cluster: Cluster = Cluster()
+
+
+def load_cluster(overrides: Mapping[str, Any]) -> Cluster:
+    """The section ``cluster`` where there is no configuration file: its defaults, with overrides.
+
+    Raises:
+        ConfigError: a key is of another section, or a value breaks a rule.
+    """
+    return _validate(with_overrides({}, overrides), origin="--set", model=_ClusterOnly).cluster
+
+
+def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PortfolioConfig:
     """Read, check and anchor a configuration file.
 
     Args:
         path: a YAML file. Relative paths inside it are taken from its folder and made absolute.
+        overrides: values that replace those of the file, by dotted key.
 
     Returns:
         The validated configuration.
@@ -33,7 +55,8 @@ def load_config(path: Path) -> PortfolioConfig:
             rule=f"cannot be read ({error})",
             remedy="give the path of a YAML file, or make one with `palm init`",
         ) from error
-    return _anchor(_validate(parse_yaml(text, origin=f"config={path}"), origin=str(path)), path.resolve().parent)
+    raw = with_overrides(parse_yaml(text, origin=f"config={path}"), overrides or {})
+    return _anchor(_validate(raw, origin=str(path)), path.resolve().parent)
 
 
 def parse_yaml(text: str, *, origin: str) -> dict:
@@ -101,18 +124,18 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _validate(raw, *, origin: str) -> PortfolioConfig:
+def _validate(raw, *, origin: str, model: type[BaseModel] = PortfolioConfig):
     try:
-        return PortfolioConfig.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         # A mistyped key is told before the key that is missing because of it.
         first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        path, _ = _walk(first["loc"])
+        path, _ = _walk(first["loc"], model)
         place = ".".join(str(part) for part in path) or "the whole"
         if first["type"] == "extra_forbidden":
-            _, known = _walk(first["loc"][:-1])
+            _, known = _walk(first["loc"][:-1], model)
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
             raise ConfigError(
                 f"{origin}: {place}={_shown(first['input'])}",
@@ -148,7 +171,7 @@ def _shown(value) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def _walk(location: tuple) -> tuple[list, list[str]]:
+def _walk(location: tuple, model: type[BaseModel]) -> tuple[list, list[str]]:
     """Follow a pydantic error location through the JSON schema.
 
     Args:
@@ -157,7 +180,7 @@ def _walk(location: tuple) -> tuple[list, list[str]]:
     Returns:
         The keys and indices that a person wrote, and the keys of the section where they end.
     """
-    schema = config_schema()
+    schema = model.model_json_schema()
     node, path = schema, []
 
     def resolve(part: dict) -> dict:
@@ -187,10 +210,10 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     """Make every relative path of the configuration absolute, so that any task can run in any folder."""
 
     def path(text: str) -> str:
-        return text if "://" in text else str((folder / text).resolve())
+        return text if Location(text).is_url else str((folder / text).resolve())
 
     def model(source: str) -> str:
-        return path(source) if source.startswith((".", "/")) or (folder / source).is_dir() else source
+        return path(source) if Location(source).is_path or (folder / source).is_dir() else source
 
     uri = config.registry.tracking_uri
     if uri.startswith("sqlite:///"):

@@ -48,7 +48,6 @@ def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> Meas
     """Read the samples of evaluations.
 
     Args:
-        config: the configuration.
         evaluations: folders of the step evaluate_policies, length n, all of the same prompts.
 
     Raises:

@@ -63,9 +63,7 @@ def sample_rollouts(
         prompts: length p.
         rewards: objectives, length d.
         metrics: further scores, length m.
-        config: for the generation settings.
         samples: responses per prompt, n.
-        seed: seed of sampling.
         on_batch: called with (responses done, responses in all).
 
     Raises:
@@ -123,8 +121,6 @@ def write_rollouts(
     ``truncated`` (cut at the token limit), ``reward_NAME`` and ``metric_NAME`` (normalised), and the further ones.
 
     Args:
-        path: destination.
-        rollouts: scored responses.
         reward_names: length d.
         metric_names: length m.
         columns: further values per response, each of shape (p, n).
@@ -149,7 +145,6 @@ def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] =
     """Read the file of `write_rollouts`.
 
     Args:
-        path: Parquet file.
         reward_names: rewards to read, length d.
         metric_names: metrics to read, length m.
 

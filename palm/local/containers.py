@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm.config.locations import with_places
+from palm.config.pods import SECRET_KEYS
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import BuildError
-from palm.pipelines.settings import SECRET_KEYS
 
 _LABEL = "palm.build"
 _SHARED_MEMORY = "1g"

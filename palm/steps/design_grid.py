@@ -25,7 +25,6 @@ def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> D
     with other policies to train.
 
     Args:
-        config: the configuration.
         rollouts: folder of the step sample_reference.
         destination: file to write, or an existing folder.
 

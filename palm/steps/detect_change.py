@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.builds.abandoned import close_abandoned
 from palm.builds.checks.design import check_design
 from palm.builds.rebuild.snapshot import describe_changes, take_snapshot
 from palm.builds.records import record_owner
@@ -10,7 +11,6 @@ from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
 from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, last_build
-from palm.steps.abandoned_builds import close_abandoned
 from palm.storage.files import write_text
 
 

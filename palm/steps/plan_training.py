@@ -32,7 +32,7 @@ from palm.storage.digest import file_digest
 from palm.storage.files import new_folder
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
-from palm.training.spec import policy_spec
+from palm.training.task import training_task
 
 
 def plan_training(
@@ -44,9 +44,7 @@ def plan_training(
     same portfolio, whatever has been promoted in between.
 
     Args:
-        config: the configuration.
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        base_model: prepared base model.
         rollouts: folder of the step sample_reference.
         design: file of the step design_grid.
         destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
@@ -173,7 +171,7 @@ class _EarlierPolicies:
 
     def name_of_new_training(self, weights: Vector) -> str:
         """Name of the policy that is trained from the base model for some weights."""
-        return policy_spec(
+        return training_task(
             self._config,
             weights,
             base_model=self._digest,

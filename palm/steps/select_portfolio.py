@@ -37,7 +37,6 @@ def select_portfolio(
     """Select, certify and describe the portfolio.
 
     Args:
-        config: the configuration.
         missing: policies whose training failed for good.
         evaluations: folders of the step evaluate_policies, one per policy.
         destination: file to write.

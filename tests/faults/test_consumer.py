@@ -1,4 +1,4 @@
-"""A machine that has palm without its extras, and the addresses of MLflow and S3: what it answers, what it refuses."""
+"""A machine with the extras `serve` and `s3` alone, and the addresses of MLflow and S3: its answers, its refusals."""
 
 import contextlib
 import json
@@ -54,7 +54,7 @@ class Consumer:
         source = folder / "source"
         shutil.copytree(ROOT, source, ignore=_not_of_the_source)
         torch_pin = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[0]
-        for wanted in (torch_pin, str(source)):
+        for wanted in (torch_pin, f"{source}[serve,s3]"):
             self._pip("install", "--constraint", str(ROOT / "constraints.txt"), wanted)
         shutil.rmtree(source)
         self.home = folder / "home"
@@ -86,7 +86,7 @@ class Consumer:
 
 
 def _not_of_the_source(folder: str, names: list[str]) -> set[str]:
-    wanted = {"palm", "components", "pipelines", "examples", "pyproject.toml", "README.md"}
+    wanted = {"palm", "components", "pipelines", "examples", "pyproject.toml", "setup.py", "README.md", "LICENSE"}
     return (set(names) - wanted if Path(folder) == ROOT else set()) | {"__pycache__"} & set(names)
 
 
@@ -199,7 +199,7 @@ def test_a_champion_answers_and_a_flipped_bit_is_refused(consumer, place, base_m
     assert json.loads(ask(consumer, place).stdout.splitlines()[-1]) == expected
 
 
-def test_commands_need_no_extras(consumer, place, base_model, tmp_path):
+def test_commands_need_no_other_extras(consumer, place, base_model, tmp_path):
     place.make_champion(base_model, str(base_model))
     for arguments in (
         ["--help"],

@@ -95,7 +95,7 @@ class Rebuilds:
 
     def _seconds_of_steps(self) -> dict[str, float]:
         records = task_records(str(self.folder / "store"), self.builds[-1])
-        return {record["step"]: record["ended"] - record["started"] for record in records}
+        return {record.step: record.ended - record.started for record in records}
 
     def restore(self) -> None:
         """Back to where the reward has just changed. The same place: MLflow keeps absolute paths."""

@@ -192,7 +192,7 @@ def test_the_outcome_leads_to_the_plugins_run(config, tmp_path, plugin_server, t
     text, page = tmp_path / "outcome.md", tmp_path / "page.html"
     outcome = record_outcome(config, "build-1", text, page, only_if_changed=False)
     link = f"{plugin_server.uri}/#/experiments/{plugin.experiment}/runs/{plugin.root}"
-    assert outcome["kfp_mlflow_run"] == link
+    assert outcome.kfp_mlflow_run == link
     assert f"]({link})" in text.read_text() and f'href="{link}"' in page.read_text()
     # The exit task has the last word on a failed build's run, and its description is that text.
     assert f"]({link})" in tags_of(config, plugin.tags()["palm.run_id"])["mlflow.note.content"]

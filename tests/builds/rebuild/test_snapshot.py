@@ -11,7 +11,7 @@ from palm.builds.rebuild.snapshot import check_snapshot, describe_changes, take_
 from palm.config.load import load_config
 from palm.config.portfolio import Registry
 from palm.errors import DataError, ModelError, RewardError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
 from palm.registry.client import Client
 from palm.registry.connection import connected
 from palm.registry.experiment import ensure_experiment
@@ -115,7 +115,7 @@ A, B = "a" * 40, "b" * 40
             {"objects": {"x.json": f'"{B[:32]}"'}},
             f"object x.json {A[:12]}… → {B[:12]}…",
         ),
-        (version("j", 1), version("j", 2), "version 1 was registered anew"),
+        (version("j", 1), version("j", 2), "version 1 was registered again"),
         (version("j", 1), version("k", 2), "model j → k"),
     ],
 )
