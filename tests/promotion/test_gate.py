@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_portfolio import small_candidate, small_evaluation, small_selection
+from support.measurements import evaluation
+from support.small_portfolio import small_candidate, small_selection
 from support.workspace import edit_config
 
 from palm.artifacts.evaluation import Guard
@@ -38,7 +39,7 @@ class Setting:
 
     def evaluation(self, place, name, rewards, *, metric=0.5):
         place.mkdir(parents=True)
-        small_evaluation(name).write(place)
+        evaluation(name).write(place)
         shape = (PROMPTS, SAMPLES)
         noises = self.rng.normal(0, 1, size=(PROMPTS, 1)) * self.noise
         table = {
