@@ -1,4 +1,4 @@
-"""Answers of a registered portfolio, as any client of MLflow gets them."""
+"""Answers of a registered portfolio."""
 
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
@@ -6,7 +6,7 @@ from palm.geometry.preferences.simplex import check_preference_weights
 from palm.registry.client import Client
 from palm.registry.connection import connected
 from palm.registry.version import version_with_alias
-from palm.serving.portfolio import Answer
+from palm.serving.portfolio import Answer, load
 
 
 def answer(
@@ -26,10 +26,7 @@ def answer(
         WeightsError: the weights are not on the simplex.
         RegistryError: MLflow fails, or no version has the alias.
     """
-    import mlflow
-    import pandas as pd
-
-    weights = check_preference_weights(weights, len(config.rewards)).tolist()
+    check_preference_weights(weights, len(config.rewards))
     model = config.registry.model
     if version_with_alias(Client(config.registry), model, alias) is None:
         raise RegistryError(
@@ -38,8 +35,5 @@ def answer(
             remedy="build the portfolio with `palm run`, or name another --alias",
         )
     with connected(config.registry):
-        loaded = mlflow.pyfunc.load_model(f"models:/{model}@{alias}")
-        rows = loaded.predict(
-            pd.DataFrame({"prompt": [prompt], "weights": [weights]}), params={"seed": seed, "temperature": temperature}
-        )
-    return Answer(**rows.iloc[0])
+        portfolio = load(f"models:/{model}@{alias}")
+    return portfolio.answer(prompt, weights, seed=seed, temperature=temperature)

@@ -17,7 +17,7 @@ import numpy as np
 
 from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.portfolio import BaseModelSource
-from palm.errors import RegistryError
+from palm.errors import RegistryError, without_credentials
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter
@@ -114,7 +114,7 @@ def _download(uri: str, destination: str) -> Path:
     except (mlflow.MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         raise RegistryError(
             uri,
-            rule=f"cannot be downloaded ({' '.join(str(error).split())[:300]})",
+            rule=f"cannot be downloaded ({without_credentials(' '.join(str(error).split()))[:300]})",
             remedy="check the name, MLFLOW_TRACKING_URI and the credentials",
         ) from error
     return portfolio_folder(Path(destination), uri)

@@ -2,12 +2,13 @@
 
 import json
 
+import mlflow
 import pytest
 from support.published import upload_base, write_served
 from support.untrained import write_untrained
 
 from palm.artifacts.routing import Routing
-from palm.errors import DataError, ModelError
+from palm.errors import DataError, ModelError, RegistryError
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
@@ -50,6 +51,16 @@ def test_a_portfolio_without_a_schema_version_is_served_and_one_of_a_newer_palm_
     file.write_text(json.dumps({"schema_version": 2, **content}))
     with pytest.raises(DataError, match=r"routing\.json: schema_version 2: must be 1"):
         load(tmp_path / "portfolio")
+
+
+def test_a_version_that_cannot_be_downloaded_is_one_line_without_the_password(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri("http://user:secret-of-tests@127.0.0.1:9")
+    with pytest.raises(RegistryError, match=r"^models:/small@champion: cannot be downloaded \(.*credentials$") as told:
+        load("models:/small@champion")
+    mlflow.set_tracking_uri(before)
+    assert "secret-of-tests" not in str(told.value)
 
 
 def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path):
