@@ -63,8 +63,8 @@ class Consumer:
     def run(self, program: str, *arguments, credentials: dict[str, str]) -> subprocess.CompletedProcess:
         """Run a program of the environment; nothing but the credentials comes from the environment of the tests."""
         process = self.start(program, *arguments, credentials=credentials)
-        out, told = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+        out, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
     def start(self, program: str, *arguments, credentials: dict[str, str]) -> subprocess.Popen:
         """Start a program of the environment, with all that it starts in a group of its own."""
@@ -163,8 +163,8 @@ def generate(consumer: Consumer, place: Place) -> subprocess.CompletedProcess:
 def check_refused(done: subprocess.CompletedProcess, file: str) -> None:
     """By a program with a traceback, whose last line tells it; by palm in that line alone."""
     assert done.returncode == 1 and not done.stdout
-    told = done.stderr.strip().splitlines()[-1]
-    found = re.search(rf"(ModelError|error): .*{re.escape(file)}: sha256 is (\w{{64}}), recorded is (\w{{64}})", told)
+    line = done.stderr.strip().splitlines()[-1]
+    found = re.search(rf"(ModelError|error): .*{re.escape(file)}: sha256 is (\w{{64}}), recorded is (\w{{64}})", line)
     assert found and found[2] != found[3], done.stderr
 
 
@@ -210,8 +210,8 @@ def test_commands_need_no_other_extras(consumer, place, base_model, tmp_path):
     ):
         done = consumer.run("palm", *arguments, credentials=place.credentials)
         assert done.returncode == 0, done.stderr
-    told = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
-    assert [entry["to"] for entry in json.loads(told.stdout)["entries"]] == ["1"]
+    shown = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
+    assert [entry["to"] for entry in json.loads(shown.stdout)["entries"]] == ["1"]
 
 
 def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):
@@ -220,8 +220,8 @@ def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):
     expected = place.answers_here()
     requirements = mlflow.pyfunc.get_model_dependencies(place.uri)
     assert "palm" not in Path(requirements).read_text()
-    told = consumer.run("python", "-c", MISMATCHES, requirements, credentials={})
-    assert told.stdout.strip() == "[]", told
+    done = consumer.run("python", "-c", MISMATCHES, requirements, credentials={})
+    assert done.stdout.strip() == "[]", done
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

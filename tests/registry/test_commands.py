@@ -90,8 +90,8 @@ def test_a_damaged_version_is_neither_promoted_nor_rolled_back_to(desk, workspac
     desk.gate("2", "1")
     files = [path for path in (workspace / "mlartifacts").rglob("*.safetensors") if "weights 1" in path.read_text()]
     flip(files[0], files[0].stat().st_size - 1)
-    told = desk.fails("rollback")
-    assert "adapter_model.safetensors: sha256 is" in told and "recorded is" in told and desk.champion() == "2"
+    error = desk.fails("rollback")
+    assert "adapter_model.safetensors: sha256 is" in error and "recorded is" in error and desk.champion() == "2"
     assert "sha256 is" in desk.fails("promote", "--version", "1")
     files[1].unlink()
     files[0].unlink()

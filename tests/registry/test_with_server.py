@@ -35,13 +35,13 @@ def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, ml
 def test_four_builders_at_once_make_one_through_the_server(server_workspace, mlflow_server):
     config = load_config(server_workspace / "portfolio.yaml")
     portfolio = write_small_portfolio(server_workspace / "portfolio")
-    told = register_at_once(server_workspace / "portfolio.yaml", portfolio, "a", "b", "c", "d")
+    answers = register_at_once(server_workspace / "portfolio.yaml", portfolio, "a", "b", "c", "d")
     client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
-    assert len(told) == 4
-    check_one_of_each(client, config.registry, told)
+    assert len(answers) == 4
+    check_one_of_each(client, config.registry, answers)
 
 
-def test_a_flipped_byte_in_s3_is_told_with_file_and_digests(server_workspace, s3, s3_server):
+def test_a_flipped_byte_in_s3_is_an_error_with_file_and_digests(server_workspace, s3, s3_server):
     config = load_config(server_workspace / "portfolio.yaml")
     for number, text in enumerate(("one", "two"), 1):
         registered(config, server_workspace, text)

@@ -57,10 +57,10 @@ def test_a_version_that_cannot_be_downloaded_is_one_line_without_the_password(mo
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri("http://user:secret-of-tests@127.0.0.1:9")
-    with pytest.raises(RegistryError, match=r"^models:/small@champion: cannot be downloaded \(.*credentials$") as told:
+    with pytest.raises(RegistryError, match=r"^models:/small@champion: cannot be downloaded \(.*credentials$") as error:
         load("models:/small@champion")
     mlflow.set_tracking_uri(before)
-    assert "secret-of-tests" not in str(told.value)
+    assert "secret-of-tests" not in str(error.value)
 
 
 def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path):

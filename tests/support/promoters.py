@@ -2,7 +2,7 @@
 
 Arguments: a configuration and how many promotions each promoter is to win; one promoter for each further argument,
 which names its two versions, e.g. ``1,2``. Prints one JSON object: for every promoter its process id, the log entries
-that it was told to have written, and how often it was told that another one was first.
+that it has written, and how often another one was first.
 """
 
 import json
