@@ -25,6 +25,8 @@ IN_THE_BUILD = {
     "training_log": "policy0/training_log.json",
     "evaluation": "evaluation0/evaluation.json",
     "selection": "selection",
+    "registration": "registration",
+    "verdict": "verdict",
 }
 
 
