@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palm.builds.heartbeat import beating
 from palm.config.portfolio import PortfolioConfig, Registry
-from palm.errors import BuildError, DamagedError, PalmError, in_words
-from palm.registry.connection import without_credentials
+from palm.errors import BuildError, DamagedError, PalmError, in_words, without_credentials
 from palm.storage.digest import value_digest
 from palm.storage.records import Records
 
