@@ -85,13 +85,7 @@ def submit(
 
     loaded = checked_config(config, storage_root, tracking_uri, overrides(settings, settings_folder), validate)
     connection = connect(Address(host, namespace, token_file, ca_file, ui_host))
-    run = submit_run(
-        connection,
-        loaded,
-        pipeline=pipeline.value,
-        experiment=experiment,
-        kfp_mlflow=kfp_mlflow,
-    )
+    run = submit_run(connection, loaded, pipeline=pipeline.value, experiment=experiment, kfp_mlflow=kfp_mlflow)
     if as_json:
         version = {"pipeline_version": run.version.name, "uploaded": run.version.uploaded}
         typer.echo(json.dumps({"run_id": run.run_id, "name": run.name, "link": run.link, **version}))
@@ -111,9 +105,9 @@ def schedule(
         typer.Option(help='Six fields, seconds first, UTC: "0 0 2 * * *" is every day at 02:00.'),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the recurring run; unset: the portfolio's.")] = None,
-    update: Annotated[bool, typer.Option("--update", help="Refuse to make a schedule that is not there yet.")] = False,
-    disable: Annotated[bool, typer.Option("--disable", help="Keep it, but let it start no runs.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove it; needs no --cron.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Fail if the schedule does not exist.")] = False,
+    disable: Annotated[bool, typer.Option("--disable", help="Keep the schedule, but start no runs.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the schedule; needs no --cron.")] = False,
     validate: Validate = True,
     host: Host = None,
     namespace: Namespace = None,
@@ -127,7 +121,7 @@ def schedule(
     settings_folder: SettingsFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Rebuild a portfolio at the times of a cron, if its inputs have changed; a second call updates the schedule."""
+    """Rebuild a portfolio on a schedule, if its inputs have changed; a second call updates the schedule."""
     from palm.cluster.kfp.connection import Address, connect
     from palm.cluster.kfp.cron import next_times
     from palm.cluster.kfp.schedule import remove_schedule, schedule_rebuilds
@@ -143,10 +137,10 @@ def schedule(
             typer.echo(json.dumps({"change": change, **vars(retired)}))
             return
         typer.echo(f"{wanted}: {len(retired.removed)} removed")
-        _tell_kept(retired.kept)
+        _show_kept(retired.kept)
         return
     if cron is None:
-        raise ClusterError("--cron is not given", rule="a schedule needs its times", remedy='e.g. --cron "0 0 2 * * *"')
+        raise ClusterError("--cron is not given", rule="a schedule needs a cron", remedy='e.g. --cron "0 0 2 * * *"')
     next_times(cron)  # Before anything is uploaded.
     loaded = checked_config(config, storage_root, tracking_uri, replaced, validate)
     outcome = schedule_rebuilds(
@@ -167,10 +161,10 @@ def schedule(
     removed = f", {len(outcome.retired.removed)} removed" if outcome.retired.removed else ""
     typer.echo(f"{name or loaded.name}: {outcome.change}{removed}, recurring run {outcome.recurring_run_id}")
     typer.echo("disabled: starts no runs" if disable else f"next (UTC): {', '.join(times)}")
-    _tell_kept(outcome.retired.kept)
+    _show_kept(outcome.retired.kept)
 
 
-def _tell_kept(kept: dict[str, list[str]]) -> None:
+def _show_kept(kept: dict[str, list[str]]) -> None:
     for recurring_run, unfinished in kept.items():
         until = f"run{'s' if len(unfinished) > 1 else ''} {', '.join(unfinished)}"
         ended = "have" if len(unfinished) > 1 else "has"

@@ -1,4 +1,4 @@
-"""The commands of `palm` that look at a cluster: the runs in it, and what a run would lack."""
+"""Commands of `palm` that read a cluster: recent runs, and checks of what a run needs."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ commands = typer.Typer()
 
 @commands.command()
 def runs(
-    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs.")] = 20,
     experiment: Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines.")] = "palm",
     host: Host = None,
     namespace: Namespace = None,
@@ -53,11 +53,11 @@ def runs(
 @commands.command()
 def doctor(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="Configuration whose storage and MLflow are looked at.")
+        Path | None, typer.Argument(metavar="[CONFIG]", help="Configuration whose storage and MLflow are checked.")
     ] = None,
     mlflow_address: Annotated[
         str | None,
-        typer.Option(help="Where MLflow is reached from here, if not at registry.tracking_uri: http://localhost:5000."),
+        typer.Option(help="Address of MLflow from this machine, if not registry.tracking_uri: http://localhost:5000."),
     ] = None,
     host: Host = None,
     namespace: Namespace = None,
@@ -69,7 +69,7 @@ def doctor(
     settings_folder: SettingsFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Find out what a run in the cluster would lack; exits with 1 if anything is."""
+    """Check that a run in the cluster finds what it needs; exits with 1 if anything is missing."""
     from palm.cluster.doctor.checks import examine
     from palm.cluster.kfp.connection import Address
     from palm.config.load import load_cluster

@@ -1,4 +1,4 @@
-"""The command `palm smoke`: whether a cluster does what palm needs of it."""
+"""The command `palm smoke`: an acceptance test of a cluster."""
 
 import signal
 import sys
@@ -31,14 +31,14 @@ _TINY = {
     # A retry would hide what is tried here.
     "cluster.tasks.retries": 0,
 }
-"""What tiny builds need, unless --set replaces it."""
+"""Pods of tiny builds, unless --settings or --set replace them."""
 
 
 @commands.command()
 def smoke(
-    storage_root: Annotated[str, typer.Option(help="s3:// prefix below which a folder is made, and removed again.")],
+    storage_root: Annotated[str, typer.Option(help="s3:// prefix below which a folder is created, and removed again.")],
     tracking_uri: Annotated[str, typer.Option(help="MLflow, as pods and this machine reach it.")],
-    keep: Annotated[bool, typer.Option("--keep", help="Leave what was made, to look at it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep what was created, for inspection.")] = False,
     host: Host = None,
     namespace: Namespace = None,
     token_file: TokenFile = None,
@@ -54,7 +54,7 @@ def smoke(
 
     cluster = load_cluster(_TINY | overrides(settings, settings_folder))
     address = Address(host, namespace, token_file, ca_file, ui_host)
-    # What was made is removed also when the pod that tries is stopped; only the main thread may handle signals.
+    # Clean up also when this pod is stopped; only the main thread may handle signals.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()

@@ -1,4 +1,4 @@
-"""What Kubernetes says of a cluster: secrets, nodes, pods."""
+"""Requests to Kubernetes: secrets, nodes, pods, workflows, logs."""
 
 import contextlib
 import json
@@ -21,8 +21,8 @@ class Node:
 
     Attributes:
         name: of the node.
-        allocatable: accelerators that pods can have there.
-        free: those that no pod has; None if pods cannot be listed.
+        allocatable: accelerators for pods.
+        free: accelerators that no pod uses; None if pods cannot be listed.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Kubernetes:
-    """A cluster, answering.
+    """An open connection to Kubernetes.
 
     Attributes:
         core: a `kubernetes.client.CoreV1Api`.
@@ -47,13 +47,6 @@ class Kubernetes:
     def secret_keys(self, namespace: str, name: str) -> set[str]:
         """Names of a Secret's keys; its values are not kept.
 
-        Args:
-            namespace: of the Secret.
-            name: of the Secret.
-
-        Returns:
-            The names.
-
         Raises:
             ClusterError: there is no such Secret, or reading it is not allowed.
         """
@@ -61,18 +54,15 @@ class Kubernetes:
             f"kubectl create secret generic {name} --namespace {namespace} --from-literal=AWS_ACCESS_KEY_ID=… …; "
             "not needed where the pods' service account has all rights"
         )
-        with told(f"secret {name} in {namespace}", missing):
+        with kubernetes_errors(f"secret {name} in {namespace}", missing):
             return set(self.core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT).data or {})
 
     def accelerators(self, accelerator: str, node_selector: dict) -> list[Node]:
-        """The nodes that have an accelerator and take pods.
+        """The schedulable nodes that have an accelerator.
 
         Args:
             accelerator: its resource name.
             node_selector: labels that a node must have.
-
-        Returns:
-            The nodes.
 
         Raises:
             ClusterError: listing nodes is not allowed.
@@ -90,13 +80,10 @@ class Kubernetes:
         return nodes
 
     def nodes_with_image(self, image: str) -> int:
-        """How many nodes say that they hold an image; each names at most fifty.
+        """Number of nodes that list an image; each lists at most fifty.
 
         Args:
             image: its full reference.
-
-        Returns:
-            The number of nodes.
 
         Raises:
             ClusterError: listing nodes is not allowed.
@@ -104,63 +91,54 @@ class Kubernetes:
         return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
 
     def workflow(self, namespace: str, run_id: str) -> dict | None:
-        """The Workflow that runs a run of Kubeflow Pipelines.
-
-        Args:
-            namespace: of the run.
-            run_id: its id.
+        """The Workflow of a run of Kubeflow Pipelines.
 
         Returns:
-            The object; None if there is none (any more).
+            The object; None if it does not exist.
 
         Raises:
             ClusterError: listing workflows is not allowed.
         """
         from kubernetes.client import CustomObjectsApi
 
-        with told(f"workflows in {namespace}", "install Argo Workflows"):
+        with kubernetes_errors(f"workflows in {namespace}", "install Argo Workflows"):
             found = CustomObjectsApi(self.core.api_client).list_namespaced_custom_object(
                 *_WORKFLOWS, namespace, "workflows", label_selector=f"{_RUN_LABEL}={run_id}", _request_timeout=_TIMEOUT
             )
         return next(iter(found["items"]), None)
 
     def log(self, namespace: str, pod: str, *, lines: int) -> str:
-        """The end of what a task has printed.
+        """The last lines of a task's log.
 
         Args:
-            namespace: of the pod.
-            pod: its name.
-            lines: how many, ≥ 1.
-
-        Returns:
-            The lines.
+            lines: number of lines, ≥ 1.
 
         Raises:
-            ClusterError: the pod is gone, or reading logs is not allowed.
+            ClusterError: the pod was deleted, or reading logs is not allowed.
         """
-        with told(f"log of pod {pod} in {namespace}", "see the artifact executor-logs of the task"):
+        with kubernetes_errors(f"log of pod {pod} in {namespace}", "see the artifact executor-logs of the task"):
             answer = self.core.read_namespaced_pod_log(
                 pod,
                 namespace,
                 container="main",
                 tail_lines=lines,
-                _preload_content=False,  # The client would give the text of a Python literal.
+                _preload_content=False,  # The client would return the text of a Python literal.
                 _request_timeout=_TIMEOUT,
             )
         return answer.data.decode(errors="replace")
 
     def _nodes(self) -> list:
-        with told("nodes of the cluster", "check the cluster"):
+        with kubernetes_errors("nodes of the cluster", "check the cluster"):
             return self.core.list_node(_request_timeout=_TIMEOUT).items
 
     def _used(self, accelerator: str) -> dict[str, int] | None:
-        """Accelerators that pods have, by node; None where listing pods is not allowed."""
+        """Accelerators in use, by node; None where listing pods is not allowed."""
         from kubernetes.client import ApiException
         from kubernetes.utils import parse_quantity
 
         running = "status.phase!=Succeeded,status.phase!=Failed"
         try:
-            with told("pods of the cluster", "check the cluster"):
+            with kubernetes_errors("pods of the cluster", "check the cluster"):
                 pods = self.core.list_pod_for_all_namespaces(field_selector=running, _request_timeout=_TIMEOUT).items
         except ClusterError as error:
             if isinstance(error.__cause__, ApiException) and error.__cause__.status == 403:
@@ -178,9 +156,6 @@ class Kubernetes:
 def connect_kubernetes() -> Kubernetes:
     """Reach the cluster of this pod, or the one that kubectl reaches.
 
-    Returns:
-        The cluster.
-
     Raises:
         ClusterError: there is none, or it does not answer.
     """
@@ -188,13 +163,13 @@ def connect_kubernetes() -> Kubernetes:
 
     settings = client_settings()
     api = client.ApiClient(settings)
-    with told("Kubernetes", "check KUBECONFIG"):
+    with kubernetes_errors("Kubernetes", "check KUBECONFIG"):
         version = client.VersionApi(api).get_code(_request_timeout=_TIMEOUT).git_version
     return Kubernetes(client.CoreV1Api(api), settings.host, version)
 
 
 def client_settings():
-    """How this pod, or kubectl, reaches its cluster.
+    """Client settings of this pod, or of kubectl.
 
     Returns:
         A `kubernetes.client.Configuration`.
@@ -244,13 +219,13 @@ def _in_a_pod() -> bool:
 
 
 @contextlib.contextmanager
-def told(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
-    """Turn whatever goes wrong with a request into a `ClusterError`.
+def kubernetes_errors(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
+    """Raise `ClusterError` if a request fails.
 
     Args:
-        what: is asked for.
-        missing: what to do if it does not exist.
-        verb: what the request does with it.
+        what: object of the request.
+        missing: remedy if it does not exist.
+        verb: past participle for the message.
 
     Raises:
         ClusterError: the request fails.
@@ -268,7 +243,7 @@ def told(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
             message = json.loads(error.body).get("message") or message
         remedy = {
             401: "sign in again: the credentials of KUBECONFIG have expired",
-            403: "ask for this right, or have somebody look who has it",
+            403: "ask for this right, or let someone who has it run this",
         }.get(error.status, "see what it says")
         raise ClusterError(what, rule=f"cannot be {verb} ({error.status} {message})", remedy=remedy) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:

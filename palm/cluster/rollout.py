@@ -4,7 +4,7 @@ The version is an annotation of the pod template: a change of it replaces the po
 all pods of one ReplicaSet serve one version, and `kubectl rollout undo` goes back to the one before.
 """
 
-from palm.cluster.kubernetes_access import client_settings, own_namespace, told
+from palm.cluster.kubernetes_access import client_settings, kubernetes_errors, own_namespace
 from palm.config.portfolio import Registry
 from palm.errors import ClusterError
 from palm.promotion.alias import champion_by_log
@@ -42,12 +42,12 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     namespace = namespace or own_namespace()
     what = f"deployment {namespace}/{deployment}"
     missing = "check --deployment and --namespace"
-    with told(what, missing):
+    with kubernetes_errors(what, missing):
         found = apps.read_namespaced_deployment(deployment, namespace, _request_timeout=_TIMEOUT)
     served = (found.spec.template.metadata.annotations or {}).get(VERSION, "")
     if served == champion:
         return f"{what}: {_progress(found, what, champion)}"
-    with told(what, missing, verb="changed"):
+    with kubernetes_errors(what, missing, verb="changed"):
         apps.patch_namespaced_deployment(deployment, namespace, _patch(registry, champion), _request_timeout=_TIMEOUT)
     return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
 

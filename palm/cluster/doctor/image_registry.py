@@ -1,4 +1,4 @@
-"""Whether an image is in its registry, asked by the registry's HTTP API (distribution specification)."""
+"""Look-up of an image in its registry, by the registry's HTTP API (distribution specification)."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _MANIFESTS = ", ".join(
 
 @dataclass(frozen=True)
 class Reference:
-    """Where an image is.
+    """Reference of an image.
 
     Attributes:
         registry: host and port.
@@ -31,7 +31,7 @@ class Reference:
 
     @classmethod
     def parse(cls, image: str) -> "Reference":
-        """Read an image's reference as Docker does: without a registry, Docker's own is meant."""
+        """Read an image's reference as Docker does: the default registry is Docker's."""
         name, _, digest = image.partition("@")
         first, slash, rest = name.partition("/")
         has_registry = slash and ("." in first or ":" in first or first == "localhost")
@@ -54,14 +54,10 @@ def find_image(image: str, *, elsewhere: str) -> str:
     """Ask an image's registry for it, without credentials.
 
     Args:
-        image: its reference.
         elsewhere: what is known of other places, for the message of an error.
 
-    Returns:
-        What was found.
-
     Raises:
-        ClusterError: it is not there, or that cannot be told from here.
+        ClusterError: it is not there, or the registry cannot be read.
     """
     import requests
 
@@ -83,7 +79,7 @@ def find_image(image: str, *, elsewhere: str) -> str:
     if answer.status_code in (401, 403):
         raise ClusterError(
             f"image {image}",
-            rule=f"{reference.registry} shows it to nobody without credentials, and {elsewhere}",
+            rule=f"{reference.registry} shows it only with credentials, and {elsewhere}",
             remedy="check that it exists, and that the pods' service account has its image pull secret",
         )
     if answer.status_code != 200:
@@ -96,7 +92,7 @@ def find_image(image: str, *, elsewhere: str) -> str:
 
 
 def _head(reference: Reference):
-    """Ask for the manifest, with a token for everybody where the registry wants one."""
+    """Request the manifest, with an anonymous token where the registry requires one."""
     import requests
     from requests.utils import parse_dict_header
 

@@ -1,4 +1,4 @@
-"""Whether MLflow will answer pods: its server looks at the name by which it is called."""
+"""Check that MLflow answers pods: its server checks the host name of a request."""
 
 import os
 from urllib.parse import urlsplit
@@ -10,14 +10,10 @@ _SECONDS = 20
 
 
 def check_mlflow(tracking_uri: str, address: str | None) -> str:
-    """Ask MLflow for something, as pods will: called by the name in the configuration.
+    """Send a request to MLflow as pods do, with the host name of the configuration.
 
     Args:
-        tracking_uri: the configuration's.
-        address: where this machine reaches the same server; None: there.
-
-    Returns:
-        What was found.
+        address: of the same server from this machine; None: the same.
 
     Raises:
         ClusterError: it cannot be reached, or refuses.
