@@ -1,28 +1,28 @@
-"""Errors that a user can act on: what is wrong, which rule it breaks, what to do."""
+"""Errors that a user can act on: what is wrong, which rule it breaks, and the remedy."""
 
 
 class PalmError(Exception):
-    """A problem in the user's input or environment, told in one line.
+    """A problem in the user's input or environment, described in one line.
 
     Args:
-        what: the offending thing with its value, e.g. ``weights=[0.6, 0.6]``.
+        what: the object with its value, e.g. ``weights=[0.6, 0.6]``.
         rule: the rule it breaks, e.g. ``must sum to 1``.
         remedy: what the user can do about it.
     """
 
     retry_may_help = True
-    """Whether the same call may succeed later though nobody changed anything."""
+    """Whether the same call may succeed later without any change."""
 
     def __init__(self, what: str, *, rule: str, remedy: str):
         super().__init__(" ".join(f"{what}: {rule}; {remedy}".split()))
 
-    def __reduce__(self):
-        """How it comes back from a worker process: with its message, which it is not made from."""
+    def __reduce__(self) -> tuple:
+        """Pickle the message, from which ``__init__`` cannot make the error, for other processes."""
         return _restored, (type(self), self.args), self.__dict__
 
 
 def in_words(error: BaseException) -> str:
-    """One line for people: a `PalmError` says all that is needed, of any other error they need the kind as well."""
+    """An error in one line: the message of a `PalmError`, kind and message of any other."""
     message = " ".join(str(error).split())
     return message if isinstance(error, PalmError) else f"{type(error).__name__}: {message}"
 
@@ -33,32 +33,34 @@ def _restored(kind: type[PalmError], arguments: tuple) -> PalmError:
     return error
 
 
-class ConfigError(PalmError):
+class PermanentError(PalmError):
+    """A problem that stays until somebody changes the input."""
+
+    retry_may_help = False
+
+
+class ConfigError(PermanentError):
     """The configuration is missing, malformed or inconsistent."""
 
-    retry_may_help = False
 
-
-class DataError(PalmError):
+class DataError(PermanentError):
     """A file of prompts, values or results is missing or malformed."""
 
-    retry_may_help = False
 
-
-class WeightsError(PalmError):
+class WeightsError(PermanentError):
     """Preference weights, ε or δ are outside their domain."""
 
-    retry_may_help = False
+
+class SelectionError(PermanentError):
+    """No portfolio meets the request."""
 
 
 class RewardError(PalmError):
-    """A reward cannot be loaded or asked."""
+    """A reward cannot be loaded or called."""
 
 
-class RewardValueError(RewardError):
-    """A reward returned something that is no value in [0, 1]."""
-
-    retry_may_help = False
+class RewardValueError(RewardError, PermanentError):
+    """A reward returned a value that is not a number in [0, 1]."""
 
 
 class ModelError(PalmError):
@@ -66,30 +68,22 @@ class ModelError(PalmError):
 
 
 class TrainingError(PalmError):
-    """Training a policy went wrong."""
-
-    retry_may_help = False
+    """Training a policy failed."""
 
 
 class PreemptedError(PalmError):
-    """Training was told to stop (SIGTERM) and left a checkpoint; running it again goes on from there."""
+    """Training was stopped by SIGTERM and left a checkpoint, from which another run continues."""
 
     exit_code = 75
-    """Of a process that ends so: EX_TEMPFAIL of sysexits.h, try again."""
-
-
-class SelectionError(PalmError):
-    """No portfolio meets the request."""
-
-    retry_may_help = False
+    """Exit code of the process: EX_TEMPFAIL of sysexits.h."""
 
 
 class RegistryError(PalmError):
-    """MLflow cannot be reached or refuses."""
+    """MLflow cannot be reached or refuses a request."""
 
 
 class ConflictError(RegistryError):
-    """Somebody else has changed the champion in the meantime."""
+    """The champion was changed by another process meanwhile."""
 
     champion: str | None = None
     """The version that is champion now."""
@@ -99,10 +93,8 @@ class StorageError(PalmError):
     """A storage location cannot be read or written."""
 
 
-class DamagedError(StorageError):
-    """A stored entry is not what its manifest says."""
-
-    retry_may_help = False
+class DamagedError(StorageError, PermanentError):
+    """A stored file differs from what its manifest or name says."""
 
 
 class BuildError(PalmError):
@@ -110,7 +102,7 @@ class BuildError(PalmError):
 
 
 class ClusterError(PalmError):
-    """Kubeflow Pipelines or Kubernetes cannot be reached, refuses, or lacks what a run needs."""
+    """Kubeflow Pipelines or Kubernetes cannot be reached, refuses a request, or lacks what a run needs."""
 
 
 class MonitoringError(PalmError):

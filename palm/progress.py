@@ -1,8 +1,7 @@
 """Progress of long work: log lines everywhere, and events that `palm run` draws on a terminal.
 
-Every task of a local run is its own process. Each appends JSON lines to the file named by the
-environment variable PALM_EVENTS; the process that started the run reads them. In a cluster the
-variable is unset and the log lines are all there is.
+The tasks of a local run are processes of their own. Each appends JSON lines to the file that the environment variable
+PALM_EVENTS names, and the process that started the run reads them. In a cluster the variable is unset: only log lines.
 """
 
 import json
@@ -23,7 +22,7 @@ log = logging.getLogger("palm")
 
 
 def weights_label(weights) -> str:
-    """Preference weights as people read them in progress, records and outcomes."""
+    """Preference weights as progress, records and outcomes show them."""
     return " ".join(f"{weight:.3f}" for weight in weights)
 
 
@@ -37,12 +36,12 @@ class Stage:
 
     def __init__(self, name: str, label: str):
         self.name, self.label = name, label
-        # Tells apart what has one name and label, also where every process is the first of its own container.
+        # Distinguishes stages of the same name and label; process ids repeat between containers.
         self._id = uuid.uuid4().hex
         self._last = 0.0
 
     def advance(self, done: int, total: int, note: str = "") -> None:
-        """Report that ``done`` of ``total`` steps are finished; too frequent calls are dropped."""
+        """Report that ``done`` of ``total`` steps are finished; calls within two seconds of another are dropped."""
         now = time.monotonic()
         if done < total and now - self._last < _SECONDS_BETWEEN_LINES:
             return
@@ -50,22 +49,12 @@ class Stage:
         self._emit("advance", done=done, total=total, note=note)
 
     def _emit(self, event: str, **fields) -> None:
-        log.info(
-            "%s %s %s", self.name, self.label, " ".join([event, *(f"{k}={v}" for k, v in fields.items() if v != "")])
-        )
+        shown = [event, *(f"{key}={value}" for key, value in fields.items() if value != "")]
+        log.info("%s %s %s", self.name, self.label, " ".join(shown))
         path = os.environ.get(EVENTS_VARIABLE)
         if path:
-            line = json.dumps(
-                {
-                    "stage": self.name,
-                    "label": self.label,
-                    "id": self._id,
-                    "process": os.getpid(),
-                    "event": event,
-                    "time": time.time(),
-                    **fields,
-                }
-            )
+            stage = {"stage": self.name, "label": self.label, "id": self._id, "process": os.getpid()}
+            line = json.dumps({**stage, "event": event, "time": time.time(), **fields})
             # One write of one line in append mode: lines of parallel tasks never mix.
             with open(path, "a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
@@ -73,15 +62,7 @@ class Stage:
 
 @contextmanager
 def stage(name: str, label: str = "") -> Iterator[Stage]:
-    """Report the start, the end and, if it fails, the error of a unit of work.
-
-    Args:
-        name: the stage, e.g. ``train_policy``.
-        label: what it works on.
-
-    Yields:
-        The stage, for `Stage.advance`.
-    """
+    """Report the start, the end and, if it fails, the error of a unit of work; takes the arguments of `Stage`."""
     current = Stage(name, label)
     current._emit("start")
     try:
@@ -93,13 +74,6 @@ def stage(name: str, label: str = "") -> Iterator[Stage]:
 
 
 def deadline(seconds: float) -> SecondsLeft:
-    """Start a time limit.
-
-    Args:
-        seconds: how long it lasts.
-
-    Returns:
-        A function that returns the seconds that are left; negative once the time is over.
-    """
+    """Start a time limit; returns a function that returns the seconds left, negative after the end."""
     end = time.monotonic() + seconds
     return lambda: end - time.monotonic()

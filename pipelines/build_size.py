@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.plan import Group, Training
 from palm.builds.checks.policy_count import most_policies
 from palm.builds.training_groups import MOST_TASKS, group_size, grouped
 from palm.config.portfolio import PortfolioConfig
@@ -35,7 +36,7 @@ def build_size(
         together: ``training.together``.
     """
     weights = np.random.default_rng(0).dirichlet(np.ones(objectives), size=policies).tolist()
-    groups = grouped([{"weights": vector} for vector in weights], together)
+    groups = grouped([Training(weights=vector) for vector in weights], together)
     return workflow_size(pipeline, {"config": _ADDRESS}, _answers(groups))
 
 
@@ -62,11 +63,13 @@ def check_build_size(config: PortfolioConfig) -> None:
     )
 
 
-def _answers(groups: dict[str, list[dict]]) -> Answers:
+def _answers(groups: tuple[Group, ...]) -> Answers:
     """Outputs of the tasks of a build: names of entries in the storage, and the weights that they are for."""
 
+    trainings = {group.name: group.trainings for group in groups}
+
     def trained(given: dict) -> dict:
-        weights = [training["weights"] for training in groups[given["group"]]]
+        weights = [list(training.weights) for training in trainings[given["group"]]]
         return {"Output": [{"policy": _name("policy", vector), "weights": vector, "error": ""} for vector in weights]}
 
     def evaluated(given: dict) -> dict:
@@ -80,7 +83,7 @@ def _answers(groups: dict[str, list[dict]]) -> Answers:
     places = {"config": _ADDRESS, "snapshot": _ADDRESS}
     return {
         "detect-change": lambda given: {**places, "changed": True},
-        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": _ADDRESS} for name in groups]},
+        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": _ADDRESS} for name in trainings]},
         "train-policies": trained,
         "evaluate-policies": evaluated,
     }

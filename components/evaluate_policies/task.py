@@ -5,14 +5,15 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.plan import Work
+from palm.artifacts.policy import Policy
 from palm.builds.reuse import fetch_entry, fetched
-from palm.builds.training_groups import read_work
 from palm.components.authoring import write_metrics
 from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import resolve_config
 from palm.progress import weights_label
-from palm.steps.worker_client import run_step
-from palm.storage.files import read_json, write_json
+from palm.steps.run import run_step
 
 _SHOWN = {"J": "objective", "J_ref": "objective_reference", "J_gain": "gain", "KL": "kl"}
 
@@ -23,39 +24,44 @@ def run(config: str, plan: dsl.Dataset, policies: list[dict], metrics: dsl.Metri
     Args:
         config: The configuration: the address that detect_change gives, or JSON text.
         plan: Folder of design_grid.
-        policies: What train_policies gives, or a trainer of your own: for each policy its weights, its name in the
+        policies: Output of train_policies, or of a trainer of your own: for each policy its weights, its name in the
             storage (empty if its training failed) and the error.
 
     Returns:
-        metrics: What the Kubeflow UI shows of each policy: J, J_ref, J - J_ref, KL and each reward.
+        metrics: Shown by the Kubeflow UI for each policy: J, J_ref, J - J_ref, KL and each reward.
         Output: For each policy its name and that of its evaluation in the storage, or the weights and the error of a
             training that failed.
     """
-    resolved, work = resolve_config(config), read_work(Path(plan.path))
+    resolved, work = resolve_config(config), Work.read(Path(plan.path))
     trained = [entry for entry in policies if entry["policy"]]
     with (
         fetched(resolved.storage.root, work.base_model, work.rollouts) as (base, rollouts),
         TemporaryDirectory() as scratch,
     ):
-        records = _evaluate(resolved, trained, Path(scratch), base, rollouts) if trained else []
-    several = len(records) > 1
-    for record in records:
-        _show(metrics, record, suffix=f" {weights_label(record['weights'])}" if several else "")
-    entries = {record["policy"]: record["entry"] for record in records}
+        measured = _evaluate(resolved, trained, Path(scratch), base, rollouts) if trained else {}
+    for evaluation, _ in measured.values():
+        suffix = f" {weights_label(evaluation.weights)}" if len(measured) > 1 else ""
+        means = {name: getattr(evaluation, key) for name, key in _SHOWN.items()}
+        means |= {f"reward_{name}": mean for name, mean in evaluation.rewards.items()}
+        write_metrics(metrics, **{f"{name}{suffix}": mean.mean for name, mean in means.items()})
     return [
-        {"policy": entry["policy"], "evaluation": entries[entry["policy"]]}
+        {"policy": entry["policy"], "evaluation": measured[entry["policy"]][1]}
         if entry["policy"]
         else {"weights": entry["weights"], "error": entry["error"]}
         for entry in policies
     ]
 
 
-def _evaluate(config: PortfolioConfig, trained: list[dict], scratch: Path, base: Path, rollouts: Path) -> list[dict]:
+def _evaluate(
+    config: PortfolioConfig, trained: list[dict], scratch: Path, base: Path, rollouts: Path
+) -> dict[str, tuple[Evaluation, str]]:
+    """Policy to its evaluation and the name of that in the store."""
     # Two equal weight vectors are one policy.
     planned = {entry["policy"]: entry["weights"] for entry in trained}
     folders = [_fetched(config, name, weights, scratch / name) for name, weights in planned.items()]
+    destinations = [scratch / f"evaluation-{index}" for index in range(len(folders))]
     first = weights_label(trained[0]["weights"])
-    return run_step(
+    entries = run_step(
         "evaluate_policies",
         config,
         identity=list(planned),
@@ -63,20 +69,18 @@ def _evaluate(config: PortfolioConfig, trained: list[dict], scratch: Path, base:
         policies=[str(folder) for folder in folders],
         base_model=str(base),
         rollouts=str(rollouts),
-        destinations=[str(scratch / f"evaluation-{index}") for index in range(len(folders))],
+        destinations=[str(folder) for folder in destinations],
     )
+    evaluations = [Evaluation.read(folder) for folder in destinations]
+    return dict(zip(planned, zip(evaluations, entries, strict=True), strict=True))
 
 
 def _fetched(config: PortfolioConfig, name: str, weights: list[float], folder: Path) -> Path:
-    """A policy's folder, its weights those of the present objectives: it may be from a build that had others."""
-    path = fetch_entry(config.storage.root, name, folder) / "policy.json"
-    # A trainer of your own need not write this file.
-    record = read_json(path) if path.exists() else {"guard": None}
-    write_json(path, {**record, "policy": name, "weights": weights, "reward_names": config.reward_names})
+    """Folder of a policy, with its weights under the present objectives: an earlier build may have had others."""
+    fetch_entry(config.storage.root, name, folder)
+    present = {"policy": name, "weights": tuple(weights), "reward_names": tuple(config.reward_names)}
+    # A trainer of your own need not write policy.json.
+    written = (folder / Policy.FILE).exists()
+    policy = Policy.read(folder).model_copy(update=present) if written else Policy(**present)
+    policy.write(folder)
     return folder
-
-
-def _show(metrics: dsl.Metrics, record: dict, *, suffix: str) -> None:
-    values = {name: record[key] for name, key in _SHOWN.items()}
-    values |= {f"reward_{name}": entry for name, entry in record["rewards"].items()}
-    write_metrics(metrics, **{f"{name}{suffix}": value["mean"] for name, value in values.items()})

@@ -5,15 +5,15 @@ from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
+from palm.artifacts.design import Design
+from palm.artifacts.plan import Work
+from palm.artifacts.selection import Selection
 from palm.builds.records import current_build
 from palm.builds.reuse import fetched
 from palm.builds.selected_policies import fetch_evaluations, fetch_policies
-from palm.builds.training_groups import read_work
 from palm.components.authoring import write_metadata
 from palm.config.resolve import read_snapshot, resolve_config
-from palm.steps.design_grid import FILE as DESIGN
-from palm.steps.worker_client import run_step
-from palm.storage.files import read_json
+from palm.steps.run import run_step
 
 _SPENT = ("trained", "continued", "reused", "device_seconds", "device_seconds_saved")
 
@@ -30,15 +30,15 @@ def run(
         config: The configuration: the address that detect_change gives, or JSON text.
         plan: Folder of design_grid.
         selection: JSON file of select_portfolio.
-        snapshot: What the build is made from (detect_change), kept with it; empty: not recorded, and detect_change
-            will take the next build for a new one.
+        snapshot: Inputs of the build (detect_change), kept with it; empty: not recorded, and detect_change will
+            report the next build as changed.
 
     Returns:
-        gate: What the Kubeflow UI shows: the gate's decision, its reason and its figures.
+        gate: Shown by the Kubeflow UI: the gate's decision, its reason and its figures.
         summary: JSON file with everything that the page shows.
     """
     resolved, made_from, build = resolve_config(config), read_snapshot(snapshot), current_build()
-    root, chosen, work = resolved.storage.root, read_json(Path(selection.path)), read_work(Path(plan.path))
+    root, chosen, work = resolved.storage.root, Selection.read(Path(selection.path)), Work.read(Path(plan.path))
     with (
         fetched(root, work.base_model, work.rollouts) as (base, rollouts),
         TemporaryDirectory() as scratch,
@@ -50,7 +50,7 @@ def run(
             "plan": plan.path,
             "evaluations": [str(path) for path in fetch_evaluations(root, chosen, folder / "evaluations")],
         }
-        design, registration, verdict = f"{plan.path}/{DESIGN}", f"{scratch}/registration", f"{scratch}/verdict"
+        design, registration, verdict = f"{plan.path}/{Design.FILE}", f"{scratch}/registration", f"{scratch}/verdict"
         registered = run_step(
             "register_portfolio",
             resolved,

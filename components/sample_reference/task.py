@@ -3,7 +3,7 @@
 from tempfile import TemporaryDirectory
 
 from palm.config.resolve import read_snapshot, resolve_config
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 
 
 def run(config: str, snapshot: str) -> tuple[str, str]:
@@ -11,8 +11,8 @@ def run(config: str, snapshot: str) -> tuple[str, str]:
 
     Args:
         config: The configuration: the address that detect_change gives, or JSON text.
-        snapshot: What the build is made from (detect_change); empty outside of a build. It is an error if an input has
-            changed since.
+        snapshot: Inputs of the build (detect_change); empty outside of a build. It is an error if an input has changed
+            since.
 
     Returns:
         base_model: Name of the base model in the storage.
@@ -25,4 +25,4 @@ def run(config: str, snapshot: str) -> tuple[str, str]:
         sampled = run_step(
             "sample_reference", resolved, snapshot=made_from, base_model=base_model, destination=rollouts
         )
-    return base["entry"], sampled["entry"]
+    return base, sampled

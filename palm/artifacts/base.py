@@ -1,6 +1,7 @@
 """Artifacts: frozen, versioned models of the JSON files that flow between the steps of a build."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -8,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from palm.errors import DataError
 from palm.storage.files import read_json, write_json
+
+Vector = tuple[float, ...]
 
 
 class Part(BaseModel):
@@ -36,6 +39,19 @@ class Artifact(Part):
         return {"schema_version": cls.VERSION, **content} if isinstance(content, dict) else content
 
     @classmethod
+    def label(cls) -> str:
+        """Name in `palm schema --artifact`: that of the class in snake case."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of the file."""
+        schema = cls.model_json_schema()
+        schema["properties"]["schema_version"] = {"const": cls.VERSION, "description": "Version of this schema."}
+        schema["required"] = ["schema_version", *schema.get("required", [])]
+        return schema
+
+    @classmethod
     def read(cls, path: Path) -> Self:
         """Read it from a folder, or from the file itself.
 
@@ -59,13 +75,12 @@ class Artifact(Part):
         Raises:
             DataError: it has an unknown version, or breaks the schema.
         """
-        name = cls.__name__.lower()
         found = content.get("schema_version") if isinstance(content, dict) else None
         if found != cls.VERSION:
             raise DataError(
                 f"{what}: schema_version {json.dumps(found)}",
-                rule=f"must be {cls.VERSION}, the version of {name} that this palm reads",
-                remedy="write it with the same version of palm; `palm schema --artifact` documents the format",
+                rule=f"must be {cls.VERSION}, the version of {cls.label()} that this palm reads",
+                remedy=f"write it with the same version of palm; `palm schema --artifact {cls.label()}` documents it",
             )
         try:
             return cls.model_validate(content)
@@ -74,8 +89,8 @@ class Artifact(Part):
             place = ".".join(str(part) for part in first["loc"]) or "content"
             raise DataError(
                 f"{what}: {place}",
-                rule=f"breaks the schema of {name}: {first['msg']}",
-                remedy="give the file that the earlier step wrote",
+                rule=f"breaks the schema of {cls.label()}: {first['msg']}",
+                remedy=f"give the file that the earlier step wrote; see `palm schema --artifact {cls.label()}`",
             ) from error
 
     def write(self, path: Path) -> None:

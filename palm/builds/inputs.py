@@ -1,8 +1,9 @@
-"""What several steps read: base model digest, prompts, rewards, and the check that they are all usable."""
+"""Inputs of a build: base model, prompts and rewards, and the checks that they are usable."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.artifacts.base_model import BaseModel
 from palm.builds.checks.design import check_design
 from palm.builds.checks.environment import check_environment
 from palm.config.portfolio import PortfolioConfig
@@ -15,11 +16,8 @@ from palm.rewards.calibration import read_calibration
 from palm.rewards.scoring import normalised_scores, raw_scores
 from palm.rewards.source import RewardSource, load_reward
 from palm.storage.digest import file_digest, folder_digests
-from palm.storage.files import read_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
-
-BASE_MODEL_RECORD = "palm_base_model.json"
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,7 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
     """Load prompts and rewards.
 
     Args:
-        config: the configuration.
-        rollouts: folder of the step sample_reference, which holds the calibration of the rewards; None before it.
-
-    Returns:
-        The inputs; the rewards are calibrated if the rollouts are given.
+        rollouts: folder of the step sample_reference, with the calibration of the rewards; None: not calibrated.
 
     Raises:
         DataError: a prompt file is missing or malformed, a prompt is in both, or the rollouts are of other rewards.
@@ -74,16 +68,10 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
 
 
 def check_inputs(config: PortfolioConfig) -> Inputs:
-    """Check before any work that the inputs are usable: every reward is tried, every setting that can fail late.
-
-    Args:
-        config: the configuration.
-
-    Returns:
-        The inputs.
+    """Check every input, and every setting that would fail late, before any work is done.
 
     Raises:
-        PalmError: one of them is not.
+        PalmError: an input is not usable.
     """
     check_design(config)
     check_environment(config)
@@ -92,16 +80,10 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
 
 
 def check_data(config: PortfolioConfig) -> Inputs:
-    """Check that prompts, rewards and base model are usable: every reward is tried.
-
-    Args:
-        config: the configuration.
-
-    Returns:
-        The inputs.
+    """Check that prompts, rewards and base model are usable: every reward scores a probe.
 
     Raises:
-        PalmError: one of them is not.
+        PalmError: an input is not usable.
     """
     inputs = load_inputs(config)
     _check_rewards_differ(inputs.rewards)
@@ -117,7 +99,7 @@ def check_data(config: PortfolioConfig) -> Inputs:
         responses = ["", probe.texts[0]]
         sources = [*inputs.rewards, *inputs.metrics]
         raw = raw_scores(sources, probe, responses)
-        # A rule without its numbers cannot be tried before the reference has been sampled.
+        # A normalisation that is fitted to reference rollouts cannot be tried before they are sampled.
         known = [index for index, source in enumerate(sources) if source.spec.normalisation.is_fitted]
         normalised_scores([sources[index] for index in known], raw[:, known], responses)
     if config.base_model.tiny is not None:
@@ -131,7 +113,7 @@ def check_data(config: PortfolioConfig) -> Inputs:
 
 
 def _check_rewards_differ(rewards: list[RewardSource]) -> None:
-    """Policies are named by what their rewards are: corners of two that are the same would be one policy."""
+    """Policies are named by the content of their rewards: the corners of two equal rewards would be one policy."""
     seen: dict[str, str] = {}
     for source in rewards:
         name = source.spec.name
@@ -145,7 +127,7 @@ def _check_rewards_differ(rewards: list[RewardSource]) -> None:
 
 
 def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path) -> dict:
-    """What scored responses of any policy over this base model depend on, apart from the policy."""
+    """Definition of scored responses over this base model, without the policy."""
     return {
         "base_model": base_model_digest(base_model),
         "dtype": config.base_model.dtype,
@@ -158,27 +140,17 @@ def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path
 
 
 def base_model_digest(base_model: Path) -> str:
-    """Digest of a prepared base model, as recorded when it was prepared.
+    """Recorded digest of a prepared base model, 64 hexadecimal digits.
 
     Args:
-        base_model: folder made by the step prepare_base_model.
-
-    Returns:
-        64 hexadecimal digits.
+        base_model: folder of the step prepare_base_model.
 
     Raises:
         DataError: the folder was not made by that step.
     """
-    return read_json(base_model / BASE_MODEL_RECORD)["digest"]
+    return BaseModel.read(base_model).digest
 
 
 def base_model_files(base_model: Path) -> dict[str, str]:
-    """sha256 of each file of a prepared base model.
-
-    Args:
-        base_model: folder made by the step prepare_base_model.
-
-    Returns:
-        Name to digest, without the record that this step has added.
-    """
-    return {name: digest for name, digest in folder_digests(base_model).items() if name != BASE_MODEL_RECORD}
+    """Name to sha256 of each file of a prepared base model, without the record of the step prepare_base_model."""
+    return {name: digest for name, digest in folder_digests(base_model).items() if name != BaseModel.FILE}

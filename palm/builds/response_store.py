@@ -1,4 +1,4 @@
-"""Responses in the store, named by the policy that gave them: a changed reward scores them anew and samples nothing."""
+"""Responses in the store, named by their policy: after a change of rewards they are scored again, not sampled again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +10,14 @@ import numpy as np
 from palm.builds.inputs import base_model_digest
 from palm.builds.reuse import reuse_or_make
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.embeddings import EMBEDDINGS, read_embeddings, write_embeddings
-from palm.evaluation.responses import Responses, read_responses, write_responses
+from palm.evaluation.responses import (
+    EMBEDDINGS,
+    Responses,
+    read_embeddings,
+    read_responses,
+    write_embeddings,
+    write_responses,
+)
 from palm.models.embed import EmbeddingModel, embed_texts
 from palm.models.generate import SAMPLER
 from palm.models.prompts import PromptSet
@@ -24,23 +30,17 @@ _RESPONSES = "responses.parquet"
 def responses_definition(
     config: PortfolioConfig, *, base_model: Path, prompts: PromptSet, samples: int, seed: int, policy: str | None
 ) -> dict:
-    """What a policy's responses depend on.
+    """Definition of a policy's responses, JSON-able.
 
     Args:
-        config: the configuration.
         base_model: prepared base model, of which only the record is read.
-        prompts: what it is asked.
-        samples: responses per prompt.
-        seed: seed of sampling.
-        policy: its content name; None for the reference.
-
-    Returns:
-        JSON-able.
+        prompts: prompts that are answered.
+        policy: content name; None for the reference.
     """
     return {
         "base_model": base_model_digest(base_model),
         "dtype": config.base_model.dtype,
-        # Further fields of the prompts are the rewards' business.
+        # Only rewards read further fields of the prompts.
         "prompts": value_digest(prompts.texts),
         "generation": config.generation.model_dump(),
         "sampler": SAMPLER,
@@ -54,12 +54,7 @@ def stored_responses(config: PortfolioConfig, definition: dict, respond: Callabl
     """Responses from the store, sampled if it lacks them.
 
     Args:
-        config: the configuration.
         definition: made by `responses_definition`.
-        respond: samples them.
-
-    Returns:
-        What the store has, whoever sampled it.
 
     Raises:
         StorageError: the store fails.
@@ -76,10 +71,8 @@ def stored_embeddings(
     """Embeddings of responses from the store, computed if it lacks them.
 
     Args:
-        config: the configuration.
         definition: made by `responses_definition`.
-        model: what embeds.
-        responses: what that definition stands for, n to each of p prompts.
+        responses: the responses of the definition, n to each of p prompts.
 
     Returns:
         Shape (p, n, width), float32.
@@ -93,7 +86,6 @@ def stored_embeddings(
         vectors = embed_texts(model.folder, responses.texts)
         write_embeddings(place / EMBEDDINGS, vectors.reshape(*responses.divergences.shape, -1))
 
-    # Not where the embedding model is, but what it is.
     with _entry(config, "embeddings", {"responses": definition, "embedding_model": model.digest}, embed) as folder:
         return read_embeddings(folder / EMBEDDINGS)
 

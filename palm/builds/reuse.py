@@ -1,4 +1,4 @@
-"""Work named by what defines it: done once, then fetched from the store."""
+"""Reuse of work: named by its definition, done once, then fetched from the store."""
 
 import shutil
 import tempfile
@@ -14,25 +14,21 @@ from palm.storage.store import Store
 
 
 def entry_name(kind: str, definition) -> str:
-    """Name of an entry of the store.
+    """Name of an entry of the store: ``kind-`` and 12 digits of the definition's sha256.
 
     Args:
-        kind: what it is, e.g. ``rollouts``.
+        kind: e.g. ``rollouts``.
         definition: JSON-able, everything that the content depends on.
-
-    Returns:
-        ``kind-`` and 12 digits of the definition's sha256.
     """
     return f"{kind}-{value_digest(definition)[:12]}"
 
 
 @contextmanager
 def fetched(root: str, *names: str) -> Iterator[list[Path]]:
-    """Copies of entries, for as long as the block runs.
+    """Temporary copies of entries.
 
     Args:
         root: ``storage.root``.
-        names: of the entries.
 
     Yields:
         A folder for each, every file checked against the store's digests.
@@ -45,16 +41,14 @@ def fetched(root: str, *names: str) -> Iterator[list[Path]]:
 
 
 def fetch_entry(root: str, name: str, destination: Path, *, only: str = "*") -> Path:
-    """Fetch an entry that is known to be in the store, and mark that the present build uses it.
+    """Fetch an entry that must be in the store, and mark that the present build uses it.
 
     Args:
         root: ``storage.root``.
-        name: of the entry.
-        destination: folder to make.
-        only: pattern of the names of the files that are fetched, e.g. ``*.json``.
+        only: pattern of the file names that are fetched, e.g. ``*.json``.
 
     Returns:
-        The folder.
+        The destination.
 
     Raises:
         StorageError: it does not exist, is damaged, or the store fails.
@@ -71,9 +65,7 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
     """Keep a folder in the store under a name made from its files.
 
     Args:
-        store: where finished work is kept.
-        kind: what it is, e.g. ``policy``.
-        folder: the files.
+        kind: e.g. ``policy``.
 
     Returns:
         The entry's name (`entry_name`).
@@ -89,11 +81,10 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
 
 
 def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: Callable[[Path], None]) -> bool:
-    """Fetch the folder that a definition stands for, or make it and publish it.
+    """Fetch the entry of a definition, or make and publish it.
 
     Args:
-        store: where finished work is kept.
-        kind: what it is, e.g. ``rollouts``; see `entry_name`.
+        kind: e.g. ``rollouts``; see `entry_name`.
         definition: JSON-able, everything that the content depends on.
         destination: folder to fill; appears whole or not at all.
         make: fills a given empty folder.
@@ -111,7 +102,7 @@ def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: 
             return True
         make(folder)
         if not store.publish(key, folder):
-            # Another worker was first: everybody goes on with the same bytes.
+            # Another worker was first: all go on with its bytes.
             for path in list(folder.iterdir()):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             if not store.fetch(key, folder):

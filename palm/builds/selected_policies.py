@@ -1,58 +1,52 @@
-"""The policies and evaluations of a selection, fetched from the store: whole for the portfolio, else only records."""
+"""Policies and evaluations of a selection, fetched from the store: all files of the portfolio's, else records only."""
 
 from pathlib import Path
 
+from palm.artifacts.policy import Policy
+from palm.artifacts.selection import Selection
 from palm.builds.records import SUCCEEDED, task_records
 from palm.builds.reuse import fetch_entry
-from palm.builds.training_spent import device_seconds
 from palm.config.portfolio import PortfolioConfig
-from palm.storage.files import read_json, write_json
-
-_ALL, _RECORDS = "*", "*.json"
 
 
-def fetch_policies(config: PortfolioConfig, selection: dict, build: str, folder: Path) -> list[Path]:
-    """Fetch the policies that a build has trained or kept.
+def fetch_policies(config: PortfolioConfig, selection: Selection, build: str, folder: Path) -> list[Path]:
+    """Fetch the policies that a build has trained or reused.
 
     Args:
-        config: the configuration.
-        selection: content of the step select_portfolio's file.
-        build: name of the build: its records say which policies it has trained itself.
-        folder: where they go.
+        selection: written by the step select_portfolio.
+        build: name of the build; its records say which policies it has trained itself.
 
     Returns:
-        A folder for each policy that is not there only as a candidate from the champion; its policy.json has the
-        weights under the present objectives, ``reused`` and ``device_seconds`` (`palm.steps.train_policy`).
+        A folder for each policy, except candidates that are only from the champion; policy.json is the build's copy
+        (`palm.artifacts.policy.Policy.in_build`).
 
     Raises:
         StorageError: one does not exist any more, or the store fails.
     """
-    tasks = task_records(config.storage.root, build)
-    trained_here = {
-        task["result"]["policy"]
-        for task in tasks
-        if task["step"] == "train_policy" and task["state"] == SUCCEEDED and not task["result"]["reused"]
+    trained = {
+        task.result["policy"]
+        for task in task_records(config.storage.root, build)
+        if task.step == "train_policy" and task.state == SUCCEEDED and not task.result["reused"]
     }
     folders = []
-    for measured in selection["policies"]:
-        if measured["earlier"]:
+    for candidate in selection.policies:
+        if candidate.earlier:
             continue
-        place = _fetched(config.storage.root, measured["policy"], measured["policy"], selection, folder)
-        record = read_json(place / "policy.json")
-        record |= {"weights": measured["weights"], "reward_names": config.reward_names}
-        record |= {"reused": measured["policy"] not in trained_here, "device_seconds": device_seconds(record)}
-        write_json(place / "policy.json", record)
+        place = _fetched(config.storage.root, candidate.policy, candidate.policy, selection, folder)
+        policy = Policy.read(place).in_build(
+            weights=candidate.weights, reward_names=config.reward_names, reused=candidate.policy not in trained
+        )
+        policy.write(place)
         folders.append(place)
     return folders
 
 
-def fetch_evaluations(root: str, selection: dict, folder: Path) -> list[Path]:
+def fetch_evaluations(root: str, selection: Selection, folder: Path) -> list[Path]:
     """Fetch the evaluations of the same policies.
 
     Args:
         root: ``storage.root``.
-        selection: content of the file of the component select_portfolio, with ``evaluations``: policy to entry.
-        folder: where they go.
+        selection: written by the component select_portfolio, with the names of the evaluations.
 
     Returns:
         A folder for each.
@@ -60,9 +54,8 @@ def fetch_evaluations(root: str, selection: dict, folder: Path) -> list[Path]:
     Raises:
         StorageError: one does not exist any more, or the store fails.
     """
-    return [_fetched(root, entry, policy, selection, folder) for policy, entry in selection["evaluations"].items()]
+    return [_fetched(root, entry, policy, selection, folder) for policy, entry in selection.evaluations.items()]
 
 
-def _fetched(root: str, entry: str, policy: str, selection: dict, folder: Path) -> Path:
-    only = _ALL if policy in selection["portfolio"] else _RECORDS
-    return fetch_entry(root, entry, folder / policy, only=only)
+def _fetched(root: str, entry: str, policy: str, selection: Selection, folder: Path) -> Path:
+    return fetch_entry(root, entry, folder / policy, only="*" if policy in selection.portfolio else "*.json")

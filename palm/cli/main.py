@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from palm import __version__
 from palm.cli.cluster import commands as cluster
 from palm.cli.cluster_state import commands as cluster_state
+from palm.cli.extras import missing_extra
 from palm.cli.geometry import Json
 from palm.cli.geometry import commands as geometry
 from palm.cli.monitoring import commands as monitoring
@@ -23,20 +24,21 @@ from palm.cli.serving import commands as serving
 from palm.cli.smoke import commands as smoke
 from palm.cli.storage import commands as storage
 from palm.errors import PalmError, WeightsError
-from palm.storage.files import room_told
+from palm.storage.errors import disk_full_errors
 
 
 class _OneLineErrors(TyperGroup):
-    """Tells a `PalmError` in one line and exits with 1; `--debug` shows where it came from."""
+    """Prints a `PalmError` or a missing extra in one line and exits with 1; `--debug` shows the traceback."""
 
     def invoke(self, ctx):
         try:
-            with room_told():
+            with disk_full_errors():
                 return super().invoke(ctx)
-        except PalmError as error:
-            if ctx.params.get("debug"):
+        except (PalmError, ModuleNotFoundError) as error:
+            said = missing_extra(error, ctx.invoked_subcommand) if isinstance(error, ModuleNotFoundError) else error
+            if said is None or ctx.params.get("debug"):
                 raise
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {said}", err=True)
             raise typer.Exit(1) from None
 
 
@@ -113,11 +115,17 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of the configuration: every key, its range and its meaning."""
+def schema(
+    artifact: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a file between steps instead, e.g. policy or evaluation.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of the configuration, or of an artifact: every key, its range and its meaning."""
+    from palm.artifacts.schema import artifact_schema
     from palm.config.load import config_schema
 
-    typer.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    found = config_schema() if artifact is None else artifact_schema(artifact)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @app.command()
@@ -162,7 +170,7 @@ def generate(
 ) -> None:
     """Answer a prompt with the registered portfolio's policy for some preference weights."""
     from palm.config.load import load_config
-    from palm.promotion.answer import answer
+    from palm.registry.answer import answer
 
     try:
         numbers = [float(part) for part in weights.split(",")]
@@ -171,7 +179,7 @@ def generate(
             f"weights={weights!r}", rule="must be numbers separated by commas", remedy="write e.g. 0.6,0.3,0.1"
         ) from None
     result = answer(load_config(config), prompt, numbers, alias=alias, seed=seed, temperature=temperature)
-    typer.echo(json.dumps(result) if as_json else f"[{result['policy']}] {result['response']}")
+    typer.echo(json.dumps(vars(result)) if as_json else f"[{result.policy}] {result.response}")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from palm.config.locations import with_places
 from palm.config.overrides import with_overrides
 from palm.config.portfolio import PortfolioConfig, Storage
 from palm.errors import ConfigError
+from palm.storage.location import Location
 
 
 class _ClusterOnly(Section):
@@ -209,10 +210,10 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     """Make every relative path of the configuration absolute, so that any task can run in any folder."""
 
     def path(text: str) -> str:
-        return text if "://" in text else str((folder / text).resolve())
+        return text if Location(text).is_url else str((folder / text).resolve())
 
     def model(source: str) -> str:
-        return path(source) if source.startswith((".", "/")) or (folder / source).is_dir() else source
+        return path(source) if Location(source).is_path or (folder / source).is_dir() else source
 
     uri = config.registry.tracking_uri
     if uri.startswith("sqlite:///"):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from palm.config.portfolio import PortfolioConfig
 from palm.config.rewards import Reward
+from palm.storage.location import Location
 
 
 def with_places(config: PortfolioConfig, *, file: Callable[[str], str], model: Callable[[str], str]) -> PortfolioConfig:
@@ -42,5 +43,5 @@ def _reward(entry: Reward, file: Callable[[str], str], model: Callable[[str], st
         return entry.model_copy(update={"uri": f"python:{file(target)}:{function}"})
     if scheme == "hf":
         place = model(rest)
-        return entry.model_copy(update={"uri": place if place.startswith("s3://") else f"hf:{place}"})
+        return entry.model_copy(update={"uri": place if Location(place).is_s3 else f"hf:{place}"})
     return entry

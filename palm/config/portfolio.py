@@ -242,16 +242,6 @@ class PortfolioConfig(Section):
         """Names of the objectives, in the order of the preference weights."""
         return [reward.name for reward in self.rewards]
 
-    @property
-    def steps_from_earlier(self) -> int:
-        """Policy-gradient steps of a training that starts from an earlier policy."""
-        return self.rebuild.steps or -(-self.training.steps // 2)
-
-    @property
-    def training_dtype(self) -> str:
-        """Number format of the weights while training: where all are trained, bfloat16 would round off most updates."""
-        return self.base_model.dtype if self.training.lora is not None else "float32"
-
     def to_json(self) -> str:
         """The configuration as JSON text, as a run is given it: without ``cluster``, which its pipeline has."""
         return self.model_dump_json(exclude={"cluster"})

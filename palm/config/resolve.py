@@ -1,16 +1,17 @@
 """The configuration and the snapshot of a run: given as text, or as the address of a file in the storage."""
 
 import json
-import tempfile
 from pathlib import Path
 
 from palm.config.load import parse_config, parse_yaml
 from palm.config.locations import with_places
 from palm.config.portfolio import PortfolioConfig
-from palm.errors import ConfigError
+from palm.errors import ConfigError, StorageError
 from palm.storage.digest import value_digest
+from palm.storage.errors import storage_errors
+from palm.storage.location import Location
 from palm.storage.records import Records
-from palm.storage.s3 import s3_download, told
+from palm.storage.s3_backend import S3Backend
 
 CONFIGS, SNAPSHOTS = "configs", "snapshots"
 """Folders below ``storage.root``; a file in them is named by its content and never changes."""
@@ -38,7 +39,7 @@ def publish(root: str, folder: str, value: dict) -> str:
     """
     name = f"{folder}/{value_digest(value)[:_DIGITS]}"
     address = f"{root.rstrip('/')}/{name}.json"
-    if root.startswith("s3://") and len(address) > LONGEST_ADDRESS:
+    if Location(root).is_s3 and len(address) > LONGEST_ADDRESS:
         raise ConfigError(
             f"storage.root={root}",
             rule=f"makes the address of the configuration {len(address)} characters long, the limit is "
@@ -107,23 +108,27 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
 
 
 def _is_address(source: str) -> bool:
-    return source.startswith("s3://") or (source.startswith("/") and source.endswith((".json", ".yaml", ".yml")))
+    location = Location(source)
+    return location.is_s3 or (location.is_absolute_path and source.endswith((".json", ".yaml", ".yml")))
 
 
 def _text(source: str, what: str) -> str:
     if not _is_address(source):
         return source
-    with tempfile.TemporaryDirectory() as scratch, told(f"{what}={source}"):
-        path = Path(source)
-        if source.startswith("s3://"):
-            path = Path(scratch) / what
-            s3_download(source, path)
-        return path.read_text(encoding="utf-8")
+    location, place = Location(source), f"{what}={source}"
+    if not location.is_s3:
+        with storage_errors(place):
+            return Path(source).read_text(encoding="utf-8")
+    content = S3Backend(location.parent).read(location.name)
+    if content is None:
+        raise StorageError(place, rule="cannot be read (there is no such object)", remedy="check bucket and key")
+    return content.decode()
 
 
 def _absolute(place: str) -> str:
     """Refuse a path that means another file in every task."""
-    if "://" not in place and not Path(place).is_absolute():
+    location = Location(place)
+    if not location.is_url and not location.is_absolute_path:
         raise ConfigError(
             f"config: {place}",
             rule="is a relative path, which tasks cannot find",

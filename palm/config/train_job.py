@@ -1,4 +1,4 @@
-"""The section of the configuration that says on which nodes of a cluster a policy is trained."""
+"""Configuration of the cluster nodes that train a policy."""
 
 from typing import Literal
 

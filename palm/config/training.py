@@ -1,4 +1,4 @@
-"""The sections of the configuration that say how policies are trained."""
+"""Configuration of training: the section `training` and its parts."""
 
 from typing import Literal
 
@@ -7,8 +7,10 @@ from pydantic import Field, model_validator
 from palm.config.base import Section
 from palm.config.train_job import TrainJobSettings
 
-_NOT_DECISIVE = {"checkpoint_steps", "launcher", "train_job", "together", "min_policies"}
-"""Settings that change how or where a training goes, not what comes out."""
+Backend = Literal["rloo", "grpo", "rwr", "soup"]
+
+_RUNTIME_ONLY = {"checkpoint_steps", "launcher", "train_job", "together", "min_policies"}
+"""Settings that change how or where a training runs, not its result."""
 
 
 class Lora(Section):
@@ -55,7 +57,7 @@ class Soup(Section):
 class Training(Section):
     """How each policy is trained; only objective-faithful settings exist (docs/method.md, what is trained)."""
 
-    backend: Literal["rloo", "grpo", "rwr", "soup"] = Field(
+    backend: Backend = Field(
         "rloo",
         description="rloo: maximises J exactly; grpo: its KL gradient is corrected a token at a time; rwr: imitates "
         "the best reference rollouts; soup: interpolates the corner policies.",
@@ -152,9 +154,14 @@ class Training(Section):
         return self.processes * (1 if self.train_job is None else self.train_job.nodes)
 
     @property
-    def decisive(self) -> dict:
-        """The settings that decide what comes out; two processes are two processes, on one machine or on two."""
-        return {**self.model_dump(mode="json", exclude=_NOT_DECISIVE), "processes": self.world_size}
+    def fingerprint_settings(self) -> dict:
+        """The settings that decide the result; of nodes and processes only the number of all processes counts."""
+        return {**self.model_dump(mode="json", exclude=_RUNTIME_ONLY), "processes": self.world_size}
+
+    @property
+    def of_corners(self) -> "Training":
+        """Settings of the corner policies of a soup: of a build with their backend, which shares these policies."""
+        return self.model_copy(update={"backend": self.soup.corners, "warm_start": None})
 
     @property
     def _shown_world(self) -> str:

@@ -1,7 +1,7 @@
-"""How different responses to the same prompt are: within one policy, and between the policies of a portfolio.
+"""Diversity of responses to the same prompt: within one policy, and between the policies of a portfolio.
 
-Everything is computed prompt by prompt and averaged over prompts. Two responses are compared by the cosine of their
-embeddings where there are embeddings, else of the counts of all their token n-grams, n = 1, 2, 3.
+It is computed prompt by prompt and averaged over prompts. Two responses are compared by the cosine of their
+embeddings, or without embeddings by the cosine of their counts of token n-grams, n = 1, 2, 3.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
+from palm.artifacts.evaluation import DistinctShare, Diversity, Mean, ResponseSpread
+from palm.artifacts.selection import PortfolioDiversity
 from palm.errors import DataError
 from palm.evaluation.measure import mean_over_prompts
 
 NGRAM_SIZES = (1, 2, 3)
 RESAMPLES = 10
-"""Random mixtures, and random exchanges of responses between policies, for each prompt."""
+"""Random mixtures, and random exchanges of responses between policies, per prompt."""
 
 
 @dataclass(frozen=True)
@@ -31,52 +33,45 @@ class Answers:
 
     @property
     def kernel_name(self) -> str:
-        """What the Vendi score compares."""
+        """Quantity that the Vendi score compares."""
         return "token n-grams" if self.embeddings is None else "embeddings"
 
 
-def within_policy(answers: Answers, *, ngrams: int) -> dict:
+def within_policy(answers: Answers, *, ngrams: int) -> Diversity:
     """Diversity of one policy's responses to the same prompt.
 
     Args:
-        answers: of the policy.
-        ngrams: how many n-grams of each prompt are compared, m.
-
-    Returns:
-        JSON-able: ``kernel``, ``samples_per_prompt`` (the largest Vendi score possible), ``vendi_score``,
-        ``pairwise_distance`` (1 - cosine of embeddings, mean over pairs; null without embeddings or pairs),
-        ``distinct`` (n to mean, standard_error and the number of prompts that have m n-grams; null if none has) and
-        ``distinct_ngrams`` (m).
+        answers: responses of the policy.
+        ngrams: number m of n-grams of each prompt that are compared.
     """
     grids = [_gram_counts(answers.token_ids[prompt]) for prompt in range(len(answers.token_ids))]
     kernels = [_kernel(_features([answers], prompt, grids[prompt])) for prompt in range(len(grids))]
     shares = [[distinct_share(grid.sum(axis=0), ngrams) for grid in sizes] for sizes in grids]
-    return {
-        "kernel": answers.kernel_name,
-        "samples_per_prompt": len(answers.token_ids[0]),
-        "vendi_score": _mean([vendi_score(kernel) for kernel in kernels]),
-        "pairwise_distance": None if answers.embeddings is None else _mean([_distance(kernel) for kernel in kernels]),
-        "distinct": _by_size(np.array(shares, dtype=np.float64)),
-        "distinct_ngrams": ngrams,
-    }
+    return Diversity(
+        kernel=answers.kernel_name,
+        samples_per_prompt=len(answers.token_ids[0]),
+        vendi_score=_mean([vendi_score(kernel) for kernel in kernels]),
+        pairwise_distance=None if answers.embeddings is None else _mean([_distance(kernel) for kernel in kernels]),
+        distinct=_by_size(np.array(shares, dtype=np.float64)),
+        distinct_ngrams=ngrams,
+    )
 
 
-def between_policies(portfolio: list[Answers], *, ngrams: int, seed: int) -> dict:
+def between_policies(portfolio: list[Answers], *, ngrams: int, seed: int) -> PortfolioDiversity:
     """Diversity of a portfolio: its policies mixed in equal parts, and how far apart they are.
 
     Args:
         portfolio: answers of each policy to the same prompts, as many to each; length K ≥ 1.
-        ngrams: how many n-grams of each prompt are compared, m.
+        ngrams: number m of n-grams of each prompt that are compared.
         seed: seed of the random mixtures and exchanges.
 
     Returns:
-        JSON-able: ``kernel``, ``samples_per_prompt`` (n); ``single`` and ``mixture``, with ``vendi_score``,
-        ``pairwise_distance`` and ``distinct`` as in `within_policy`: the mean over the policies, and the same of a
-        user who is answered by a random policy each time (Vendi score: of n responses drawn from all K n; distance:
-        of two such answers; distinct: of m n-grams from all); ``effective_policies``: Vendi score of all responses
-        over the geometric mean of those of the policies, from 1 (the same responses) to K (nothing in common);
-        ``effective_policies_by_chance``: the same with responses exchanged at random between the policies. That is
-        what K equal policies would give with n samples; only the excess over it is a difference of policies.
+        ``single`` is the mean over the policies. ``mixture`` is that of a user who is answered by a random policy
+        each time: the Vendi score of n responses drawn from all K n, the distance of two such answers, and the
+        share of different ones among m n-grams from all. ``effective_policies`` is the Vendi score of all responses
+        over the geometric mean of the policies' scores, from 1 (the same responses) to K (nothing in common).
+        ``effective_policies_by_chance`` is the same with responses exchanged at random between the policies: the
+        value for K equal policies with n samples. Only the excess over it is a difference of policies.
 
     Raises:
         DataError: the policies answered different numbers of prompts or samples.
@@ -97,28 +92,28 @@ def between_policies(portfolio: list[Answers], *, ngrams: int, seed: int) -> dic
     columns = {name: [part[name] for part in parts] for name in parts[0]}
     single, mixture = (np.array(columns[name], dtype=np.float64) for name in ("single_distinct", "mixture_distinct"))
     embedded = portfolio[0].embeddings is not None
-    return {
-        "kernel": portfolio[0].kernel_name,
-        "samples_per_prompt": len(portfolio[0].token_ids[0]),
-        "single": {
-            "vendi_score": _mean(columns["single_vendi"]),
-            "pairwise_distance": _mean(columns["single_distance"]) if embedded else None,
-            # On the prompts where both are known.
-            "distinct": _by_size(np.where(np.isnan(mixture), np.nan, single)),
-        },
-        "mixture": {
-            "vendi_score": _mean(columns["mixture_vendi"]),
-            "pairwise_distance": _mean(columns["mixture_distance"]) if embedded else None,
-            "distinct": _by_size(np.where(np.isnan(single), np.nan, mixture)),
-        },
-        "distinct_ngrams": ngrams,
-        "effective_policies": _mean(columns["effective"]),
-        "effective_policies_by_chance": _mean(columns["by_chance"]),
-    }
+
+    def spread(name: str, shares: np.ndarray) -> ResponseSpread:
+        return ResponseSpread(
+            vendi_score=_mean(columns[f"{name}_vendi"]),
+            pairwise_distance=_mean(columns[f"{name}_distance"]) if embedded else None,
+            distinct=_by_size(shares),
+        )
+
+    return PortfolioDiversity(
+        kernel=portfolio[0].kernel_name,
+        samples_per_prompt=len(portfolio[0].token_ids[0]),
+        # On the prompts where both are known.
+        single=spread("single", np.where(np.isnan(mixture), np.nan, single)),
+        mixture=spread("mixture", np.where(np.isnan(single), np.nan, mixture)),
+        distinct_ngrams=ngrams,
+        effective_policies=_mean(columns["effective"]),
+        effective_policies_by_chance=_mean(columns["by_chance"]),
+    )
 
 
 def vendi_score(kernel: np.ndarray) -> float:
-    """The effective number of different items.
+    """Effective number of different items.
 
     Args:
         kernel: similarities, shape (n, n), positive semi-definite with 1 on the diagonal.
@@ -132,14 +127,14 @@ def vendi_score(kernel: np.ndarray) -> float:
 
 
 def distinct_share(counts: np.ndarray, draws: int) -> float:
-    """The expected share of different n-grams among a fixed number of them.
+    """Expected share of different n-grams among a fixed number of them.
 
-    The plain ratio of different to all n-grams falls as texts get longer. Among a fixed number drawn without
-    replacement it does not: Σ_g (1 - C(N - c_g, m) / C(N, m)) / m, a closed form without sampling.
+    The plain ratio of different to all n-grams falls as texts get longer. The share among m n-grams drawn without
+    replacement does not: Σ_g (1 - C(N - c_g, m) / C(N, m)) / m, in closed form.
 
     Args:
-        counts: how often each n-gram occurs, shape (g,).
-        draws: how many are drawn, m ≥ 1.
+        counts: occurrences of each n-gram, shape (g,).
+        draws: n-grams drawn, m ≥ 1.
 
     Returns:
         In (0, 1]; NaN where there are fewer than m n-grams.
@@ -160,7 +155,6 @@ def distinct_share(counts: np.ndarray, draws: int) -> float:
 
 
 def _between(portfolio: list[Answers], prompt: int, ngrams: int, rng: np.random.Generator) -> dict:
-    """The measures of one prompt."""
     grids = _gram_counts([ids for answers in portfolio for ids in answers.token_ids[prompt]])
     kernel, policies = _kernel(_features(portfolio, prompt, grids)), len(portfolio)
     samples = len(kernel) // policies
@@ -191,7 +185,7 @@ def _between(portfolio: list[Answers], prompt: int, ngrams: int, rng: np.random.
 
 
 def _distinct(grids: list[np.ndarray], groups, draws: int) -> list[float]:
-    """Mean over groups of responses of the share of different n-grams, for each n; NaN if one has too few."""
+    """Mean over groups of responses of the share of different n-grams, for each n; NaN if a group has too few."""
     return [float(np.mean([distinct_share(grid[group].sum(axis=0), draws) for group in groups])) for grid in grids]
 
 
@@ -206,14 +200,14 @@ def _entropy(kernel: np.ndarray) -> float:
 
 
 def _features(portfolio: list[Answers], prompt: int, grids: list[np.ndarray]) -> np.ndarray:
-    """What the responses to a prompt are compared by, policy by policy, shape (K n, f)."""
+    """Features of the responses to a prompt, policy by policy, shape (K n, f)."""
     if portfolio[0].embeddings is None:
         return np.concatenate(grids, axis=1)
     return np.concatenate([answers.embeddings[prompt] for answers in portfolio]).astype(np.float64)
 
 
 def _kernel(features: np.ndarray) -> np.ndarray:
-    """Cosines of all pairs of rows; empty responses are like each other and like nothing else."""
+    """Cosines of all pairs of rows; empty responses equal each other and have cosine 0 with all others."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     units = np.divide(features, lengths, out=np.zeros(features.shape), where=lengths > 0)
     empty = (lengths == 0).astype(np.float64)
@@ -221,7 +215,7 @@ def _kernel(features: np.ndarray) -> np.ndarray:
 
 
 def _gram_counts(responses: list[list[int]]) -> list[np.ndarray]:
-    """How often each n-gram occurs in each response: for each n an array of shape (responses, different n-grams)."""
+    """Occurrences of each n-gram in each response: for each n an array of shape (responses, different n-grams)."""
     result = []
     for size in NGRAM_SIZES:
         grams = [[tuple(ids[i : i + size]) for i in range(len(ids) - size + 1)] for ids in responses]
@@ -233,11 +227,11 @@ def _gram_counts(responses: list[list[int]]) -> list[np.ndarray]:
     return result
 
 
-def _by_size(shares: np.ndarray) -> dict[str, dict | None]:
+def _by_size(shares: np.ndarray) -> dict[str, DistinctShare | None]:
     """Means over the prompts that have enough n-grams, from shares of shape (p, sizes)."""
     known = [column[~np.isnan(column)] for column in shares.T]
     return {
-        str(size): {**mean_over_prompts(values).to_dict(), "prompts": len(values)} if len(values) else None
+        str(size): DistinctShare(**dict(mean_over_prompts(values)), prompts=len(values)) if len(values) else None
         for size, values in zip(NGRAM_SIZES, known, strict=True)
     }
 
@@ -247,5 +241,5 @@ def _distance(kernel: np.ndarray) -> float:
     return float(1 - (kernel.sum() - np.trace(kernel)) / (count * (count - 1))) if count > 1 else float("nan")
 
 
-def _mean(values: list[float]) -> dict[str, float] | None:
-    return None if np.isnan(values).any() else mean_over_prompts(np.array(values)).to_dict()
+def _mean(values: list[float]) -> Mean | None:
+    return None if np.isnan(values).any() else mean_over_prompts(np.array(values))

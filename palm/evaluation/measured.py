@@ -1,4 +1,4 @@
-"""What was measured of policies, prompt by prompt: the data of every bootstrap."""
+"""Measurements of policies by prompt: the data of every bootstrap."""
 
 import math
 from dataclasses import dataclass
@@ -8,17 +8,14 @@ import numpy as np
 import pandas as pd
 
 from palm.config.portfolio import PortfolioConfig
+from palm.evaluation.evaluate import SAMPLES
 from palm.evaluation.rollouts import read_rollouts
 
 _RESAMPLES, _IN_THE_TAIL = 200, 10
 
 
 def resamples(config: PortfolioConfig) -> int:
-    """How often prompts are drawn again for the gate's bounds: so often that some draws lie beyond a bound.
-
-    Args:
-        config: the configuration.
-    """
+    """Number of resamples for the gate's bounds: enough that some lie beyond a bound."""
     return max(_RESAMPLES, math.ceil(_IN_THE_TAIL / (1 - config.promotion.confidence)))
 
 
@@ -48,21 +45,17 @@ class MeasuredByPrompt:
 
 
 def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> MeasuredByPrompt:
-    """Read what the step evaluate_policies measured.
+    """Read the samples of evaluations.
 
     Args:
-        config: the configuration.
-        evaluations: its folders, length n, all of the same prompts.
-
-    Returns:
-        The measurements, in order.
+        evaluations: folders of the step evaluate_policies, length n, all of the same prompts.
 
     Raises:
         DataError: a file is missing or lacks a column.
     """
     rewards, metrics, costs = [], [], []
     for folder in evaluations:
-        path = folder / "samples.parquet"
+        path = folder / SAMPLES
         rollouts = read_rollouts(path, config.reward_names, [metric.name for metric in config.metrics])
         divergences = pd.read_parquet(path, columns=["kl"])["kl"].to_numpy().reshape(rollouts.truncated.shape)
         rewards.append(rollouts.rewards.mean(axis=1))

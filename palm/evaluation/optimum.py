@@ -1,4 +1,4 @@
-"""The optimum J*(w) from scored reference rollouts, without training anything."""
+"""Rollout estimate of the optimum J*(w): from scored reference rollouts, without training."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class OptimumEstimate:
 
     Attributes:
         by_prompt: β log mean_n exp(w·r / β) of each prompt, shape (p,); biased low for finite samples (Jensen).
-        bias: about how much the mean of ``by_prompt`` is too low; at least 0.
+        bias: approximate bias of the mean of ``by_prompt``, with the sign reversed; at least 0.
         effective_sample_size: mean over prompts of 1 / Σ q_n² for the importance weights q; from 1 to the samples.
         smallest_effective_sample_size: the same on the worst prompt.
     """
@@ -24,11 +24,6 @@ class OptimumEstimate:
     effective_sample_size: float
     smallest_effective_sample_size: float
 
-    @property
-    def objective(self) -> float:
-        """The estimate of J*(w): the mean over prompts."""
-        return float(self.by_prompt.mean())
-
 
 def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -> OptimumEstimate:
     """Estimate J*(w) = β E_x log E_ref exp(w·r / β) for one preference.
@@ -37,9 +32,6 @@ def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -
         rewards: scored reference rollouts, shape (p prompts, n samples, d), in [0, 1].
         weights: preference weights, shape (d,).
         beta: β > 0, reward units per nat.
-
-    Returns:
-        The estimate, its bias and its effective sample sizes.
 
     Raises:
         DataError: the rewards or β are malformed.

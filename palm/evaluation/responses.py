@@ -1,4 +1,4 @@
-"""What a policy answered, apart from what any reward makes of it."""
+"""Responses of a policy and their embeddings, before any reward scores them: sampling and files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from palm.models.generate import Response, generate
 from palm.models.load import LoadedModel
 from palm.models.policies import PolicySet
 from palm.models.prompts import PromptSet, encode_prompts
+
+EMBEDDINGS = "embeddings.safetensors"
+"""File name of embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +40,12 @@ class Responses:
 
 
 class Responder:
-    """Asks any number of policies, one after another, the base model loaded once.
+    """Samples from any number of policies, one after another, with the base model loaded once.
 
-    What a policy answers does not depend on which ones came before it: the samples are bit for bit the same.
+    A policy's responses do not depend on the policies before it.
 
     Args:
-        base: the base model, which is the responder's from here on.
-        config: the configuration.
+        base: the base model; the responder owns it afterwards.
         prompts: length p.
     """
 
@@ -58,11 +60,8 @@ class Responder:
 
         Args:
             name: the policy's name.
-            folder: PEFT adapter or whole model, which takes memory only meanwhile.
+            folder: PEFT adapter or whole model, unloaded afterwards.
             on_batch: called with (responses done, responses in all).
-
-        Returns:
-            The responses.
 
         Raises:
             ModelError: the folder holds no policy over the base model.
@@ -102,9 +101,7 @@ def sample_responses(
     Args:
         policy: the model; its active adapter answers.
         prompts: length p.
-        config: for the generation settings.
         samples: responses per prompt, n.
-        seed: seed of sampling.
         on_batch: called with (responses done, responses in all).
 
     Returns:
@@ -123,7 +120,7 @@ def sample_responses(
 def response_divergences(
     policy: LoadedModel, prompts: list[str], token_ids: list[list[list[int]]], *, batch_size: int
 ) -> np.ndarray:
-    """Sequence KL of the responses that a policy gave (`sequence_divergence`).
+    """Sequence KL of a policy's own responses (`sequence_divergence`).
 
     Args:
         policy: the policy that was sampled.
@@ -132,7 +129,7 @@ def response_divergences(
         batch_size: sequences at once.
 
     Returns:
-        In nats, shape (p, n).
+        KL in nats, shape (p, n).
     """
     prompt_ids = encode_prompts(policy.tokenizer, prompts)
     divergences = sequence_divergence(
@@ -149,10 +146,6 @@ def write_responses(path: Path, responses: Responses) -> None:
 
     Columns: ``prompt_index`` and ``sample`` (from 0), ``prompt``, ``response``, ``token_ids`` (end token included),
     ``truncated`` (cut at the token limit) and ``kl`` (sequence KL to the reference, nats).
-
-    Args:
-        path: destination.
-        responses: what to write.
     """
     prompts, samples = responses.divergences.shape
     table = {
@@ -168,13 +161,7 @@ def write_responses(path: Path, responses: Responses) -> None:
 
 
 def read_responses(path: Path) -> Responses:
-    """Read what `write_responses` wrote.
-
-    Args:
-        path: Parquet file.
-
-    Returns:
-        The responses.
+    """Read the file of `write_responses`.
 
     Raises:
         DataError: the file is missing, or no such table.
@@ -192,3 +179,29 @@ def read_responses(path: Path) -> Responses:
         raise DataError(
             str(path), rule=f"is not a table of responses ({error})", remedy="delete it and sample again"
         ) from error
+
+
+def write_embeddings(path: Path, embeddings: np.ndarray) -> None:
+    """Write the array ``embeddings``.
+
+    Args:
+        embeddings: one per response, shape (p, n, width), float32, zero for an empty response.
+    """
+    from safetensors.numpy import save_file
+
+    save_file({"embeddings": embeddings}, path)
+
+
+def read_embeddings(path: Path) -> np.ndarray:
+    """Read the file of `write_embeddings`, shape (p, n, width).
+
+    Raises:
+        DataError: it is missing or malformed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)["embeddings"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise DataError(str(path), rule=f"holds no embeddings ({error})", remedy="evaluate the policy again") from error

@@ -63,13 +63,8 @@ def sample_rollouts(
         prompts: length p.
         rewards: objectives, length d.
         metrics: further scores, length m.
-        config: for the generation settings.
         samples: responses per prompt, n.
-        seed: seed of sampling.
         on_batch: called with (responses done, responses in all).
-
-    Returns:
-        The rollouts.
 
     Raises:
         RewardError: a reward misbehaves.
@@ -86,7 +81,7 @@ def scored(
     rewards: list[RewardSource],
     metrics: list[RewardSource],
 ) -> Rollouts:
-    """Put responses and their scores together.
+    """Rollouts from responses and their raw scores.
 
     Args:
         prompts: length p.
@@ -94,9 +89,6 @@ def scored(
         raw: raw scores of the rewards and then the metrics, shape (p · n, d + m).
         rewards: objectives, length d, with fitted normalisations.
         metrics: further scores, length m, with fitted normalisations.
-
-    Returns:
-        The rollouts.
 
     Raises:
         RewardError: a value is outside [0, 1].
@@ -129,10 +121,8 @@ def write_rollouts(
     ``truncated`` (cut at the token limit), ``reward_NAME`` and ``metric_NAME`` (normalised), and the further ones.
 
     Args:
-        path: destination.
-        rollouts: what to write.
-        reward_names: names of the rewards, length d.
-        metric_names: names of the metrics, length m.
+        reward_names: length d.
+        metric_names: length m.
         columns: further values per response, each of shape (p, n).
     """
     prompts, samples = rollouts.truncated.shape
@@ -152,15 +142,11 @@ def write_rollouts(
 
 
 def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] = ()) -> Rollouts:
-    """Read what `write_rollouts` wrote.
+    """Read the file of `write_rollouts`.
 
     Args:
-        path: Parquet file.
         reward_names: rewards to read, length d.
         metric_names: metrics to read, length m.
-
-    Returns:
-        The rollouts.
 
     Raises:
         DataError: the file is missing, or lacks a column.

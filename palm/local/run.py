@@ -12,7 +12,10 @@ from typing import TextIO
 
 from rich.console import Console
 
+from palm.artifacts.outcome import Outcome
+from palm.artifacts.summary import Summary
 from palm.builds.inputs import check_inputs
+from palm.builds.outcome import read_outcome
 from palm.builds.records import BUILD_VARIABLE
 from palm.components.launcher_rules import check_executor_outputs
 from palm.config.cluster import Cluster, PodResources
@@ -22,9 +25,9 @@ from palm.local.containers import check_image, container_runner
 from palm.local.event_view import EventView
 from palm.progress import EVENTS_VARIABLE
 from palm.registry.experiment import check_reachable
-from palm.steps.worker_client import WORKERS_VARIABLE, worker_pool
-from palm.storage.files import read_json, write_text
-from palm.storage.records import Records
+from palm.steps.workers.client import WORKERS_VARIABLE
+from palm.steps.workers.pool import worker_pool
+from palm.storage.files import write_text
 
 _POLL_SECONDS = 0.2
 _LOG, _EVENTS, _STEPS = "run.log", "events.jsonl", "steps"
@@ -44,7 +47,7 @@ def run_build(
     *,
     only_if_changed: bool = False,
     image: str | None = None,
-) -> tuple[Path, dict | None]:
+) -> tuple[Path, Summary | None]:
     """Run the pipeline `build_portfolio` here, or `rebuild_on_change`.
 
     Args:
@@ -81,7 +84,7 @@ def run_build(
                 if (path := _output(folder, task, name)) is not None:
                     shutil.copyfile(path, folder / target)
     summary = folder / _SHOWN["register-portfolio", "summary"]
-    return folder, read_json(summary) if summary.exists() else None
+    return folder, Summary.read(summary) if summary.exists() else None
 
 
 def _pipeline(only_if_changed: bool, image: str | None) -> Callable:
@@ -117,9 +120,9 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
         except Exception as raised:
             error = raised
     view.poll()
-    outcome = Records(config.storage.root).read(f"builds/{folder.name}/outcome")
+    outcome = read_outcome(config.storage.root, folder.name)
     # KFP takes a container that is gone before it is asked how it ended for one that did its work.
-    if error is None and outcome is not None and outcome["state"] != "failed":
+    if error is None and outcome is not None and outcome.state != "failed":
         check_executor_outputs(folder / _STEPS)
         return
     # KFP only says which task it was, or that of a later one: a step's own record or error says what is wrong.
@@ -140,10 +143,10 @@ def _opened(log: Path) -> Iterator[TextIO]:
         logging.raiseExceptions = before
 
 
-def _recorded_failure(outcome: dict | None) -> tuple[str, str] | None:
+def _recorded_failure(outcome: Outcome | None) -> tuple[str, str] | None:
     """``(step, what was wrong)`` of the first task that started and did not come to its end."""
-    failures = [failure for failure in (outcome or {}).get("failures", []) if failure["attempt"]]
-    return (f"{failures[0]['step']} {failures[0]['label']}".strip(), failures[0]["error"]) if failures else None
+    failures = [failure for failure in (outcome.failures if outcome else ()) if failure.attempt]
+    return (failures[0].task, failures[0].error) if failures else None
 
 
 def _output(folder: Path, task: str, name: str) -> Path | None:

@@ -3,7 +3,7 @@
 from palm.config.portfolio import Registry
 from palm.config.rewards import Classifier, MlflowModel, PythonReward, Reward
 from palm.errors import ModelError, RewardError, StorageError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
 from palm.rewards.mlflow_model import find_version, version_identity
 from palm.rewards.python_function import load_function
 from palm.rewards.verifiers import load_verifier

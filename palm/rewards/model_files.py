@@ -7,7 +7,8 @@ from palm.config.rewards import Classifier
 from palm.errors import RewardError, StorageError
 from palm.models.source import MODEL_FILES, is_model_file
 from palm.storage.cache import cached_folder
-from palm.storage.s3 import fetch_s3_folder, list_s3_folder
+from palm.storage.location import Location
+from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 
 def fetch_model_files(spec: Classifier) -> Path:
@@ -24,10 +25,10 @@ def fetch_model_files(spec: Classifier) -> Path:
     Raises:
         RewardError: they cannot be had, or a hub model is not pinned to a revision.
     """
-    if spec.uri.startswith("s3://"):
+    source = Location(spec.uri.removeprefix("hf:"))
+    if source.is_s3:
         return _from_s3(spec)
-    source = spec.uri.removeprefix("hf:")
-    return _folder(spec, Path(source)) if Path(source).is_absolute() else _from_hub(spec, source)
+    return _folder(spec, Path(source.text)) if source.is_absolute_path else _from_hub(spec, source)
 
 
 def _folder(spec: Classifier, folder: Path) -> Path:
@@ -38,11 +39,11 @@ def _folder(spec: Classifier, folder: Path) -> Path:
     return folder
 
 
-def _from_hub(spec: Classifier, source: str) -> Path:
+def _from_hub(spec: Classifier, source: Location) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    name, _, revision = source.partition("@")
+    name, revision = source.hub_id
     if not revision:
         raise RewardError(
             _what(spec),

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.builds.abandoned import close_abandoned
 from palm.builds.checks.design import check_design
 from palm.builds.rebuild.snapshot import describe_changes, take_snapshot
 from palm.builds.records import record_owner
 from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
-from palm.promotion.last_build import LastBuild, last_build
-from palm.steps.abandoned_builds import close_abandoned
+from palm.promotion import promotions
+from palm.promotion.past_builds import PastBuild, last_build
 from palm.storage.files import write_text
 
 
@@ -49,13 +50,13 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
         record_owner(config)
         close_abandoned(config)
         check_design(config)
-        change = _compare(config, take_snapshot(config), last_build(config.registry))
+        change = _compare(config, take_snapshot(config), last_build(promotions(config)))
         body = "".join(f"- {line}\n" for line in change.lines)
         write_text(destination, f"# {change.headline}\n\n{body}")
     return change
 
 
-def _compare(config: PortfolioConfig, snapshot: dict, last: LastBuild | None) -> Change:
+def _compare(config: PortfolioConfig, snapshot: dict, last: PastBuild | None) -> Change:
     if last is None:
         return Change(True, snapshot, f"No portfolio {config.registry.model} is registered yet", [])
     name = f"version {last.version} of {config.registry.model}"

@@ -1,69 +1,65 @@
-"""Step: policies measured on the held-out prompts."""
+"""Step: evaluation of policies on the held-out prompts."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.policy import Policy
 from palm.builds.inputs import Inputs, load_inputs, scoring_definition
 from palm.builds.response_store import responses_definition, stored_embeddings, stored_responses
 from palm.builds.reuse import entry_name, reuse_or_make
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.evaluate import TrainedPolicy, measure_policy, write_evaluation
+from palm.evaluation.evaluate import MeasuredPolicy, measure_policy, write_evaluation
 from palm.evaluation.responses import Responder
 from palm.evaluation.rollouts import Rollouts, read_rollouts
 from palm.models.embed import EmbeddingModel, fetched_embedding_model
 from palm.models.load import load_model, quiet_threads
 from palm.progress import Stage, stage, weights_label
-from palm.storage.files import read_json
 from palm.storage.store import Store
 
 
 def evaluate_policy(
     config: PortfolioConfig, *, policy: Path, base_model: Path, rollouts: Path, destination: Path
-) -> dict:
-    """Measure one policy; arguments, result and errors as of `evaluate_policies`."""
-    return evaluate_policies(
-        config, policies=[policy], base_model=base_model, rollouts=rollouts, destinations=[destination]
-    )[0]
+) -> Evaluation:
+    """Measure one policy; arguments and errors as of `evaluate_policies`."""
+    evaluate_policies(config, policies=[policy], base_model=base_model, rollouts=rollouts, destinations=[destination])
+    return Evaluation.read(destination)
 
 
 def evaluate_policies(
     config: PortfolioConfig, *, policies: list[Path], base_model: Path, rollouts: Path, destinations: list[Path]
-) -> list[dict]:
+) -> list[str]:
     """Measure policies: rewards, divergence, objective, value vector, diversity.
 
-    The base model is loaded, once, if the store lacks what one of them answered.
+    The base model is loaded once, and only if the store lacks responses of a policy.
 
     Args:
-        config: the configuration.
         policies: folders of the step train_policy.
-        base_model: prepared base model.
         rollouts: folder of the step sample_reference.
-        destinations: folder to make for each.
+        destinations: folder to make for each, with `palm.artifacts.evaluation.Evaluation`.
 
     Returns:
-        Of each policy the content of evaluation.json, and ``entry``: the evaluation's name in the store.
+        Name of each evaluation in the store.
 
     Raises:
         PalmError: an input is unusable or a reward misbehaves.
     """
     quiet_threads()
-    evaluated = []
+    entries = []
     with ExitStack() as stack:
         task = _Task(config, base_model, rollouts, stack)
-        for policy, destination in zip(policies, destinations, strict=True):
-            record = read_json(policy / "policy.json")
-            trained = TrainedPolicy(record["policy"], record["weights"], policy, record["guard"])
-            with stage("evaluate_policy", weights_label(record["weights"])) as progress:
-                entry = task.reuse_or_evaluate(trained, destination, progress)
-            evaluated.append({**read_json(destination / "evaluation.json"), "entry": entry})
-    return evaluated
+        for folder, destination in zip(policies, destinations, strict=True):
+            policy = Policy.read(folder)
+            with stage("evaluate_policy", weights_label(policy.weights)) as progress:
+                entries.append(task.reuse_or_evaluate(policy, folder, destination, progress))
+    return entries
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What all policies are measured with; each part is made when the first one needs it, within that one's stage."""
+    """Shared parts of all evaluations; each is made when the first policy needs it, within its stage."""
 
     config: PortfolioConfig
     base_model: Path
@@ -87,28 +83,29 @@ class _Task:
         base = load_model(self.base_model, self.config.base_model.dtype)
         return Responder(base, config=self.config, prompts=self.inputs.evaluation)
 
-    def reuse_or_evaluate(self, policy: TrainedPolicy, destination: Path, progress: Stage) -> str:
+    def reuse_or_evaluate(self, policy: Policy, folder: Path, destination: Path, progress: Stage) -> str:
         config, embedding_model = self.config, self.embedding_model
         definition = {
             **scoring_definition(config, self.inputs, self.base_model),
-            "policy": policy.name,
-            # One policy may stand for other weights when rewards have been added.
-            "weights": policy.preference_weights,
-            "guard": policy.guard,
+            "policy": policy.policy,
+            # The same policy has other weights when rewards have been added.
+            "weights": policy.weights,
+            "guard": policy.guard and policy.guard.model_dump(),
             "evaluation": config.evaluation.model_dump(exclude={"embedding_model"}),
             "embedding_model": None if embedding_model is None else embedding_model.digest,
             "reference": config.reference.model_dump(),
+            "schema_version": Evaluation.VERSION,
         }
         reuse_or_make(
             Store(config.storage.root),
             "evaluation",
             definition,
             destination,
-            lambda folder: self._evaluate(policy, folder, progress),
+            lambda made: write_evaluation(made, self._measure(policy, folder, progress)),
         )
         return entry_name("evaluation", definition)
 
-    def _evaluate(self, policy: TrainedPolicy, folder: Path, progress: Stage) -> None:
+    def _measure(self, policy: Policy, folder: Path, progress: Stage) -> MeasuredPolicy:
         config, inputs = self.config, self.inputs
         definition = responses_definition(
             config,
@@ -116,21 +113,21 @@ class _Task:
             prompts=inputs.evaluation,
             samples=config.evaluation.samples_per_prompt,
             seed=config.evaluation.seed,
-            policy=policy.name,
+            policy=policy.policy,
         )
         responses = stored_responses(
             config,
             definition,
             lambda: self.responder.respond(
-                policy.name,
-                policy.folder,
+                policy.policy,
+                folder,
                 on_batch=lambda done, total: progress.advance(done, total, "responses"),
             ),
         )
         embeddings = None
         if self.embedding_model is not None:
             embeddings = stored_embeddings(config, definition, self.embedding_model, responses)
-        evaluation = measure_policy(
+        return measure_policy(
             policy,
             responses,
             config=config,
@@ -139,10 +136,4 @@ class _Task:
             metrics=inputs.metrics,
             reference=self.reference,
             embeddings=embeddings,
-        )
-        write_evaluation(
-            folder,
-            evaluation,
-            reward_names=config.reward_names,
-            metric_names=[metric.name for metric in config.metrics],
         )

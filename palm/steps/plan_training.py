@@ -1,7 +1,7 @@
-"""Step: how the policy of each weight vector is to be had: kept, trained on from an earlier one, or trained anew.
+"""Step: reuse, fine-tune an earlier policy, or train from the base model, for each weight vector of the design.
 
-A changed reward makes old adapters neither worthless nor right. So the champion's policies are measured under the
-present rewards first: they are candidates for the portfolio, starts of new trainings, and what the gate compares with.
+After a change of rewards the policies of the champion may still be good. They are measured under the present rewards
+first, and are then candidates for the portfolio, starts of new trainings, and what the gate compares with.
 """
 
 import json
@@ -12,91 +12,97 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from palm.artifacts.base import Vector
+from palm.artifacts.design import Design
+from palm.artifacts.evaluation import Evaluation, Reference
+from palm.artifacts.plan import Champion, Plan, Planned
+from palm.artifacts.policy import Policy
 from palm.builds.inputs import Inputs, base_model_digest, load_inputs
-from palm.builds.rebuild.candidates import (
-    CHAMPION,
-    EVALUATIONS,
-    PLAN,
-    POLICY,
-    EarlierPolicy,
-    earlier_policy,
-    weights_here,
-)
-from palm.builds.rebuild.choice import choose_training
+from palm.builds.rebuild.candidates import EVALUATIONS, EarlierPolicy, earlier_policy, remapped_weights
+from palm.builds.rebuild.planner import make_plan
 from palm.builds.records import mark_use
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import StorageError
 from palm.models.policies import is_adapter
-from palm.progress import Stage, stage
+from palm.progress import stage
+from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, champion_build, download_policies, newest_build
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.storage.digest import file_digest
-from palm.storage.files import new_folder, read_json, write_json
+from palm.storage.files import new_folder
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
-from palm.training.spec import policy_spec
+from palm.training.task import training_task
 
 
 def plan_training(
     config: PortfolioConfig, snapshot: str = "", *, base_model: Path, rollouts: Path, design: Path, destination: Path
-) -> dict:
+) -> Planned:
     """Measure the champion's policies under the present rewards and decide what has to be trained.
 
-    A build of the same inputs and settings of rebuilds as one that is registered takes over its plan, so that both end
-    in the same portfolio, whatever has been promoted in between.
+    A build with the inputs and the section ``rebuild`` of a registered one adopts its plan, so that both end in the
+    same portfolio, whatever has been promoted in between.
 
     Args:
-        config: the configuration.
-        snapshot: what the build is made from (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        base_model: prepared base model.
+        snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
         rollouts: folder of the step sample_reference.
-        design: JSON file of the step design_grid.
+        design: file of the step design_grid.
         destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
             with its policy.json.
-
-    Returns:
-        The content of plan.json: ``trainings``, for each weight vector of the design ``weights``, ``keep`` (name of
-        the policy that stays) and ``start`` (name of the policy that the training starts from), both empty where it is
-        trained from the base model, if it is not in the storage already; ``earlier``, names of the earlier policies
-        that are candidates; ``from_version``, the champion they are from (null for none); ``shortfalls``, of each kept
-        policy how far below J* its training left it; ``rebuild``, the settings; and the numbers ``kept`` (in the
-        storage), ``continued`` and ``anew`` of trainings.
 
     Raises:
         PalmError: an input is unusable, or MLflow or the storage fails.
     """
-    with stage("plan_training", config.registry.model) as progress, new_folder(destination) as folder:
-        weights = read_json(design)["weights"]
-        champion = champion_build(config.registry)
+    with stage("plan_training", config.registry.model), new_folder(destination) as folder:
+        weights = Design.read(design).weights
+        champion = champion_build(promotions(config))
         with TemporaryDirectory() as scratch:
-            planner = _Planner(config, champion, base_model, rollouts, folder, Path(scratch), progress)
-            plan = _adopted(config, champion, snapshot, weights) or planner.plan(weights)
-            planner.measure_champion(plan)
-            anew = planner.anew(plan)
-        write_json(folder / PLAN, plan)
-    continued = sum(bool(entry["start"]) for entry in plan["trainings"])
-    return {**plan, "kept": len(weights) - continued - anew, "continued": continued, "anew": anew}
+            earlier = _EarlierPolicies(config, champion, base_model, rollouts, folder, Path(scratch))
+            reference = Reference.read(rollouts).rewards
+            plan = _adopted(config, champion, snapshot, weights) or make_plan(
+                config,
+                weights,
+                earlier.candidates() if config.rebuild.from_champion else [],
+                reference=np.array([reference[name].mean for name in config.reward_names]),
+                name_of=earlier.name_of_new_training,
+                from_version=champion and champion.version,
+            )
+            earlier.measure_champion(plan).write(folder)
+            from_base = earlier.trained_from_base(plan)
+        plan.write(folder)
+    continued = sum(bool(training.start) for training in plan.trainings)
+    return Planned(
+        kept=len(weights) - continued - from_base,
+        continued=continued,
+        from_base=from_base,
+        from_version=plan.from_version,
+    )
 
 
-def _adopted(config: PortfolioConfig, champion: PastBuild | None, snapshot: str, weights: list) -> dict | None:
-    """The plan of a registered build of the same, as long as all policies that it names are in the storage."""
+def _adopted(
+    config: PortfolioConfig, champion: PastBuild | None, snapshot: str, weights: tuple[Vector, ...]
+) -> Plan | None:
+    """Plan of a registered build with the same inputs, if the storage has all policies that it names."""
+    if not snapshot:
+        return None
     store = Store(config.storage.root)
-    for build in (newest_build(config.registry), champion):
-        if not snapshot or build is None or build.plan is None or build.snapshot != json.loads(snapshot):
+    for build in (newest_build(promotions(config)), champion):
+        if build is None or build.plan is None or build.snapshot != json.loads(snapshot):
             continue
         plan = build.plan
-        if plan.get("rebuild") != config.rebuild.model_dump():
+        if plan.rebuild != config.rebuild.model_dump():
             continue
-        named = {*plan["earlier"], *(entry[key] for entry in plan["trainings"] for key in ("keep", "start"))} - {""}
+        named = {*plan.earlier, *(name for training in plan.trainings for name in (training.keep, training.start))}
+        named.discard("")
         for name in named:
             mark_use(store.root, name)
-        if [entry["weights"] for entry in plan["trainings"]] == weights and all(store.has(name) for name in named):
+        if tuple(training.weights for training in plan.trainings) == weights and all(map(store.has, named)):
             return plan
     return None
 
 
-class _Planner:
-    """Measures earlier policies, each at most once, and plans with what it finds."""
+class _EarlierPolicies:
+    """Policies of the champion's build, each measured at most once under the present rewards."""
 
     def __init__(
         self,
@@ -106,94 +112,75 @@ class _Planner:
         rollouts: Path,
         folder: Path,
         scratch: Path,
-        progress: Stage,
     ):
         self._config, self._champion = config, champion
         self._base_model, self._rollouts = base_model, rollouts
-        self._folder, self._scratch, self._progress = folder, scratch, progress
+        self._folder, self._scratch = folder, scratch
         self._store = Store(config.storage.root)
         self._downloaded: dict[str, Path] = {}
         self._digest = base_model_digest(base_model)
         self._prompts = file_digest(local_file(config.prompts.train))
 
-    def plan(self, weights: list[list[float]]) -> dict:
-        candidates = self._candidates() if self._config.rebuild.from_champion else []
-        reference = read_json(self._rollouts / "reference.json")["rewards"]
-        means = np.array([reference[name]["mean"] for name in self._config.reward_names])
-        names = {candidate.name for candidate in candidates}
-        trainings = []
-        for vector in weights:
-            known = self._name_of_new_training(vector)
-            # Before looking: garbage collection must not take it until the training fetches it.
-            mark_use(self._store.root, known)
-            if self._store.has(known):
-                # What a killed build of the same has trained is found when it is trained, so that the plan, which is
-                # part of the portfolio's content, is the same as that of the killed one.
-                trainings.append({"weights": vector, "keep": known if known in names else "", "start": ""})
-            else:
-                choice = choose_training(np.array(vector), candidates, reference=means)
-                trainings.append({"weights": vector, "keep": choice.keep, "start": choice.start})
-        kept = {entry["keep"] for entry in trainings}
-        return {
-            "trainings": trainings,
-            "earlier": [candidate.name for candidate in candidates],
-            "from_version": self._champion.version if self._champion and candidates else None,
-            "shortfalls": {entry.name: entry.shortfall_when_trained for entry in candidates if entry.name in kept},
-            "rebuild": self._config.rebuild.model_dump(),
-        }
-
-    def anew(self, plan: dict) -> int:
-        """How many policies the plan has trained from the base model, of those that nobody has trained yet."""
-        from_base = [entry["weights"] for entry in plan["trainings"] if not entry["keep"] and not entry["start"]]
-        return sum(not self._store.has(self._name_of_new_training(vector)) for vector in from_base)
-
-    def measure_champion(self, plan: dict) -> None:
-        """Write what the gate compares with: the champion's portfolio under the present rewards."""
-        self._measure(plan["earlier"])
-        record = {"version": None, "members": [], "incomparable": ""}
-        if self._champion is not None and self._champion.selection is None:
-            record |= {"version": self._champion.version, "incomparable": "nothing is recorded of its policies"}
-        elif self._champion is not None:
-            members = self._champion.selection["portfolio"]
-            record |= {"version": self._champion.version, "members": members}
-            folders = self._fetched(members, from_registry=True)
-            others = [name for name, folder in folders.items() if not self._over_this_base(folder)]
-            if others:
-                record["incomparable"] = "it is over another base model"
-            else:
-                self._measure(members)
-        write_json(self._folder / CHAMPION, record)
-
-    def _candidates(self) -> list[EarlierPolicy]:
-        """The policies of the champion's build: its portfolio, and what it had for each weight vector."""
+    def candidates(self) -> list[EarlierPolicy]:
+        """The portfolio of the champion's build, and its policy for each weight vector."""
         if self._champion is None or self._champion.selection is None:
             return []
-        selection = self._champion.selection
-        records = [
-            record
-            for record in selection["policies"]
-            if not record.get("earlier") or record["policy"] in selection["portfolio"]
-        ]
-        folders = self._fetched([record["policy"] for record in records], from_registry=False)
-        unmarked = [record for record in records if record["policy"] in folders and record["guard"] is None]
-        usable = [record for record in unmarked if self._over_this_base(folders[record["policy"]])]
-        self._measure([record["policy"] for record in usable])
-        shortfalls = (self._champion.plan or {}).get("shortfalls", {})
+        selection, plan = self._champion.selection, self._champion.plan
+        before = {
+            record.policy: record
+            for record in selection.policies
+            if not record.earlier or record.policy in selection.portfolio
+        }
+        folders = self._fetched(list(before), from_registry=False)
+        policies = {name: Policy.read(folder) for name, folder in folders.items() if before[name].guard is None}
+        usable = {name: policy for name, policy in policies.items() if self._over_this_base(policy)}
+        self._measure(list(usable))
+        shortfalls = {} if plan is None else plan.shortfalls
         return [
             earlier_policy(
                 self._config,
-                before=record,
+                policy,
+                Evaluation.read(self._folder / EVALUATIONS / name),
                 prompts=self._prompts,
-                now=read_json(self._folder / EVALUATIONS / record["policy"] / "evaluation.json"),
-                definition=read_json(folders[record["policy"]] / POLICY)["definition"],
-                shortfall_when_trained=shortfalls.get(record["policy"]),
-                adapter=is_adapter(folders[record["policy"]]),
+                # Of a policy that was reused then, the build before knows the shortfall.
+                shortfall_when_trained=shortfalls.get(name, before[name].shortfall),
+                adapter=is_adapter(folders[name]),
             )
-            for record in usable
+            for name, policy in usable.items()
         ]
 
-    def _fetched(self, names: list[str], *, from_registry: bool) -> dict[str, Path]:
-        """Folders of policies, from the storage; of those that it lacks, from the registered version if wanted."""
+    def measure_champion(self, plan: Plan) -> Champion:
+        """Measure the plan's candidates and the champion's portfolio, which the gate compares with."""
+        self._measure(plan.earlier)
+        if self._champion is None:
+            return Champion()
+        version, selection = self._champion.version, self._champion.selection
+        if selection is None:
+            return Champion(version=version, incomparable="nothing is recorded of its policies")
+        folders = self._fetched(selection.portfolio, from_registry=True)
+        comparable = all(self._over_this_base(Policy.read(folder)) for folder in folders.values())
+        if comparable:
+            self._measure(selection.portfolio)
+        incomparable = "" if comparable else "it is over another base model"
+        return Champion(version=version, members=selection.portfolio, incomparable=incomparable)
+
+    def trained_from_base(self, plan: Plan) -> int:
+        """Number of policies that the plan trains from the base model and the storage lacks."""
+        from_base = [training.weights for training in plan.trainings if not training.keep and not training.start]
+        return sum(not self._store.has(self.name_of_new_training(weights)) for weights in from_base)
+
+    def name_of_new_training(self, weights: Vector) -> str:
+        """Name of the policy that is trained from the base model for some weights."""
+        return training_task(
+            self._config,
+            weights,
+            base_model=self._digest,
+            prompts=self._prompts,
+            rewards=[source.fingerprint for source in self._inputs.rewards],
+        ).name
+
+    def _fetched(self, names: tuple[str, ...] | list[str], *, from_registry: bool) -> dict[str, Path]:
+        """Folders of policies from the storage, and if wanted from the registered version for those that it lacks."""
         folders = {}
         for name in names:
             folder = self._scratch / name
@@ -206,56 +193,44 @@ class _Planner:
         return folders
 
     def _registered(self, names: list[str]) -> dict[str, Path]:
-        """Folders of policies that the storage lacks, from the champion's version."""
-        place = self._scratch / "registered"
-        kept = {}
-        if self._champion is not None:
-            kept = self._downloaded = self._downloaded or download_policies(
-                self._config.registry, self._champion.version, place
-            )
-        gone = [name for name in names if name not in kept]
+        if self._champion is not None and not self._downloaded:
+            place = self._scratch / "registered"
+            self._downloaded = download_policies(promotions(self._config), self._champion.version, place)
+        gone = [name for name in names if name not in self._downloaded]
         if gone:
-            raise StorageError(f"{self._store.root}/{gone[0]}", rule="is not there any more", remedy="run again")
-        return {name: kept[name] for name in names}
+            raise StorageError(f"{self._store.root}/{gone[0]}", rule="does not exist any more", remedy="run again")
+        return {name: self._downloaded[name] for name in names}
 
-    def _over_this_base(self, folder: Path) -> bool:
-        definition = read_json(folder / POLICY)["definition"]
-        return definition["base_model"] == self._digest and definition["dtype"] == self._config.base_model.dtype
+    def _over_this_base(self, policy: Policy) -> bool:
+        definition = policy.definition or {}
+        return (definition.get("base_model"), definition.get("dtype")) == (self._digest, self._config.base_model.dtype)
 
-    def _measure(self, names: list[str]) -> None:
+    def _measure(self, names: tuple[str, ...] | list[str]) -> None:
         """Evaluate policies that are not evaluated yet, under the present objectives."""
         places = {name: self._folder / EVALUATIONS / name for name in names}
         folders = self._fetched([name for name, place in places.items() if not place.exists()], from_registry=True)
-        here = {name: self._under_present_objectives(name, folder) for name, folder in folders.items()}
+        remapped = {name: self._remapped(name, folder) for name, folder in folders.items()}
         evaluate_policies(
             self._config,
-            policies=list(here.values()),
+            policies=list(remapped.values()),
             base_model=self._base_model,
             rollouts=self._rollouts,
-            destinations=[places[name] for name in here],
+            destinations=[places[name] for name in remapped],
         )
-        for name, folder in here.items():
-            shutil.copyfile(folder / POLICY, places[name] / POLICY)
+        for name, folder in remapped.items():
+            shutil.copyfile(folder / Policy.FILE, places[name] / Policy.FILE)
 
-    def _under_present_objectives(self, name: str, folder: Path) -> Path:
-        """The same files but for policy.json, the only one that knows of objectives."""
-        here = self._scratch / f"{name}-here"
-        here.mkdir()
+    def _remapped(self, name: str, folder: Path) -> Path:
+        """The same files, with the weights of the present objectives in policy.json."""
+        remapped = self._scratch / f"{name}-remapped"
+        remapped.mkdir()
         for path in folder.iterdir():
-            (here / path.name).symlink_to(path.resolve())
-        record = read_json(folder / POLICY)
-        (here / POLICY).unlink()
-        write_json(here / POLICY, {**record, **weights_here(self._config, record)})
-        return here
-
-    def _name_of_new_training(self, weights: list[float]) -> str:
-        return policy_spec(
-            self._config,
-            weights,
-            base_model=self._digest,
-            prompts=self._prompts,
-            rewards=[source.fingerprint for source in self._inputs.rewards],
-        ).name
+            if path.name != Policy.FILE:
+                (remapped / path.name).symlink_to(path.resolve())
+        policy, names = Policy.read(folder), self._config.reward_names
+        weights = remapped_weights(policy, names)
+        policy.model_copy(update={"weights": weights, "reward_names": tuple(names)}).write(remapped)
+        return remapped
 
     @cached_property
     def _inputs(self) -> Inputs:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.calibration import Calibration
+from palm.artifacts.evaluation import Reference
 from palm.builds.inputs import Inputs, load_inputs, scoring_definition
 from palm.builds.response_store import responses_definition, stored_responses
 from palm.builds.reuse import entry_name, reuse_or_make
@@ -18,23 +20,20 @@ from palm.progress import Stage, stage
 from palm.rewards.calibration import calibrate, write_calibration
 from palm.rewards.scoring import raw_scores
 from palm.storage.digest import file_digest
-from palm.storage.files import write_json
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
 
 
-def sample_reference(config: PortfolioConfig, base_model: Path, destination: Path) -> dict:
+def sample_reference(config: PortfolioConfig, base_model: Path, destination: Path) -> str:
     """Sample and score the reference policy: data of `rwr`, R(π_ref), and the estimate of J*.
 
     Responses that the store has are only scored.
 
     Args:
-        config: the configuration.
-        base_model: prepared base model.
         destination: folder to make, with train.parquet, eval.parquet, reference.json and calibration.json.
 
     Returns:
-        ``entry``: its name in the store.
+        Its name in the store.
 
     Raises:
         PalmError: a prompt file, a reward or the model is unusable.
@@ -45,6 +44,7 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
             **scoring_definition(config, inputs, base_model),
             "reference": config.reference.model_dump(),
             "train_prompts": file_digest(local_file(config.prompts.train)),
+            "schema_version": [Reference.VERSION, Calibration.VERSION],
         }
         reuse_or_make(
             Store(config.storage.root),
@@ -53,7 +53,7 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
             destination,
             lambda folder: _sample(config, inputs, base_model, folder, progress),
         )
-    return {"entry": entry_name("rollouts", definition)}
+    return entry_name("rollouts", definition)
 
 
 def _sample(config: PortfolioConfig, inputs: Inputs, base_model: Path, folder: Path, progress: Stage) -> None:
@@ -66,17 +66,17 @@ def _sample(config: PortfolioConfig, inputs: Inputs, base_model: Path, folder: P
         answers = respond(prompts, seed=config.reference.seed + offset).answers
         raw = raw_scores(sources, prompts.repeat(samples), [answer.text for answer in answers])
         if calibrated is None:
-            # On the training prompts, which come first; the held-out ones are measured with the same numbers.
+            # Fitted on the training prompts, which come first, and applied to the held-out ones.
             calibrated = calibrate(sources, raw)
             write_calibration(folder, sources, calibrated, raw)
         rewards, metrics = calibrated[: len(inputs.rewards)], calibrated[len(inputs.rewards) :]
         rollouts = scored(prompts, answers, raw, rewards, metrics)
         write_rollouts(folder / f"{part}.parquet", rollouts, *names)
-    write_json(folder / "reference.json", summarise_scores(rollouts, *names))
+    Reference(**dict(summarise_scores(rollouts, *names))).write(folder)
 
 
 class _Reference:
-    """Asks the base model, which is loaded when the store lacks an answer."""
+    """The base model, loaded when the store lacks responses."""
 
     def __init__(self, config: PortfolioConfig, inputs: Inputs, base_model: Path, progress: Stage):
         self._config, self._base_model, self._progress = config, base_model, progress

@@ -1,52 +1,46 @@
-"""Step: the policies that make the portfolio, with the certificate of its worst-case gap."""
+"""Step: the policies of the portfolio, with the certificate of its worst-case gap."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from palm.builds.missing_policies import check_enough, fewest_policies
+from palm.artifacts.evaluation import Evaluation, Measurements
+from palm.artifacts.selection import Candidate, GapInterval, Missing, Selection
+from palm.builds.checks.policy_count import check_enough, fewest_policies
 from palm.builds.rebuild.candidates import earlier_evaluations
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import DataError, SelectionError
 from palm.evaluation.diversity import between_policies
 from palm.evaluation.evaluate import read_answers
 from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
-from palm.geometry.portfolio.selection import Selection, describe_selection, select, size_gap_curve
+from palm.geometry.portfolio.selection import Selection as Chosen
+from palm.geometry.portfolio.selection import describe_selection, select, size_gap_curve
 from palm.geometry.portfolio.statistics import resample_gap
 from palm.geometry.portfolio.values import ValueTable
 from palm.progress import deadline, stage
 from palm.promotion.comparison import Champion, loss_against, read_champion
-from palm.storage.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
 
 def select_portfolio(
     config: PortfolioConfig,
-    missing: Sequence[dict] = (),
+    missing: Sequence[Missing | dict] = (),
     *,
     evaluations: list[Path],
     destination: Path,
     plan: Path | None = None,
-) -> dict:
+) -> Selection:
     """Select, certify and describe the portfolio.
 
     Args:
-        config: the configuration.
-        missing: ``weights`` and ``error`` of each policy whose training failed for good.
+        missing: policies whose training failed for good.
         evaluations: folders of the step evaluate_policies, one per policy.
-        destination: JSON file to write.
+        destination: file to write.
         plan: folder of the step plan_training, whose earlier policies are candidates as well; None for none.
-
-    Returns:
-        Its content: the selection as `palm select --json` prints it, with ``interval`` (paired
-        bootstrap over prompts, ``upper`` one-sided at promotion.confidence; null where resampled prompts leave no ε),
-        ``size_gap_curve``, ``diversity`` of the portfolio (`palm.evaluation.diversity.between_policies`),
-        ``policies`` (every evaluation, in the given order, with ``earlier``: whether it is there only as a candidate
-        from the champion), ``missing``, and ``min_policies``: how many of the build's policies it needed.
 
     Raises:
         BuildError: too many policies are missing.
@@ -54,94 +48,82 @@ def select_portfolio(
         SelectionError: no ε certifies; a δ is needed.
     """
     settings = config.selection
+    failed = tuple(Missing.model_validate(entry) for entry in missing)
     with stage("select_portfolio", settings.method):
-        planned = len(evaluations) + len(missing)
-        check_enough(config.training, planned, list(missing))
-        earlier = earlier_evaluations(plan)
-        given = [*evaluations, *earlier]
-        records = unique_policies(
-            [{**read_json(folder / "evaluation.json"), "earlier": folder in earlier} for folder in given]
-        )
-        folders = {read_json(folder / "evaluation.json")["policy"]: folder for folder in given}
-        table = value_table(records, config.reward_names)
-        measured = measured_by_prompt(config, [folders[record["policy"]] for record in records])
-        selection = _selected(config, table, measured, read_champion(config, plan) if plan else None)
+        planned = len(evaluations) + len(failed)
+        check_enough(config.training, planned, failed)
+        candidates, folders = _candidates(evaluations, earlier_evaluations(plan))
+        table = value_table(candidates, config.reward_names)
+        measured = measured_by_prompt(config, folders)
+        chosen = _select(config, table, measured, read_champion(config, plan) if plan else None)
         curve = size_gap_curve(
             table.value_vectors, delta=settings.delta, seconds_left=deadline(settings.time_limit_seconds)
         )
-        result = {
-            **describe_selection(table, selection, settings.size),
-            "interval": _interval(config, measured, selection.indices),
-            "size_gap_curve": [
-                {"size": point.size, "exact": point.exact, "bound": point.bound, "greedy": point.greedy}
-                for point in curve
-            ],
-            "diversity": between_policies(
-                [read_answers(folders[records[index]["policy"]], config.reward_names) for index in selection.indices],
+        selection = Selection(
+            **describe_selection(table, chosen, settings.size),
+            interval=_interval(config, measured, chosen.indices),
+            size_gap_curve=[asdict(point) for point in curve],
+            diversity=between_policies(
+                [read_answers(folders[index], config.reward_names) for index in chosen.indices],
                 ngrams=config.evaluation.distinct_ngrams,
                 seed=config.evaluation.seed,
             ),
-            "policies": records,
-            "missing": list(missing),
-            "min_policies": fewest_policies(config.training, planned),
-        }
-        write_json(destination, result)
-    return result
+            policies=candidates,
+            missing=failed,
+            min_policies=fewest_policies(config.training, planned),
+        )
+        selection.write(destination)
+    return selection
 
 
-def unique_policies(records: list[dict]) -> list[dict]:
-    """Drop repeats of the same policy: two equal weight vectors in a design are one policy.
-
-    Args:
-        records: evaluations.
-
-    Returns:
-        The first record of each policy, in order.
-    """
-    return list({record["policy"]: record for record in reversed(records)}.values())[::-1]
-
-
-def value_table(records: list[dict], reward_names: list[str]) -> ValueTable:
-    """The evaluations as a table of values.
+def value_table(measured: Sequence[Measurements], reward_names: list[str]) -> ValueTable:
+    """Table of the values of policies: names, rewards (n, d) and regulariser (n,).
 
     Args:
-        records: evaluations, length n.
+        measured: length n.
         reward_names: length d.
-
-    Returns:
-        Names, rewards (n, d) and regulariser (n,).
 
     Raises:
         DataError: there are none, or one was made with other rewards.
     """
-    if not records:
+    if not measured:
         raise DataError("evaluations", rule="are empty", remedy="train and evaluate at least one policy")
-    for record in records:
-        if list(record["rewards"]) != list(reward_names):
+    for entry in measured:
+        if list(entry.rewards) != list(reward_names):
             raise DataError(
-                f"evaluation of {record['policy']}: rewards {list(record['rewards'])}",
+                f"evaluation of {entry.policy}: rewards {list(entry.rewards)}",
                 rule=f"must be {list(reward_names)}",
                 remedy="evaluate it again with this configuration",
             )
     return ValueTable(
-        names=tuple(record["policy"] for record in records),
+        names=tuple(entry.policy for entry in measured),
         reward_names=tuple(reward_names),
-        rewards=np.array([[record["rewards"][name]["mean"] for name in reward_names] for record in records]),
-        regulariser=np.array([record["regulariser"] for record in records]),
+        rewards=np.array([[mean.mean for mean in entry.rewards.values()] for entry in measured]),
+        regulariser=np.array([entry.regulariser for entry in measured]),
     )
 
 
-def _selected(
-    config: PortfolioConfig, table: ValueTable, measured: MeasuredByPrompt, champion: Champion | None
-) -> Selection:
-    """The portfolio of the smallest gap of which nobody loses too much against the champion, if that can be had.
+def _candidates(evaluations: list[Path], earlier: list[Path]) -> tuple[list[Candidate], list[Path]]:
+    """Every policy once, as two equal weight vectors of a design are one policy; and the folders they are read from."""
+    found = {}
+    for folder in (*evaluations, *earlier):
+        evaluation = Evaluation.read(folder)
+        candidate = Candidate(**evaluation.model_dump(exclude={"schema_version"}), earlier=folder in earlier)
+        found.setdefault(candidate.policy, (candidate, folder))
+    return [candidate for candidate, _ in found.values()], [folder for _, folder in found.values()]
 
-    The smallest gap comes first. Where some preference would lose more by it than the gate lets pass, portfolios are
-    looked for that may lose less and less; the champion's own loses nothing, if its policies are candidates.
+
+def _select(
+    config: PortfolioConfig, table: ValueTable, measured: MeasuredByPrompt, champion: Champion | None
+) -> Chosen:
+    """The portfolio of the smallest gap, or one with a larger gap that loses less against the champion.
+
+    Where some preference would lose more by the smallest gap than the gate allows, portfolios are searched that may
+    lose less and less. The champion's own portfolio loses nothing, if its policies are candidates.
     """
     settings = config.selection
 
-    def chosen(floor: np.ndarray | None) -> Selection:
+    def chosen(floor: np.ndarray | None) -> Chosen:
         return select(
             table.value_vectors,
             settings.size,
@@ -159,15 +141,15 @@ def _selected(
         try:
             selection = best if allowed is None else chosen(champion.value_vectors - allowed)
         except SelectionError as error:
-            log.info("nobody loses more than %s: %s", allowed, error)
+            log.info("no portfolio loses at most %s: %s", allowed, error)
             continue
         if loss_against(config, champion, measured.of(selection.indices)).loss_upper <= limit:
-            # What is proven of all portfolios holds for those that count here as well.
+            # A bound that is proven for all portfolios holds for those that reach the floor.
             return replace(selection, bound=min(best.bound, selection.bound))
     return best
 
 
-def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tuple[int, ...]):
+def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tuple[int, ...]) -> GapInterval | None:
     try:
         gap = resample_gap(
             measured.rewards,
@@ -178,14 +160,14 @@ def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tu
             seed=config.evaluation.seed,
         )
     except SelectionError as error:
-        # Some resampled prompts leave the portfolio without value: the point estimate stands, its interval does not.
+        # Some resampled prompts leave the portfolio without value.
         log.warning("no interval for the worst-case gap: %s", error)
         return None
     interval, confidence = gap.interval(), config.promotion.confidence
-    return {
-        "confidence": interval.confidence,
-        "low": interval.low,
-        "high": interval.high,
-        "upper": gap.interval(confidence).upper,
-        "upper_confidence": confidence,
-    }
+    return GapInterval(
+        confidence=interval.confidence,
+        low=interval.low,
+        high=interval.high,
+        upper=gap.interval(confidence).upper,
+        upper_confidence=confidence,
+    )

@@ -1,4 +1,4 @@
-"""Downloads of this machine's user, kept between processes so that no step of a build repeats them."""
+"""The cache of downloads in the user's home, shared by all processes, so that no step of a build repeats a download."""
 
 import errno
 import os
@@ -15,11 +15,11 @@ def cached_folder(definition, fill: Callable[[Path], None]) -> Path:
     """A folder that is downloaded once.
 
     Args:
-        definition: JSON-able, what the content is: another content must have another definition.
+        definition: a JSON-able value that identifies the content.
         fill: downloads into a given empty folder.
 
     Returns:
-        The folder, in ``$XDG_CACHE_HOME/palm`` or ``~/.cache/palm``; to be read only.
+        The folder, in ``$XDG_CACHE_HOME/palm`` or ``~/.cache/palm``; it is read only.
 
     Raises:
         StorageError: the cache cannot be written.
@@ -35,13 +35,13 @@ def cached_folder(definition, fill: Callable[[Path], None]) -> Path:
         raise StorageError(
             f"cache {root}",
             rule=f"cannot be written ({error.strerror})",
-            remedy="set XDG_CACHE_HOME to a folder that can be",
+            remedy="set XDG_CACHE_HOME to a writable folder",
         ) from error
     try:
         with new_folder(folder) as temporary:
             fill(temporary)
     except OSError as error:
-        # Another process was first: its folder has the same content.
+        # Another process was first, with the same content.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
     return folder

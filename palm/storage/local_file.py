@@ -1,4 +1,4 @@
-"""Files of the configuration, wherever they are: on this machine, or an object in S3."""
+"""Files that a configuration names: a path of this machine, or an object in S3."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from palm.errors import DamagedError, StorageError
 from palm.storage.cache import cached_folder
 from palm.storage.digest import file_digest
-from palm.storage.s3 import s3_head, s3_receive, split_s3, told
+from palm.storage.errors import storage_errors
+from palm.storage.location import Location
+from palm.storage.s3_backend import S3Backend
 
 _NAMED_BY_CONTENT = re.compile(r"/inputs/([0-9a-f]{64})/[^/]+$")
 
@@ -19,32 +21,27 @@ def local_file(address: str) -> Path:
             promises the sha256 of its file.
 
     Returns:
-        A path to read from; of a local address that path itself, whether there is such a file or not.
+        A path to read from; of a local address that path itself, whether the file exists or not.
 
     Raises:
-        DamagedError: the object is not what its address promises.
-        StorageError: there is no such object, S3 refuses, or the cache cannot be written.
+        DamagedError: the object has another sha256 than its address promises.
+        StorageError: the object does not exist, S3 refuses, or the cache cannot be written.
     """
-    if not address.startswith("s3://"):
+    location = Location(address)
+    if not location.is_s3:
         return Path(address)
-    name = split_s3(address)[1].rsplit("/", 1)[-1]
-    tag = _tag(address)
-
-    def fill(folder: Path) -> None:
-        with told(address), (folder / name).open("wb") as stream:
-            # Only what the tag stands for: the object may be replaced meanwhile.
-            s3_receive(address, stream, IfMatch=tag)
-        _check(address, folder / name)
-
-    return cached_folder({"file": address, "tag": tag}, fill) / name
-
-
-def _tag(address: str) -> str:
-    with told(address):
-        found = s3_head(address)
+    backend, name = S3Backend(location.parent), location.name
+    found = backend.stat(name)
     if found is None:
         raise StorageError(address, rule="does not exist", remedy="check bucket and key")
-    return found["ETag"]
+
+    def fill(folder: Path) -> None:
+        with storage_errors(address), (folder / name).open("wb") as stream:
+            # Only this version: the object may be replaced meanwhile.
+            backend.read_version(name, found.etag, stream)
+        _check(address, folder / name)
+
+    return cached_folder({"file": address, "tag": found.etag}, fill) / name
 
 
 def _check(address: str, path: Path) -> None:

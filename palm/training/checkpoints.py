@@ -11,9 +11,9 @@ from palm.storage.store import Store
 log = logging.getLogger(__name__)
 
 _KEPT = 2
-"""A damaged newest checkpoint must leave one before it."""
+"""If the newest checkpoint is damaged, one before it must remain."""
 _NOT_NEEDED = ("training_args.bin", "README.md", "tokenizer*", "*.jinja", "special_tokens*", "vocab*", "merges*")
-"""What the trainer saves besides the state: the tokenizer, which the base model has, and pickled arguments."""
+"""Files that the trainer saves besides the state: the tokenizer, which the base model has, and pickled arguments."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,16 @@ class Checkpoints:
 
     Attributes:
         store: where they are kept.
-        policy: the policy's content name; what was trained otherwise has another name.
-        every: optimiser steps between checkpoints.
-        backend: which part of the training they are of: the backend itself or its warm start.
+        policy: the policy's content name.
+        backend: leg of the training that they belong to.
     """
 
     store: Store
     policy: str
-    every: int
     backend: str = ""
 
     def of(self, backend: str) -> "Checkpoints":
-        """The checkpoints of one part of the training."""
+        """The checkpoints of one leg of the training."""
         return replace(self, backend=backend)
 
     def latest(self, folder: Path, *, up_to: int | None = None) -> Path | None:
@@ -41,7 +39,7 @@ class Checkpoints:
 
         Args:
             folder: scratch folder.
-            up_to: last step whose checkpoint will do; None for any.
+            up_to: largest step whose checkpoint may be used; None for any.
 
         Returns:
             A folder that a Hugging Face trainer resumes from, or None if there is no checkpoint.
@@ -64,10 +62,10 @@ class Checkpoints:
         return None
 
     def publish(self, folder: Path, step: int) -> None:
-        """Keep a checkpoint that a trainer has written, and drop the older ones.
+        """Store a checkpoint that a trainer has written, and remove the older ones.
 
         Args:
-            folder: the trainer's checkpoint folder; it is emptied of what a resumed training does not read.
+            folder: the trainer's checkpoint folder; it is removed.
             step: optimiser steps done.
 
         Raises:
@@ -82,12 +80,12 @@ class Checkpoints:
             self.store.remove(f"{self._place}/{name}")
 
     def discard(self) -> None:
-        """Remove the checkpoints of all parts: the training is finished."""
+        """Remove the checkpoints of all legs: the training is finished."""
         self.store.remove(self.place)
 
     @property
     def place(self) -> str:
-        """Prefix, in the store, of all that is kept until the training is finished."""
+        """Prefix, in the store, of everything that is kept until the training is finished."""
         return f"checkpoints/{self.policy}"
 
     @property

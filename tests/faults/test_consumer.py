@@ -1,4 +1,4 @@
-"""A machine that has palm without its extras, and the addresses of MLflow and S3: what it answers, what it refuses."""
+"""A machine with the extras `serve` and `s3` alone, and the addresses of MLflow and S3: its answers, its refusals."""
 
 import contextlib
 import json
@@ -19,14 +19,12 @@ import pytest
 import requests
 import torch
 from support.mlflow_server import USER
-from support.small_portfolio import judged, small_logs, small_selection
+from support.small_portfolio import promote, register_small
 
 from palm.config.load import load_config
 from palm.config.portfolio import BaseModelSource
 from palm.config.training import Lora
 from palm.models.load import load_model
-from palm.promotion.promote import promote
-from palm.registry.register import register
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
@@ -64,7 +62,7 @@ class Consumer:
         source = folder / "source"
         shutil.copytree(ROOT, source, ignore=_not_of_the_source)
         torch_pin = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[0]
-        for wanted in (torch_pin, str(source)):
+        for wanted in (torch_pin, f"{source}[serve,s3]"):
             self._pip("install", "--constraint", str(ROOT / "constraints.txt"), wanted)
         shutil.rmtree(source)
         self.home = folder / "home"
@@ -96,7 +94,7 @@ class Consumer:
 
 
 def _not_of_the_source(folder: str, names: list[str]) -> set[str]:
-    wanted = {"palm", "components", "pipelines", "examples", "pyproject.toml", "README.md"}
+    wanted = {"palm", "components", "pipelines", "examples", "pyproject.toml", "setup.py", "README.md", "LICENSE"}
     return (set(names) - wanted if Path(folder) == ROOT else set()) | {"__pycache__"} & set(names)
 
 
@@ -149,16 +147,8 @@ class Place:
             base_files=folder_digests(base_model),
             max_new_tokens=8,
         )
-        artifacts = [folder / "routing.json"]
-        register(
-            self.config,
-            build_id="build",
-            portfolio=folder,
-            selection=small_selection(),
-            logs=small_logs(),
-            artifacts=artifacts,
-        )
-        assert promote(self.config, version="1", judgement=judged(), who="gate")["promoted"]
+        register_small(self.config, folder, "build")
+        assert promote(self.config, "1").promoted
 
     def answers_here(self) -> list[dict]:
         """What the environment of the tests answers."""
@@ -242,7 +232,7 @@ def test_a_champion_answers_and_a_flipped_bit_is_refused(consumer, place, base_m
     assert json.loads(ask(consumer, place).stdout.splitlines()[-1]) == expected
 
 
-def test_commands_need_no_extras(consumer, place, base_model, tmp_path):
+def test_commands_need_no_other_extras(consumer, place, base_model, tmp_path):
     place.make_champion(base_model, str(base_model))
     for arguments in (
         ["--help"],

@@ -173,7 +173,9 @@ def test_a_flipped_name_in_a_manifest_in_s3_is_noticed(s3, tmp_path, faults):
     store.publish("entry", tmp_path / "work")
     text = s3.get_object(Bucket="palm", Key="root/entry/manifest.json")["Body"].read()
     s3.put_object(Bucket="palm", Key="root/entry/manifest.json", Body=text.replace(b"adapter", b"adaptez"))
-    with pytest.raises(DamagedError, match=r"entry/manifest\.json: sha256 of its files' list is [0-9a-f]{64}, it says"):
+    with pytest.raises(
+        DamagedError, match=r"entry/manifest\.json: .*sha256 of its files' list is [0-9a-f]{64}, it says"
+    ):
         store.fetch("entry", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     faults("flipped bit in a manifest")
@@ -193,7 +195,7 @@ def test_manifests_without_a_digest_of_their_own_are_read(tmp_path):
 @pytest.mark.parametrize("place", ["entry", "checkpoint"])
 def test_a_flipped_bit_in_a_file_is_refused_with_both_digests(tmp_path, place, faults):
     store = Store(str(tmp_path / "store"))
-    checkpoints = Checkpoints(store, "policy-000000000000", 10).of("rloo")
+    checkpoints = Checkpoints(store, "policy-000000000000").of("rloo")
     for step in (10, 20):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()

@@ -14,10 +14,10 @@ from palm.cluster.kfp.input_files import publish_inputs
 from palm.config.load import load_config
 from palm.config.resolve import resolve_config
 from palm.errors import StorageError
-from palm.storage.inventory import stored_files, unfinished_uploads
+from palm.storage.backend import open_backend
 from palm.storage.local_file import local_file
 from palm.storage.records import Records
-from palm.storage.s3 import fetch_s3_folder, list_s3_folder, s3_abort
+from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
 
 ROOT = "s3://palm/team/store"
@@ -143,9 +143,10 @@ def begun(s3, work):
 
 
 def aborted(folder: Path, work: Path):
-    for upload in unfinished_uploads(ROOT):
-        s3_abort("palm", f"team/store/{upload.name}", upload.upload)
-    return unfinished_uploads(ROOT)
+    backend = open_backend(ROOT)
+    for upload in backend.unfinished_uploads():
+        backend.abort(upload.name, upload.upload)
+    return backend.unfinished_uploads()
 
 
 KEY_A = {"key": "team/store/b/a.json"}
@@ -197,7 +198,7 @@ CALLS = {
     ),
     "upload inputs": Call(uploaded_inputs, prepare=inputs_made, after=inputs_are_there, place=f"{ROOT}/inputs"),
     "list everything": Call(
-        lambda folder, work: [file.name for file in stored_files(ROOT)],
+        lambda folder, work: [file.name for file in open_backend(ROOT).files()],
         lambda work: ["b/a.json"],
         put("team/store/b/a.json"),
     ),

@@ -6,16 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 from support.object_store import KEY, SECRET, ObjectStore
 
-from palm.storage.s3 import (
-    list_s3_folder,
-    s3_abort,
-    s3_create,
-    s3_delete,
-    s3_download,
-    s3_read,
-    s3_unfinished,
-    s3_upload,
-)
+from palm.storage.s3_backend import S3Backend
+from palm.storage.s3_folder import list_s3_folder
 from palm.storage.store import Store
 
 LARGE = 20 * 2**20
@@ -52,30 +44,33 @@ def test_it_makes_its_buckets_and_knows_one_user(server):
 
 def test_one_of_many_that_create_an_object_wins(reached):
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda number: s3_create("s3://palm/once", b"%d" % number), range(8)))
+        won = list(pool.map(lambda number: S3Backend("s3://palm").create("once", b"%d" % number), range(8)))
     assert won.count(True) == 1
-    assert s3_read("s3://palm/once") == b"%d" % won.index(True)
+    assert S3Backend("s3://palm").read("once") == b"%d" % won.index(True)
 
 
 def test_large_files_go_in_parts_and_come_back(reached, tmp_path):
     (tmp_path / "large").write_bytes(bytes(range(256)) * (LARGE // 256))
     (tmp_path / "empty").touch()
-    s3_upload({f"s3://palm/folder/{name}": tmp_path / name for name in ("large", "empty")})
-    s3_download("s3://palm/folder/large", tmp_path / "again")
+    backend = S3Backend("s3://palm/folder")
+    backend.upload({name: tmp_path / name for name in ("large", "empty")})
+    assert not backend.download({tmp_path / "again": "large"})
     assert (tmp_path / "again").read_bytes() == (tmp_path / "large").read_bytes()
     listed = list_s3_folder("s3://palm/folder")
     assert set(listed) == {"large", "empty"} and listed["large"].strip('"').endswith("-3")
-    s3_delete("palm", ["folder/large", "folder/empty", "folder/never-there"])
-    assert s3_read("s3://palm/folder/large") is None
+    for name in ("large", "empty", "never-there"):
+        backend.remove(name)
+    assert backend.files() == [] and backend.read("large") is None
 
 
 def test_an_upload_that_was_never_ended_is_found_and_removed(reached):
     upload = reached.client().create_multipart_upload(Bucket="palm", Key="begun/large")["UploadId"]
     reached.client().upload_part(Bucket="palm", Key="begun/large", UploadId=upload, PartNumber=1, Body=b"x" * 2**20)
-    (found,) = s3_unfinished("s3://palm/begun")
-    assert found["Key"] == "begun/large"
-    s3_abort("palm", found["Key"], found["UploadId"])
-    assert s3_unfinished("s3://palm/begun") == []
+    backend = S3Backend("s3://palm/begun")
+    (found,) = backend.unfinished_uploads()
+    assert found.name == "large"
+    backend.abort(found.name, found.upload)
+    assert backend.unfinished_uploads() == []
 
 
 def test_a_store_on_it_keeps_folders_whole(reached, tmp_path):

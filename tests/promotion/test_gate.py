@@ -1,13 +1,16 @@
 """The gate on made measurements: every condition by itself, and what is said of it."""
 
-import json
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.small_portfolio import small_candidate, small_evaluation, small_selection
 from support.workspace import edit_config
 
+from palm.artifacts.evaluation import Guard
+from palm.artifacts.plan import Champion
+from palm.artifacts.selection import GapInterval, Missing
 from palm.config.load import load_config
 from palm.geometry.portfolio.certificate import certify
 from palm.promotion.gate import judge
@@ -35,7 +38,7 @@ class Setting:
 
     def evaluation(self, place, name, rewards, *, metric=0.5):
         place.mkdir(parents=True)
-        (place / "evaluation.json").write_text(json.dumps({"policy": name}))
+        small_evaluation(name).write(place)
         shape = (PROMPTS, SAMPLES)
         noises = self.rng.normal(0, 1, size=(PROMPTS, 1)) * self.noise
         table = {
@@ -54,8 +57,7 @@ class Setting:
         return place
 
     def champion(self, version, policies, incomparable=""):
-        record = {"version": version, "members": list(policies), "incomparable": incomparable}
-        (self.folder / "plan" / "champion.json").write_text(json.dumps(record))
+        Champion(version=version, members=tuple(policies), incomparable=incomparable).write(self.folder / "plan")
         for name, rewards in policies.items():
             self.evaluation(self.folder / "plan" / "evaluations" / name, name, rewards)
 
@@ -69,14 +71,14 @@ class Setting:
             self.evaluation(self.folder / f"new-{name}", name, rewards, metric=metric)
             for name, rewards in policies.items()
         ]
-        selection = {
-            "portfolio": list(policies),
-            "epsilon": epsilon,
-            "interval": {"upper": upper} if interval else None,
-            "policies": [{"policy": name, "guard": guard, "earlier": False} for name in policies],
-            "missing": list(missing),
-            "min_policies": len(policies),
-        }
+        selection = small_selection(
+            portfolio=tuple(policies),
+            epsilon=epsilon,
+            interval=GapInterval.model_construct(upper=upper) if interval else None,
+            policies=[small_candidate(name, guard=guard) for name in policies],
+            missing=missing,
+            min_policies=len(policies),
+        )
         return judge(config, selection=selection, evaluations=folders, plan=self.folder / "plan")
 
 
@@ -140,7 +142,7 @@ def test_a_handful_of_prompts_bounds_nothing(setting, monkeypatch):
 
 
 def test_a_guard_on_a_member_refuses(setting):
-    judged = setting.judge(NEW, guard={"message": "KL is 40 nats at step 3"})
+    judged = setting.judge(NEW, guard=Guard(kind="kl", message="KL is 40 nats at step 3", step=3, good_step=2))
     assert not judged.passed and "a: KL is 40 nats at step 3" in judged.reason
 
 
@@ -155,7 +157,7 @@ def test_a_metric_below_its_limit_refuses_though_all_rewards_are_fine(setting):
 
 
 def test_who_is_missing_is_told_and_no_more_than_may_be(setting):
-    missing = [{"weights": [0.3, 0.7], "error": "loss is not a number"}]
+    missing = (Missing(weights=(0.3, 0.7), error="loss is not a number"),)
     judged = setting.judge(NEW, missing=missing)
     check = next(check for check in judged.checks if check.name == "policies whose training failed")
     assert judged.passed and (check.value, check.limit) == (1, 1)

@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from support.small_portfolio import judged, small_logs, small_selection, write_small_portfolio
+from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
 from palm.cli.main import app
 from palm.config.load import load_config
+from palm.promotion import promotions
 from palm.promotion.past_builds import champion_build
-from palm.promotion.promote import promote
-from palm.registry.register import register
 
 
 class Desk:
@@ -23,14 +22,7 @@ class Desk:
         self.config = load_config(self.path)
         for number in "123":
             folder = workspace / f"portfolio-{number}"
-            register(
-                self.config,
-                build_id=f"build-{number}",
-                portfolio=write_small_portfolio(folder, f"weights {number}"),
-                selection=small_selection(),
-                logs=small_logs(),
-                artifacts=[folder / "routing.json"],
-            )
+            register_small(self.config, write_small_portfolio(folder, f"weights {number}"), f"build-{number}")
 
     def palm(self, *arguments: str):
         command, *rest = arguments
@@ -45,7 +37,7 @@ class Desk:
         return json.loads(self.palm("history", "--json").stdout)["alias"]
 
     def gate(self, version: str, against: str | None, passed: bool = True) -> None:
-        promote(self.config, version=version, judgement=judged(passed, against=against), who="gate")
+        promote(self.config, version, against=against, passed=passed)
 
 
 @pytest.fixture
@@ -61,7 +53,7 @@ def test_rollback_walks_back_and_history_tells_it(desk):
     assert back.stdout == "small: champion is version 2, was version 3 (entry 4 of the log)\n"
     assert json.loads(desk.palm("rollback", "--json").stdout)["to"] == "1" == desk.champion()
     assert "no champion before" in desk.fails("rollback")
-    assert "was never champion; choose of 2, 3" in desk.fails("rollback", "--to", "9")
+    assert "was never champion; choose one of 2, 3" in desk.fails("rollback", "--to", "9")
     assert "is champion already" in desk.fails("rollback", "--to", "1")
     assert desk.palm("rollback", "--to", "3").exit_code == 0 and desk.champion() == "3"
     shown = desk.palm("history").stdout
@@ -126,7 +118,7 @@ def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
     MlflowClient(uri, uri).delete_model_version("small", "1")
     assert "problem: version 1, champion by the log, was deleted: run `palm rollback" in desk.palm("history").stdout
     assert desk.palm("repair").stdout == "nothing to repair\n"
-    build = champion_build(desk.config.registry)
+    build = champion_build(promotions(desk.config))
     assert build.version == "1" and build.selection is None
     desk.gate("2", "1", passed=False)
     assert desk.palm("promote", "--version", "2", "--override", "--reason", "1 is gone").exit_code == 0

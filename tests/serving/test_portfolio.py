@@ -10,7 +10,7 @@ from palm.models.load import load_model
 from palm.models.policies import PolicySet
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
-from palm.serving.portfolio import ServedPortfolio, write_portfolio
+from palm.serving.portfolio import ServedPortfolio, load, write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
 from palm.training.adapters import new_policy, save_policy
@@ -73,8 +73,9 @@ def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path)
         base_files=folder_digests(base_model),
         max_new_tokens=8,
     )
-    assert [entry["folder"] for entry in routing["policies"]] == ["adapters/adapter", "models/whole"]
-    served = ServedPortfolio(tmp_path / "portfolio")
+    assert [entry.folder for entry in routing.policies] == ["adapters/adapter", "models/whole"]
+    served = load(tmp_path / "portfolio")
+    assert served.answer("say tea", {"b": 0.2, "a": 0.8}, seed=3) == served.answer("say tea", [0.8, 0.2], seed=3)
     questions = [("say tea", [1, 0]), ("say oak", [0, 1]), ("say tea", [0, 1]), ("say oak", [1, 0])]
     answers = [served.answer(prompt, weights, seed=3) for prompt, weights in questions]
     for (prompt, _), answer in zip(questions, answers, strict=True):

@@ -12,7 +12,7 @@ from support.workspace import edit_config
 from palm.builds.rebuild.snapshot import take_snapshot
 from palm.config.load import load_config
 from palm.errors import PalmError, RegistryError, RewardError, WeightsError
-from palm.promotion.promote import VERDICT
+from palm.promotion.judged import VERDICT
 from palm.registry.connection import connected
 from palm.steps.detect_change import detect_change
 

@@ -17,9 +17,9 @@ def test_what_is_read_is_what_was_written():
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("{", "is not a manifest"),
-        ("[1]", "is not a manifest"),
-        (manifest_text(FILES).replace('"files": {', '"fIles": {'), "is not a manifest"),
+        ("{", "is no valid manifest"),
+        ("[1]", "is no valid manifest"),
+        (manifest_text(FILES).replace('"files": {', '"fIles": {'), "is no valid manifest"),
         (
             manifest_text(FILES).replace("a.txt", "b.txt"),
             "sha256 of its files' list is [0-9a-f]{64}, it says [0-9a-f]{64}",

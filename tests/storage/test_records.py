@@ -43,7 +43,7 @@ def test_folders_are_listed_without_what_is_in_them(records):
 
 
 def test_a_root_that_is_not_there_is_an_error_and_not_an_empty_list(tmp_path):
-    with pytest.raises(StorageError, match="there is no such folder"):
+    with pytest.raises(StorageError, match="there is no folder"):
         Records(str(tmp_path / "unmounted")).folders("builds")
 
 

@@ -1,4 +1,4 @@
-"""One client for a process and its environment, and writes that only the first one wins."""
+"""The client of a process, and folders that a configuration names."""
 
 import os
 import subprocess
@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from palm.errors import StorageError
-from palm.storage.s3 import fetch_s3_folder, list_s3_folder, s3_create, s3_delete, s3_read, s3_upload, s3_write
+from palm.storage.s3_backend import S3Backend
 from palm.storage.s3_client import s3_client
+from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 
 def test_a_process_has_one_client_which_follows_the_environment(s3, monkeypatch):
@@ -28,12 +29,13 @@ def test_a_process_has_one_client_which_follows_the_environment(s3, monkeypatch)
 
 def test_a_forked_process_has_connections_of_its_own(s3):
     """Also when a thread of its parent is in the middle of a request."""
-    s3_write("s3://palm/x", b"content")
+    bucket = S3Backend("s3://palm")
+    bucket.write("x", b"content")
     client, stop = s3_client(), threading.Event()
 
     def busy() -> None:
         while not stop.is_set():
-            s3_read("s3://palm/x")
+            bucket.read("x")
 
     thread = threading.Thread(target=busy)
     thread.start()
@@ -42,7 +44,7 @@ def test_a_forked_process_has_connections_of_its_own(s3):
         for _ in range(3):
             child = os.fork()
             if child == 0:
-                os._exit(0 if s3_client() is not client and s3_read("s3://palm/x") == b"content" else 1)
+                os._exit(0 if s3_client() is not client and bucket.read("x") == b"content" else 1)
             codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     finally:
         stop.set()
@@ -64,40 +66,38 @@ def test_attempts_of_the_users_configuration_file(s3, monkeypatch, tmp_path):
     assert s3_client().meta.config.retries == {"total_max_attempts": 7, "mode": "adaptive"}
 
 
-def test_of_conditional_writes_one_wins_and_its_repetition_is_no_loss(s3):
-    assert s3_create("s3://palm/a", b"one") and s3_read("s3://palm/a") == b"one"
-    assert s3_create("s3://palm/a", b"one"), "what a lost answer makes one do again"
-    assert not s3_create("s3://palm/a", b"two") and s3_read("s3://palm/a") == b"one"
-    with ThreadPoolExecutor(8) as pool:
-        wins = list(pool.map(lambda number: s3_create("s3://palm/b", str(number).encode()), range(8)))
-    assert wins.count(True) == 1 and s3_read("s3://palm/b") == str(wins.index(True)).encode()
-
-
-def test_a_failed_upload_among_many_is_an_error(s3, tmp_path):
-    for number in range(20):
-        (tmp_path / str(number)).write_text(str(number))
-    files = {f"s3://palm/u/{number}": tmp_path / str(number) for number in range(20)}
-    with pytest.raises(FileNotFoundError):
-        s3_upload({**files, "s3://palm/u/none": tmp_path / "none"})
-    s3_upload(files)
-    assert {name: s3_read(f"s3://palm/u/{name}") for name in list_s3_folder("s3://palm/u")} == {
-        str(number): str(number).encode() for number in range(20)
-    }
-    s3_delete("palm", [f"u/{number}" for number in (*range(20), "never-there")])
-
-
-def test_names_with_special_characters_and_markers_of_folders(s3, tmp_path):
-    for key in ("m/", "m/sub/", "m/a #1?.txt", "m/sub/ä b.txt"):
+def test_a_folder_is_listed_and_downloaded_without_markers_and_neighbours(s3, tmp_path):
+    wanted = {"a #1?.txt", "sub/ä b.txt"}
+    for key in ("m/", "m/sub/", "m-other/y", *(f"m/{name}" for name in wanted)):
         s3.put_object(Bucket="palm", Key=key, Body=key.encode())
+    assert set(list_s3_folder("s3://palm/m")) == wanted
     fetch_s3_folder("s3://palm/m", tmp_path / "m")
-    assert (tmp_path / "m/a #1?.txt").read_text() == "m/a #1?.txt"
+    assert {path.relative_to(tmp_path / "m").as_posix() for path in (tmp_path / "m").rglob("*.txt")} == wanted
     assert (tmp_path / "m/sub/ä b.txt").read_text() == "m/sub/ä b.txt"
     s3.delete_object(Bucket="palm", Key="m/a #1?.txt")
-    with pytest.raises(StorageError, match=r"m/a #1\?\.txt: is not there any more"):
+    with pytest.raises(StorageError, match=r"m/a #1\?\.txt: does not exist any more"):
         fetch_s3_folder("s3://palm/m", tmp_path / "again", ["a #1?.txt"])
+    with pytest.raises(StorageError, match="s3://palm/none: holds no objects"):
+        fetch_s3_folder("s3://palm/none", tmp_path / "none")
 
 
-def test_nothing_of_boto3_is_imported_before_it_is_needed():
-    """Commands that have nothing to do with S3 start without it."""
-    code = "import sys, palm.storage.store, palm.builds.garbage.collect; sys.exit('boto3' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+def test_an_object_that_leads_out_of_its_folder_is_not_fetched(s3, tmp_path):
+    for name in ("a.json", "../../b.json"):
+        s3.put_object(Bucket="palm", Key=f"models/judge/{name}", Body=b"{}")
+    assert set(list_s3_folder("s3://palm/models/judge")) == {"a.json", "../../b.json"}
+    fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side", ["a.json"])
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["a.json"]
+    with pytest.raises(StorageError, match=r"judge/\.\./\.\./b\.json: leads out of the folder"):
+        fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side")
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_nothing_of_boto3_is_imported_before_it_is_needed(tmp_path):
+    """Commands that have nothing to do with S3 start and work without it."""
+    code = (
+        "import sys, palm.builds.garbage.collect; from palm.storage.store import Store; from pathlib import Path\n"
+        "store = Store(sys.argv[1]); store.check_writable(); store.publish('entry', Path(sys.argv[1]))\n"
+        "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2]).returncode == 0

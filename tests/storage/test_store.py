@@ -6,7 +6,6 @@ import pytest
 
 from palm.builds.reuse import reuse_or_make
 from palm.errors import DamagedError, StorageError
-from palm.storage.s3 import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
 
 
@@ -107,41 +106,6 @@ def test_damage_in_s3_is_found_and_named(s3, work, tmp_path):
 def test_an_entry_without_manifest_does_not_exist(s3, work, tmp_path):
     s3.put_object(Bucket="palm", Key="prefix/entry-1/a.txt", Body=b"half")
     assert not Store("s3://palm/prefix").fetch("entry-1", tmp_path / "out")
-
-
-def test_missing_bucket_and_unknown_scheme_are_told(s3, work):
-    with pytest.raises(StorageError, match=r"s3://no-such-bucket/.*cannot be read or written"):
-        Store("s3://no-such-bucket/x").publish("entry-1", work)
-    with pytest.raises(StorageError, match="must be a folder or an s3:// prefix"):
-        Store("ftp://host/x")
-    with pytest.raises(StorageError, match="no-such-bucket"):
-        Store("s3://no-such-bucket/x").check_writable()
-    Store("s3://palm/x").check_writable()
-    assert "Contents" not in s3.list_objects_v2(Bucket="palm")
-
-
-def test_s3_folder_is_downloaded_and_an_empty_one_refused(s3, tmp_path):
-    s3.put_object(Bucket="palm", Key="model/config.json", Body=b"{}")
-    s3.put_object(Bucket="palm", Key="model/sub/x", Body=b"1")
-    s3.put_object(Bucket="palm", Key="model-other/y", Body=b"2")
-    fetch_s3_folder("s3://palm/model", tmp_path / "out")
-    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
-        "config.json",
-        "sub/x",
-    ]
-    with pytest.raises(StorageError, match="holds no objects"):
-        fetch_s3_folder("s3://palm/none", tmp_path / "none")
-
-
-def test_an_object_that_leads_out_of_its_folder_is_not_fetched(s3, tmp_path):
-    for name in ("a.json", "../../b.json"):
-        s3.put_object(Bucket="palm", Key=f"models/judge/{name}", Body=b"{}")
-    assert set(list_s3_folder("s3://palm/models/judge")) == {"a.json", "../../b.json"}
-    fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side", ["a.json"])
-    assert [path.name for path in tmp_path.rglob("*.json")] == ["a.json"]
-    with pytest.raises(StorageError, match=r"judge/\.\./\.\./b\.json: leads out of the folder"):
-        fetch_s3_folder("s3://palm/models/judge", tmp_path / "in" / "side")
-    assert not (tmp_path / "b.json").exists()
 
 
 def test_what_a_killed_removal_has_left_does_not_stop_publishing(work, tmp_path):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from support.workspace import edit_config, make_workspace
 
+from palm.artifacts.design import Design
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.plan import Plan, Work
 from palm.builds.rebuild.snapshot import take_snapshot
-from palm.builds.training_groups import Work, grouped, write_work
+from palm.builds.training_groups import grouped
 from palm.config.load import load_config
 from palm.config.portfolio import PortfolioConfig
-from palm.steps.design_grid import FILE as DESIGN
 from palm.steps.design_grid import design_grid
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.steps.plan_training import plan_training
@@ -22,7 +24,6 @@ from palm.steps.report import report
 from palm.steps.sample_reference import sample_reference
 from palm.steps.select_portfolio import select_portfolio
 from palm.steps.train_policy import train_policy
-from palm.storage.files import write_json
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,23 @@ def make_build(folder: Path) -> Build:
     changes = {"training__backend": "rwr", "training__rwr": {"learning_rate": 0.003}, "selection__size": 1}
     config = load_config(edit_config(folder, **changes))
     reference = {
-        "base_model": prepare_base_model(config, folder / "base_model")["entry"],
-        "rollouts": sample_reference(config, folder / "base_model", folder / "rollouts")["entry"],
+        "base_model": prepare_base_model(config, folder / "base_model"),
+        "rollouts": sample_reference(config, folder / "base_model", folder / "rollouts"),
     }
-    weights = design_grid(config, folder / "rollouts", folder / "design")["weights"]
+    weights = [list(vector) for vector in design_grid(config, folder / "rollouts", folder / "design").weights]
     trained_from = {"base_model": folder / "base_model", "rollouts": folder / "rollouts"}
-    plan = plan_training(config, design=folder / "design", destination=folder / "plan", **trained_from)
-    shutil.copyfile(folder / "design", folder / "plan" / DESIGN)
-    write_work(folder / "plan", Work(**reference, groups=grouped(plan["trainings"], None)))
+    plan_training(config, design=folder / "design", destination=folder / "plan", **trained_from)
+    shutil.copyfile(folder / "design", folder / "plan" / Design.FILE)
+    Work(**reference, groups=grouped(Plan.read(folder / "plan").trainings, None)).write(folder / "plan")
     policies = [folder / f"policy{index}" for index in range(len(weights))]
     evaluations = [folder / f"evaluation{index}" for index in range(len(weights))]
     for vector, policy in zip(weights, policies, strict=True):
         train_policy(config, vector, destination=policy, **trained_from)
-    records = evaluate_policies(config, policies=policies, destinations=evaluations, **trained_from)
-    measured = [{"policy": record["policy"], "evaluation": record["entry"]} for record in records]
+    entries = evaluate_policies(config, policies=policies, destinations=evaluations, **trained_from)
+    names = [Evaluation.read(evaluation).policy for evaluation in evaluations]
+    measured = [{"policy": name, "evaluation": entry} for name, entry in zip(names, entries, strict=True)]
     chosen = select_portfolio(config, evaluations=evaluations, destination=folder / "selection", plan=folder / "plan")
-    entries = {entry["policy"]: entry["evaluation"] for entry in measured}
-    write_json(folder / "selection", {**chosen, "evaluations": entries})
+    chosen.model_copy(update={"evaluations": dict(zip(names, entries, strict=True))}).write(folder / "selection")
     register_portfolio(
         config,
         "library",

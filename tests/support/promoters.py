@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 import mlflow  # noqa: F401 - imported before the fork
+from support.small_portfolio import judged
 
 from palm.config.load import load_config
-from palm.promotion.promote import promote
+from palm.promotion import promotions
 
 _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 8.0
 
@@ -25,16 +26,15 @@ def promote_often(path: str, versions: list[str], wanted: int) -> dict:
 
     Who loses waits, longer the more often in a row: else nearly all work of all is lost.
     """
-    config, won, champion, lost, in_a_row = load_config(Path(path)), [], None, 0, 0
+    portfolio, won, champion, lost, in_a_row = promotions(load_config(Path(path))), [], None, 0, 0
     while len(won) < wanted:
         version = versions[len(won) % 2]
-        judgement = {"passed": True, "reason": f"{version} is better", "against": champion, "checks": []}
-        result = promote(config, version=version, judgement=judgement, who=str(os.getpid()))
-        if result["promoted"]:
-            won.append(result["log_entry"])
-            champion, in_a_row = result["version"], 0
+        result = portfolio.promote(version, judged(against=champion), who=str(os.getpid()))
+        if result.promoted:
+            won.append(result.log_entry)
+            champion, in_a_row = result.version, 0
         else:
-            champion = result["previous_version"]
+            champion = result.previous_version
             lost, in_a_row = lost + 1, in_a_row + 1
             time.sleep(random.uniform(0, min(_LONGEST_WAIT_SECONDS, _SHORTEST_WAIT_SECONDS * 2**in_a_row)))
     return {"who": str(os.getpid()), "won": won, "lost": lost}

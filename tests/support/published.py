@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from support.small_portfolio import judged, register_small
+from support.small_portfolio import register_small
 
 from palm.config.portfolio import BaseModelSource, PortfolioConfig
 from palm.config.training import Lora
 from palm.models.load import load_model
-from palm.promotion.promote import promote
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests
@@ -53,8 +52,3 @@ def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: in
     )
     register_small(config, portfolio, f"build-{seed}")
     return portfolio
-
-
-def promoted(config: PortfolioConfig, version: str, *, against: str | None) -> None:
-    """Make a version champion."""
-    promote(config, version=version, judgement=judged(against=against), who="gate")

@@ -1,7 +1,7 @@
 """Builders that register one content at once, in processes of their own: imports are paid once, each is a fork.
 
 Arguments: a configuration, a portfolio folder, and one build id for each builder. Prints one JSON object a builder:
-what `register` has returned, or its error.
+its registration, or its error.
 """
 
 import json
@@ -10,23 +10,15 @@ import sys
 from pathlib import Path
 
 import mlflow.pyfunc  # noqa: F401 - imported before the fork
-from support.small_portfolio import small_logs, small_selection
+from support.small_portfolio import register_small
 
 from palm.config.load import load_config
 from palm.errors import PalmError
-from palm.registry.register import register
 
 
 def attempt(path: str, portfolio: str, build_id: str) -> dict:
     try:
-        return register(
-            load_config(Path(path)),
-            build_id=build_id,
-            portfolio=Path(portfolio),
-            selection=small_selection(),
-            logs=small_logs(),
-            artifacts=[Path(portfolio) / "routing.json"],
-        )
+        return register_small(load_config(Path(path)), Path(portfolio), build_id).model_dump(mode="json")
     except PalmError as error:
         return {"error": str(error)}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.workspace import edit_config, make_workspace
 
+from palm.artifacts.policy import Policy
 from palm.config.load import load_config
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
@@ -33,7 +34,7 @@ def built(prepared, tmp_path) -> Path:
 def trained(built):
     """A function that trains a policy in the workspace and returns its record and its folder."""
 
-    def train(name: str, weights=(1.0, 0.0), **changes) -> tuple[dict, Path]:
+    def train(name: str, weights=(1.0, 0.0), **changes) -> tuple[Policy, Path]:
         config = load_config(edit_config(built, **changes))
         record = train_policy(
             config, list(weights), base_model=built / "base", rollouts=built / "rollouts", destination=built / name

@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 from support.workspace import edit_config
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from palm.artifacts.evaluation import Reference
 from palm.builds.inputs import check_inputs
 from palm.config.load import load_config
 from palm.config.training import Lora
@@ -62,7 +63,7 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
             evaluation={"samples_per_prompt": 32},
             **settings,
         )
-        assert not record["reused"]
+        assert not record.reused
         measured = evaluate_policy(
             config,
             policy=built / f"policy{index}",
@@ -70,22 +71,20 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
             rollouts=built / "rollouts",
             destination=built / f"evaluation{index}",
         )
-        reference = json.loads((built / "rollouts" / "reference.json").read_text())
+        reference = Reference.read(built / "rollouts")
         name = config.reward_names[index]
-        assert measured["gain"]["mean"] > 2 * measured["gain"]["standard_error"] > 0, measured
-        assert measured["rewards"][name]["mean"] > reference["rewards"][name]["mean"] + 0.05
-        assert measured["kl"]["mean"] > 0
-        vector = [
-            measured["rewards"][key]["mean"] - config.beta * measured["kl"]["mean"] for key in config.reward_names
-        ]
-        assert measured["value_vector"] == pytest.approx(vector)
-        assert measured["objective"]["mean"] == pytest.approx(np.dot(weights, vector))
+        assert measured.gain.mean > 2 * measured.gain.standard_error > 0, measured
+        assert measured.rewards[name].mean > reference.rewards[name].mean + 0.05
+        assert measured.kl.mean > 0
+        vector = [measured.rewards[key].mean - config.beta * measured.kl.mean for key in config.reward_names]
+        assert measured.value_vector == pytest.approx(vector)
+        assert measured.objective.mean == pytest.approx(np.dot(weights, vector))
 
 
 def test_same_definition_is_not_trained_again(built):
     _, first = train(built, "one")
     _, second = train(built, "two")
-    assert second == {**first, "reused": True}
+    assert second == first.model_copy(update={"reused": True})
     assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
         built / "two" / "adapter_model.safetensors"
     ).read_bytes()
@@ -94,17 +93,17 @@ def test_same_definition_is_not_trained_again(built):
 def test_training_is_reproducible_and_named_by_what_matters(built):
     _, first = train(built, "one")
     _, again = train(built, "two", storage__root="other-store")
-    assert again["policy"] == first["policy"] and not again["reused"]
+    assert again.policy == first.policy and not again.reused
     assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
         built / "two" / "adapter_model.safetensors"
     ).read_bytes()
-    assert train(built, "three", training__seed=1)[1]["policy"] != first["policy"]
-    assert train(built, "four", (0.0, 1.0), training__seed=0)[1]["policy"] != first["policy"]
-    assert train(built, "five", registry__model="renamed", selection__size=1)[1]["policy"] == first["policy"]
+    assert train(built, "three", training__seed=1)[1].policy != first.policy
+    assert train(built, "four", (0.0, 1.0), training__seed=0)[1].policy != first.policy
+    assert train(built, "five", registry__model="renamed", selection__size=1)[1].policy == first.policy
     rewards = built / "rewards.py"
     rewards.write_text(rewards.read_text().replace("20", "10"))
     resample(built)
-    assert train(built, "six")[1]["policy"] != first["policy"]
+    assert train(built, "six")[1].policy != first.policy
 
 
 def test_the_saved_adapter_is_the_trained_one(built):
@@ -178,7 +177,7 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
         rollouts=workspace / "rollouts",
         destination=workspace / "evaluation",
     )
-    assert measured["kl"]["mean"] > 0
+    assert measured.kl.mean > 0
     policy = PolicySet(load_model(workspace / "base")).add("policy", workspace / "policy")
     alone = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=0, temperature=0)[0]
     beside = generate(
@@ -205,7 +204,7 @@ def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_mo
         },
         evaluation={"samples_per_prompt": 32},
     )
-    assert record["guard"] is None
+    assert record.guard is None
     assert not (built / "policy" / "adapter_config.json").exists()
     before, after = (load_file(built / name / "model.safetensors") for name in ("base", "policy"))
     assert before.keys() == after.keys()
@@ -217,8 +216,8 @@ def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_mo
         rollouts=built / "rollouts",
         destination=built / "evaluation",
     )
-    assert measured["kl"]["mean"] > 0.01
-    assert measured["gain"]["mean"] > 2 * measured["gain"]["standard_error"]
+    assert measured.kl.mean > 0.01
+    assert measured.gain.mean > 2 * measured.gain.standard_error
 
 
 @pytest.mark.parametrize("backend", ["rloo", "grpo", "rwr"])

@@ -6,7 +6,7 @@ from palm.training.checkpoints import Checkpoints
 
 @pytest.fixture
 def checkpoints(root):
-    return Checkpoints(Store(root), "policy-a", 5).of("rloo")
+    return Checkpoints(Store(root), "policy-a").of("rloo")
 
 
 def publish(checkpoints, folder, step: int) -> None:
@@ -34,7 +34,7 @@ def test_the_newest_two_are_kept_without_what_nobody_reads_and_the_newest_is_rea
 def test_parts_of_a_training_are_apart_and_end_together(checkpoints, tmp_path):
     publish(checkpoints, tmp_path / "one", 5)
     publish(checkpoints.of("rwr"), tmp_path / "two", 7)
-    other = Checkpoints(checkpoints.store, "policy-b", 5).of("rloo")
+    other = Checkpoints(checkpoints.store, "policy-b").of("rloo")
     publish(other, tmp_path / "three", 9)
     assert "step 5" in (checkpoints.latest(tmp_path / "a") / "trainer_state.json").read_text()
     assert "step 7" in (checkpoints.of("rwr").latest(tmp_path / "b") / "trainer_state.json").read_text()

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from palm.artifacts.policy import Policy
 from palm.errors import TrainingError
+from palm.evaluation.measure import mean_over_prompts
 from palm.training.guards import GuardFired, Watchdog, check_objective, kl_limit
 
 HOT = {
@@ -50,9 +52,9 @@ def test_a_kl_that_is_above_the_limit_for_a_moment_does_not_fire():
 
 
 def test_the_limit_is_where_no_policy_can_be_better_than_the_reference(config):
-    assert kl_limit(config) == 10.0  # β = 0.1
+    assert kl_limit(config.training, config.beta) == 10.0  # β = 0.1
     training = config.training.model_copy(update={"max_kl": 3.0})
-    assert kl_limit(config.model_copy(update={"training": training})) == 3.0
+    assert kl_limit(training, config.beta) == 3.0
 
 
 def test_the_objective_guard_asks_for_significance():
@@ -60,20 +62,20 @@ def test_the_objective_guard_asks_for_significance():
     noise = rng.normal(size=(100, 4))
     noise -= noise.mean()
     error = noise.mean(axis=1).std(ddof=1) / 10
-    assert check_objective(noise - 1.9 * error, step=5) is None
-    guard = check_objective(noise - 2.1 * error, step=5)
+    assert check_objective(mean_over_prompts(noise - 1.9 * error), prompts=100, step=5) is None
+    guard = check_objective(mean_over_prompts(noise - 2.1 * error), prompts=100, step=5)
     assert guard.kind == "objective" and "below J_ref on 100 training prompts" in guard.message
 
 
 def test_a_training_that_runs_away_is_stopped_and_leaves_the_last_good_checkpoint(trained):
     record, folder = trained("hot", **HOT, training__checkpoint_steps=1)
-    guard = record["guard"]
-    assert guard["kind"] == "kl" and guard["step"] < 30
+    guard = record.guard
+    assert guard.kind == "kl" and guard.step < 30
     # Three steps in a row were above the limit, and what a step logs is of the policy before it.
-    assert 0 < record["steps"] <= guard["good_step"] == guard["step"] - 4
+    assert 0 < record.steps <= guard.good_step == guard.step - 4
     kls = {entry["step"]: entry["kl"] * entry["completions/mean_length"] for entry in log_of(folder)}
-    assert max(kls) == record["steps"] and max(kls.values()) < 0.3
-    assert json.loads((folder / "policy.json").read_text())["guard"] == guard
+    assert max(kls) == record.steps and max(kls.values()) < 0.3
+    assert Policy.read(folder).guard == guard
     assert all(np.isfinite(weight).all() for weight in load_file(folder / "adapter_model.safetensors").values())
 
 
@@ -84,7 +86,7 @@ def log_of(folder) -> list[dict]:
 def test_weights_that_nothing_can_be_sampled_from_are_a_guards_business(trained):
     """The first step's learning rate is 0, the second one's is beyond all measure."""
     record, _ = trained("broken", **HOT | {"training__learning_rate": 1e21}, training__checkpoint_steps=1)
-    assert record["guard"]["kind"] == "loss" and record["steps"] == 1
+    assert record.guard.kind == "loss" and record.steps == 1
 
 
 def test_a_guard_in_the_warm_start_names_it(trained):
@@ -111,12 +113,12 @@ def test_a_policy_below_the_reference_is_marked(trained):
         "training__max_kl": 1e6,
     }
     record, _ = trained("worse", **HOT | hotter)
-    assert record["guard"]["kind"] == "objective"
-    gain = record["objective_gain"]
-    assert gain["mean"] < -2 * gain["standard_error"]
+    assert record.guard.kind == "objective"
+    gain = record.objective_gain
+    assert gain.mean < -2 * gain.standard_error
 
 
 def test_a_good_policy_is_not_marked(trained):
     record, _ = trained("good", training__backend="rwr", training__warm_start=None)
-    assert record["guard"] is None
-    assert record["objective_gain"]["standard_error"] > 0
+    assert record.guard is None
+    assert record.objective_gain.standard_error > 0

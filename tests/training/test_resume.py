@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from support.workspace import edit_config, make_workspace
 
+from palm.artifacts.policy import Policy
 from palm.config.load import load_config
 from palm.errors import PreemptedError
 from palm.steps.prepare_base_model import prepare_base_model
@@ -97,10 +98,6 @@ def undisturbed(server):
     return (server.folder / "undisturbed-policy" / "adapter_model.safetensors").read_bytes(), seconds
 
 
-def record(folder: Path) -> dict:
-    return json.loads((folder / "policy.json").read_text())
-
-
 @pytest.mark.parametrize("half", [0, 1])
 def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undisturbed, half):
     expected, seconds = undisturbed
@@ -123,7 +120,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         assert server.train(store, policy) == 0
         assert (policy / "adapter_model.safetensors").read_bytes() == expected, f"killed after {moment:.2f} s"
         assert not list((server.folder / store).glob("checkpoints/*")), "a finished training keeps no checkpoints"
-        resumed.append(record(policy)["resumed_from_step"])
+        resumed.append(Policy.read(policy).resumed_from_step)
         if len(resumed) == KILLS // 2:
             break
     assert resumed[-1] > 0, "the training did not go on from its checkpoint"
@@ -147,7 +144,7 @@ def test_sigterm_leaves_a_checkpoint_and_its_own_exit_code(server, undisturbed):
     assert not policy.exists()
     assert server.train(store, policy) == 0
     assert (policy / "adapter_model.safetensors").read_bytes() == undisturbed[0]
-    assert record(policy)["resumed_from_step"] > 2
+    assert Policy.read(policy).resumed_from_step > 2
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +173,6 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(server, undistu
         victim.write_bytes(content[: len(content) // 2])
     assert server.train(store.name, server.folder / f"{damage}-policy") == 0
     policy = server.folder / f"{damage}-policy"
-    assert record(policy)["resumed_from_step"] == int(before.name.removeprefix("step-"))
+    assert Policy.read(policy).resumed_from_step == int(before.name.removeprefix("step-"))
     assert (policy / "adapter_model.safetensors").read_bytes() == undisturbed[0]
     assert "a damaged checkpoint, the one before it is used" in (server.folder / "server.log").read_text()

@@ -1,11 +1,19 @@
-"""How many policies a build will train, as far as its configuration tells before the design is made."""
+"""Number of policies: how many a build trains, and how many of them a portfolio needs."""
 
+from collections.abc import Sequence
+
+from palm.artifacts.selection import Missing
 from palm.config.portfolio import PortfolioConfig
+from palm.config.training import Training
+from palm.errors import BuildError
 from palm.geometry.preferences.levels import expected_pivot_size
+from palm.progress import weights_label
+
+_ONE_IN = 10
 
 
 def most_policies(config: PortfolioConfig) -> int:
-    """Count the policies, or bound their number.
+    """Largest number of policies that the design may have, before it is made.
 
     Args:
         config: the configuration, its design checked (`palm.builds.checks.design.check_design`).
@@ -20,3 +28,40 @@ def most_policies(config: PortfolioConfig) -> int:
     if design.size is not None:
         return design.size
     return expected_pivot_size(len(config.rewards), epsilon=design.epsilon, delta=design.delta)
+
+
+def fewest_policies(settings: Training, planned: int) -> int:
+    """Smallest number of policies that a portfolio is selected from.
+
+    Args:
+        settings: the section ``training``.
+        planned: number of policies that the build was to train, ≥ 1.
+
+    Returns:
+        ``training.min_policies``, at most ``planned``; unset: all but one in ten.
+    """
+    return min(planned, settings.min_policies or planned - planned // _ONE_IN)
+
+
+def check_enough(settings: Training, planned: int, missing: Sequence[Missing]) -> None:
+    """Refuse to select from too few policies.
+
+    Args:
+        settings: the section ``training``.
+        planned: number of policies that the build was to train, ≥ 1.
+        missing: policies whose training failed for good.
+
+    Raises:
+        BuildError: fewer are left than `fewest_policies`.
+    """
+    fewest = fewest_policies(settings, planned)
+    if planned - len(missing) >= fewest:
+        return
+    first = missing[0]
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    raise BuildError(
+        f"{planned - len(missing)} of {planned} policies",
+        rule=f"are too few, training.min_policies is {fewest}: train_policy {weights_label(first.weights)} failed: "
+        f"{first.error}{more}",
+        remedy="fix the cause of the failed training and run again, or lower training.min_policies",
+    )

@@ -1,16 +1,12 @@
 """Garbage collection: removes from the storage what no build needs any more."""
 
-import shutil
-from pathlib import Path
-
 from palm.builds.garbage.rules import Build, Rules, Verdict, place_of
 from palm.builds.records import owner
 from palm.config.portfolio import PortfolioConfig
-from palm.registry.builds import registered_builds
-from palm.storage.inventory import StoredFile, stored_files, unfinished_uploads
+from palm.registry.portfolio_registry import PortfolioRegistry
+from palm.storage.backend import open_backend
+from palm.storage.inventory import StoredFile
 from palm.storage.records import Records
-from palm.storage.s3 import s3_abort, s3_delete, s3_keys, split_s3, told
-from palm.storage.store import Store
 
 _BUILDS = "builds"
 
@@ -34,8 +30,9 @@ def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = Fal
             on.
     """
     root = config.storage.root.rstrip("/")
-    rules = Rules(registered_builds(config.registry), owner(config.registry), days)
-    files, uploads = stored_files(root), unfinished_uploads(root)
+    rules = Rules(PortfolioRegistry(config).builds(), owner(config.registry), days)
+    backend = open_backend(root)
+    files, uploads = backend.files(), backend.unfinished_uploads()
     owners = {}
     verdicts = rules.judge(files, _builds(root, files, owners))
     verdicts += [rules.judge_upload(upload) for upload in uploads]
@@ -67,30 +64,17 @@ def _builds(root: str, files: list[StoredFile], owners: dict[str, dict | None]) 
 
 def _carry_out(verdict: Verdict, root: str, rules: Rules, owners: dict[str, dict | None]) -> Verdict:
     """Remove something, unless it is needed by now; returns what became of it."""
+    backend = open_backend(root)
     if verdict.upload:
-        bucket, key = split_s3(f"{root}/{verdict.name}")
-        with told(f"{root}/{verdict.name}"):
-            s3_abort(bucket, key, verdict.upload)
+        backend.abort(verdict.name, verdict.upload)
         return verdict
     if verdict.kind == "temporary":
-        _remove_temporary(root, verdict.name)
+        backend.remove(verdict.name)
         return verdict
     # A build that has started meanwhile marks what it uses before it looks for it.
-    builds = _builds(root, stored_files(root, _BUILDS), owners)
-    again = [found for found in rules.judge(stored_files(root, verdict.name), builds) if found.name == verdict.name]
+    builds = _builds(root, backend.files(_BUILDS), owners)
+    again = [found for found in rules.judge(backend.files(verdict.name), builds) if found.name == verdict.name]
     if again and not again[0].removed:
         return again[0]
-    Store(root).remove(verdict.name)
+    backend.remove(verdict.name)
     return verdict
-
-
-def _remove_temporary(root: str, name: str) -> None:
-    place = f"{root}/{name}"
-    with told(place):
-        if root.startswith("s3://"):
-            bucket, key = split_s3(place)
-            s3_delete(bucket, [key, *s3_keys(place)])
-        elif Path(place).is_dir():
-            shutil.rmtree(place, ignore_errors=True)
-        else:
-            Path(place).unlink(missing_ok=True)

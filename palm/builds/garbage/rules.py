@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from palm.builds.launch.place import INPUTS
+from palm.builds.launch.manifest import INPUTS
 from palm.storage.inventory import StoredFile, UnfinishedUpload
 from palm.storage.manifest import MANIFEST
-from palm.storage.store import PROBE
+from palm.storage.s3_backend import PROBE
 
 _ENTRY = r"(?:policy|evaluation|responses|embeddings|rollouts|base-model|design)-[0-9a-f]{12}"
 _ENDING = r"(?:[a-z0-9_]{8}|removed-\d+-\d+)"

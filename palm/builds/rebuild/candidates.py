@@ -1,42 +1,44 @@
-"""Policies of an earlier build under the present objectives."""
+"""Candidates from an earlier build: policies measured under the present objectives."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from palm import __version__
+from palm.artifacts.base import Vector
+from palm.artifacts.evaluation import Measurements
+from palm.artifacts.plan import Champion, Plan
+from palm.artifacts.policy import Policy
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.measure import Mean
-from palm.storage.files import read_json
 from palm.training.guards import is_worse_than_reference, kl_limit
+from palm.training.task import TRAINING_REVISION
 
-PLAN, CHAMPION, EVALUATIONS = "plan.json", "champion.json", "evaluations"
-"""In the folder of the step plan_training: the plan, what the gate compares with, and the evaluations of both."""
-_HARDLY_FARTHER = 0.01
-"""By this share of its shortfall a policy may be farther from the optimum than its training left it, and stay."""
+PLAN, CHAMPION, POLICY = Plan.FILE, Champion.FILE, Policy.FILE
 
-POLICY = "policy.json"
-"""In the folder of a policy, and of its evaluation there."""
+EVALUATIONS = "evaluations"
+"""Folder of the step plan_training with the evaluations of earlier policies, each with its policy.json."""
+
+SHORTFALL_TOLERANCE = 0.01
+"""Relative increase of its shortfall up to which a policy is reused instead of trained again."""
 
 _OBJECTIVE = {"rewards", "weights", "start"}
-"""Parts of a policy's definition that say what it was trained for, not how."""
+"""Keys of a policy's definition that describe its objective and its start, not its training."""
 
 
 @dataclass(frozen=True, eq=False)
 class EarlierPolicy:
-    """A policy that was trained for other rewards, or the same.
+    """A policy of an earlier build, whose rewards may have been others.
 
     Attributes:
         name: content name.
-        weights: preference weights that it was trained for, of the present objectives, shape (d,).
+        weights: its preference weights, remapped to the present objectives, shape (d,).
         value_vector: a = R − β KL under the present rewards, shape (d,).
         shortfall: J* − J at its own weights, under the present rewards.
         shortfall_when_trained: the same under the rewards that it was trained for.
-        worse_than_reference: whether a guard would mark it under the present rewards, as J is below J_ref.
-        trained_alike: whether the configuration would train it the same way, apart from the rewards.
-        may_start: whether its weights fit a policy that the configuration trains by a policy gradient, and its KL is
-            within what that may have.
+        worse_than_reference: whether J is below J_ref under the present rewards, by the guard's test.
+        trained_alike: whether the configuration would train it the same way, except for the rewards.
+        may_start: whether the configuration can fine-tune it: a policy gradient, an adapter of the same shape, and a KL
+            within the limit.
     """
 
     name: str
@@ -50,95 +52,78 @@ class EarlierPolicy:
 
     @property
     def allowed_shortfall(self) -> float:
-        """Up to where it is as near to the optimum as its training came, or hardly farther."""
+        """Largest shortfall at which it is reused."""
         # Where J* is estimated too low the shortfall is negative.
-        return self.shortfall_when_trained + _HARDLY_FARTHER * abs(self.shortfall_when_trained)
+        return self.shortfall_when_trained + SHORTFALL_TOLERANCE * abs(self.shortfall_when_trained)
 
 
 def earlier_policy(
     config: PortfolioConfig,
+    policy: Policy,
+    measured: Measurements,
     *,
-    before: dict,
-    now: dict,
-    definition: dict,
     prompts: str,
-    shortfall_when_trained: float | None,
+    shortfall_when_trained: float,
     adapter: bool,
 ) -> EarlierPolicy:
-    """Put together what two evaluations say of a policy.
+    """Compare an earlier policy with the present configuration.
 
     Args:
-        config: the configuration.
-        before: evaluation record of the build that it is from.
-        now: evaluation record under the present rewards.
-        definition: what it was trained from (`palm.training.spec.PolicySpec`).
+        policy: the policy, with its definition (`palm.training.task.TrainingTask`).
+        measured: its evaluation under the present rewards.
         prompts: digest of the training prompts.
-        shortfall_when_trained: J* − J when it was trained, if that was before the build that it is from; else None.
+        shortfall_when_trained: J* − J under the rewards that it was trained for.
         adapter: whether it is an adapter, not a whole model.
-
-    Returns:
-        The policy.
     """
-    settings = config.training
-    how = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
+    settings, definition = config.training, policy.definition
+    training = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
     wanted = {
-        **how,
-        "palm": __version__,
+        **training,
+        "training_revision": TRAINING_REVISION,
         "prompts": prompts,
         "beta": config.beta,
         "generation": config.generation.model_dump(),
         "reference": config.reference.model_dump(),
-        "training": settings.decisive,
+        "training": settings.fingerprint_settings,
     }
     trained = definition["training"]
     return EarlierPolicy(
-        name=now["policy"],
-        weights=np.array(now["weights"]),
-        value_vector=np.array(now["value_vector"]),
-        shortfall=_shortfall(now),
-        shortfall_when_trained=_shortfall(before) if shortfall_when_trained is None else shortfall_when_trained,
-        worse_than_reference=is_worse_than_reference(Mean(**now["gain"])),
-        trained_alike=how == wanted,
-        # A soup's adapter has the ranks of all its corners.
+        name=measured.policy,
+        weights=np.array(measured.weights),
+        value_vector=np.array(measured.value_vector),
+        shortfall=measured.shortfall,
+        shortfall_when_trained=shortfall_when_trained,
+        worse_than_reference=is_worse_than_reference(measured.gain),
+        trained_alike=training == wanted,
+        # A soup's adapter has the summed rank of its corners.
         may_start=settings.backend in ("rloo", "grpo")
         and trained["backend"] != "soup"
         and trained["lora"] == (None if settings.lora is None else settings.lora.model_dump())
         and adapter == (settings.lora is not None)
-        # A guard would stop the training at its first steps, before there is a checkpoint to keep.
-        and now["kl"]["mean"] <= kl_limit(config),
+        # Above the limit a guard would stop the training before its first checkpoint.
+        and measured.kl.mean <= kl_limit(settings, config.beta),
     )
 
 
 def earlier_evaluations(plan: Path | None) -> list[Path]:
-    """Evaluation folders of the earlier policies that are candidates.
+    """Evaluation folders of the earlier policies that are candidates, in the plan's order.
 
     Args:
-        plan: folder of the step plan_training, or None.
-
-    Returns:
-        The folders, in the plan's order.
+        plan: folder of the step plan_training; None: no candidates.
     """
-    return [] if plan is None else [plan / EVALUATIONS / name for name in read_json(plan / PLAN)["earlier"]]
+    return [] if plan is None else [plan / EVALUATIONS / name for name in Plan.read(plan).earlier]
 
 
-def weights_here(config: PortfolioConfig, record: dict) -> dict:
-    """The weights of a policy as weights of the present objectives.
+def remapped_weights(policy: Policy, reward_names: list[str]) -> Vector:
+    """Preference weights of a policy under other objectives.
+
+    Each objective that both have keeps its share and a new one has weight 0; if they share none, all weights are equal.
 
     Args:
-        config: the configuration.
-        record: content of policy.json.
-
-    Returns:
-        ``weights`` and ``reward_names``: each objective that is still there has its share, a new one none; equal shares
-        if none is left.
+        reward_names: the present objectives, length d.
     """
-    names = config.reward_names
-    before = dict(zip(record["reward_names"], record["weights"], strict=True))
-    shares = np.array([before.get(name, 0.0) for name in names])
-    shares = shares / shares.sum() if shares.sum() > 0 else np.full(len(names), 1 / len(names))
-    weights = record["weights"] if record["reward_names"] == names else shares.tolist()
-    return {"weights": weights, "reward_names": names}
-
-
-def _shortfall(record: dict) -> float:
-    return record["objective_optimum"]["mean"] - record["objective"]["mean"]
+    if list(policy.reward_names) == list(reward_names):
+        return policy.weights
+    before = dict(zip(policy.reward_names, policy.weights, strict=True))
+    shares = np.array([before.get(name, 0.0) for name in reward_names])
+    return tuple((shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))).tolist())

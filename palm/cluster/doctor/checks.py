@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from palm.cluster.doctor.image_registry import find_image
 from palm.cluster.doctor.mlflow_access import check_mlflow
 from palm.cluster.kfp.connection import Address, Connection, connect
+from palm.cluster.kfp.input_files import check_storage_root
 from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
 from palm.config.cluster import Cluster, PodResources
 from palm.config.pods import SECRET_KEYS
@@ -90,12 +91,7 @@ def _pipelines(opened: dict, address: Address) -> str:
 
 
 def _storage(root: str) -> str:
-    if not root.startswith("s3://"):
-        raise ClusterError(
-            f"storage.root={root}",
-            rule="is a folder of this machine, which pods cannot see",
-            remedy="give an s3:// prefix, or --storage-root s3://BUCKET/PREFIX",
-        )
+    check_storage_root(root)
     Store(root).check_writable()
     return f"{root} can be written with the credentials of this machine"
 

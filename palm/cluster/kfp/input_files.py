@@ -1,4 +1,4 @@
-"""Files and folders that a configuration names, moved to where pods can read them: S3, named by content."""
+"""Files and folders that a configuration names, uploaded to S3 for pods and named by content."""
 
 import re
 from pathlib import Path
@@ -8,21 +8,22 @@ from palm.config.portfolio import PortfolioConfig
 from palm.errors import ClusterError, DataError
 from palm.models.source import model_digests
 from palm.storage.digest import file_digest, value_digest
-from palm.storage.s3 import s3_head, s3_upload, told
+from palm.storage.location import Location
+from palm.storage.s3_backend import S3Backend
 
 
 def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
     """Upload what a configuration names on this machine.
 
     Args:
-        config: the configuration, its paths absolute.
+        config: its paths are absolute.
 
     Returns:
         The same configuration with addresses ``{storage.root}/inputs/SHA256/NAME`` instead of paths; of one content,
         the address is always the same.
 
     Raises:
-        ClusterError: it names paths, or keeps its results in a place, that pods cannot see.
+        ClusterError: pods cannot read its inputs or write its results.
         DataError: a file or folder is missing.
         StorageError: S3 cannot be written.
     """
@@ -34,25 +35,43 @@ def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
 
 
 def check_places(config: PortfolioConfig) -> None:
-    """Check that results and records go where pods can write them.
-
-    Args:
-        config: the configuration.
+    """Check that pods can write results and records where the configuration says.
 
     Raises:
-        ClusterError: they go to this machine.
+        ClusterError: ``storage.root`` or ``registry.tracking_uri`` is on this machine.
     """
-    if not config.storage.root.startswith("s3://"):
-        named = next(iter(_local_inputs(config)), None)
+    check_storage_root(config.storage.root, next(iter(_local_inputs(config)), None))
+    check_tracking_uri(config.registry.tracking_uri)
+
+
+def check_storage_root(root: str, input_path: str | None = None) -> None:
+    """Check that pods can reach a storage root.
+
+    Args:
+        root: ``storage.root``.
+        input_path: an input that would be uploaded there, for the message.
+
+    Raises:
+        ClusterError: it is a folder of this machine.
+    """
+    if not Location(root).is_s3:
+        also = "" if input_path is None else f"; nor can they see {input_path}, which would be published there"
         raise ClusterError(
-            f"storage.root={config.storage.root}",
-            rule="is a folder of this machine, which pods cannot see"
-            + ("" if named is None else f"; nor can they see {named}, which would be published there"),
+            f"storage.root={root}",
+            rule=f"is a folder of this machine, which pods cannot see{also}",
             remedy="give an s3:// prefix, or --storage-root s3://BUCKET/PREFIX",
         )
-    if config.registry.tracking_uri.startswith("sqlite://"):
+
+
+def check_tracking_uri(uri: str) -> None:
+    """Check that pods can reach an MLflow server.
+
+    Raises:
+        ClusterError: ``uri`` is a file of this machine.
+    """
+    if uri.startswith("sqlite://"):
         raise ClusterError(
-            f"registry.tracking_uri={config.registry.tracking_uri}",
+            f"registry.tracking_uri={uri}",
             rule="is a file of this machine, which pods cannot see",
             remedy="give the address of an MLflow server, or --tracking-uri http://…",
         )
@@ -61,48 +80,40 @@ def check_places(config: PortfolioConfig) -> None:
 def _local_inputs(config: PortfolioConfig) -> list[str]:
     found = []
 
-    def noted(place: str) -> str:
-        if Path(place).is_absolute():
+    def collect(place: str) -> str:
+        if Location(place).is_absolute_path:
             found.append(place)
         return place
 
-    with_places(config, file=noted, model=noted)
+    with_places(config, file=collect, model=collect)
     return found
 
 
 def _published(path: str, root: str) -> str:
-    """Address of a file; one that is an address already stays as it is."""
-    if not Path(path).is_absolute():
+    if not Location(path).is_absolute_path:
         return path
     if not Path(path).is_file():
         raise DataError(path, rule="is not a file", remedy="give the path of a file")
-    address = f"{root}/inputs/{file_digest(Path(path))}/{_plain(Path(path).name)}"
-    _upload({address: Path(path)})
-    return address
+    return _upload(root, file_digest(Path(path)), Path(path).name, {"": Path(path)})
 
 
 def _published_folder(source: str, root: str) -> str:
-    """Address of a model's folder, of which only what a model needs is uploaded; hub ids stay as they are."""
-    if not Path(source).is_absolute():
+    """Address of a model's folder, of which only the files of a model are uploaded; hub ids stay as they are."""
+    if not Location(source).is_absolute_path:
         return source
     folder = Path(source)
     digests = model_digests(folder) if folder.is_dir() else {}
     if not digests:
         raise DataError(source, rule="holds no files of a model", remedy="give the folder of a model")
-    address = f"{root}/inputs/{value_digest(digests)}/{_plain(folder.name)}"
-    _upload({f"{address}/{name}": folder / name for name in digests})
-    return address
+    return _upload(root, value_digest(digests), folder.name, {f"/{name}": folder / name for name in digests})
 
 
-def _plain(name: str) -> str:
-    """A name without characters that mean something in an address."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
-
-
-def _upload(files: dict[str, Path]) -> None:
-    """Upload files unless they are there, whole: their addresses hold the digest of the content."""
-    for address, path in files.items():
-        with told(address):
-            found = s3_head(address)
-            if found is None or found["ContentLength"] != path.stat().st_size:
-                s3_upload({address: path})
+def _upload(root: str, digest: str, name: str, files: dict[str, Path]) -> str:
+    """Upload files, by suffix of the address, unless they exist in full; returns the address."""
+    backend = S3Backend(root)
+    place = f"inputs/{digest}/{re.sub(r'[^A-Za-z0-9._-]', '-', name)}"
+    for suffix, path in files.items():
+        found = backend.stat(f"{place}{suffix}")
+        if found is None or found.size != path.stat().st_size:
+            backend.upload({f"{place}{suffix}": path})
+    return f"{root}/{place}"

@@ -65,7 +65,7 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
         raise ClusterError(
             "prompts and rewards",
             rule="cannot be tried here (palm's extra `train` is not installed)",
-            remedy="pip install 'palm[train]', or submit with --no-validate",
+            remedy="pip install 'palm-portfolio[train]', or submit with --no-validate",
         )
     check_data(config)
 

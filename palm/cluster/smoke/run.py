@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from palm.artifacts.outcome import Outcome
+from palm.builds.outcome import read_outcome
 from palm.builds.records import page_name
 from palm.cluster.doctor.checks import examine
 from palm.cluster.kfp.connection import Address, Connection, connect
@@ -18,8 +20,7 @@ from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
 from palm.config.cluster import Cluster
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ClusterError, PalmError
-from palm.promotion.alias import current_champion
-from palm.promotion.by_hand import rollback
+from palm.promotion import promotions
 from palm.registry.connection import connected
 from palm.storage.records import Records
 from palm.storage.store import Store
@@ -90,9 +91,9 @@ class _Smoke:
         change_a_reward(self.folder)
         outcome = self._run(REBUILD)
         self._expect(outcome, ("promoted",))
-        if not any("length" in line for line in outcome["changes"]):
-            raise ClusterError(f"changes={outcome['changes']}", rule="do not name the reward", remedy="report this")
-        return f"{'; '.join(outcome['changes'])}; {len(outcome['policies']['trained'])} trained"
+        if not any("length" in line for line in outcome.changes):
+            raise ClusterError(f"changes={list(outcome.changes)}", rule="do not name the reward", remedy="report this")
+        return f"{'; '.join(outcome.changes)}; {len(outcome.policies.trained)} trained"
 
     def promotion(self) -> str:
         if len(set(self.versions)) < 2:
@@ -100,11 +101,9 @@ class _Smoke:
         return f"version {self._champion()} has replaced version {self.versions[0]}"
 
     def back(self) -> str:
-        entry = rollback(self.config, to=self.versions[0], why="palm smoke", who="palm smoke")
+        entry = promotions(self.config).rollback(self.versions[0], why="palm smoke", who="palm smoke")
         if self._champion() != self.versions[0]:
-            raise ClusterError(
-                f"champion={self._champion()}", rule=f"is not {entry['after']}", remedy="see `palm repair`"
-            )
+            raise ClusterError(f"champion={self._champion()}", rule=f"is not {entry.after}", remedy="see `palm repair`")
         return f"version {self.versions[0]} is champion again"
 
     def page(self) -> str:
@@ -129,7 +128,7 @@ class _Smoke:
             raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
         return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
-    def _run(self, pipeline: str) -> dict:
+    def _run(self, pipeline: str) -> Outcome:
         """Run a pipeline; returns its outcome as the storage has it."""
         run = submit(self.connection, self.config, pipeline=pipeline, experiment=self.name)
         self.runs.append(run.run_id)
@@ -137,9 +136,9 @@ class _Smoke:
             _follow(self.connection, run.run_id, _MINUTES)
         except ClusterError as error:
             outcome = self._outcome(run.run_id)
-            if outcome is None or not outcome["failures"]:
+            if outcome is None or not outcome.failures:
                 raise
-            why = f"{outcome['headline']} ({outcome['failures'][0]['error']})"
+            why = f"{outcome.headline} ({outcome.failures[0].error})"
             raise ClusterError(f"run {run.run_id}", rule=why, remedy=f"see {run.link}") from error
         outcome = self._outcome(run.run_id)
         if outcome is None:
@@ -149,20 +148,20 @@ class _Smoke:
             self.versions.append(champion)
         return outcome
 
-    def _outcome(self, run_id: str) -> dict | None:
-        return Records(self.config.storage.root).read(f"builds/{run_id}/outcome")
+    def _outcome(self, run_id: str) -> Outcome | None:
+        return read_outcome(self.config.storage.root, run_id)
 
-    def _expect(self, outcome: dict, states: tuple[str, ...], **counts: int) -> None:
-        found = {key: len(outcome["policies"][key]) for key in counts}
-        if outcome["state"] not in states or found != counts:
+    def _expect(self, outcome: Outcome, states: tuple[str, ...], **counts: int) -> None:
+        found = {key: len(getattr(outcome.policies, key)) for key in counts}
+        if outcome.state not in states or found != counts:
             raise ClusterError(
-                f"outcome {outcome['state']}, {found}",
-                rule=f"must be {' or '.join(states)}, {counts}: {outcome['headline']}",
+                f"outcome {outcome.state}, {found}",
+                rule=f"must be {' or '.join(states)}, {counts}: {outcome.headline}",
                 remedy=f"see {self.connection.run_link(self.runs[-1])}",
             )
 
     def _champion(self) -> str | None:
-        return current_champion(self.config.registry)
+        return promotions(self.config).champion(fix_alias=True)
 
 
 def smoke(

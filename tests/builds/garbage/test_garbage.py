@@ -24,7 +24,7 @@ from palm.errors import DamagedError, RegistryError
 from palm.registry.runs import build_tag
 from palm.storage.inventory import UnfinishedUpload
 from palm.storage.records import Records
-from palm.storage.s3 import s3_client
+from palm.storage.s3_client import s3_client
 from palm.storage.store import Store
 
 DAY = 86400.0

@@ -28,7 +28,7 @@ TOGETHER = {
 
 def test_two_processes_train_one_policy(trained):
     record, folder = trained("policy", [0.5, 0.5], **TOGETHER)
-    assert record["steps"] == 3 and record["guard"] is None
+    assert record.steps == 3 and record.guard is None
     weights = load_file(folder / "adapter_model.safetensors")
     assert all(np.abs(weight).max() > 0 for weight in weights.values()), "a part of the adapter was not trained"
     assert not list((folder.parent / "store").glob("checkpoints/*"))
@@ -52,7 +52,7 @@ def test_an_error_in_one_of_them_is_told(trained, built):
 def test_only_an_error_that_was_told_ends_the_retries():
     """A process that was killed, or lost its GPU, has told nothing."""
     told = last_words("starting\npalm, for good: reward 'late' gave None\nTraceback\nValueError: x\n")
-    assert (told.text, told.for_good) == ("reward 'late' gave None", True)
-    assert last_words("palm: storage is down\n") == LastWords("storage is down", for_good=False)
+    assert (told.text, told.permanent) == ("reward 'late' gave None", True)
+    assert last_words("palm: storage is down\n") == LastWords("storage is down", permanent=False)
     killed = last_words("step 3\nSignal 9 (SIGKILL) received by PID 12\n")
-    assert killed == LastWords("step 3 / Signal 9 (SIGKILL) received by PID 12", for_good=False)
+    assert killed == LastWords("step 3 / Signal 9 (SIGKILL) received by PID 12", permanent=False)

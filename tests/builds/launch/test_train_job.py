@@ -16,6 +16,7 @@ from support.schemas import needs_schemas
 from support.train_job_stand_in import NAMESPACE, KubernetesStandIn
 from support.workspace import edit_config
 
+from palm.artifacts.policy import Policy
 from palm.builds.inputs import check_inputs
 from palm.builds.launch.manifest import train_job_manifest
 from palm.builds.rebuild.snapshot import take_snapshot
@@ -24,8 +25,8 @@ from palm.config.pods import NODE_LABELS
 from palm.config.train_job import TrainJobSettings
 from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError, TrainingError
 from palm.steps.train_policy import train_policy
-from palm.storage.s3 import s3_keys
-from palm.training.spec import policy_spec
+from palm.storage.s3_backend import S3Backend
+from palm.training.task import training_task
 
 pytestmark = needs_schemas
 
@@ -77,7 +78,7 @@ class Launcher:
         paths = {"base_model": workspace / "base", "rollouts": workspace / "rollouts", "destination": self.policy}
         paths = {name: str(path) for name, path in paths.items()}
         step = (
-            "from palm.config.load import parse_config; from palm.steps.worker_client import run_step; "
+            "from palm.config.load import parse_config; from palm.steps.run import run_step; "
             f"run_step('train_policy', parse_config({config!r}), {WEIGHTS}, **{paths})"
         )
         with self.log.open("w") as log:
@@ -92,7 +93,7 @@ class Launcher:
 
 
 def stored(prefix: str = "") -> set[str]:
-    return {key.removeprefix("store/") for key in s3_keys(f"{STORE}/{prefix}" if prefix else STORE)}
+    return {file.name for file in S3Backend(STORE).files(prefix)}
 
 
 def test_two_nodes_train_what_two_processes_train(cluster, built):
@@ -118,17 +119,17 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
     assert third.process.wait(180) == 0, third.log.read_text()
     assert len(cluster.created) == 2, "a TrainJob that is there already is watched, not made again"
     assert not cluster.jobs or cluster.jobs.popitem()[1].stopped
-    record = json.loads((third.policy / "policy.json").read_text())
-    assert record["resumed_from_step"] > 0 and record["steps"] == TOGETHER["steps"]
+    record = Policy.read(third.policy)
+    assert record.resumed_from_step > 0 and record.steps == TOGETHER["steps"]
     manifest = json.loads((third.policy / "train_job.json").read_text())
     assert CustomResource("trainer.kubeflow.org_trainjobs.yaml").problems(manifest) == []
     assert manifest["metadata"]["name"] == cluster.created[1].object["metadata"]["name"]
-    assert {key.split("/")[0] for key in stored()} == {record["policy"], "train-job-inputs"}
+    assert {key.split("/")[0] for key in stored()} == {record.policy, "train-job-inputs"}
 
     edit_config(built, training={**TOGETHER, "processes": 2}, storage__root="store")
     expected = Launcher(built, "on-one-machine")
     assert expected.process.wait(180) == 0, expected.log.read_text()
-    assert json.loads((expected.policy / "policy.json").read_text())["policy"] == record["policy"]
+    assert Policy.read(expected.policy).policy == record.policy
     adapters = [(folder / "adapter_model.safetensors").read_bytes() for folder in (third.policy, expected.policy)]
     assert adapters[0] == adapters[1]
 
@@ -137,7 +138,7 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
 def training(cluster, built):
     """A function that trains on nodes from this process, with changes to training.train_job."""
 
-    def train(**changes) -> dict:
+    def train(**changes) -> Policy:
         edit_config(built, training={**ON_NODES, "train_job": {**NODES, **changes}}, storage__root=STORE)
         config = load_config(built / "portfolio.yaml")
         paths = {"base_model": built / "base", "rollouts": built / "rollouts", "destination": built / "policy"}
@@ -147,15 +148,15 @@ def training(cluster, built):
 
 
 def test_a_node_that_fails_is_told_with_its_last_words(training, cluster, built, monkeypatch):
-    """Another version of palm in the nodes' image; the next attempt makes the TrainJob anew."""
-    monkeypatch.setattr("palm.builds.launch.request.__version__", "9.9.9")
-    words = r"node-0-\d-\w+ with exit code 1: .*is asked by palm"
+    """Another training revision in the nodes' image; the next attempt makes the TrainJob anew."""
+    monkeypatch.setattr("palm.builds.launch.request.TRAINING_REVISION", 99)
+    words = r"node-0-\d-\w+ with exit code 1: .*is asked by revision 99"
     with pytest.raises(TrainingError, match=rf"TrainJob {NAMESPACE}/.*: failed \(FailedJobs: .*{words}") as caught:
         training()
-    assert "9.9.9" in str(caught.value) and "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert not (built / "policy").exists()
     (first,) = cluster.jobs.values()
-    with pytest.raises(TrainingError, match="is asked by palm"):
+    with pytest.raises(TrainingError, match="is asked by revision 99"):
         training()
     first_uid, second_uid = (job.object["metadata"]["uid"] for job in cluster.created)
     assert first.object["metadata"]["uid"] == first_uid != second_uid
@@ -197,7 +198,7 @@ def test_a_train_job_that_somebody_removes_is_a_reason_to_try_again(training, cl
     [
         (
             {"runtime": "tourch"},
-            "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found; mend training.train_job",
+            "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found; correct training.train_job",
         ),
         ({"image": None}, "get pod team/.*: was refused: 404 .*; set training.train_job.image"),
         ({"image": "i" * 501}, "was refused: 422 .*spec.trainer.image: .* is too long"),
@@ -309,8 +310,8 @@ def test_where_a_policy_is_trained_is_not_part_of_its_name(built):
     def name(**training) -> tuple[str, dict]:
         """What the policy is called, and what a rebuild compares."""
         config = load_config(edit_config(built, training={**TOGETHER, **training}))
-        spec = policy_spec(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"])
-        return spec.name, take_snapshot(config)
+        task = training_task(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"])
+        return task.name, take_snapshot(config)
 
     four = {"micro_batch_size": 4, "processes": 4}
     on_two_nodes = {**four, "processes": 2, "launcher": "trainjob", "train_job": NODES}

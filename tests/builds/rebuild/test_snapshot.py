@@ -11,7 +11,8 @@ from palm.builds.rebuild.snapshot import check_snapshot, describe_changes, take_
 from palm.config.load import load_config
 from palm.config.portfolio import Registry
 from palm.errors import DataError, ModelError, RewardError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
+from palm.registry.client import Client
 from palm.registry.connection import connected
 from palm.registry.experiment import ensure_experiment
 
@@ -114,7 +115,7 @@ A, B = "a" * 40, "b" * 40
             {"objects": {"x.json": f'"{B[:32]}"'}},
             f"object x.json {A[:12]}… → {B[:12]}…",
         ),
-        (version("j", 1), version("j", 2), "version 1 was registered anew"),
+        (version("j", 1), version("j", 2), "version 1 was registered again"),
         (version("j", 1), version("k", 2), "model j → k"),
     ],
 )
@@ -143,7 +144,7 @@ def test_an_object_that_is_put_anew_is_told_and_an_absent_one_is_an_error(before
 def test_an_alias_that_points_elsewhere_is_told(workspace):
     registry = Registry(tracking_uri=f"sqlite:///{workspace}/mlflow.db", experiment="judges", model="unused")
     with connected(registry) as client:
-        mlflow.set_experiment(experiment_id=ensure_experiment(client, registry))
+        mlflow.set_experiment(experiment_id=ensure_experiment(Client(registry)))
         for value in (0, 1):
             (workspace / "judge.py").write_text(JUDGE.replace("{value}", str(value)))
             mlflow.pyfunc.log_model(
