@@ -41,7 +41,7 @@ TokenFile = Annotated[
     ),
 ]
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust, PEM.")]
-Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines; created if missing.")]
+Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines; submit and schedule create it.")]
 StorageRoot = Annotated[str | None, typer.Option(help="Replaces storage.root, e.g. s3://BUCKET/PREFIX.")]
 TrackingUri = Annotated[str | None, typer.Option(help="Replaces registry.tracking_uri.")]
 KfpMlflow = Annotated[

@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 
 from palm import __version__
 from palm.cli.cluster import commands as cluster
-from palm.cli.cluster_state import commands as cluster_state
 from palm.cli.extras import missing_extra
 from palm.cli.geometry import Json
 from palm.cli.geometry import commands as geometry
@@ -50,7 +49,6 @@ app = typer.Typer(
 )
 app.add_typer(geometry)
 app.add_typer(cluster)
-app.add_typer(cluster_state)
 app.add_typer(storage)
 app.add_typer(registry)
 app.add_typer(serving)
