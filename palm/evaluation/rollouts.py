@@ -1,6 +1,6 @@
 """Scored rollouts of a policy: sampled responses with every reward, as one Parquet table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def write_rollouts(
     pd.DataFrame(table).to_parquet(path, index=False)
 
 
-def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] = ()) -> Rollouts:
+def read_rollouts(path: Path, reward_names: list[str], metric_names: Sequence[str] = ()) -> Rollouts:
     """Read the file of `write_rollouts`.
 
     Args:
@@ -159,12 +159,12 @@ def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] =
         raise DataError(
             str(path),
             rule=f"is not a table of scored rollouts ({error})",
-            remedy="make it with the step sample_reference or evaluate_policy",
+            remedy="make it with the step sample_reference or evaluate_policies",
         ) from error
     samples = int(table["sample"].max()) + 1
     shape = (len(table) // samples, samples)
 
-    def grid(column) -> list[list]:
+    def grid(column: pd.Series) -> list[list]:
         values = column.tolist()
         return [values[start : start + samples] for start in range(0, len(values), samples)]
 

@@ -65,7 +65,7 @@ def plan_training(
                 earlier.candidates() if config.rebuild.from_champion else [],
                 reference=np.array([reference[name].mean for name in config.reward_names]),
                 name_of=earlier.name_of_new_training,
-                from_version=champion and champion.version,
+                from_version=champion.version if champion else None,
             )
             earlier.measure_champion(plan).write(folder)
             from_base = earlier.trained_from_base(plan)

@@ -51,7 +51,7 @@ def test_another_model_has_another_digest(encoder, tmp_path):
         assert none is None
 
 
-def test_unusable_models_are_told(encoder, tmp_path):
+def test_unusable_models_are_refused(encoder, tmp_path):
     with (
         pytest.raises(ModelError, match=r"evaluation\.embedding_model=/no/such: is not a folder"),
         fetched_embedding_model("/no/such"),
