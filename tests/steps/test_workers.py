@@ -274,10 +274,11 @@ def test_a_pool_that_ends_leaves_nothing(training, tmp_path, monkeypatch):
 def holder(tmp_path, monkeypatch):
     """A process that keeps the pool of this test's tasks, and the pool's folder."""
     command = [sys.executable, "-c", HOLDER, tmp_path / "pool.log"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    address = process.stdout.readline().strip()
-    monkeypatch.setenv(WORKERS_VARIABLE, address)
-    return process, pool_folder(address)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().strip()
+        monkeypatch.setenv(WORKERS_VARIABLE, address)
+        yield process, pool_folder(address)
+        process.kill()
 
 
 def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clean_up(training, workspace, holder):
