@@ -1,4 +1,4 @@
-"""A training that is interrupted, at any moment and in any way, ends with the adapter of one that is not."""
+"""An interrupted training ends with the adapter of an uninterrupted one, whenever and however it is interrupted."""
 
 import contextlib
 import itertools
@@ -90,7 +90,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(server):
-    """The adapter of a training in one go, and how many seconds it took."""
+    """The adapter of an uninterrupted training, and its duration in seconds."""
     server.start("undisturbed", server.folder / "undisturbed-policy")
     start = time.monotonic()
     assert server.wait() == 0
@@ -110,7 +110,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         if len(resumed) < KILLS // 2 - 1:
             time.sleep(moment)
         else:
-            # However loaded the machine is: the last one is killed when it has left a checkpoint.
+            # Independent of the machine's load: the last one is killed after its first checkpoint.
             _wait_for_checkpoint(server.folder / store)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -123,7 +123,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         resumed.append(Policy.read(policy).resumed_from_step)
         if len(resumed) == KILLS // 2:
             break
-    assert resumed[-1] > 0, "the training did not go on from its checkpoint"
+    assert resumed[-1] > 0, "the training did not resume from its checkpoint"
 
 
 def _wait_for_checkpoint(store: Path, seconds: float = 120.0) -> None:
@@ -159,7 +159,7 @@ def half_done(server, undisturbed):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "manifest", "unlisted"])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(server, undisturbed, half_done, damage):
+def test_a_damaged_checkpoint_is_logged_and_the_one_before_it_used(server, undisturbed, half_done, damage):
     store = server.folder / f"damaged-{damage}"
     shutil.copytree(half_done, store)
     before, newest = sorted(store.glob("checkpoints/*/rloo/step-*"))

@@ -1,4 +1,4 @@
-"""Checks of what a run in a cluster needs; each finding is ok, or says what to do."""
+"""The checks of `palm doctor`: each finds what a run needs, or says what to do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,12 @@ from palm.errors import ClusterError, PalmError
 from palm.storage.store import Store
 
 _NAMESPACE = "kubeflow"
-"""Where runs are when Kubeflow Pipelines has one user."""
+"""Namespace of the runs of a Kubeflow Pipelines without users."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
-
-    Attributes:
-        name: what was looked at.
-        ok: whether a run finds what it needs.
-        detail: what was found, or what to do.
-    """
+    """The result of one check; ``detail`` is what was found, or what is missing and what to do."""
 
     name: str
     ok: bool
@@ -43,14 +37,12 @@ def examine(
     """Check everything that a run needs; what cannot be checked is a finding as well.
 
     Args:
-        address: where Kubeflow Pipelines is.
-        cluster: section of the configuration.
-        storage_root: where results go; None: not checked.
+        storage_root: of the results; None: not checked.
         tracking_uri: of MLflow, as pods reach it; None: not checked.
         mlflow_address: of MLflow, as this machine reaches it; None: the same.
 
     Returns:
-        The findings: pipelines, mlflow, storage, kubernetes, secret, accelerators, image.
+        The findings on pipelines, mlflow, storage, kubernetes, secret, accelerators and each image, in this order.
     """
     opened: dict = {}
     findings = [_finding("pipelines", lambda: _pipelines(opened, address))]
@@ -85,8 +77,8 @@ def _finding(name: str, look: Callable[[], str]) -> Finding:
 
 def _pipelines(opened: dict, address: Address) -> str:
     connection = opened["pipelines"] = connect(address)
-    # Its health is told to everybody; only a request like those of a run shows whether the credentials are good.
-    with connection.asking() as client:
+    # The health check needs no credentials; a request like those of a run does.
+    with connection.requests() as client:
         client.list_experiments(page_size=1, namespace=connection.namespace)
     place = f"namespace {connection.namespace}" if connection.namespace else "one user"
     return f"Kubeflow Pipelines {connection.version or 'of unknown version'} at {connection.host}, {place}"
@@ -105,7 +97,7 @@ def _kubernetes(opened: dict) -> str:
 
 def _reached(opened: dict) -> Kubernetes:
     if "kubernetes" not in opened:
-        raise ClusterError("not looked at", rule="Kubernetes cannot be asked", remedy="see the line kubernetes")
+        raise ClusterError("not checked", rule="Kubernetes cannot be reached", remedy="see the line kubernetes")
     return opened["kubernetes"]
 
 
@@ -143,7 +135,7 @@ def _accelerators(opened: dict, pod: PodResources) -> str:
 
 def _image(opened: dict, image: str) -> str:
     kubernetes: Kubernetes | None = opened.get("kubernetes")
-    holders, unknown = 0, " (Kubernetes cannot be asked)"
+    holders, unknown = 0, " (Kubernetes cannot be reached)"
     if kubernetes is not None:
         try:
             holders, unknown = kubernetes.nodes_with_image(image), ""
