@@ -111,16 +111,16 @@ def next_(
 
     result = next_policies(summary, target=target, batch=batch)
     if as_json:
-        typer.echo(json_text(result))
+        typer.echo(json_text(result.model_dump(mode="json")))
         return
-    worst = " ".join(f"{weight:.4f}" for weight in result["worst_weights"])
+    worst = " ".join(f"{weight:.4f}" for weight in result.worst_weights)
     typer.echo(
-        f"all trained policies together are within {result['epsilon']:.4f} of the optimum for every preference, if J* "
+        f"all trained policies together are within {result.epsilon:.4f} of the optimum for every preference, if J* "
         f"is as estimated from rollouts; worst weights {worst}"
     )
-    for weights in result["next"]:
+    for weights in result.next:
         typer.echo("train " + " ".join(f"{weight:.6f}" for weight in weights))
-    if not result["next"]:
+    if not result.next:
         typer.echo(f"the target of {target:g} is met")
 
 

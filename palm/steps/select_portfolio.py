@@ -105,7 +105,7 @@ def value_table(measured: Sequence[Measurements], reward_names: list[str]) -> Va
 
 def _candidates(evaluations: list[Path], earlier: list[Path]) -> tuple[list[Candidate], list[Path]]:
     """Every policy once, as two equal weight vectors of a design are one policy; and the folders they are read from."""
-    found = {}
+    found: dict[str, tuple[Candidate, Path]] = {}
     for folder in (*evaluations, *earlier):
         evaluation = Evaluation.read(folder)
         candidate = Candidate(**evaluation.model_dump(exclude={"schema_version"}), earlier=folder in earlier)

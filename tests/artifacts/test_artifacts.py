@@ -25,7 +25,15 @@ IN_THE_BUILD = {
     "training_log": "policy0/training_log.json",
     "evaluation": "evaluation0/evaluation.json",
     "selection": "selection",
+    "registration": "registration",
+    "verdict": "verdict",
+    "summary": "summary",
 }
+
+
+def test_no_artifact_is_left_out():
+    """Routing and outcome are tested where they are written: in serving and record_outcome."""
+    assert set(artifact_types()) == {*IN_THE_BUILD, "outcome", "routing"}
 
 
 @pytest.mark.parametrize("name", IN_THE_BUILD)
@@ -79,7 +87,7 @@ def test_a_file_without_its_folder_is_named(tmp_path):
 def test_an_unknown_artifact_is_refused_with_the_names():
     with pytest.raises(DataError) as refused:
         artifact_schema("polcy")
-    assert "\n" not in str(refused.value) and "base_model, champion, design, evaluation" in str(refused.value)
+    assert "\n" not in str(refused.value) and "give one of base_model, calibration, champion" in str(refused.value)
 
 
 def test_a_policy_of_another_trainer_needs_a_name_and_weights_only():

@@ -129,7 +129,7 @@ def _file_digest(address: str, *, option: str) -> str:
         ) from error
 
 
-def _flat(value, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+def _flat(value: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
     """Path to value of every leaf; a list is a leaf."""
     if not isinstance(value, dict):
         return {path: value}
@@ -187,7 +187,7 @@ def _detail(keys: tuple[str, ...]) -> str:
     return f"{' '.join(words)} " if words else ""
 
 
-def _shown(value) -> str:
+def _shown(value: object) -> str:
     if value is _ABSENT:
         return "nothing"
     if isinstance(value, list):
