@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 TOOLS = ("pip", "setuptools")
-EXTRAS = {"all": ["all"], "dev": ["all", "dev"], "bench": ["all", "dev", "bench"]}
+LAYERS = ("all", "dev", "bench")
 _CUDA = ("nvidia-", "cuda-", "triton")
 _PYTHONS = re.compile(r"py3|py2\.py3|cp3(11|12|13)|abi3")
 _PLATFORMS = re.compile(r"any|manylinux.*_(x86_64|aarch64)|macosx_.*_(arm64|universal2)")
@@ -89,30 +89,42 @@ def write(pins: dict[str, str]) -> None:
             for name, digests in zip(names, found, strict=True)
         ]
 
-    cpu = next(item for item in resolve([f"torch=={pins['torch']}+cpu"], "--no-deps"))
-    done: set[str] = {"torch", *TOOLS}
+    installed = {canonicalize_name(item["metadata"]["name"]): item for item in resolve(f".[{','.join(LAYERS)}]")}
+    cpu = resolve(f"torch=={pins['torch']}+cpu", "--no-deps")[0]["download_info"]["archive_info"]["hashes"]["sha256"]
+    cuda = {name for name in pins if name.startswith(_CUDA)}
     layers = {
         "tools": entries(TOOLS),
-        "torch-cpu": [entry(f"torch=={pins['torch']}+cpu", [cpu["download_info"]["archive_info"]["hashes"]["sha256"]])],
-        "torch-cuda": entries(["torch"], "{name}==={version}")
-        + entries((name for name in pins if name.startswith(_CUDA)), marker="; sys_platform == 'linux'"),
+        "torch-cpu": [entry(f"torch=={pins['torch']}+cpu", [cpu])],
+        "torch-cuda": entries(["torch"], "{name}==={version}") + entries(cuda, marker="; sys_platform == 'linux'"),
     }
-    for layer, extras in EXTRAS.items():
-        names = {canonicalize_name(item["metadata"]["name"]) for item in resolve([f".[{','.join(extras)}]"])}
-        names -= done | {"palm-portfolio"} | {name for name in names if name.startswith(_CUDA)}
-        layers[layer] = entries(names)
+    done = {"palm-portfolio", "torch", *TOOLS, *cuda}
+    for layer in LAYERS:
+        names = closure(installed, Requirement(f"palm-portfolio[{layer}]"))
+        layers[layer] = entries(names - done)
         done |= names
     for name, lines in layers.items():
         (FOLDER / f"{name}.lock").write_text(f"# Made by `make lock` from constraints.txt.\n{''.join(lines)}")
 
 
-def resolve(wanted: list[str], *options: str) -> list[dict]:
+def resolve(wanted: str, *options: str) -> list[dict]:
     """What pip would install, as in its report."""
     arguments = ["install", "--dry-run", "--ignore-installed", "--quiet", "--constraint", "constraints.txt", *options]
-    command = [sys.executable, "-m", "pip", *arguments, "--report", "-", *wanted]
-    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)[
-        "install"
-    ]
+    command = [sys.executable, "-m", "pip", *arguments, "--report", "-", wanted]
+    report = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(report)["install"]
+
+
+def closure(installed: dict[str, dict], wanted: Requirement) -> set[str]:
+    """Names of everything that a requirement brings."""
+    found, left = set(), [wanted]
+    while left:
+        requirement = left.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras} - {extra for known, extra in found if known == name}:
+            found.add((name, extra))
+            needed = map(Requirement, installed[name]["metadata"].get("requires_dist", []))
+            left += [other for other in needed if other.marker is None or other.marker.evaluate({"extra": extra})]
+    return {name for name, _ in found}
 
 
 def file_hashes(files: list[dict], version: str) -> list[str]:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from palm.artifacts.base import Artifact, Vector
 from palm.artifacts.evaluation import Guard, Mean
+from palm.errors import DataError
 
 
 class Policy(Artifact):
@@ -51,7 +52,12 @@ class Policy(Artifact):
             weights: preference weights under the objectives of the build, which may differ from those of the training.
             reward_names: the build's objectives, length d.
             reused: whether the build found the policy in the store.
+
+        Raises:
+            DataError: the policy has no record of its training.
         """
+        if self.training_seconds is None or self.definition is None:
+            raise DataError(f"policy {self.policy}", rule="has no record of its training", remedy="train it with palm")
         return self.model_copy(
             update={
                 "weights": tuple(weights),

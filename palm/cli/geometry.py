@@ -1,4 +1,4 @@
-"""The commands of `palm` that need no model: designs, selections, their certificates, what to train next."""
+"""Commands of `palm` that need no model: designs, selections, certificates, weights to train next."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 
 
 class Method(StrEnum):
-    """How a portfolio is selected."""
+    """Methods of selection."""
 
     exact = "exact"
     greedy = "greedy"
@@ -126,10 +126,10 @@ def next_(
 
 @commands.command()
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `palm design` or `palm select` printed (--json).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON printed by `palm design` or `palm select`.")],
     as_json: Json = False,
 ) -> None:
-    """Check a saved certificate again, with none of the code that found it; exits with 1 if a line fails."""
+    """Check a saved certificate with independent code; exits with 1 if a line fails."""
     import palm
 
     result = palm.verify(file)

@@ -1,4 +1,4 @@
-"""Run of Kubeflow Pipelines' MLflow plugin: what tasks are told of it, and links between it and PALM's run."""
+"""Run of Kubeflow Pipelines' MLflow plugin: its description in every task, and links between it and PALM's run."""
 
 import json
 import logging

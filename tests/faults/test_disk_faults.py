@@ -173,9 +173,7 @@ def test_a_flipped_name_in_a_manifest_in_s3_is_noticed(s3, tmp_path, faults):
     store.publish("entry", tmp_path / "work")
     text = s3.get_object(Bucket="palm", Key="root/entry/manifest.json")["Body"].read()
     s3.put_object(Bucket="palm", Key="root/entry/manifest.json", Body=text.replace(b"adapter", b"adaptez"))
-    with pytest.raises(
-        DamagedError, match=r"entry/manifest\.json: .*sha256 of its files' list is [0-9a-f]{64}, it says"
-    ):
+    with pytest.raises(DamagedError, match=r"entry/manifest\.json: .*sha256 of its files' list is [0-9a-f]+, it says"):
         store.fetch("entry", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     faults("flipped bit in a manifest")

@@ -72,13 +72,13 @@ def test_a_build_that_was_judged_but_not_finished_is_done_again(config, workspac
         (run,) = client.search_runs([client.get_experiment_by_name("small").experiment_id])
         client.update_run(run.info.run_id, status="RUNNING")
     change = detect_change(config, workspace / "changes.md")
-    assert change.changed and change.headline == "The build of version 1 of small did not come to its end"
+    assert change.changed and change.headline == "The build of version 1 of small did not finish"
 
 
 def test_a_champion_whose_inputs_nobody_recorded_is_not_taken_for_unchanged(config, workspace):
     register(config, workspace, None, aliases=["champion"])
     change = detect_change(config, workspace / "changes.md")
-    assert change.changed and change.headline.startswith("Nothing is recorded of what version 1")
+    assert change.changed and change.headline.startswith("The inputs of version 1 of small are not recorded")
 
 
 def test_what_cannot_be_asked_is_an_error_and_leaves_no_file(config, workspace):

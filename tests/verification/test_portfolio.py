@@ -12,7 +12,7 @@ from palm.geometry.portfolio.certificate import certify
 from palm.geometry.portfolio.selection import Selection, describe_selection
 from palm.geometry.portfolio.values import ValueTable
 from palm.verification.fault import Fault
-from palm.verification.portfolio_claims import verify_portfolio
+from palm.verification.portfolio import verify_portfolio
 from palm.verification.schema import PortfolioFile
 
 

@@ -126,12 +126,6 @@ def corner_weights(values: Array) -> tuple[Array, Integers]:
 def plan_face(face: Face, guess: Interpolation, *, target: float, delta: float) -> Array:
     """Place the fewest further preferences inside a face that bring its gap to a target, by the guess of J*.
 
-    Args:
-        face: the face.
-        guess: J* on the whole simplex.
-        target: multiplicative gap to reach.
-        delta: additive tolerance.
-
     Returns:
         Shape (m, s), in the coordinates of the face; empty if only its boundary misses the target.
 

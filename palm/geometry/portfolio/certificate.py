@@ -176,17 +176,10 @@ def check_meaningful(members: Array, *, delta: float) -> Lowest:
 
 
 def regrets(values: Array, weights: Array, *, delta: float, targets: Array | None = None) -> Array:
-    """Compute the multiplicative gap of each policy alone at given preferences.
+    """Compute the gap of single policies at preferences: the smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - δ.
 
-    Args:
-        values: value vectors, shape (n, d).
-        weights: preferences, shape (m, d).
-        delta: additive tolerance.
-        targets: value vectors to reach, shape (k, d); None for the policies' own.
-
-    Returns:
-        The smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - delta, shape (m, n); infinite where J*(v) ≤ 0 and even
-        ε = 0 is missed.
+    ``targets`` are the value vectors to reach, None for the policies' own. Shape (m, n); infinite where J*(v) ≤ 0 and
+    even ε = 0 is missed.
     """
     worth = weights @ values.T
     best = (worth if targets is None else weights @ targets.T).max(axis=1, keepdims=True)
@@ -207,18 +200,9 @@ class Proof:
 def prove_epsilon(values: Array, members: Array, worst: WorstCases, *, delta: float, fallback: Array) -> Proof:
     """Compute an epsilon from combinations, rounded up, and make every combination prove it.
 
-    Args:
-        values: value vectors to reach, shape (k, d).
-        members: value vectors of the portfolio, shape (s, d).
-        worst: solution of the multiplicative program for those values.
-        delta: additive tolerance.
-        fallback: a convex combination of the members that is at least -delta in every coordinate, shape (s,).
-
-    Returns:
-        Epsilon is 0.0 only if the combinations reach every value without any.
-
-    Raises:
-        SelectionError: the combinations miss a requirement by more than VALUE_TOLERANCE.
+    ``worst`` solves the multiplicative program for the values, shape (k, d); ``fallback`` is a convex combination of
+    the members that is at least -delta in every coordinate. A SelectionError says that a combination misses its
+    requirement by more than VALUE_TOLERANCE.
 
     Source:
         Derived. A larger epsilon asks more where a_k is negative. If λ proves ε_k for policy k, then for

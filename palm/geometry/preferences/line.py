@@ -22,9 +22,6 @@ def line_cover(*, epsilon: float, delta: float) -> Array:
     Returns:
         Shape (n, 2), increasing in the first weight. The cells overlap as evenly as n allows.
 
-    Raises:
-        WeightsError: more than 10 000 vectors are needed.
-
     Source:
         Both ends of a cell increase with w_1, so the cell that starts where the last one ends and reaches
         farthest is best (greedy interval covering, exact). The last step shrinks all cells until n just suffice.

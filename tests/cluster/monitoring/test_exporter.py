@@ -93,4 +93,4 @@ def test_a_portfolio_of_which_nothing_is_known_yet(workspace, s3):
         assert not {"palm_last_check_timestamp_seconds", "palm_champion_version"} & set(found)
         port = address.split(":")[2].split("/")[0]
         answer = CliRunner().invoke(app, ["exporter", str(workspace / "portfolio.yaml"), "--port", port])
-        assert answer.exit_code == 1 and f"port={port}: cannot be listened on" in answer.output
+        assert answer.exit_code == 1 and f"port={port}: cannot be opened" in answer.output

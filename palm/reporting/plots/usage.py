@@ -1,39 +1,51 @@
-"""Which policy of the portfolio serves which preferences: d = 3, d = 2 and more."""
+"""Figure of a portfolio: which policy serves which preferences best."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from palm.reporting.plots.cell_plots import two_reward_axis
-from palm.reporting.plots.placement import name_line
+from palm.reporting.plots.axes import mark_point, name_line, ternary_axes, two_reward_axis
 from palm.reporting.plots.regions import area_share, centroid, serving_regions
-from palm.reporting.plots.style import CENTRED_TEXT, INK, MUTED, PAPER, text_on
-from palm.reporting.plots.ternary import mark_point, ternary_axes
+from palm.reporting.plots.style import CENTRED_TEXT, INK, MUTED, PAPER, SIZE_INCHES, styled, text_on
 
 _SMALLEST_LABELLED_SHARE = 0.025
 _SMALLEST_SHARE_WITH_NUMBER = 0.08
 
 
-def draw_ternary_usage(
-    figure: Figure,
+@styled
+def usage_figure(
     value_vectors: np.ndarray,
     *,
-    usage: np.ndarray,
-    reward_names: list[str],
-    labels: list[str],
-    colours: list[str],
+    usage: Sequence[float],
+    reward_names: Sequence[str],
+    labels: Sequence[str],
+    colours: Sequence[str],
     worst_weights: np.ndarray,
-) -> None:
-    """Each policy's region of the simplex, exactly, for d = 3.
+) -> Figure:
+    """Draw which policy of a portfolio serves which preferences.
 
     Args:
-        figure: an empty figure.
-        value_vectors: the portfolio's value vectors, shape ``(n, 3)``.
-        usage: each policy's share of the simplex, shape ``(n,)``; written below the labels.
-        reward_names: the three rewards.
-        labels: of the policies; written inside regions large enough.
-        colours: of the policies.
-        worst_weights: the preference with the largest gap.
+        value_vectors: of the portfolio, shape ``(n, d)``.
+        usage: share of the simplex on which each policy is the best, shape ``(n,)``.
+        reward_names: d names.
+        labels: short names of the policies.
+        colours: one for each policy.
+        worst_weights: the preference with the largest gap, shape ``(d,)``; not drawn at d > 3.
+
+    Returns:
+        Coloured regions at d = 3, a strip under the objectives at d = 2, bars at d > 3.
     """
+    figure = Figure(figsize=SIZE_INCHES)
+    if value_vectors.shape[1] > 3:
+        _draw_bars(figure, usage, labels, colours)
+    else:
+        draw = _draw_regions if value_vectors.shape[1] == 3 else _draw_strip
+        draw(figure, value_vectors, usage, reward_names, labels, colours, worst_weights)
+    return figure
+
+
+def _draw_regions(figure, value_vectors, usage, reward_names, labels, colours, worst_weights) -> None:
     axes = ternary_axes(figure, reward_names)
     for polygon, share, label, colour in zip(serving_regions(value_vectors), usage, labels, colours, strict=True):
         if not len(polygon):
@@ -41,34 +53,13 @@ def draw_ternary_usage(
         text = f"{label}\n{100 * share:.0f} %" if share >= _SMALLEST_SHARE_WITH_NUMBER else label
         axes.fill(*polygon.T, facecolor=colour, edgecolor=PAPER, linewidth=1.2, zorder=3)
         if area_share(polygon) >= _SMALLEST_LABELLED_SHARE:
-            axes.text(
-                *centroid(polygon),
-                text,
-                color=text_on(colour),
-                fontsize=10,
-                fontweight="bold",
-                ha="center",
-                va="center",
-                linespacing=1.35,
-                zorder=5,
-            )
+            look = {"fontsize": 10, "fontweight": "bold", "linespacing": 1.35, "color": text_on(colour)}
+            axes.text(*centroid(polygon), text, ha="center", va="center", zorder=5, **look)
     mark_point(axes, worst_weights, label="worst", colour=INK)
 
 
-def draw_strip_usage(
-    figure: Figure,
-    value_vectors: np.ndarray,
-    *,
-    usage: np.ndarray,
-    reward_names: list[str],
-    labels: list[str],
-    colours: list[str],
-    worst_weights: np.ndarray,
-) -> None:
-    """Objective of each policy along the one free weight over a strip of who is best, for d = 2.
-
-    Arguments as for d = 3.
-    """
+def _draw_strip(figure, value_vectors, usage, reward_names, labels, colours, worst_weights) -> None:
+    """Objectives along the one free weight, over a strip of the best policies."""
     axis_name = two_reward_axis(reward_names)
     bottom = 0.075 + 0.045 * (axis_name.count("\n") + 1)
     axes = figure.add_axes((0.14, bottom + 0.105, 0.82, 0.835 - bottom))
@@ -86,9 +77,8 @@ def draw_strip_usage(
         strip.axvspan(served[0], served[-1], color=colour, linewidth=0)
         text = f"{label} · {100 * usage[policy]:.0f} %" if usage[policy] >= 0.15 else label
         if usage[policy] >= 0.05:
-            place = strip.get_xaxis_transform()
-            ink = text_on(colour)
-            strip.text(served.mean(), 0.5, text, color=ink, fontsize=9, transform=place, **CENTRED_TEXT)
+            look = {"color": text_on(colour), "fontsize": 9, "transform": strip.get_xaxis_transform()}
+            strip.text(served.mean(), 0.5, text, **look, **CENTRED_TEXT)
     axes.set_xlim(0, 1)
     name_line(axes, worst_weights[0], label="worst", colour=INK)
     axes.set_ylabel("objective J")
@@ -99,15 +89,7 @@ def draw_strip_usage(
     strip.set_xlabel(axis_name)
 
 
-def draw_usage_bars(figure: Figure, usage: np.ndarray, *, labels: list[str], colours: list[str]) -> None:
-    """Each policy's share of all preferences as a bar, when regions have too many dimensions to draw.
-
-    Args:
-        figure: an empty figure.
-        usage: shares, shape ``(n,)``.
-        labels: of the policies.
-        colours: of the policies.
-    """
+def _draw_bars(figure, usage, labels, colours) -> None:
     axes = figure.add_axes((0.12, 0.14, 0.82, 0.8))
     rows = np.arange(len(usage))
     axes.barh(rows, usage, color=colours, height=min(0.7, 0.12 * len(usage) + 0.1))

@@ -1,40 +1,53 @@
-"""How much of the simplex each weight vector of the design covers: d = 3, d = 2 and more."""
+"""Figure of a design: which preferences the cell of each weight vector covers."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from palm.geometry.preferences.cells import cell_boxes, cell_polygon
-from palm.reporting.plots.placement import name_line
-from palm.reporting.plots.style import ALERT, CENTRED_TEXT, DOT, INK, PAPER, text_on, wrapped
-from palm.reporting.plots.ternary import mark_point, ternary_axes
+from palm.reporting.plots.axes import mark_point, name_line, ternary_axes, two_reward_axis
+from palm.reporting.plots.style import ALERT, CENTRED_TEXT, DOT, INK, PAPER, SIZE_INCHES, styled, text_on, wrapped
 
 _TABLE_ROWS = 24
 
 
-def draw_ternary_cells(
-    figure: Figure,
+@styled
+def cells_figure(
     weights: np.ndarray,
     *,
     epsilon: float,
     delta: float,
-    reward_names: list[str],
-    labels: list[str],
-    colours: list[str],
-    counterexample: np.ndarray | None,
-) -> None:
-    """Each cell as a translucent polygon around its weight vector, for d = 3.
+    reward_names: Sequence[str],
+    labels: Sequence[str],
+    colours: Sequence[str],
+    counterexample: np.ndarray | None = None,
+) -> Figure:
+    """Draw the cells of a design.
 
     Args:
-        figure: an empty figure.
-        weights: the design, shape ``(k, 3)``.
-        epsilon: ε' of the cells.
-        delta: δ' of the cells.
-        reward_names: the three rewards.
-        labels: text inside each vector's dot; empty for a small plain dot.
+        weights: preference weights, shape ``(k, d)``.
+        epsilon: ε' of the cells, relative reach.
+        delta: δ' of the cells, absolute reach.
+        reward_names: d names.
+        labels: short names of the vectors, shape ``(k,)``; an empty one draws an unobtrusive cell.
         colours: one for each vector.
-        counterexample: a point that no cell covers, or None.
+        counterexample: a preference outside all cells, shape ``(d,)``; not drawn at d > 3.
+
+    Returns:
+        Polygons on the simplex at d = 3, intervals at d = 2, a table of the weights at d > 3.
     """
+    figure = Figure(figsize=SIZE_INCHES)
+    if weights.shape[1] > 3:
+        _draw_table(figure, weights, reward_names, labels)
+    else:
+        draw = _draw_polygons if weights.shape[1] == 3 else _draw_intervals
+        draw(figure, weights, epsilon, delta, reward_names, labels, colours, counterexample)
+    return figure
+
+
+def _draw_polygons(figure, weights, epsilon, delta, reward_names, labels, colours, counterexample) -> None:
     axes = ternary_axes(figure, reward_names)
     # Labelled vectors last, so that grey neighbours never cover them.
     for index in sorted(range(len(weights)), key=lambda i: bool(labels[i])):
@@ -50,38 +63,23 @@ def draw_ternary_cells(
         mark_point(axes, counterexample, label="not covered", colour=ALERT)
 
 
-def draw_interval_cells(
-    figure: Figure,
-    weights: np.ndarray,
-    *,
-    epsilon: float,
-    delta: float,
-    reward_names: list[str],
-    labels: list[str],
-    colours: list[str],
-    counterexample: np.ndarray | None,
-) -> None:
-    """Each cell as an interval of the first weight, one row a vector, for d = 2; arguments as for d = 3."""
+def _draw_intervals(figure, weights, epsilon, delta, reward_names, labels, colours, counterexample) -> None:
+    """Cells as intervals of the first weight, one row for each vector."""
     axis_name = two_reward_axis(reward_names)
     bottom = 0.07 + 0.045 * (axis_name.count("\n") + 1)
     axes = figure.add_axes((0.1, bottom, 0.86, 0.94 - bottom))
-    order = np.argsort(weights[:, 0], kind="stable")
-    starts, ends = _first_weight_ranges(weights, epsilon=epsilon, delta=delta)
-    for row, index in enumerate(order):
+    boxes = cell_boxes(weights, epsilon=epsilon, delta=delta)
+    # The second weight is 1 minus the first.
+    starts = np.maximum(np.maximum(boxes.lows[:, 0], 1 - boxes.highs[:, 1]), 0.0)
+    ends = np.minimum(np.minimum(boxes.highs[:, 0], 1 - boxes.lows[:, 1]), 1.0)
+    for row, index in enumerate(np.argsort(weights[:, 0], kind="stable")):
         start, end, label = starts[index], ends[index], labels[index]
         alpha = 0.75 if label else 0.35
         axes.barh(row, end - start, left=start, height=0.72, color=colours[index], alpha=alpha)
         axes.scatter([weights[index, 0]], [row], s=20, color=INK, **DOT)
         place, shift, side = (start, -5, "right") if end > 0.9 else (end, 5, "left")
-        axes.annotate(
-            label,
-            (place, row),
-            xytext=(shift, 0),
-            textcoords="offset points",
-            ha=side,
-            va="center",
-            fontweight="bold",
-        )
+        text = {"xytext": (shift, 0), "textcoords": "offset points", "ha": side, "va": "center", "fontweight": "bold"}
+        axes.annotate(label, (place, row), **text)
     axes.set_xlim(0, 1)
     if counterexample is not None:
         name_line(axes, counterexample[0], label="not covered", colour=ALERT)
@@ -91,23 +89,8 @@ def draw_interval_cells(
     axes.set_xlabel(axis_name)
 
 
-def _first_weight_ranges(weights: np.ndarray, *, epsilon: float, delta: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest first weight in each cell; the second is v₂ = 1 − v₁."""
-    boxes = cell_boxes(weights, epsilon=epsilon, delta=delta)
-    starts = np.maximum(boxes.lows[:, 0], 1 - boxes.highs[:, 1])
-    ends = np.minimum(boxes.highs[:, 0], 1 - boxes.lows[:, 1])
-    return np.maximum(starts, 0.0), np.minimum(ends, 1.0)
-
-
-def draw_weight_table(figure: Figure, weights: np.ndarray, *, reward_names: list[str], labels: list[str]) -> None:
-    """The weight vectors as a shaded table, one row a vector, when cells have too many dimensions to draw.
-
-    Args:
-        figure: an empty figure.
-        weights: the design, shape ``(k, d)``.
-        reward_names: the d rewards.
-        labels: row names; rows with one come first, the others are squeezed together when they are many.
-    """
+def _draw_table(figure, weights, reward_names, labels) -> None:
+    """The weight vectors as a shaded table: labelled rows first, the others squeezed if they are many."""
     count, dimension = weights.shape
     axes = figure.add_axes((0.1, 0.03, 0.87, 0.8))
     order = sorted(range(count), key=lambda row: (not labels[row], len(labels[row]), labels[row]))
@@ -129,16 +112,8 @@ def draw_weight_table(figure: Figure, weights: np.ndarray, *, reward_names: list
     for position, row in enumerate(order if squeezed == 1.0 else order[:named]):
         height = edges[position : position + 2].mean()
         for column, weight in enumerate(weights[row]):
-            ink = text_on(to_hex(mesh.cmap(mesh.norm(weight))))
-            axes.text(
-                column + 0.5,
-                height,
-                f"{weight:.2f}",
-                color=ink,
-                fontsize=size,
-                ha="center",
-                va="center_baseline",
-            )
+            look = {"color": text_on(to_hex(mesh.cmap(mesh.norm(weight)))), "fontsize": size}
+            axes.text(column + 0.5, height, f"{weight:.2f}", ha="center", va="center_baseline", **look)
     bold = {"fontweight": "bold", "color": INK, "fontsize": size}
     axes.set_yticks(np.arange(named) + 0.5, [labels[row] for row in order[:named]], **bold)
     titles = [wrapped(name, width=56 // dimension) for name in reward_names]
@@ -147,16 +122,3 @@ def draw_weight_table(figure: Figure, weights: np.ndarray, *, reward_names: list
     axes.tick_params(length=0)
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
-
-
-def two_reward_axis(reward_names: list[str]) -> str:
-    """Name of the horizontal axis when two rewards leave one free weight.
-
-    Args:
-        reward_names: the two rewards.
-
-    Returns:
-        The label.
-    """
-    first, second = (wrapped(name, 28) for name in reward_names)
-    return f"weight of {first}\n(the rest on {second})"
