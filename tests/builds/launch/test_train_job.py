@@ -173,11 +173,17 @@ def test_nodes_that_cannot_be_scheduled_time_out(training, cluster):
 
 def test_a_removed_train_job_is_a_reason_to_try_again(training, cluster):
     cluster.schedulable = False
-    remove = threading.Timer(1.0, lambda: cluster.jobs.clear())
-    remove.start()
+
+    def remove() -> None:
+        while not cluster.jobs:
+            time.sleep(0.05)
+        cluster.jobs.clear()
+
+    removing = threading.Thread(target=remove)
+    removing.start()
     with pytest.raises(PreemptedError, match="was removed while it was being waited for"):
         training()
-    remove.join()
+    removing.join()
 
 
 @pytest.mark.parametrize(
