@@ -1,8 +1,7 @@
-"""How PALM's components are written: a signature, one call of what the image holds, and the docstring of that.
+"""Authoring of components: a signature, one call of a function in the image, and that function's docstring.
 
 Kubeflow copies a component's source into the status of a run a dozen times, so it is a few lines; the work is in the
-module ``task`` beside it. `write_metadata` and `write_metrics` are the only ways to say something of an artifact: they
-take what the real backend takes.
+module ``task`` beside it. `write_metadata` and `write_metrics` accept only values that the real backend accepts.
 """
 
 import math
@@ -14,14 +13,7 @@ from palm.errors import DataError
 
 
 def documented_by(task: Callable) -> Callable[[Callable], Callable]:
-    """Give a component the docstring of the function that does its work.
-
-    Args:
-        task: that function.
-
-    Returns:
-        A decorator.
-    """
+    """A decorator that gives a component the docstring of the function that does its work."""
 
     def document(component: Callable) -> Callable:
         component.__doc__ = task.__doc__
@@ -34,9 +26,8 @@ def write_metadata(artifact: dsl.Artifact, **values) -> None:
     """Attach values to an output artifact, for the Kubeflow UI.
 
     Args:
-        artifact: the artifact.
         values: strings, finite numbers, booleans, and lists or dictionaries of such. None is refused: Kubeflow's
-            launcher fails on it when the work is done. Leave out what has no value.
+            launcher fails on it after the work is done. Leave out what has no value.
 
     Raises:
         DataError: a value is of another kind.
@@ -53,10 +44,6 @@ def write_metadata(artifact: dsl.Artifact, **values) -> None:
 
 def write_metrics(metrics: dsl.Metrics, **values: float) -> None:
     """Show numbers of a task in the Kubeflow UI.
-
-    Args:
-        metrics: the task's metrics.
-        values: finite numbers.
 
     Raises:
         DataError: a value is no finite number.

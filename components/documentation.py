@@ -1,4 +1,4 @@
-"""README.md of every component, made from its compiled interface and its metadata."""
+"""README.md of every component, from its compiled interface and its metadata."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,11 +22,11 @@ class Argument:
 
     Attributes:
         name: of the parameter or artifact.
-        type: as it is written in Python.
-        artifact: whether it is a file or folder, not a value.
+        type: in Python.
+        artifact: whether it is a file or folder.
         required: whether a caller must give it.
-        default: as it is written in Python; None without one.
-        description: what the docstring says of it.
+        default: in Python; None without one.
+        description: from the docstring.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a caller sees of a component or pipeline.
+    """Interface of a component or pipeline.
 
     Attributes:
         summary: the first line of its description.
@@ -60,13 +60,7 @@ def component_names() -> list[str]:
 
 
 def load_component(name: str) -> BaseComponent:
-    """Import a component.
-
-    Args:
-        name: folder and function.
-
-    Returns:
-        The component.
+    """Import a component by the name of its folder and function.
 
     Raises:
         DataError: the folder's component.py defines no component of its name.
@@ -84,9 +78,6 @@ def interface(component: BaseComponent) -> Interface:
 
     Args:
         component: a component or pipeline itself: KFP leaves descriptions of a pipeline's inputs out of its YAML.
-
-    Returns:
-        Its interface.
 
     Raises:
         DataError: a part of it has no description.
@@ -117,18 +108,9 @@ def component_pages() -> dict[Path, str]:
 
 
 def render(template: str, *, package: str = "components", **values) -> str:
-    """Fill a template.
-
-    Args:
-        template: file name.
-        package: where it is; it may include the templates of this package too.
-        values: what it shows.
-
-    Returns:
-        Markdown.
-    """
+    """Fill a Markdown template of a package, which may include the templates of this package."""
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("components", ".")]),
+        loader=ChoiceLoader([PackageLoader(f"palm.{package}", "."), PackageLoader("palm.components", ".")]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -176,5 +158,5 @@ def _type(spec) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text for a cell of a table: on one line, no column's end in it."""
+    """Text for a cell of a table: on one line, column separators escaped."""
     return " ".join(text.split()).replace("|", "\\|")

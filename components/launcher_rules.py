@@ -1,8 +1,8 @@
-"""What Kubeflow's launcher takes from a task that has done its work (kubeflow/pipelines 2.17, KFP launcher v2).
+"""Rules of Kubeflow's launcher for the output of a task (kubeflow/pipelines 2.17, KFP launcher v2).
 
-The launcher reads `executor_output.json` after the task's command has ended with 0. What it cannot turn into metadata
-fails the task: the work is lost to the run, and every retry ends in the same way. Local runners take anything, so local
-runs are checked against these rules.
+The launcher reads `executor_output.json` after the task's command has ended with 0. What it cannot convert to metadata
+fails the task: the work is lost to the run, and every retry fails in the same way. Local runners accept anything, so
+local runs are checked against these rules.
 """
 
 import json
@@ -12,11 +12,11 @@ from pathlib import Path
 from palm.errors import BuildError
 
 OUTPUT = "executor_output.json"
-"""File in which a task says what it has made."""
+"""File in which a task lists its outputs."""
 
 
 def check_executor_outputs(folder: Path) -> None:
-    """Check everything that the tasks of a local run have written.
+    """Check the outputs of all tasks of a local run.
 
     Args:
         folder: the run's pipeline root, or a folder above it.
@@ -35,14 +35,7 @@ def check_executor_outputs(folder: Path) -> None:
 
 
 def problems(text: str) -> Iterator[str]:
-    """Find what the launcher would refuse.
-
-    Args:
-        text: content of a task's `executor_output.json`.
-
-    Yields:
-        Each problem, in words.
-    """
+    """Yield each problem of the content of a task's `executor_output.json`."""
     try:
         output = json.loads(text, parse_constant=_refuse)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The file `metadata.yaml` of a component or pipeline: what a reader or a catalogue must know before using it."""
+"""The file `metadata.yaml` of a component or pipeline, for readers and catalogues."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ _RELEASE = r"^(==|>=|~=)\d+\.\d+\.\d+$"
 
 
 class Dependency(Section):
-    """A part of Kubeflow that must be there."""
+    """A required part of Kubeflow."""
 
     name: Literal["Pipelines"] = Field(description="Which part.")
     version: str = Field(pattern=_RELEASE, description="Versions of its SDK, e.g. >=2.17.0.")
@@ -30,30 +30,24 @@ class Service(Section):
 
 
 class Dependencies(Section):
-    """What must be there to run it."""
+    """Requirements at run time."""
 
     kubeflow: tuple[Dependency, ...] = Field(min_length=1, description="Parts of Kubeflow.")
     external_services: tuple[Service, ...] = Field((), description="Services outside of Kubeflow.")
 
 
 class Metadata(Section):
-    """What the code does not say about a component or pipeline."""
+    """Facts about a component or pipeline that its code does not state."""
 
     name: str = Field(description="Its name: that of the folder and of the function.")
     stability: Literal["alpha", "beta", "stable"] = Field(description="alpha: its interface may change in any release.")
-    dependencies: Dependencies = Field(description="What must be there to run it.")
+    dependencies: Dependencies = Field(description="Requirements at run time.")
     resources: Literal["cpu", "gpu"] = Field(description="gpu: computes on a GPU where its pod has one.")
     tags: tuple[str, ...] = Field(min_length=1, description="Words to find it by.")
 
 
 def read_metadata(folder: Path) -> Metadata:
     """Read and check the metadata of a component or pipeline.
-
-    Args:
-        folder: its folder.
-
-    Returns:
-        The metadata.
 
     Raises:
         DataError: the file is missing, malformed, or of another folder.

@@ -18,7 +18,6 @@ def add_build(cluster: Cluster, *, config, snapshot) -> None:
     They are not a pipeline of their own: that would add a pod, and a level in the Kubeflow UI.
 
     Args:
-        cluster: section of the configuration.
         config: output of detect_change or input of the pipeline.
         snapshot: the same.
     """

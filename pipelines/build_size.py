@@ -1,9 +1,5 @@
-"""How large the workflow of a build becomes, and the refusal of builds that would not fit.
+"""Size of the workflow of a build, and the refusal of builds that Kubeflow Pipelines could not keep."""
 
-`python -m palm.pipelines.build_size` prints the sizes of today's pipelines.
-"""
-
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +15,8 @@ from palm.pipelines.workflow_nodes import Answers
 from palm.pipelines.workflow_size import LIMIT_BYTES, WorkflowSize, workflow_size
 from palm.storage.digest import value_digest
 
-FOLDER = Path(__file__).parent
-SHOWN = (3, 18, 24, 48, 200)
-"""Numbers of policies that `python -m palm.pipelines.build_size` shows."""
-
-_LARGER_PIPELINE = FOLDER / "rebuild_on_change" / "pipeline.yaml"
-"""It has the tasks of build_portfolio in two more groups. Settings of the compilation change a size by 3 % at most."""
+_LARGER_PIPELINE = Path(__file__).parent / "rebuild_on_change" / "pipeline.yaml"
+"""It has the tasks of build_portfolio in two more groups. The section cluster changes a size by 3 % at most."""
 
 _ENOUGH_TASKS = 128
 """Training tasks that are too many in any case; more are not written out."""
@@ -35,16 +27,13 @@ _ADDRESS = "s3://".ljust(LONGEST_ADDRESS, "x")
 def build_size(
     pipeline: CompiledPipeline, policies: int, *, objectives: int = 3, together: int | None = None
 ) -> WorkflowSize:
-    """Estimate the workflow of a build.
+    """Estimate the workflow of a build in which all tasks succeed, with addresses as long as they may be.
 
     Args:
         pipeline: build_portfolio or rebuild_on_change.
-        policies: how many are trained, at least 1.
+        policies: number of trained policies, at least 1.
         objectives: number of rewards, 2 to 8.
         together: ``training.together``.
-
-    Returns:
-        Its size when all tasks have succeeded, with addresses as long as they may be.
     """
     weights = np.random.default_rng(0).dirichlet(np.ones(objectives), size=policies).tolist()
     groups = grouped([Training(weights=vector) for vector in weights], together)
@@ -53,9 +42,6 @@ def build_size(
 
 def check_build_size(config: PortfolioConfig) -> None:
     """Refuse a build whose workflow Kubeflow Pipelines could not keep.
-
-    Args:
-        config: the configuration.
 
     Raises:
         ConfigError: too many training tasks.
@@ -78,7 +64,7 @@ def check_build_size(config: PortfolioConfig) -> None:
 
 
 def _answers(groups: tuple[Group, ...]) -> Answers:
-    """What the tasks of a build answer: names of entries in the storage, and the weights that they are for."""
+    """Outputs of the tasks of a build: names of entries in the storage, and the weights that they are for."""
 
     trainings = {group.name: group.trainings for group in groups}
 
@@ -87,10 +73,10 @@ def _answers(groups: tuple[Group, ...]) -> Answers:
         return {"Output": [{"policy": _name("policy", vector), "weights": vector, "error": ""} for vector in weights]}
 
     def evaluated(given: dict) -> dict:
-        entries = given["policies"]
         return {
             "Output": [
-                {"policy": entry["policy"], "evaluation": _name("evaluation", entry["weights"])} for entry in entries
+                {"policy": entry["policy"], "evaluation": _name("evaluation", entry["weights"])}
+                for entry in given["policies"]
             ]
         }
 
@@ -105,36 +91,3 @@ def _answers(groups: tuple[Group, ...]) -> Answers:
 
 def _name(kind: str, of: list) -> str:
     return f"{kind}-{value_digest(of)[:12]}"
-
-
-def size_table(sizes: dict[int, WorkflowSize]) -> str:
-    """A table of sizes in kB (1,000 bytes), with the growth from line to line for each policy.
-
-    Args:
-        sizes: by number of policies, in increasing order.
-
-    Returns:
-        Lines of text.
-    """
-    lines = ["policies  nodes  pods  longest path  status  compressed  object  growth a policy"]
-    before = None
-    for policies, size in sizes.items():
-        growth = "" if before is None else f"{(size.object - sizes[before].object) / 1000 / (policies - before):.1f}"
-        lines.append(
-            f"{policies:8}{size.nodes:7}{size.pods:6}{size.longest_path:14}{size.status / 1000:8.0f}"
-            f"{size.compressed / 1000:12.0f}{size.object / 1000:8.0f}{growth:>17}".rstrip()
-        )
-        before = policies
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Print how large builds become, by pipeline and number of policies."""
-    for file in sorted(FOLDER.glob("*/pipeline.yaml")):
-        pipeline = read_pipeline(file)
-        sizes = {policies: build_size(pipeline, policies) for policies in SHOWN}
-        sys.stdout.write(f"{pipeline.name}\n{size_table(sizes)}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""A compiled pipeline: KFP's intermediate representation, and what Kubernetes is told of its tasks."""
+"""Compiled pipelines: KFP's intermediate representation, and the Kubernetes settings of the tasks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +13,17 @@ class CompiledPipeline:
 
     Attributes:
         spec: KFP's intermediate representation.
-        platform: what Kubernetes is told of its tasks, by the label of their executor.
+        platform: Kubernetes settings of the tasks, by the label of their executor.
     """
 
     spec: dict
     platform: dict
 
     @property
-    def name(self) -> str:
-        """Of the pipeline."""
-        return self.spec["pipelineInfo"]["name"]
-
-    @property
-    def root(self) -> dict:
-        """The component that holds all others."""
-        return self.spec["root"]
-
-    @property
     def defaults(self) -> dict[str, Any]:
-        """What its inputs are unless a run says otherwise."""
-        inputs = self.root.get("inputDefinitions", {}).get("parameters", {})
-        return {name: definition.get("defaultValue", "") for name, definition in inputs.items()}
+        """Defaults of the pipeline's inputs, by name."""
+        parameters = self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
+        return {name: definition.get("defaultValue", "") for name, definition in parameters.items()}
 
     def component(self, task: dict) -> dict:
         """The component of a task."""
@@ -44,11 +34,11 @@ class CompiledPipeline:
         return self.spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
 
     def kubernetes(self, component: dict) -> dict:
-        """What Kubernetes is told of a component that is no group."""
+        """The Kubernetes settings of a component that is no group."""
         return self.platform.get(component["executorLabel"], {})
 
     def executor_settings(self, task: dict) -> dict[str, str]:
-        """What the executor of a task is handed besides its pod: labels and retries, one parameter each."""
+        """Parameters of an executor besides its pod: labels and retries."""
         labels = self.kubernetes(self.component(task)).get("podMetadata", {}).get("labels", {})
         settings = {}
         for number, (key, value) in enumerate(sorted(labels.items()), start=1):
@@ -64,15 +54,8 @@ class CompiledPipeline:
 
 
 def read_pipeline(path: Path) -> CompiledPipeline:
-    """Read a compiled pipeline.
-
-    Args:
-        path: YAML file that `palm.pipelines.compile.compile_pipeline` has written.
-
-    Returns:
-        The compiled pipeline.
-    """
-    # The loader in C, where there is one, takes a tenth of the second that the other one takes.
+    """Read a YAML file that `palm.pipelines.compile.compile_pipeline` has written."""
+    # The C loader, where PyYAML has one, takes a tenth of the time.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     spec, platforms = yaml.load_all(path.read_text(encoding="utf-8"), loader)
     return CompiledPipeline(spec, platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"])

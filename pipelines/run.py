@@ -21,14 +21,9 @@ def make_run(
     """The pipeline of a run.
 
     Args:
-        name: of the pipeline.
         description: of the pipeline.
-        cluster: section of the configuration.
         work: adds the tasks between detection and outcome, given the task detect_change.
         only_if_changed: whether that work is done only if an input has changed.
-
-    Returns:
-        The pipeline.
     """
 
     @dsl.pipeline(name=name, description=description)

@@ -25,9 +25,7 @@ def small(task: dsl.PipelineTask, name: str, cluster: Cluster) -> None:
     """Set up a task that needs no GPU.
 
     Args:
-        task: the task.
         name: label in the Kubeflow UI.
-        cluster: section of the configuration.
     """
     task.set_container_image(cluster.image)
     task.set_cpu_request("500m").set_cpu_limit(_SMALL_CPU)
@@ -39,9 +37,7 @@ def on_gpu(task: dsl.PipelineTask, name: str, cluster: Cluster, pod: PodResource
     """Set up a task that samples, trains or evaluates.
 
     Args:
-        task: the task.
         name: label in the Kubeflow UI.
-        cluster: section of the configuration.
         pod: resources of the task: ``cluster.tasks`` or ``cluster.training``.
     """
     task.set_container_image(cluster.gpu_image)

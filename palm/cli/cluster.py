@@ -1,10 +1,11 @@
-"""Commands of `palm` that write to Kubeflow Pipelines: compile, submit, schedule."""
+"""Commands of `palm` for Kubeflow Pipelines: compile, submit, schedule, runs, doctor."""
 
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from palm.cli.cluster_options import (
     CaFile,
@@ -23,6 +24,7 @@ from palm.cli.cluster_options import (
     Validate,
     checked_config,
     overrides,
+    placed_config,
 )
 from palm.cli.geometry import Json
 
@@ -85,13 +87,7 @@ def submit(
 
     loaded = checked_config(config, storage_root, tracking_uri, overrides(settings, settings_folder), validate)
     connection = connect(Address(host, namespace, token_file, ca_file, ui_host))
-    run = submit_run(
-        connection,
-        loaded,
-        pipeline=pipeline.value,
-        experiment=experiment,
-        kfp_mlflow=kfp_mlflow,
-    )
+    run = submit_run(connection, loaded, pipeline=pipeline.value, experiment=experiment, kfp_mlflow=kfp_mlflow)
     if as_json:
         version = {"pipeline_version": run.version.name, "uploaded": run.version.uploaded}
         typer.echo(json.dumps({"run_id": run.run_id, "name": run.name, "link": run.link, **version}))
@@ -111,9 +107,9 @@ def schedule(
         typer.Option(help='Six fields, seconds first, UTC: "0 0 2 * * *" is every day at 02:00.'),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the recurring run; unset: the portfolio's.")] = None,
-    update: Annotated[bool, typer.Option("--update", help="Refuse to make a schedule that is not there yet.")] = False,
-    disable: Annotated[bool, typer.Option("--disable", help="Keep it, but let it start no runs.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove it; needs no --cron.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Fail if the schedule does not exist.")] = False,
+    disable: Annotated[bool, typer.Option("--disable", help="Keep the schedule, but start no runs.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the schedule; needs no --cron.")] = False,
     validate: Validate = True,
     host: Host = None,
     namespace: Namespace = None,
@@ -127,7 +123,7 @@ def schedule(
     settings_folder: SettingsFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Rebuild a portfolio at the times of a cron, if its inputs have changed; a second call updates the schedule."""
+    """Rebuild a portfolio on a schedule, if its inputs have changed; a second call updates the schedule."""
     from palm.cluster.kfp.connection import Address, connect
     from palm.cluster.kfp.cron import next_times
     from palm.cluster.kfp.schedule import remove_schedule, schedule_rebuilds
@@ -143,10 +139,10 @@ def schedule(
             typer.echo(json.dumps({"change": change, **vars(retired)}))
             return
         typer.echo(f"{wanted}: {len(retired.removed)} removed")
-        _tell_kept(retired.kept)
+        _show_kept(retired.kept)
         return
     if cron is None:
-        raise ClusterError("--cron is not given", rule="a schedule needs its times", remedy='e.g. --cron "0 0 2 * * *"')
+        raise ClusterError("--cron is not given", rule="a schedule needs a cron", remedy='e.g. --cron "0 0 2 * * *"')
     next_times(cron)  # Before anything is uploaded.
     loaded = checked_config(config, storage_root, tracking_uri, replaced, validate)
     outcome = schedule_rebuilds(
@@ -167,10 +163,81 @@ def schedule(
     removed = f", {len(outcome.retired.removed)} removed" if outcome.retired.removed else ""
     typer.echo(f"{name or loaded.name}: {outcome.change}{removed}, recurring run {outcome.recurring_run_id}")
     typer.echo("disabled: starts no runs" if disable else f"next (UTC): {', '.join(times)}")
-    _tell_kept(outcome.retired.kept)
+    _show_kept(outcome.retired.kept)
 
 
-def _tell_kept(kept: dict[str, list[str]]) -> None:
+@commands.command()
+def runs(
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs.")] = 20,
+    experiment: Experiment = "palm",
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    ui_host: UiHost = None,
+    as_json: Json = False,
+) -> None:
+    """List recent runs in a cluster, the newest first: state, duration, and why one failed."""
+    from palm.cluster.kfp.connection import Address, connect
+    from palm.cluster.kfp.runs import recent_runs, show_runs
+
+    found = recent_runs(connect(Address(host, namespace, token_file, ca_file, ui_host)), limit, experiment)
+    if as_json:
+        typer.echo(json.dumps([run.to_dict() for run in found]))
+        return
+    if not found:
+        typer.echo(f"no runs in experiment {experiment}")
+        return
+    show_runs(found, Console())
+
+
+@commands.command()
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="Configuration whose storage and MLflow are checked.")
+    ] = None,
+    mlflow_address: Annotated[
+        str | None,
+        typer.Option(help="Address of MLflow from this machine, if not registry.tracking_uri: http://localhost:5000."),
+    ] = None,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    storage_root: StorageRoot = None,
+    tracking_uri: TrackingUri = None,
+    settings: Set = None,
+    settings_folder: SettingsFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Check that a run in the cluster finds what it needs; exits with 1 if anything is missing."""
+    from palm.cluster.doctor.checks import examine
+    from palm.cluster.kfp.connection import Address
+    from palm.config.load import load_cluster
+
+    replaced = overrides(settings, settings_folder)
+    if config is None:
+        cluster = load_cluster(replaced)
+    else:
+        placed = placed_config(config, storage_root, tracking_uri, replaced)
+        cluster, storage_root, tracking_uri = placed.cluster, placed.storage.root, placed.registry.tracking_uri
+    findings = examine(
+        Address(host, namespace, token_file, ca_file),
+        cluster,
+        storage_root=storage_root,
+        tracking_uri=tracking_uri,
+        mlflow_address=mlflow_address,
+    )
+    if as_json:
+        typer.echo(json.dumps([vars(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.name:<12} {'ok: ' if finding.ok else ''}{finding.detail}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _show_kept(kept: dict[str, list[str]]) -> None:
     for recurring_run, unfinished in kept.items():
         until = f"run{'s' if len(unfinished) > 1 else ''} {', '.join(unfinished)}"
         ended = "have" if len(unfinished) > 1 else "has"

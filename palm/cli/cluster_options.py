@@ -26,7 +26,7 @@ UiHost = Annotated[
     str | None,
     typer.Option(
         envvar=["PALM_KFP_UI", "KF_PIPELINES_UI_ENDPOINT"],
-        help="Address of the UI that links open, where that of the API is another; unset: the API's.",
+        help="Address of the UI for links, if it differs from the API's.",
     ),
 ]
 Namespace = Annotated[
@@ -41,14 +41,14 @@ TokenFile = Annotated[
     ),
 ]
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust, PEM.")]
-Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines; created if missing.")]
+Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines; submit and schedule create it.")]
 StorageRoot = Annotated[str | None, typer.Option(help="Replaces storage.root, e.g. s3://BUCKET/PREFIX.")]
 TrackingUri = Annotated[str | None, typer.Option(help="Replaces registry.tracking_uri.")]
 KfpMlflow = Annotated[
     str | None,
     typer.Option(
         metavar="on|off|EXPERIMENT",
-        help="Whether KFP's own MLflow plugin records the run, and in which experiment; unset: as the server is set.",
+        help="KFP's own MLflow plugin: on, off, or the experiment that it records in; unset: the server's setting.",
     ),
 ]
 Set = Annotated[

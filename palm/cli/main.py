@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 
 from palm import __version__
 from palm.cli.cluster import commands as cluster
-from palm.cli.cluster_state import commands as cluster_state
 from palm.cli.extras import missing_extra
 from palm.cli.geometry import Json
 from palm.cli.geometry import commands as geometry
@@ -48,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Portfolios of aligned language models: train a few policies, serve every preference.",
 )
-for _commands in (geometry, cluster, cluster_state, storage, registry, serving, monitoring, smoke):
+for _commands in (geometry, cluster, storage, registry, serving, monitoring, smoke):
     app.add_typer(_commands)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 

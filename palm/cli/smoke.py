@@ -31,7 +31,7 @@ _TINY = {
     # A retry would hide what is tried here.
     "cluster.tasks.retries": 0,
 }
-"""What tiny builds need, unless --set replaces it."""
+"""Pods of tiny builds, unless --settings or --set replace them."""
 
 
 @commands.command()

@@ -171,13 +171,13 @@ def test_pages_metadata_and_templates_are_in_the_wheel(tmp_path):
     copy = tmp_path / "project"
     for name in ("palm", "components", "pipelines", "examples"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "setup.py", "README.md"):
         shutil.copyfile(ROOT / name, copy / name)
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
     held = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     for folder in FOLDERS:
         for file in ("metadata.yaml", "README.md", "__init__.py"):
-            assert f"{name_of(folder)}/{file}" in held
+            assert f"palm/{name_of(folder)}/{file}" in held
     for template in [*ROOT.glob("components/*.j2"), *ROOT.glob("pipelines/*.j2")]:
-        assert str(template.relative_to(ROOT)) in held
+        assert f"palm/{template.relative_to(ROOT)}" in held

@@ -37,9 +37,7 @@ def examine(
     """Check everything that a run needs; what cannot be checked is a finding as well.
 
     Args:
-        address: where Kubeflow Pipelines is.
-        cluster: section of the configuration.
-        storage_root: where results go; None: not checked.
+        storage_root: of the results; None: not checked.
         tracking_uri: of MLflow, as pods reach it; None: not checked.
         mlflow_address: of MLflow, as this machine reaches it; None: the same.
 
@@ -80,7 +78,7 @@ def _finding(name: str, look: Callable[[], str]) -> Finding:
 def _pipelines(opened: dict, address: Address) -> str:
     connection = opened["pipelines"] = connect(address)
     # The health check needs no credentials; a request like those of a run does.
-    with connection.asking() as client:
+    with connection.requests() as client:
         client.list_experiments(page_size=1, namespace=connection.namespace)
     place = f"namespace {connection.namespace}" if connection.namespace else "one user"
     return f"Kubeflow Pipelines {connection.version or 'of unknown version'} at {connection.host}, {place}"
@@ -99,7 +97,7 @@ def _kubernetes(opened: dict) -> str:
 
 def _reached(opened: dict) -> Kubernetes:
     if "kubernetes" not in opened:
-        raise ClusterError("not looked at", rule="Kubernetes cannot be asked", remedy="see the line kubernetes")
+        raise ClusterError("not checked", rule="Kubernetes cannot be reached", remedy="see the line kubernetes")
     return opened["kubernetes"]
 
 
@@ -137,7 +135,7 @@ def _accelerators(opened: dict, pod: PodResources) -> str:
 
 def _image(opened: dict, image: str) -> str:
     kubernetes: Kubernetes | None = opened.get("kubernetes")
-    holders, unknown = 0, " (Kubernetes cannot be asked)"
+    holders, unknown = 0, " (Kubernetes cannot be reached)"
     if kubernetes is not None:
         try:
             holders, unknown = kubernetes.nodes_with_image(image), ""

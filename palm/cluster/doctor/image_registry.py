@@ -77,7 +77,7 @@ def find_image(image: str, *, elsewhere: str) -> str:
     if answer.status_code in (401, 403):
         raise ClusterError(
             f"image {image}",
-            rule=f"{reference.registry} shows it to nobody without credentials, and {elsewhere}",
+            rule=f"{reference.registry} shows it only with credentials, and {elsewhere}",
             remedy="check that it exists, and that the pods' service account has its image pull secret",
         )
     if answer.status_code != 200:

@@ -12,10 +12,10 @@ _TIMEOUT = (5, 10)
 
 
 class ApiClient(kfp.Client):
-    """A client that asks for the server's health once: kfp's own asks five times, five seconds apart, and logs each.
+    """A client that asks for the server's health once; kfp's own asks five times, five seconds apart, and logs each.
 
     Attributes:
-        health: what the server says of itself; None before it was asked.
+        health: the server's answer; None before the first request.
     """
 
     health: dict | None = None
@@ -23,24 +23,18 @@ class ApiClient(kfp.Client):
     def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
         """Ask the server for its health.
 
-        Args:
-            sleep_duration: as in kfp; there is nothing to wait for between attempts.
-
-        Returns:
-            Its answer.
-
         Raises:
             ClusterError: the answer is not JSON.
         """
         response = self.healthzs.healthz_service_get_healthz(_preload_content=False, _request_timeout=_TIMEOUT)
-        # kfp would take a page to sign in for an answer in which nothing is set.
+        # kfp would accept a log-in page as an answer in which nothing is set.
         self.health = self._json_object(response)
         return kfp_server_api.V2beta1GetHealthzResponse(
             multi_user=self.health.get("multi_user"), pipeline_store=self.health.get("pipeline_store")
         )
 
     def version(self) -> str | None:
-        """Version of the API server; None if it does not tell. Only the older health check does."""
+        """Version of the API server; None if unknown. Only the older health check has it."""
         try:
             response = self._healthz_api.api_client.call_api(
                 "/apis/v1beta1/healthz",
@@ -68,6 +62,6 @@ class ApiClient(kfp.Client):
         kind = response.headers.get("Content-Type", "something").partition(";")[0]
         raise ClusterError(
             f"host={self.host}",
-            rule=f"answers with {kind} instead of JSON, such as a page to sign in",
+            rule=f"answers with {kind} instead of JSON, such as a log-in page",
             remedy="give the address of the API, which often ends in /pipeline, and credentials that have not expired",
         )

@@ -1,4 +1,4 @@
-"""The connection to Kubeflow Pipelines: one place that opens it, and tells in one line why a request failed."""
+"""Connection to Kubeflow Pipelines, and one-line errors of its requests."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from palm.errors import ClusterError
 
 TOKEN, COOKIES = "PALM_KFP_TOKEN", "PALM_KFP_COOKIES"
-"""Environment variables that may hold credentials; none is ever taken from the command line."""
+"""Environment variables that may hold credentials, which are never read from the command line."""
 
 _PAGE = 100
 _CONFLICT = 409
@@ -24,7 +24,7 @@ _POD_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
 
 @dataclass(frozen=True)
 class Address:
-    """Where Kubeflow Pipelines is and who asks.
+    """Address of Kubeflow Pipelines and credentials.
 
     Attributes:
         host: URL of its API or of its UI; None: the service in this cluster, or the one that kubectl reaches.
@@ -43,13 +43,13 @@ class Address:
 
 @dataclass(frozen=True)
 class Connection:
-    """Kubeflow Pipelines, answering.
+    """An open connection to Kubeflow Pipelines.
 
     Attributes:
         client: a `kfp.Client`.
         host: its address, for messages.
         namespace: of runs and experiments; None where there is only one user.
-        version: of its API server; None if it does not say.
+        version: of its API server; None if unknown.
         ui_host: address of its UI, for links.
     """
 
@@ -64,20 +64,17 @@ class Connection:
         return f"{self.ui_host.rstrip('/')}/#/runs/details/{run_id}"
 
     @contextlib.contextmanager
-    def asking(self) -> Iterator:
+    def requests(self) -> Iterator:
         """Make requests.
 
         Yields:
             The client.
-
-        Raises:
-            ClusterError: a request fails.
         """
-        with told(self.host), contextlib.redirect_stdout(io.StringIO()):  # kfp prints links of its own.
+        with request_errors(self.host), contextlib.redirect_stdout(io.StringIO()):  # kfp prints links of its own.
             yield self.client
 
     def listed(self, request: Callable, entries: str, **arguments) -> Iterator:
-        """Everything that a request lists, page by page.
+        """All entries of a list request, page by page.
 
         Args:
             request: one of the client's ``list_…`` methods.
@@ -86,35 +83,26 @@ class Connection:
 
         Yields:
             The entries.
-
-        Raises:
-            ClusterError: a request fails.
         """
         token = ""
         while token is not None:
-            with self.asking():
+            with self.requests():
                 page = request(page_token=token, page_size=_PAGE, **arguments)
             yield from getattr(page, entries) or ()
             token = page.next_page_token or None
 
     def found_or_made(self, find: Callable, make: Callable):
-        """What a name stands for, made if it is missing.
+        """Find an object, or create it if it is missing.
 
         Args:
-            find: gives it, or None.
-            make: makes it, given the client; may be refused because somebody else has just made it.
-
-        Returns:
-            What was found or made.
-
-        Raises:
-            ClusterError: a request fails.
+            find: returns it, or None.
+            make: creates it, given the client; may fail with a conflict because another call has just created it.
         """
         found = find()
         if found is not None:
             return found
         try:
-            with self.asking() as client:
+            with self.requests() as client:
                 return make(client)
         except ClusterError as error:
             found = find() if getattr(error.__cause__, "status", None) == _CONFLICT else None
@@ -127,8 +115,6 @@ def refuse_credentials(option: str, address: str | None, remedy: str) -> None:
     """Refuse an address that holds a user or a password: it would be shown in messages and logs.
 
     Args:
-        option: where it was given.
-        address: the URL; None if none was given.
         remedy: where credentials go instead.
 
     Raises:
@@ -139,23 +125,17 @@ def refuse_credentials(option: str, address: str | None, remedy: str) -> None:
 
 
 def named(name: str) -> str:
-    """The filter that lists what has a display name."""
+    """Filter of a list request by display name."""
     return having("display_name", name)
 
 
 def having(key: str, value: str) -> str:
-    """The filter that lists what has a value."""
+    """Filter of a list request by the value of a key."""
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "stringValue": value}]})
 
 
 def connect(address: Address) -> Connection:
-    """Open the connection and make sure that Kubeflow Pipelines answers.
-
-    Args:
-        address: where it is.
-
-    Returns:
-        The connection.
+    """Open a connection and check that Kubeflow Pipelines answers.
 
     Raises:
         ClusterError: it cannot be reached, refuses, answers with something else, or the namespace is missing.
@@ -166,7 +146,7 @@ def connect(address: Address) -> Connection:
     refuse_credentials("--host", address.host, f"use --token-file, {TOKEN} or {COOKIES}")
     refuse_credentials("--ui-host", address.ui_host, "the browser asks for them")
     host = _with_scheme(address.host)
-    with told(host), contextlib.redirect_stdout(io.StringIO()):
+    with request_errors(host), contextlib.redirect_stdout(io.StringIO()):
         client = _new_client(host, address)
         version = client.version()
     namespace = None
@@ -207,8 +187,8 @@ def _new_client(host: str | None, address: Address):
 
 
 @contextlib.contextmanager
-def told(host: str | None) -> Iterator[None]:
-    """Turn whatever goes wrong with a request into a `ClusterError` about an address."""
+def request_errors(host: str | None) -> Iterator[None]:
+    """Raise `ClusterError` about an address if a request fails."""
     import kfp_server_api
     import urllib3
 
@@ -250,7 +230,7 @@ def _refusal(what: str, error) -> ClusterError:
 
 
 def _message(error) -> str:
-    """What the server says, without headers, which hold cookies."""
+    """The server's message, without headers, which hold cookies."""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         body = json.loads(error.body)
         found = body.get("message") or body.get("error_message") or body.get("error")

@@ -15,15 +15,15 @@ _LAST_DAY_OF_WEEK = 6
 
 
 def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> list[datetime]:
-    """When a schedule fires next; the server takes any text and a wrong one would never fire.
+    """The next times of a schedule; the server accepts any text, and a wrong one would never fire.
 
     Args:
         cron: six fields: second, minute, hour, day of month, month, day of week (0 to 6, Sunday is 0).
-        count: how many times, ≥ 1.
-        after: the moment to count from; None: now.
+        count: number of times, ≥ 1.
+        after: the time to start from; None: now.
 
     Returns:
-        The times, UTC.
+        Times, UTC.
 
     Raises:
         ClusterError: the controller would read it otherwise or not at all, or it never fires.
@@ -46,7 +46,7 @@ def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> l
 
 
 def _check(cron: str, name: str, field: str) -> None:
-    """Refuse what one of the two parsers does not know: names elsewhere, 7 for Sunday, L, W, # and stars in lists."""
+    """Refuse what one of the two parsers does not accept: names elsewhere, 7 for Sunday, L, W, # and stars in lists."""
     value = rf"(?:\d+|{_NAME[name]})" if name in _NAME else r"\d+"
     part = rf"{value}(?:-{value})?(?:/[1-9]\d*)?"
     if not re.fullmatch(rf"[*?](?:/[1-9]\d*)?|{part}(?:,{part})*", field, re.IGNORECASE):
@@ -56,7 +56,7 @@ def _check(cron: str, name: str, field: str) -> None:
 
 
 def _for_cronsim(fields: list[str]) -> str:
-    """The same schedule in the words of cronsim, which has no ? and counts days of the week up to 7."""
+    """The same schedule as cronsim reads it, which has no ? and counts days of the week up to 7."""
     *others, weekday = (field.replace("?", "*") for field in fields)
     weekday = re.sub(r"(^|,)(\w+)/", rf"\g<1>\g<2>-{_LAST_DAY_OF_WEEK}/", weekday)
     return " ".join([*others, weekday])

@@ -1,4 +1,4 @@
-"""The pods that a run failed in: what its Workflow says of them, and the last words in their logs."""
+"""Failed pods of a run: what its Workflow says of them, and the last line of their logs."""
 
 import base64
 import gzip
@@ -10,21 +10,21 @@ from palm.cluster.kubernetes_access import Kubernetes
 from palm.errors import ClusterError
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
-"""In the name of a node, of what Argo tries again; items of loops are numbered otherwise."""
+"""Number of an attempt in the name of a node; items of loops are numbered otherwise."""
 _LOG_PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] ")
-"""Of a line that KFP's launcher prints (klog)."""
+"""Prefix of a line that KFP's launcher prints (klog)."""
 _LOG_LINES = 20
 _EXIT_STATUS = "exit status "
 
 
 @dataclass(frozen=True)
 class FailedPod:
-    """A pod whose end was that of its task.
+    """A pod whose failure was that of its task.
 
     Attributes:
         task: as the pipeline calls it, e.g. ``train-policies``.
-        worked: whether it did the work of the task; else it was the driver that prepares it.
-        attempt: which attempt it was, from 1.
+        worked: whether it ran the task; else it was the task's driver.
+        attempt: number of the attempt, from 1.
         reason: why it failed, one line.
     """
 
@@ -35,15 +35,10 @@ class FailedPod:
 
 
 def failed_pod(kubernetes: Kubernetes, namespace: str, run_id: str) -> FailedPod | None:
-    """The pod that a run failed at first, after whose attempt there was no other.
-
-    Args:
-        kubernetes: the cluster.
-        namespace: of the run.
-        run_id: its id.
+    """The first pod in which a run failed for good: of its last attempt.
 
     Returns:
-        The pod; None if none has failed, or the Workflow is gone.
+        The pod; None if none has failed, or the Workflow was deleted.
 
     Raises:
         ClusterError: reading Workflows is not allowed.
@@ -58,7 +53,7 @@ def failed_pod(kubernetes: Kubernetes, namespace: str, run_id: str) -> FailedPod
         task=_ATTEMPT.sub("", parent) if worked else _ATTEMPT.sub("", last).removesuffix("-driver"),
         worked=worked,
         attempt=1 + sum(_attempts(node)),
-        reason=": ".join(filter(None, (node.get("message"), _last_words(kubernetes, namespace, workflow, node)))),
+        reason=": ".join(filter(None, (node.get("message"), _last_line(kubernetes, namespace, workflow, node)))),
     )
 
 
@@ -84,9 +79,9 @@ def _attempts(node: dict) -> list[int]:
     return [int(number) for number in _ATTEMPT.findall(node["name"])]
 
 
-def _last_words(kubernetes: Kubernetes, namespace: str, workflow: dict, node: dict) -> str | None:
-    """The last line of a pod's log that says more than that a process has ended; None if it cannot be read."""
-    # So Argo names a pod, by its template and the number in the id of its node.
+def _last_line(kubernetes: Kubernetes, namespace: str, workflow: dict, node: dict) -> str | None:
+    """The last line of a pod's log other than an exit status; None if the log cannot be read."""
+    # Argo names a pod by its template and the number in the id of its node.
     pod = f"{workflow['metadata']['name']}-{node['templateName']}-{node['id'].rpartition('-')[2]}"
     try:
         log = kubernetes.log(namespace, pod, lines=_LOG_LINES)

@@ -1,4 +1,4 @@
-"""What became of a run, and why: from the records in the storage, from Kubernetes, from Kubeflow Pipelines itself."""
+"""State of a run and the reason of a failure, from the records in the storage, Kubernetes and Kubeflow Pipelines."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ _LONGEST = 400
 """Characters of a reason."""
 _UNCERTAIN = {ENDED_WITHOUT_REPORT, NOTHING_AFTER}
 _NAMESPACE = "kubeflow"
-"""Of the runs where Kubeflow Pipelines serves one user."""
+"""Namespace of runs where Kubeflow Pipelines serves one user."""
 
 _LAST_STEPS = {
     "detect-change": "detect_change",
@@ -46,50 +46,43 @@ _LAST_STEPS = {
     "select-portfolio": "select_portfolio",
     "register-portfolio": "report",
 }
-"""What a task of the pipelines does last."""
+"""Last step of each task of the pipelines."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What is known of a run.
+class RunState:
+    """State of a run.
 
     Attributes:
         state: in words.
-        reason: why it failed, one line; None if it did not, or nobody says.
+        reason: why it failed, one line; None if it did not fail, or no source knows.
     """
 
     state: str
     reason: str | None = None
 
 
-class Inquiry:
-    """Looks up what became of runs. A source that fails or is forbidden is not asked again.
-
-    Args:
-        connection: Kubeflow Pipelines.
-    """
+class Diagnosis:
+    """States of runs. A source that fails or is forbidden is not asked again."""
 
     def __init__(self, connection: Connection):
         self._namespace = connection.namespace or _NAMESPACE
         self._closed: set[str] = set()
         self._opened: Kubernetes | None = None
 
-    def tell(self, run) -> Told:
-        """What became of a run.
+    def of(self, run) -> RunState:
+        """State of a run.
 
         Args:
-            run: as the API gives it.
-
-        Returns:
-            Its state and, if it failed, why.
+            run: as the API returns it.
         """
         if run.state in ("FAILED", "CANCELED") and _was_cancelled(run):
-            return Told(_WORDS["CANCELED"])
+            return RunState(_WORDS["CANCELED"])
         if run.state == "FAILED":
-            return Told(_WORDS["FAILED"], self._reason(run))
+            return RunState(_WORDS["FAILED"], self._reason(run))
         if run.state in ("RUNNING", "PENDING") and self._is_abandoned(run):
-            return Told(ENDED_WITHOUT_AN_OUTCOME)
-        return Told(state_in_words(run.state))
+            return RunState(ENDED_WITHOUT_AN_OUTCOME)
+        return RunState(state_in_words(run.state))
 
     def _reason(self, run) -> str | None:
         records = self._stored(run, lambda root: task_records(root, run.run_id)) or []
@@ -110,13 +103,13 @@ class Inquiry:
             outcome, heard = read_outcome(root, run.run_id), last_heard(root, run.run_id)
             if outcome is not None:
                 return outcome.abandoned and (heard is None or heard <= outcome.ended)
-            # One that was removed before its first task began has never been heard.
+            # A run that was removed before its first task started has no heartbeat.
             return is_silent(heard or run.created_at.timestamp())
 
         return bool(self._stored(run, look))
 
     def _stored(self, run, look):
-        """What the storage of a run says; None if it is not known or cannot be read."""
+        """What `look` reads from the storage of a run; None if the storage is unknown or cannot be read."""
         address = ((run.runtime_config and run.runtime_config.parameters) or {}).get("config", "")
         root = root_of(address)
         if root is None or root in self._closed:
@@ -146,12 +139,12 @@ def state_in_words(state: str | None) -> str:
 
 
 def _was_cancelled(run) -> bool:
-    """Whether somebody has ended it. Its exit handler runs all the same, after which the server says that it failed."""
+    """Whether a run was cancelled. Its exit handler runs nevertheless, after which the server reports a failure."""
     return run.state == "CANCELED" or any(entry.state == "CANCELING" for entry in run.state_history or ())
 
 
 def _of_pod(pod: FailedPod, records: list[TaskRecord], ended: list[Failure]) -> str:
-    """What to say of a pod that failed, with what the records know of its work."""
+    """Reason of a failed pod, with what its task has recorded."""
     step = _LAST_STEPS.get(pod.task)
     of_step = [record for record in records if record.step == step]
     # The task that designs the grid trains the corners of soups last.
@@ -161,7 +154,7 @@ def _of_pod(pod: FailedPod, records: list[TaskRecord], ended: list[Failure]) -> 
         return f"{step} {label}".strip() + f", attempt {pod.attempt}: {could_not_record(step)} ({pod.reason})"
     silent = next((failure for failure in ended if failure.step == step), None)
     name = silent.task if silent else f"{pod.task}{'' if pod.worked else ' (its driver)'}"
-    return f"{name}, attempt {pod.attempt}: {pod.reason or 'Kubernetes does not say why'}"
+    return f"{name}, attempt {pod.attempt}: {pod.reason or 'Kubernetes gives no reason'}"
 
 
 def _sentence(failures: list[Failure]) -> str:

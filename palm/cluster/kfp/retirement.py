@@ -1,18 +1,18 @@
-"""How a recurring run goes: disabled at once, removed by the first call that finds all its runs ended.
+"""Retirement of a recurring run: disabled at once, removed by the first call that finds all its runs ended.
 
-It owns the runs that it started: with it Kubernetes would remove them in the middle of a rebuild.
+A recurring run owns the runs that it started: Kubernetes would remove them with it, in the middle of a rebuild.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from palm.cluster.kfp.connection import Connection, having
-from palm.cluster.kfp.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
+from palm.cluster.kfp.failure import ENDED_WITHOUT_AN_OUTCOME, Diagnosis
 from palm.cluster.kfp.runs import ENDED
 
 CHANGES = "Run it again to change its settings."
 MADE_DISABLED = "Made to start no runs."
-"""Last words of the description of one that was disabled from the first; others that are disabled are retired."""
+"""Last words of the description of one that was created disabled; other disabled ones are retired."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Retired:
 
 
 def is_retired(run) -> bool:
-    """Whether a recurring run that `palm schedule` has made starts no runs because another took its place."""
+    """Whether a recurring run that `palm schedule` created is disabled because another replaced it."""
     return run.status == "DISABLED" and not run.description.endswith(MADE_DISABLED)
 
 
@@ -37,14 +37,10 @@ def retire(connection: Connection, recurring_runs: list) -> Retired:
     """Let recurring runs start no more runs, and remove those whose runs have ended.
 
     Args:
-        connection: Kubeflow Pipelines.
         recurring_runs: as the API gives them.
 
     Returns:
         What was removed, and what a later call will remove.
-
-    Raises:
-        ClusterError: a request fails.
     """
     removed, kept = [], {}
     for run in recurring_runs:
@@ -68,12 +64,12 @@ def _unfinished(connection: Connection, recurring_run) -> list[str]:
         experiment_id=recurring_run.experiment_id,
         filter=having("recurring_run_id", recurring_run.recurring_run_id),
     )
-    inquiry = Inquiry(connection)
+    diagnosis = Diagnosis(connection)
     return [
         run.run_id
         for run in started
-        # Of a run whose Workflow somebody has removed the server says for ever that it goes on.
-        if run.state not in ENDED and inquiry.tell(run).state != ENDED_WITHOUT_AN_OUTCOME
+        # The server reports a run whose Workflow was deleted as running for ever.
+        if run.state not in ENDED and diagnosis.of(run).state != ENDED_WITHOUT_AN_OUTCOME
     ]
 
 
@@ -88,7 +84,7 @@ def _unless_gone(connection: Connection, request: Callable) -> None:
     removed."""
     import kfp_server_api
 
-    with connection.asking() as client:
+    with connection.requests() as client:
         try:
             request(client)
         except kfp_server_api.ApiException as error:

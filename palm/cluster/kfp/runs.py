@@ -1,4 +1,4 @@
-"""Recent runs, as a person asks for them: what, how it goes, how long, why it failed."""
+"""Recent runs: state, duration, and why one failed."""
 
 import itertools
 from dataclasses import asdict, dataclass
@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from palm.cluster.kfp.connection import Connection
-from palm.cluster.kfp.experiment import find_experiment
-from palm.cluster.kfp.failure import ENDED_WITHOUT_AN_OUTCOME, Inquiry
+from palm.cluster.kfp.failure import ENDED_WITHOUT_AN_OUTCOME, Diagnosis
+from palm.cluster.kfp.run_references import find_experiment
 
 ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
-"""States that no run leaves."""
+"""Final states."""
 
 _STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", ENDED_WITHOUT_AN_OUTCOME: "yellow"}
 
@@ -22,13 +22,11 @@ class Run:
     """A run in Kubeflow Pipelines.
 
     Attributes:
-        run_id: its id.
-        name: its name.
         state: in words.
-        started: when it was made.
+        started: time of its creation.
         duration_seconds: until it ended, or until now.
         scheduled: whether a schedule started it.
-        error: why it failed; None if it did not, or nobody says.
+        error: why it failed; None if it did not fail, or no source knows.
         link: its page.
     """
 
@@ -50,15 +48,11 @@ def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run
     """The newest runs of an experiment.
 
     Args:
-        connection: Kubeflow Pipelines.
         limit: how many, ≥ 1.
         experiment: name of the experiment.
 
     Returns:
         The runs, the newest first; none if there is no such experiment.
-
-    Raises:
-        ClusterError: a request fails.
     """
     experiment_id = find_experiment(connection, experiment)
     if experiment_id is None:
@@ -66,8 +60,8 @@ def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run
     found = connection.listed(
         connection.client.list_runs, "runs", experiment_id=experiment_id, sort_by="created_at desc"
     )
-    inquiry = Inquiry(connection)
-    return [_described(run, connection, inquiry) for run in itertools.islice(found, limit)]
+    diagnosis = Diagnosis(connection)
+    return [_described(run, connection, diagnosis) for run in itertools.islice(found, limit)]
 
 
 def runs_table(runs: list[Run]) -> Table:
@@ -95,18 +89,18 @@ def runs_table(runs: list[Run]) -> Table:
     return table
 
 
-def _described(run, connection: Connection, inquiry: Inquiry) -> Run:
-    told = inquiry.tell(run)
+def _described(run, connection: Connection, diagnosis: Diagnosis) -> Run:
+    found = diagnosis.of(run)
     # A run that has not ended has the year 1970 there.
     ended = run.finished_at if run.finished_at and run.finished_at.year > 1970 else datetime.now(UTC)
     return Run(
         run_id=run.run_id,
         name=run.display_name,
-        state=told.state,
+        state=found.state,
         started=run.created_at,
         duration_seconds=round(max(0.0, (ended - run.created_at).total_seconds()), 3),
         scheduled=bool(run.recurring_run_id),
-        error=told.reason,
+        error=found.reason,
         link=connection.run_link(run.run_id),
     )
 
@@ -118,12 +112,7 @@ def _duration(seconds: float) -> str:
 
 
 def show_runs(runs: list[Run], console: Console) -> None:
-    """Print runs as a table, and below it why those failed that did.
-
-    Args:
-        runs: the runs.
-        console: where to print.
-    """
+    """Print runs as a table, and below it why those failed that did."""
     # Off a terminal rich assumes 80 columns, which would cut the ids.
     wide = console if console.is_terminal else Console(width=max(160, console.width))
     wide.print(runs_table(runs))

@@ -1,7 +1,7 @@
-"""The recurring run of a portfolio: exactly one that starts runs, whatever happened to the calls before.
+"""The recurring run of a portfolio: exactly one starts runs, even if earlier calls were interrupted.
 
-Kubeflow Pipelines cannot change a recurring run, so a new one is made before the old one is retired. A call that is cut
-off in between leaves two; the next call retires what is not wanted. Between them the schedule is never missing.
+Kubeflow Pipelines cannot change a recurring run, so a new one is made before the old one is retired. A call that is
+interrupted in between leaves two; the next call retires the other. The schedule is never missing.
 """
 
 from dataclasses import dataclass
@@ -9,31 +9,32 @@ from datetime import datetime
 
 from palm.cluster.kfp.connection import Connection, named
 from palm.cluster.kfp.cron import next_times
-from palm.cluster.kfp.experiment import EXPERIMENT, ensure_experiment
 from palm.cluster.kfp.input_files import publish_inputs
-from palm.cluster.kfp.mlflow_plugin import plugins_input
-from palm.cluster.kfp.pipeline_version import REBUILD, PipelineVersion, publish_pipeline
 from palm.cluster.kfp.retirement import CHANGES, MADE_DISABLED, Retired, is_retired, retire
+from palm.cluster.kfp.run_references import (
+    EXPERIMENT,
+    REBUILD,
+    PipelineVersion,
+    ensure_experiment,
+    plugins_input,
+    publish_pipeline,
+)
 from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import publish_config
 from palm.errors import ClusterError
 
 _MARK = "Kept by `palm schedule`."
-"""First words of the description of the recurring runs that may be removed here."""
+"""First words of the description of recurring runs that may be removed."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a recurring run is to be.
+    """Settings of a recurring run.
 
     Attributes:
-        name: of the recurring run.
         cron: six fields, seconds first.
-        version: what it runs.
-        parameters: of its runs.
-        enabled: whether it starts runs.
-        service_account: that its pods run as; None: the server's choice.
-        plugins_input: what its runs say to plugins of the server; None: nothing.
+        service_account: of its pods; None: the server's choice.
+        plugins_input: see `palm.cluster.kfp.run_references.plugins_input`.
     """
 
     name: str
@@ -47,13 +48,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a schedule.
+    """Result of keeping a schedule.
 
     Attributes:
         recurring_run_id: of the one recurring run that is not retired.
         change: ``created``, ``replaced`` or ``unchanged``.
-        retired: what became of others.
-        next_times: when it fires next, UTC.
+        retired: the others.
+        next_times: of its next runs, UTC.
     """
 
     recurring_run_id: str
@@ -76,17 +77,11 @@ def schedule_rebuilds(
     """Rebuild a portfolio at the times of a schedule, if its inputs have changed; one rebuild at a time.
 
     Args:
-        connection: Kubeflow Pipelines.
-        config: the configuration, its paths absolute.
         cron: six fields, seconds first.
-        name: of the recurring run.
-        enabled: whether it starts runs.
-        experiment: name of the experiment of its runs; made if missing.
-        kfp_mlflow: as in `palm.cluster.kfp.mlflow_plugin.plugins_input`.
-        must_exist: refuse to make the first one.
-
-    Returns:
-        What was done.
+        enabled: whether the schedule starts runs.
+        experiment: name of the experiment of the runs; created if missing.
+        kfp_mlflow: as in `palm.cluster.kfp.run_references.plugins_input`.
+        must_exist: refuse to create the first one.
 
     Raises:
         PalmError: as in `keep_schedule`, or a file or S3 fails.
@@ -105,20 +100,15 @@ def schedule_rebuilds(
 
 
 def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str, must_exist: bool = False) -> Outcome:
-    """Make a schedule what it is to be: made if missing, replaced if its settings differ, else left alone.
+    """Create a schedule if missing, replace it if its settings differ, else leave it unchanged.
 
     Args:
-        connection: Kubeflow Pipelines.
-        schedule: as wanted.
-        experiment: name of the experiment of its runs; made if missing.
-        must_exist: refuse to make the first one.
-
-    Returns:
-        What was done.
+        experiment: name of the experiment of the runs; created if missing.
+        must_exist: refuse to create the first one.
 
     Raises:
-        ClusterError: the cron is wrong, a request fails, there is none although it must exist, or a recurring run of
-            that name was not made here.
+        ClusterError: the cron is wrong, a request fails, it must exist and does not, or a recurring run of that name
+            was not created by `palm schedule`.
     """
     times = next_times(schedule.cron)
     experiment_id = ensure_experiment(connection, experiment)
@@ -138,10 +128,6 @@ def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str
 
 def remove_schedule(connection: Connection, name: str) -> Retired:
     """Remove a schedule; runs that it started go on.
-
-    Args:
-        connection: Kubeflow Pipelines.
-        name: of the recurring run.
 
     Returns:
         What was removed, and what a later call will remove; nothing if there was none.
@@ -195,7 +181,7 @@ def _is(run, schedule: Schedule) -> bool:
 
 
 def _create(connection: Connection, experiment_id: str, schedule: Schedule):
-    with connection.asking() as client:
+    with connection.requests() as client:
         # kfp's own create_recurring_run knows no plugins.
         models = client.api_models
         wanted = models.V2beta1RecurringRun(

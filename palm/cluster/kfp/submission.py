@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 from palm.builds.checks.design import check_design
 from palm.builds.inputs import check_data
 from palm.cluster.kfp.connection import Connection
-from palm.cluster.kfp.experiment import EXPERIMENT, ensure_experiment
-from palm.cluster.kfp.failure import Inquiry, state_in_words
+from palm.cluster.kfp.failure import Diagnosis, state_in_words
 from palm.cluster.kfp.input_files import check_places, publish_inputs
-from palm.cluster.kfp.mlflow_plugin import plugins_input
-from palm.cluster.kfp.pipeline_version import PipelineVersion, publish_pipeline
+from palm.cluster.kfp.run_references import (
+    EXPERIMENT,
+    PipelineVersion,
+    ensure_experiment,
+    plugins_input,
+    publish_pipeline,
+)
 from palm.cluster.kfp.runs import ENDED
 from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import publish_config
@@ -22,7 +26,7 @@ from palm.errors import ClusterError
 from palm.pipelines.build_size import check_build_size
 
 _LOST_ANSWERS = 5
-"""In a row, before a run is given up on: a server that restarts is no run that fails."""
+"""Failed requests in a row after which a run is no longer followed; a restarting server loses a few."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,6 @@ class Submission:
     """A run that was started.
 
     Attributes:
-        run_id: its id.
-        name: its name.
         link: its page.
         version: what it runs.
     """
@@ -46,7 +48,6 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
     """Check what would make a run fail late.
 
     Args:
-        config: the configuration.
         try_inputs: read the prompts and try the rewards on this machine.
 
     Raises:
@@ -109,14 +110,9 @@ def submit(
     """Start a run of a pipeline, with all that it needs uploaded.
 
     Args:
-        connection: Kubeflow Pipelines.
-        config: the configuration, its paths absolute.
         pipeline: ``build_portfolio`` or ``rebuild_on_change``.
-        experiment: name of the experiment in Kubeflow Pipelines; made if missing.
-        kfp_mlflow: as in `palm.cluster.kfp.mlflow_plugin.plugins_input`.
-
-    Returns:
-        The run.
+        experiment: name of the experiment in Kubeflow Pipelines; created if missing.
+        kfp_mlflow: as in `palm.cluster.kfp.run_references.plugins_input`.
 
     Raises:
         PalmError: a file, S3 or a request fails.
@@ -125,7 +121,7 @@ def submit(
     version = publish_pipeline(connection, pipeline, config.cluster)
     name = f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     experiment_id = ensure_experiment(connection, experiment)
-    with connection.asking() as client:
+    with connection.requests() as client:
         # kfp's own run_pipeline knows no plugins.
         wanted = client.api_models.V2beta1Run(
             experiment_id=experiment_id,
@@ -150,11 +146,9 @@ def follow(
     """Wait until a run has ended.
 
     Args:
-        connection: Kubeflow Pipelines.
-        run_id: of the run.
         on_state: called with every new state, in words.
-        seconds_between: requests, in seconds, > 0.
-        minutes: how long to wait at most, > 0.
+        seconds_between: pause between requests, in seconds, > 0.
+        minutes: longest time to wait, > 0.
 
     Raises:
         ClusterError: the run did not succeed or takes too long, or a request fails.
@@ -163,13 +157,13 @@ def follow(
     while True:
         # kfp's own wait_for_run_completion never returns from a run that was cancelled.
         try:
-            with connection.asking() as client:
+            with connection.requests() as client:
                 run = client.get_run(run_id)
         except ClusterError as error:
             lost += 1
             if lost > _LOST_ANSWERS:
                 raise ClusterError(
-                    f"run {run_id}", rule=f"cannot be followed any more ({error})", remedy="it goes on: see `palm runs`"
+                    f"run {run_id}", rule=f"can no longer be followed ({error})", remedy="it continues: see `palm runs`"
                 ) from error
             time.sleep(seconds_between)
             continue
@@ -187,9 +181,9 @@ def follow(
             )
         time.sleep(seconds_between)
     if state not in ("SUCCEEDED", "SKIPPED"):
-        told = Inquiry(connection).tell(run)
+        found = Diagnosis(connection).of(run)
         raise ClusterError(
             f"run {run_id}",
-            rule=told.state if told.reason is None else f"{told.state} ({told.reason})",
+            rule=found.state if found.reason is None else f"{found.state} ({found.reason})",
             remedy=f"see {connection.run_link(run_id)}; finished work is kept and reused by the next run",
         )

@@ -24,14 +24,10 @@ _BEFORE, _AFTER = "min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"
 
 
 def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: str, cluster: Cluster) -> None:
-    """Write a configuration and what it names.
+    """Write a configuration and its inputs.
 
     Args:
-        folder: where to.
         name: of the portfolio, its registered model and its experiment.
-        storage_root: where results are kept.
-        tracking_uri: MLflow.
-        cluster: section of the configuration.
     """
     corpus = [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}

@@ -13,8 +13,7 @@ from palm.builds.outcome import read_outcome
 from palm.builds.records import page_name
 from palm.cluster.doctor.checks import examine
 from palm.cluster.kfp.connection import Address, Connection, connect
-from palm.cluster.kfp.experiment import find_experiment
-from palm.cluster.kfp.pipeline_version import BUILD, REBUILD
+from palm.cluster.kfp.run_references import BUILD, REBUILD, find_experiment
 from palm.cluster.kfp.runs import ENDED
 from palm.cluster.kfp.submission import follow, submit
 from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
@@ -98,7 +97,7 @@ class _Smoke:
     def promotion(self) -> str:
         if len(set(self.versions)) < 2:
             raise ClusterError(f"versions={self.versions}", rule="the rebuild promoted none", remedy="see its page")
-        return f"version {self._champion()} has taken the place of version {self.versions[0]}"
+        return f"version {self._champion()} has replaced version {self.versions[0]}"
 
     def back(self) -> str:
         entry = promotions(self.config).rollback(self.versions[0], why="palm smoke", who="palm smoke")
@@ -175,8 +174,6 @@ def smoke(
     """Run all checks with a portfolio of their own, which is removed at the end.
 
     Args:
-        address: where Kubeflow Pipelines is.
-        cluster: section of the configuration.
         storage_root: an s3:// prefix; everything goes into a new folder below it.
         tracking_uri: MLflow, as pods and this machine reach it.
         keep: do not remove what was created.
@@ -244,14 +241,14 @@ def _remove_runs(connection: Connection, experiment: str) -> None:
     for run in found:
         if run.state not in ENDED:
             _cancel(connection, run.run_id)
-    with connection.asking() as client:
+    with connection.requests() as client:
         for run in found:
             client.delete_run(run.run_id)
         client.delete_experiment(experiment_id)
 
 
 def _cancel(connection: Connection, run_id: str) -> None:
-    with connection.asking() as client:
+    with connection.requests() as client:
         client.terminate_run(run_id)
     # A cancelled run is an error here, and one that never ends is deleted as well.
     with contextlib.suppress(ClusterError):

@@ -127,11 +127,11 @@ def test_no_access_to_anything_is_told_line_by_line(workspace):
     assert "host=http://127.0.0.1:9: cannot be reached" in told["pipelines"]
     assert "storage.root=folder: is a folder of this machine" in told["storage"]
     assert told["kubernetes"].startswith("Kubernetes: is not configured here (")
-    assert told["secret"] == "not looked at: Kubernetes cannot be asked; see the line kubernetes"
+    assert told["secret"] == "not checked: Kubernetes cannot be reached; see the line kubernetes"
     assert told["accelerators"] == told["secret"]
     assert told["image"] == (
         f"image {CPU_IMAGE}: localhost is no registry that nodes can pull from, and no node is known to hold it "
-        "(Kubernetes cannot be asked); push it to a registry and set cluster.image and cluster.gpu_image, or load it "
+        "(Kubernetes cannot be reached); push it to a registry and set cluster.image and cluster.gpu_image, or load it "
         "into the nodes"
     )
     assert not any(finding["ok"] for found in findings.values() for finding in found)
@@ -271,7 +271,7 @@ def test_images_in_a_registry(kfp, kubernetes):
         missing = f"image {registry}/palm:2: is not in {registry} \\(404\\), and nobody has it; push it, or "
         with pytest.raises(ClusterError, match=missing):
             find_image(f"{registry}/palm:2", elsewhere="nobody has it")
-        with pytest.raises(ClusterError, match="shows it to nobody without credentials"):
+        with pytest.raises(ClusterError, match="shows it only with credentials"):
             find_image(f"{registry}/private/palm:1", elsewhere="nobody has it")
         server.shutdown()
     with pytest.raises(ClusterError, match=f"{registry} cannot be reached from here"):

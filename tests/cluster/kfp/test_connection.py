@@ -71,7 +71,7 @@ def test_a_token_file_is_read_again_for_every_request(kfp, tmp_path):
     connection = connect(Address(kfp.url, token_file=path))
     kfp.token = "second"
     path.write_text("second\n")
-    with connection.asking() as client:
+    with connection.requests() as client:
         assert client.list_experiments().total_size == 0
 
 
@@ -101,7 +101,7 @@ def test_cookies_are_sent():
 def test_a_page_to_sign_in_is_not_taken_for_an_answer(kfp):
     kfp.page_to_sign_in = True
     assert runs("--host", kfp.url) == (
-        f"error: host={kfp.url}: answers with text/html instead of JSON, such as a page to sign in; give the address "
+        f"error: host={kfp.url}: answers with text/html instead of JSON, such as a log-in page; give the address "
         "of the API, which often ends in /pipeline, and credentials that have not expired"
     )
 
@@ -130,14 +130,14 @@ def test_lists_have_pages(kfp, monkeypatch):
     monkeypatch.setattr("palm.cluster.kfp.connection._PAGE", 2)
     connection = connect(Address(kfp.url))
     for name in "abcde":
-        with connection.asking() as client:
+        with connection.requests() as client:
             client.create_experiment(name)
     found = connection.listed(connection.client.list_experiments, "experiments")
     assert [experiment.display_name for experiment in found] == list("abcde")
 
 
 def test_kfp_prints_nothing_of_its_own(kfp, capsys):
-    with connect(Address(kfp.url)).asking() as client:
+    with connect(Address(kfp.url)).requests() as client:
         client.create_experiment("palm")
     assert capsys.readouterr() == ("", "")
 
@@ -153,7 +153,7 @@ def test_help_loads_no_kfp():
 
 def test_what_the_server_refuses_is_repeated_in_one_line(kfp):
     connection = connect(Address(kfp.url))
-    with pytest.raises(ClusterError) as told, connection.asking() as client:
+    with pytest.raises(ClusterError) as told, connection.requests() as client:
         client.get_run("no-such-run")
     assert str(told.value) == (
         f"host={kfp.url}: refuses the request (404 Run no-such-run not found); see what it says; `palm doctor` may help"

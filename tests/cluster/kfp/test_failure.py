@@ -141,7 +141,7 @@ def test_a_run_that_somebody_ended_has_not_failed(kfp, run_id, work, ends):
     """The exit handler runs all the same, and the server then says that the run failed."""
     work("train_policy", "1 0", error=TrainingError("policy", rule="was stopped", remedy="run again"))
     connection = connect(Address(kfp.url))
-    with connection.asking() as client:
+    with connection.requests() as client:
         client.terminate_run(run_id)
     assert told(kfp) == ("being cancelled", None)
     kfp.end_run(run_id, ends)

@@ -14,8 +14,7 @@ import yaml
 from support.cluster_commands import on_a_short_stack, palm
 
 from palm.cluster.kfp.connection import Address, connect
-from palm.cluster.kfp.experiment import ensure_experiment
-from palm.cluster.kfp.pipeline_version import REBUILD, publish_pipeline
+from palm.cluster.kfp.run_references import REBUILD, ensure_experiment, publish_pipeline
 from palm.cluster.kfp.schedule import Retired, Schedule, keep_schedule, remove_schedule
 from palm.config.cluster import GPU_IMAGE, Cluster
 from palm.errors import ClusterError

@@ -255,7 +255,7 @@ def test_a_server_that_restarts_is_no_run_that_fails(kfp, submit, lost, ends):
         follow(connection, run_id, on_state=told.append, seconds_between=0.01)
         assert told == ["succeeded"]
     else:
-        with pytest.raises(ClusterError, match=f"run {run_id}: cannot be followed any more .* it goes on"):
+        with pytest.raises(ClusterError, match=f"run {run_id}: can no longer be followed .* it continues"):
             follow(connection, run_id, on_state=told.append, seconds_between=0.01)
 
 
@@ -305,7 +305,7 @@ def test_what_a_run_is_refused_for_is_told(kfp, submit, cluster_workspace):
         submit("--no-validate")
         (version,) = kfp.versions.values()
         (experiment,) = kfp.experiments
-        with connect(Address(kfp.url)).asking() as client:
+        with connect(Address(kfp.url)).requests() as client:
             client.run_pipeline(
                 experiment,
                 "x",

@@ -1,4 +1,7 @@
-"""Compiled pipelines in Kubeflow Pipelines, named by content: the same YAML is never uploaded twice."""
+"""Objects in Kubeflow Pipelines that a run refers to: its experiment, its pipeline version, the input of plugins.
+
+Pipeline versions are named by content: the same YAML is never uploaded twice.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,8 @@ from palm.pipelines.compile import compile_pipeline
 from palm.storage.digest import file_digest
 
 BUILD, REBUILD = "build_portfolio", "rebuild_on_change"
+EXPERIMENT = "palm"
+"""Experiment of runs, unless another is given."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class PipelineVersion:
         pipeline_id: of the pipeline.
         version_id: of the version.
         name: of the version.
-        uploaded: whether it was not there before.
+        uploaded: whether it is new.
     """
 
     pipeline_id: str
@@ -29,26 +34,14 @@ class PipelineVersion:
     uploaded: bool
 
     def reference(self, client):
-        """How a run or recurring run names it, as one of the client's models."""
+        """The field of a run or recurring run that names it, as one of the client's models."""
         return client.api_models.V2beta1PipelineVersionReference(
             pipeline_id=self.pipeline_id, pipeline_version_id=self.version_id
         )
 
 
 def publish_pipeline(connection: Connection, name: str, cluster: Cluster) -> PipelineVersion:
-    """Compile a pipeline and upload it, unless the same YAML is there already.
-
-    Args:
-        connection: Kubeflow Pipelines.
-        name: ``build_portfolio`` or ``rebuild_on_change``.
-        cluster: section of the configuration.
-
-    Returns:
-        The version.
-
-    Raises:
-        ClusterError: a request fails.
-    """
+    """Compile a pipeline and upload it, unless the same YAML is there already."""
     title = name.replace("_", "-")
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{title}.yaml"
@@ -62,6 +55,35 @@ def publish_pipeline(connection: Connection, name: str, cluster: Cluster) -> Pip
             return PipelineVersion(pipeline_id, made.pipeline_version_id, version_name, uploaded=True)
 
         return connection.found_or_made(lambda: _find_version(connection, pipeline_id, version_name), upload)
+
+
+def ensure_experiment(connection: Connection, name: str) -> str:
+    """Id of the experiment of a name, which is created if missing."""
+    return connection.found_or_made(
+        lambda: find_experiment(connection, name),
+        lambda client: client.create_experiment(name, namespace=connection.namespace).experiment_id,
+    )
+
+
+def find_experiment(connection: Connection, name: str) -> str | None:
+    """Id of the experiment of a name; None if there is none."""
+    found = connection.listed(
+        connection.client.list_experiments, "experiments", namespace=connection.namespace, filter=named(name)
+    )
+    return next((experiment.experiment_id for experiment in found), None)
+
+
+def plugins_input(kfp_mlflow: str | None) -> dict | None:
+    """The field ``plugins_input`` of a run or recurring run: what it tells KFP's own MLflow plugin.
+
+    Args:
+        kfp_mlflow: ``on``: recorded in the administrator's experiment; ``off``: not recorded; else the name of the
+            experiment in MLflow; None or empty: the administrator decides.
+    """
+    if not kfp_mlflow:
+        return None
+    is_switch = kfp_mlflow in ("on", "off")
+    return {"mlflow": {"disabled": kfp_mlflow == "off"} if is_switch else {"experiment_name": kfp_mlflow}}
 
 
 def _ensure_pipeline(connection: Connection, title: str) -> str:
