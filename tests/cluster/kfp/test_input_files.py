@@ -125,7 +125,7 @@ def test_work_done_with_files_here_is_reused_with_their_addresses(cluster_worksp
     before = loaded(cluster_workspace)
     policy, evaluation = build(before, tmp_path / "here")
     kept = stored()
-    assert not policy["reused"] and len(kept) > 4
+    assert not policy.reused and len(kept) > 4
     policy_again, evaluation_again = build(publish_inputs(before), tmp_path / "there")
     assert stored() == kept, "something was made again under another name"
-    assert policy_again == {**policy, "reused": True} and evaluation_again == evaluation
+    assert policy_again == policy.model_copy(update={"reused": True}) and evaluation_again == evaluation
