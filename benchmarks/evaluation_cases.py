@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from results import Section
 
+from palm.artifacts.policy import Policy
 from palm.builds.inputs import load_inputs
 from palm.cli.example_files import copy_example
 from palm.config.load import load_config
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.evaluate import TrainedPolicy, measure_policy
+from palm.evaluation.evaluate import measure_policy
 from palm.evaluation.responses import Responder
 from palm.evaluation.rollouts import read_rollouts
 from palm.models.load import load_model
@@ -180,13 +181,14 @@ class _Ours:
             reference=read_rollouts(setting.rollouts / "eval.parquet", setting.config.reward_names),
             embeddings=None,
         )
+        self._names = setting.config.reward_names
         self._weights = [1 / len(inputs.rewards)] * len(inputs.rewards)
         self.loading_seconds = time.perf_counter() - start
 
     def __call__(self, adapter: Path) -> float:
         """Evaluate a policy and give its mean KL."""
-        policy = TrainedPolicy(adapter.name, self._weights, adapter)
-        return float(self._measure(policy, self._responder.respond(policy.name, adapter)).divergences.mean())
+        policy = Policy(policy=adapter.name, weights=self._weights, reward_names=self._names)
+        return float(self._measure(policy, self._responder.respond(adapter.name, adapter)).divergences.mean())
 
 
 def _looped(setting: Setting, adapter: Path, prompts: PromptSet, rewards: list[RewardSource], *, batch: int) -> float:

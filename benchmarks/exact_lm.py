@@ -1,4 +1,4 @@
-"""The exact language model: a tiny Llama whose every response is listed, so that J, J* and the gain have no noise.
+"""The exact language model: a tiny Llama all of whose responses are listed, so that J, J* and the gain have no noise.
 
 Every token but the end is one word of its own, so the text that a reward sees tells which tokens were sampled.
 """
@@ -6,7 +6,6 @@ Every token but the end is one word of its own, so the text that a reward sees t
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from importlib import import_module
 from itertools import product
 from math import sqrt
 from pathlib import Path
@@ -23,7 +22,10 @@ from palm.rewards.scoring import score
 from palm.rewards.source import RewardSource, load_reward
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
-from palm.training.objective import Problem, Trained
+from palm.training.grpo import faithful_settings
+from palm.training.policy_gradient import run_trainer
+from palm.training.run import TRAIN
+from palm.training.task import LoadedTask, Start, TrainingResult, training_task
 
 REWARDS = ("first", "second", "third")
 _END = "<|end|>"
@@ -64,7 +66,7 @@ def _uniform(text: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ExactLM:
-    """A reference policy with all that can be known of it.
+    """A reference policy with its exact quantities.
 
     Attributes:
         folder: the model folder.
@@ -155,7 +157,7 @@ def train(
         lm: the reference policy.
         weights: preference weights, shape (3,).
         beta: β > 0.
-        backend: module of `palm.training`.
+        backend: rloo, grpo or rwr.
         scratch: folder for the trainer's files.
         copies: groups of responses to each prompt in a step.
         altered: settings that palm's `grpo` pins, with other values: another objective, for comparison.
@@ -164,22 +166,23 @@ def train(
     Returns:
         log π(y|x) of the trained policy, shape (X, Y).
     """
-    given = problem(lm, weights, beta=beta, scratch=scratch, copies=copies, backend=backend, **training)
-    trained = import_module(f"palm.training.{backend}").train(given) if altered is None else _altered(given, altered)
+    loaded = load_task(lm, weights, beta=beta, scratch=scratch, copies=copies, backend=backend, **training)
+    if altered is None:
+        trained = TRAIN[backend](loaded, loaded.task.legs[-1], Start())
+    else:
+        trained = _train_altered(loaded, altered)
     return lm.policy(trained.model)
 
 
-def _altered(given: Problem, altered: dict) -> Trained:
+def _train_altered(loaded: LoadedTask, altered: dict) -> TrainingResult:
     from trl import GRPOConfig, GRPOTrainer
 
-    from palm.training.grpo import faithful_settings
-    from palm.training.policy_gradient import run
-
-    return run(given, GRPOTrainer, GRPOConfig, {**faithful_settings(given), **altered})
+    faithful = {**faithful_settings(loaded.task), **altered}
+    return run_trainer(loaded, loaded.task.legs[-1], Start(), GRPOTrainer, GRPOConfig, faithful)
 
 
-def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, copies: int, **training) -> Problem:
-    """The training problem of a build with this reference policy; what training does not read is filled in."""
+def load_task(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, copies: int, **training) -> LoadedTask:
+    """The training task of a build with this reference policy; what training does not read is filled in."""
     prompts = lm.prompts.repeat(copies)
     config = {
         "name": "exact",
@@ -190,22 +193,34 @@ def problem(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, cop
         "design": {"strategy": "palm", "epsilon": 0.4, "delta": 0.1},
         "generation": {"max_new_tokens": lm.length},
         # The log of grpo is of k3, whose tail is heavy: one sample can put its mean above any limit.
-        "training": {"prompts_per_step": len(prompts.texts), "warm_start": "none", "max_kl": 1e6, **training},
+        "training": {
+            "prompts_per_step": len(prompts.texts),
+            "warm_start": "none",
+            "max_kl": 1e6,
+            "checkpoint_steps": 10**6,
+            **training,
+        },
         "selection": {"size": 1},
         "registry": {"tracking_uri": "sqlite:///none.db", "experiment": "exact", "model": "exact"},
         "promotion": {"max_epsilon": 1.0},
         "storage": {"root": "none"},
     }
-    return Problem(
-        config=PortfolioConfig.model_validate(config),
-        preference_weights=np.asarray(weights),
+    task = training_task(
+        PortfolioConfig.model_validate(config),
+        weights,
+        base_model="exact",
+        prompts="exact",
+        rewards=[source.fingerprint for source in lm.rewards],
+    )
+    return LoadedTask(
+        task=task,
         base_model=lm.folder,
         prompts=prompts,
-        rewards=lm.rewards,
+        rewards=[source for source, weight in zip(lm.rewards, weights, strict=True) if weight > 0],
         rollouts=scratch / "rollouts",
+        policies={},
         scratch=scratch,
-        checkpoints=Checkpoints(Store(str(scratch / "store")), "exact", every=10**6),
-        corner=lambda index: scratch / f"corner-{index}",
+        checkpoints=Checkpoints(Store(str(scratch / "store")), "exact"),
         preempted=lambda: False,
         on_step=lambda step, steps, note: None,
     )

@@ -4,12 +4,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from exact_lm import ExactLM, build_exact_lm, problem, train
+from exact_lm import ExactLM, build_exact_lm, load_task, train
 from results import Section, show
 from rich.console import Console
 
-from palm.evaluation.rollouts import sample_rollouts, write_rollouts
+from palm.evaluation.rollouts import scored, write_rollouts
+from palm.models.generate import generate
 from palm.models.load import load_model
+from palm.rewards.scoring import raw_scores
 
 WORDS, LENGTH, PROMPTS = 4, 4, 2
 SEEDS = range(3)
@@ -141,13 +143,16 @@ def _share(lm: ExactLM, weights: np.ndarray, beta: float, seed: int, folder: Pat
 
 
 def _write_reference_rollouts(lm: ExactLM, folder: Path) -> None:
-    given = problem(lm, np.ones(3) / 3, beta=1.0, scratch=folder, copies=1, backend="rwr", **OFFLINE)
-    rollouts = sample_rollouts(
-        load_model(lm.folder), lm.prompts, lm.rewards, [], config=given.config, samples=ROLLOUTS, seed=0,
-        on_batch=lambda done, total: None,
-    )  # fmt: skip
-    given.rollouts.mkdir()
-    write_rollouts(given.rollouts / "train.parquet", rollouts, given.config.reward_names, [])
+    loaded = load_task(lm, np.ones(3) / 3, beta=1.0, scratch=folder, copies=1, backend="rwr", **OFFLINE)
+    repeated = lm.prompts.repeat(ROLLOUTS)
+    generation = loaded.task.objective.generation
+    answers = generate(
+        load_model(lm.folder), repeated.texts, max_new_tokens=lm.length, batch_size=generation.batch_size, seed=0
+    )
+    raw = raw_scores(lm.rewards, repeated, [answer.text for answer in answers])
+    loaded.rollouts.mkdir()
+    rollouts = scored(lm.prompts, answers, raw, lm.rewards, [])
+    write_rollouts(loaded.rollouts / "train.parquet", rollouts, loaded.task.objective.reward_names, [])
 
 
 def _summary(way: str, shares: np.ndarray) -> dict:

@@ -12,8 +12,8 @@ from palm.builds.inputs import load_inputs
 from palm.config.portfolio import PortfolioConfig
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
-from palm.training.objective import Problem
 from palm.training.policy_gradient import prompt_schedule
+from palm.training.task import LoadedTask, training_task
 
 PAIRS, STEPS, WARM_UP = 6, 40, 5
 """Pairs of runs, GRPO steps of each, and how many of these are not timed."""
@@ -92,21 +92,27 @@ def _palm(config: PortfolioConfig, base_model: Path, rollouts: Path, scratch: Pa
     from palm.training.run import fit_policy
 
     inputs, clock = load_inputs(config, rollouts), Clock(config.training.steps)
-    problem = Problem(
-        config=config,
-        preference_weights=np.full(len(config.rewards), 1 / len(config.rewards)),
+    task = training_task(
+        config,
+        np.full(len(config.rewards), 1 / len(config.rewards)),
+        base_model="base",
+        prompts="prompts",
+        rewards=[source.fingerprint for source in inputs.rewards],
+    )
+    loaded = LoadedTask(
+        task=task,
         base_model=base_model,
         prompts=inputs.train,
         rewards=inputs.rewards,
         rollouts=rollouts,
         scratch=scratch,
-        checkpoints=Checkpoints(Store(str(scratch / "store")), "policy", config.training.checkpoint_steps),
-        corner=lambda index: scratch,
+        policies={},
+        checkpoints=Checkpoints(Store(str(scratch / "store")), task.name),
         preempted=lambda: False,
         on_step=clock,
     )
     (scratch / "policy").mkdir()
-    fit_policy(problem, scratch / "policy")
+    fit_policy(loaded, scratch / "policy")
     return clock.seconds_per_step()
 
 

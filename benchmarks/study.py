@@ -96,10 +96,12 @@ def _make_policy(config: PortfolioConfig, base: Path, rollouts: Path, weights: l
     start = time.perf_counter()
     policy = folder / "policy"
     trained = train_policy(config, weights, base_model=base, rollouts=rollouts, destination=policy)
-    record = evaluate_policy(config, policy=policy, base_model=base, rollouts=rollouts, destination=folder / EVALUATION)
+    measured = evaluate_policy(
+        config, policy=policy, base_model=base, rollouts=rollouts, destination=folder / EVALUATION
+    )
     return (
-        f"{_vector(weights)}  J {record['objective']['mean']:.3f}, J_ref {record['objective_reference']['mean']:.3f}, "
-        f"{'from the store' if trained['reused'] else f'{time.perf_counter() - start:.0f} s'}"
+        f"{_vector(weights)}  J {measured.objective.mean:.3f}, J_ref {measured.objective_reference.mean:.3f}, "
+        f"{'from the store' if trained.reused else f'{time.perf_counter() - start:.0f} s'}"
     )
 
 

@@ -43,14 +43,14 @@ def spread_of(candidate: Candidate, answers: list[Answers], *, ngrams: int, seed
         between_policies([answers[member] for member in portfolio], ngrams=ngrams, seed=seed)
         for portfolio in candidate.portfolios
     ]
-    pairs = [one["mixture"]["distinct"]["2"] for one in found]
+    pairs = [one.mixture.distinct["2"] for one in found]
 
     def mean(name: str) -> float:
-        return float(np.mean([one[name]["mean"] for one in found]))
+        return float(np.mean([getattr(one, name).mean for one in found]))
 
     return Spread(
-        vendi_score=float(np.mean([one["mixture"]["vendi_score"]["mean"] for one in found])),
-        distinct=None if None in pairs else float(np.mean([pair["mean"] for pair in pairs])),
+        vendi_score=float(np.mean([one.mixture.vendi_score.mean for one in found])),
+        distinct=None if None in pairs else float(np.mean([pair.mean for pair in pairs])),
         effective_policies=mean("effective_policies"),
         by_chance=mean("effective_policies_by_chance"),
     )

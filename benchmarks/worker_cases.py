@@ -14,7 +14,8 @@ from results import Section
 from palm.cli.example_files import copy_example
 from palm.config.load import load_config, parse_config
 from palm.geometry.preferences.grids import uniform_grid
-from palm.steps.worker_client import WORKERS_VARIABLE, worker_pool
+from palm.steps.workers.client import WORKERS_VARIABLE
+from palm.steps.workers.pool import worker_pool
 from palm.storage.digest import file_digest
 
 POLICIES = 10
@@ -23,7 +24,7 @@ BASE_STEPS, TRAINING_STEPS, REFERENCE_SAMPLES = 100, 5, 4
 
 TASK = """
 import json, sys
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 values, paths = json.loads(sys.argv[1])
 run_step(*values, **paths)
 """

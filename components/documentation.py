@@ -8,8 +8,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types.type_utils import IN_MEMORY_SPEC_TYPE_TO_IR_TYPE, IR_TYPE_TO_COMMENT_TYPE_STRING
 
-from palm.components import GPU_IMAGE, IMAGE
 from palm.components.metadata import read_metadata
+from palm.config.cluster import GPU_IMAGE, IMAGE
 from palm.errors import DataError
 
 FOLDER = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""From a resolved configuration to a registered portfolio: the part that all pipelines share."""
+"""From a resolved configuration to a registered portfolio: the tasks that all pipelines share."""
 
 from kfp import dsl
 
@@ -8,51 +8,41 @@ from palm.components.register_portfolio.component import register_portfolio
 from palm.components.sample_reference.component import sample_reference
 from palm.components.select_portfolio.component import select_portfolio
 from palm.components.train_policies.component import train_policies
-from palm.pipelines.settings import CompileSettings
+from palm.config.cluster import Cluster
 from palm.pipelines.task_setup import on_gpu, small
 
 
-def add_build(settings: CompileSettings, *, config, snapshot, resources: dict) -> None:
-    """Add the tasks that build, certify, register and judge a portfolio to the pipeline that is being made.
+def add_build(cluster: Cluster, *, config, snapshot) -> None:
+    """Add the tasks that build, certify, register and judge a portfolio to the pipeline in whose context it is called.
 
     They are not a pipeline of their own: that would add a pod, and a level in the Kubeflow UI.
 
     Args:
-        settings: what is decided at compile time.
+        cluster: section of the configuration.
         config: output of detect_change or input of the pipeline.
         snapshot: the same.
-        resources: values or inputs of the pipeline for `palm.pipelines.task_setup.on_gpu`, with
-            ``training_accelerator_count``.
     """
-    training_count = resources["training_accelerator_count"]
-    resources = {key: value for key, value in resources.items() if key != "training_accelerator_count"}
-    secret = resources["secret"]
     reference = sample_reference(config=config, snapshot=snapshot)
-    on_gpu(reference, "Sample reference", settings, **resources)
+    on_gpu(reference, "Sample reference", cluster, cluster.tasks)
     designed = design_grid(
         config=config,
         snapshot=snapshot,
         base_model=reference.outputs["base_model"],
         rollouts=reference.outputs["rollouts"],
     )
-    on_gpu(designed, "Design grid", settings, **resources)
-    # From here on steps take what they need from this one, or the graph would have a line from detect_change to each.
+    on_gpu(designed, "Design grid", cluster, cluster.tasks)
+    # Later tasks take their inputs from this one, or the graph would have an edge from detect_change to each.
     plan, config, snapshot = (designed.outputs[key] for key in ("plan", "config", "snapshot"))
-    # In local runs a loop hands its own item to every task in it that takes the output parameter of an earlier task;
-    # artifacts and the pipeline's inputs are handed in as they are. So the item says where the configuration is.
-    with dsl.ParallelFor(items=designed.outputs["Output"], parallelism=settings.parallel, name="Policies") as item:
+    # In local runs every task in a loop that takes the output parameter of an earlier task is given the loop's item
+    # instead; artifacts and the pipeline's inputs are passed unchanged. So the item holds the configuration's address.
+    with dsl.ParallelFor(items=designed.outputs["Output"], parallelism=cluster.parallel, name="Policies") as item:
         trained = train_policies(config=item.config, plan=plan, group=item.group)
-        on_gpu(
-            trained,
-            "Train policies",
-            settings,
-            **{**resources, "accelerator_count": training_count},
-        )
+        on_gpu(trained, "Train policies", cluster, cluster.training)
         evaluated = evaluate_policies(config=item.config, plan=plan, policies=trained.outputs["Output"])
-        on_gpu(evaluated, "Evaluate policies", settings, **resources)
+        on_gpu(evaluated, "Evaluate policies", cluster, cluster.tasks)
     selected = select_portfolio(config=config, plan=plan, evaluations=dsl.Collected(evaluated.outputs["Output"]))
-    small(selected, "Select portfolio", settings, secret=secret)
+    small(selected, "Select portfolio", cluster)
     registered = register_portfolio(
         config=config, snapshot=snapshot, plan=plan, selection=selected.outputs["selection"]
     )
-    small(registered, "Register and promote", settings, secret=secret)
+    small(registered, "Register and promote", cluster)

@@ -8,45 +8,31 @@ from kfp import compiler
 from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
 from palm import __version__
+from palm.config.cluster import Cluster
 from palm.pipelines.build_portfolio.pipeline import make_build_portfolio
 from palm.pipelines.rebuild_on_change.pipeline import make_rebuild_on_change
-from palm.pipelines.settings import CompileSettings
 from palm.storage.digest import file_digest
 from palm.storage.files import write_text
 
-PIPELINES: dict[str, Callable[[CompileSettings], Callable]] = {
+PIPELINES: dict[str, Callable[[Cluster], Callable]] = {
     "build_portfolio": make_build_portfolio,
     "rebuild_on_change": make_rebuild_on_change,
 }
 """Makers of the pipelines, by name."""
 
 
-def compile_pipeline(name: str, destination: Path, settings: CompileSettings | None = None) -> None:
+def compile_pipeline(name: str, destination: Path, cluster: Cluster | None = None, *, manifest: bool = False) -> None:
     """Write a compiled pipeline, whole or not at all.
 
     Args:
         name: a key of `PIPELINES`.
         destination: YAML file.
-        settings: what is decided at compile time; unset: the defaults.
+        cluster: section of the configuration; unset: its defaults.
+        manifest: write objects `Pipeline` and `PipelineVersion` of Kubernetes instead of KFP's representation.
     """
-    _compile(name, destination, settings or CompileSettings(), manifest=False)
-
-
-def compile_manifest(name: str, destination: Path, settings: CompileSettings | None = None) -> None:
-    """Write a compiled pipeline as objects `Pipeline` and `PipelineVersion` of Kubernetes, whole or not at all.
-
-    Args:
-        name: a key of `PIPELINES`.
-        destination: YAML file.
-        settings: what is decided at compile time; unset: the defaults.
-    """
-    _compile(name, destination, settings or CompileSettings(), manifest=True)
-
-
-def _compile(name: str, destination: Path, settings: CompileSettings, *, manifest: bool) -> None:
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "pipeline.yaml"
-        pipeline = PIPELINES[name](settings)
+        pipeline = PIPELINES[name](cluster or Cluster())
         compiler.Compiler().compile(pipeline, str(path))
         if manifest:
             title = name.replace("_", "-")

@@ -8,9 +8,9 @@ from kfp.dsl.base_component import BaseComponent
 
 from palm.components.documentation import PAGE, component_names, component_pages, interface, render
 from palm.components.metadata import read_metadata
+from palm.config.cluster import Cluster
 from palm.errors import PalmError
 from palm.pipelines.compile import PIPELINES
-from palm.pipelines.settings import CompileSettings
 from palm.storage.files import write_text
 
 FOLDER = Path(__file__).parent
@@ -35,7 +35,7 @@ def _page(template: str, **values) -> str:
 
 
 def _entry(name: str) -> dict:
-    pipeline = PIPELINES[name](CompileSettings())
+    pipeline = PIPELINES[name](Cluster())
     containers = _containers(pipeline)
     return {
         "name": name,

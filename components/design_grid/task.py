@@ -14,7 +14,7 @@ from palm.components.authoring import write_metrics
 from palm.config.resolve import read_snapshot, resolve_config
 from palm.progress import weights_label
 from palm.steps.design_grid import corner_weights
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 
 
 def run(
@@ -64,6 +64,7 @@ def run(
                 "",
                 "",
                 label=weights_label(corner),
+                weights=corner,
                 result=("policy", "weights", "reused", "start", "device_seconds", "guard"),
                 destination=f"{scratch}/corner-{index}",
                 **given,

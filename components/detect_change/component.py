@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from kfp.dsl import Markdown, Output, component
 
-from palm.components import IMAGE
 from palm.components.authoring import documented_by
 from palm.components.detect_change.task import run
+from palm.config.cluster import IMAGE
 
 
 @component(base_image=IMAGE, install_kfp_package=False)

@@ -16,14 +16,14 @@ def run(config: str, changes: dsl.Markdown, storage_root: str, tracking_uri: str
 
     Args:
         config: The configuration: the address of a YAML or JSON file (s3://...), or its text.
-        storage_root: Takes the place of the configuration's storage.root unless empty.
-        tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
+        storage_root: Overrides storage.root of the configuration; empty: not overridden.
+        tracking_uri: Overrides registry.tracking_uri of the configuration; empty: not overridden.
 
     Returns:
-        changes: What has changed, in words.
-        changed: Whether a build would give anything new.
+        changes: Differences from the last build, in words.
+        changed: Whether an input has changed since the last build.
         config: Address of the validated configuration in the storage, for all other components.
-        snapshot: Address of what a build would be made from now.
+        snapshot: Address of the snapshot of the inputs in the storage.
     """
     resolved = resolve_config(config, storage_root=storage_root, tracking_uri=tracking_uri)
     root = resolved.storage.root

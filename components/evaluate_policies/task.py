@@ -13,7 +13,7 @@ from palm.components.authoring import write_metrics
 from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import resolve_config
 from palm.progress import weights_label
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 
 _SHOWN = {"J": "objective", "J_ref": "objective_reference", "J_gain": "gain", "KL": "kl"}
 

@@ -7,7 +7,7 @@ set -eu
 wheelhouse=$1 base=$2 asked=$3 gpu_torch=$4
 here=$(dirname "$0")
 
-version=$(find "$wheelhouse/palm" -name 'palm-*.whl' | sed 's|.*/palm-\([^-]*\)-.*|\1|')
+version=$(find "$wheelhouse/palm" -name 'palm_portfolio-*.whl' | sed 's|.*/palm_portfolio-\([^-]*\)-.*|\1|')
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
 # usage: build TARGET TORCH. Only what the target takes is sent: of the two builds of torch one is gigabytes.

@@ -1,9 +1,9 @@
-"""Refuses a pin that the package index has withdrawn ("yanked"): pip installs it, but nobody should.
+"""Refusal of pins that the package index has withdrawn ("yanked"): pip installs them, but nobody should.
 
 usage: python check_pins.py CONSTRAINTS STAMP
 
-Asks the index that pip is set up with. Where none answers, it says "not checked" and goes on. STAMP remembers for a day
-that all was well.
+Asks the index that pip uses; if it does not answer, prints "not checked". STAMP records for a day that no pin was
+withdrawn.
 """
 
 import hashlib
@@ -33,15 +33,7 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def main(constraints: Path, stamp: Path) -> str | None:
-    """Check every pin of a file.
-
-    Args:
-        constraints: lines ``name==version``.
-        stamp: file to write once all is well.
-
-    Returns:
-        What is wrong; None if nothing is.
-    """
+    """Check every line ``name==version`` of a file; returns the error, or None and writes the stamp."""
     digest = hashlib.sha256(constraints.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and time.time() - stamp.stat().st_mtime < _DAY:
         return None
@@ -93,7 +85,7 @@ def _versions(filename: str) -> Iterator[Version]:
 
 
 def _pip_settings() -> dict[str, str]:
-    """pip's settings that concern all commands, whether from a file or from the environment; the latter count more."""
+    """Settings of pip for all commands, from its files and the environment, which takes precedence."""
     told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     settings = {}
     for line in sorted(told.stdout.splitlines(), key=lambda line: line.startswith(":env:")):

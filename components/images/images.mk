@@ -1,8 +1,8 @@
-# What the images are made from, and the images.
+# The images and their inputs: wheelhouse and base image.
 
-# The time stamp of all that is built, so that the same content is the same file.
+# Time stamp of every built file, so that equal content gives equal files.
 export SOURCE_DATE_EPOCH ?= 1767225600
-# An image with python3.11, NAME@sha256:DIGEST; empty: the one that `make base-image` makes.
+# Image with python3.11, NAME@sha256:DIGEST; empty: that of `make base-image`.
 BASE_IMAGE ?=
 WHEELS := build/wheelhouse
 BASE := build/base/bookworm.tar
@@ -13,13 +13,13 @@ SOURCES = $(shell find palm components pipelines examples -name '*.py' -o -name 
 
 wheelhouse: $(WHEELS)/third-party $(WHEELS)/palm $(if $(filter cuda,$(TORCH_BUILD)),$(WHEELS)/torch-cuda)
 
-$(WHEELS)/third-party $(WHEELS)/torch-cuda: pyproject.toml constraints.txt $(IMAGES)/wheelhouse.sh \
+$(WHEELS)/third-party $(WHEELS)/torch-cuda: $(wildcard $(LOCKS)/*.lock) $(IMAGES)/wheelhouse.sh \
     $(IMAGES)/torch_wheel.sh | $(BIN)/python
 	@echo "collecting $@ (a minute or two the first time)"
-	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(@F) $(WHEELS)
+	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(LOCKS) $(@F) $(WHEELS)
 
-$(WHEELS)/palm: pyproject.toml constraints.txt $(IMAGES)/wheelhouse.sh $(SOURCES) | $(BIN)/python
-	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(@F) $(WHEELS)
+$(WHEELS)/palm: pyproject.toml setup.py $(IMAGES)/wheelhouse.sh $(SOURCES) | $(BIN)/python
+	@$(IMAGES)/wheelhouse.sh $(BIN)/python $(LOCKS) $(@F) $(WHEELS)
 
 $(BASE): $(IMAGES)/base.sh
 	@echo "making $@ (a minute or two)"

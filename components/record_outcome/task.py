@@ -1,7 +1,7 @@
 """The work of the component record_outcome.
 
-It reads the records of the tasks, not KFP's `PipelineTaskFinalStatus`: some backends do not know that, others say that
-loops are still running (kubeflow/pipelines #11641, #13321).
+It reads the records of the tasks instead of KFP's `PipelineTaskFinalStatus`, which some backends do not support and
+others report wrongly for loops (kubeflow/pipelines #11641, #13321).
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ from palm.steps.record_outcome import record_outcome
 def run(
     config: str, only_if_changed: bool, outcome: dsl.Markdown, page: dsl.HTML, storage_root: str, tracking_uri: str
 ) -> None:
-    """Say which tasks failed and why, or what was promoted; for the exit handler of a pipeline.
+    """Report which tasks failed and why, or what was promoted; for the exit handler of a pipeline.
 
     Args:
         config: The configuration: the address of a YAML or JSON file (s3://...), or its text.
-        storage_root: Takes the place of the configuration's storage.root unless empty.
-        tracking_uri: Takes the place of the configuration's registry.tracking_uri unless empty.
+        storage_root: Overrides storage.root of the configuration; empty: not overridden.
+        tracking_uri: Overrides registry.tracking_uri of the configuration; empty: not overridden.
         only_if_changed: Whether the pipeline builds only if an input has changed.
 
     Returns:
@@ -33,4 +33,4 @@ def run(
     result = record_outcome(
         resolved, current_build(), Path(outcome.path), Path(page.path), only_if_changed=only_if_changed
     )
-    write_metadata(outcome, state=result["state"], headline=result["headline"])
+    write_metadata(outcome, state=result.state, headline=result.headline)

@@ -2,9 +2,9 @@
 
 from kfp.dsl import Artifact, Dataset, Input, Markdown, Output, component
 
-from palm.components import IMAGE
 from palm.components.authoring import documented_by
 from palm.components.register_portfolio.task import run
+from palm.config.cluster import IMAGE
 
 
 @component(base_image=IMAGE, install_kfp_package=False)

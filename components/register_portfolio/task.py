@@ -13,7 +13,7 @@ from palm.builds.reuse import fetched
 from palm.builds.selected_policies import fetch_evaluations, fetch_policies
 from palm.components.authoring import write_metadata
 from palm.config.resolve import read_snapshot, resolve_config
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 
 _SPENT = ("trained", "continued", "reused", "device_seconds", "device_seconds_saved")
 

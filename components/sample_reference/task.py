@@ -3,7 +3,7 @@
 from tempfile import TemporaryDirectory
 
 from palm.config.resolve import read_snapshot, resolve_config
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 
 
 def run(config: str, snapshot: str) -> tuple[str, str]:

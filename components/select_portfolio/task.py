@@ -8,7 +8,7 @@ from palm.artifacts.selection import Selection
 from palm.builds.reuse import fetched
 from palm.components.authoring import write_metrics
 from palm.config.resolve import resolve_config
-from palm.steps.worker_client import run_step
+from palm.steps.run import run_step
 
 
 def run(

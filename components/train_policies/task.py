@@ -1,12 +1,14 @@
 """The work of the component train_policies."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kfp import dsl
 
 from palm.artifacts.plan import Training, Work
+from palm.artifacts.policy import Policy
 from palm.builds.records import failed_for_good
 from palm.builds.reuse import fetched
 from palm.components.authoring import write_metrics
@@ -14,11 +16,12 @@ from palm.config.portfolio import PortfolioConfig
 from palm.config.resolve import resolve_config
 from palm.errors import PreemptedError, in_words
 from palm.progress import weights_label
-from palm.steps.worker_client import run_step, separate_processes
+from palm.steps.run import run_step
+from palm.steps.workers.pool import separate_processes
 from palm.storage.files import write_text
 
 _LONGEST = 300
-"""Characters of an error in an output parameter, which Kubeflow keeps several times over; the record has all."""
+"""Characters of an error in an output parameter, of which Kubeflow keeps several copies; the record has all."""
 
 _RESULT = ("policy", "weights", "reused", "start", "device_seconds", "guard")
 
@@ -44,46 +47,68 @@ def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics
         given = {"base_model": str(base), "rollouts": str(rollouts)}
         trainings = work.group(group)
         with separate_processes() if len(trainings) > 1 else nullcontext():
-            trained = _train_all(resolved, trainings, given)
-    write_text(Path(table.path), _table(trained))
+            results = _train_all(resolved, trainings, given)
+    write_text(Path(table.path), _table(results))
+    policies = [result.policy for result in results if result.policy is not None]
+    trained = [policy for policy in policies if not policy.reused]
     write_metrics(
         metrics,
-        trained=sum(not entry["error"] and not entry["reused"] for entry in trained),
-        reused=sum(not entry["error"] and entry["reused"] for entry in trained),
-        failed=sum(bool(entry["error"]) for entry in trained),
-        device_seconds=sum(entry["device_seconds"] for entry in trained if not entry["error"] and not entry["reused"]),
+        trained=len(trained),
+        reused=len(policies) - len(trained),
+        failed=len(results) - len(policies),
+        device_seconds=sum(policy.device_seconds for policy in trained),
     )
-    return [{key: entry[key] for key in ("policy", "weights", "error")} for entry in trained]
+    return [
+        {"policy": result.policy.policy if result.policy else "", "weights": result.weights, "error": result.error}
+        for result in results
+    ]
 
 
-def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: dict[str, str]) -> list[dict]:
+@dataclass(frozen=True)
+class _Result:
+    """The policy of some weights, or why its training failed."""
+
+    weights: list[float]
+    policy: Policy | None = None
+    error: str = ""
+
+
+def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: dict[str, str]) -> list[_Result]:
     """Train all policies; an error that a retry may fix is raised after the others are trained."""
-    trained, may_pass = [], None
+    results, may_pass = [], None
     for training in trainings:
+        weights = list(training.weights)
         try:
-            trained.append({**_train(config, training, given), "error": ""})
+            results.append(_Result(weights, Policy.model_validate(_train(config, training, given))))
         except (Exception, SystemExit) as error:
             if _is_preemption(error):
                 raise
             if failed_for_good(config.storage.root, "train_policy", _identity(training), error):
-                trained.append({"policy": "", "weights": list(training.weights), "error": in_words(error)[:_LONGEST]})
+                results.append(_Result(weights, error=in_words(error)[:_LONGEST]))
             else:
                 may_pass = error
     if may_pass is not None:
         raise may_pass
-    return trained
+    return results
 
 
 def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -> dict:
     label, values = _identity(training)
     with TemporaryDirectory() as scratch:
         return run_step(
-            "train_policy", config, *values, label=label, result=_RESULT, destination=f"{scratch}/policy", **given
+            "train_policy",
+            config,
+            *values,
+            label=label,
+            weights=list(training.weights),
+            result=_RESULT,
+            destination=f"{scratch}/policy",
+            **given,
         )
 
 
 def _identity(training: Training) -> list:
-    """Identity of the task in the build's records, as `palm.steps.worker_client.run_step` makes it."""
+    """Identity of the task in the build's records, as `palm.steps.run.run_step` makes it."""
     return [weights_label(training.weights), [list(training.weights), training.keep, training.start]]
 
 
@@ -91,13 +116,16 @@ def _is_preemption(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and error.code == PreemptedError.exit_code
 
 
-def _table(trained: list[dict]) -> str:
-    rows = [f"| {weights_label(entry['weights'])} | {entry['policy'] or '–'} | {_state(entry)} |" for entry in trained]
+def _table(results: list[_Result]) -> str:
+    rows = [
+        f"| {weights_label(result.weights)} | {result.policy.policy if result.policy else '–'} | {_state(result)} |"
+        for result in results
+    ]
     return "\n".join(["| weights | policy | |", "|---|---|---|", *rows]) + "\n"
 
 
-def _state(entry: dict) -> str:
-    if entry["error"]:
-        return f"**failed**: {entry['error']}".replace("|", "\\|")
-    guard = f", stopped by a guard: {entry['guard']['message']}" if entry["guard"] else ""
-    return f"{'reused' if entry['reused'] else 'trained'}{guard}"
+def _state(result: _Result) -> str:
+    if result.policy is None:
+        return f"**failed**: {result.error}".replace("|", "\\|")
+    guard = f", stopped by a guard: {result.policy.guard.message}" if result.policy.guard else ""
+    return f"{'reused' if result.policy.reused else 'trained'}{guard}"

@@ -1,4 +1,4 @@
-"""A component that is not PALM's: rejection sampling, as a team that has a trainer of its own would bring it."""
+"""Component of your own: a trainer by rejection sampling in place of PALM's."""
 
 from kfp import dsl
 
@@ -15,18 +15,18 @@ def best_of_n(
     epochs: int = 2,
     learning_rate: float = 1e-3,
 ) -> list:
-    """Fine-tune the base model on those of its own responses that the preference weights like best.
+    """Fine-tune the base model on its own responses with the highest weighted reward.
 
     Args:
         config: The configuration: JSON text, or the address of a file.
         plan: Folder of design_grid.
-        group: Name of a group of policies, of design_grid.
-        keep: Responses to each prompt that are kept.
-        epochs: Passes over them.
+        group: Name of a group that design_grid returned.
+        keep: Responses kept per prompt.
+        epochs: Passes over the kept responses.
         learning_rate: Peak learning rate.
 
     Returns:
-        Output: What evaluate_policies takes: for each policy its weights, its name in the storage and an empty error.
+        Output: For each policy its weights, its name in the storage and an empty error, as evaluate_policies takes it.
     """
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -36,14 +36,14 @@ def best_of_n(
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
+    from palm.artifacts.plan import Work
     from palm.builds.reuse import fetched, keep_folder
-    from palm.builds.training_groups import read_work
     from palm.config.resolve import resolve_config
     from palm.storage.store import Store
 
-    def train(weights: list, base_model: Path, rollouts: Path, folder: Path) -> None:
+    def train(weights: tuple, base_model: Path, rollouts: Path, folder: Path) -> None:
         table = pd.read_parquet(rollouts / "train.parquet")
-        table["score"] = table.filter(regex="^reward_") @ weights
+        table["score"] = table.filter(regex="^reward_") @ list(weights)
         best = table.sort_values("score", ascending=False, kind="stable").groupby("prompt_index").head(keep)
         dialogues = [
             {
@@ -69,13 +69,13 @@ def best_of_n(
         trainer.train()
         trainer.save_model(str(folder))
 
-    root, work = resolve_config(config).storage.root, read_work(Path(plan.path))
+    root, work = resolve_config(config).storage.root, Work.read(Path(plan.path))
     trained = []
     with fetched(root, work.base_model, work.rollouts) as (base_model, rollouts), TemporaryDirectory() as scratch:
-        for index, training in enumerate(work.groups[group]):
+        for index, training in enumerate(work.group(group)):
             folder = Path(scratch) / f"policy-{index}"
-            train(training["weights"], base_model, rollouts, folder)
-            # Named by its files: finished evaluations are found again by this name.
+            train(training.weights, base_model, rollouts, folder)
+            # Named by its files, so that an evaluation of the same policy is reused.
             name = keep_folder(Store(root), "policy", folder)
-            trained.append({"policy": name, "weights": training["weights"], "error": ""})
+            trained.append({"policy": name, "weights": list(training.weights), "error": ""})
     return trained

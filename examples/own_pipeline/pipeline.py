@@ -1,4 +1,4 @@
-"""A pipeline of your own: your trainer between PALM's grid and PALM's certificate."""
+"""Pipeline of your own: your trainer between PALM's grid and PALM's certificate."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ Certified = NamedTuple("Certified", selection=dsl.Artifact, metrics=dsl.Metrics)
 
 @dsl.pipeline(name="own-trainer")
 def own_trainer(config: str) -> Certified:
-    """Certify the portfolio that your own trainer gives.
+    """Certify a portfolio of policies from your own trainer.
 
     Args:
         config: The configuration: JSON text, or the address of a file.

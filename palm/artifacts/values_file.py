@@ -1,4 +1,4 @@
-"""Values of policies as CSV: one row a policy, `policy,<reward names…>,regulariser`."""
+"""Values of policies as CSV: one row per policy, `policy,<reward names…>,regulariser`."""
 
 import csv
 from pathlib import Path
@@ -10,13 +10,7 @@ from palm.geometry.portfolio.values import ValueTable
 
 
 def read_values(path: Path) -> ValueTable:
-    """Read a table of values.
-
-    Args:
-        path: CSV file with the header ``policy,<reward names…>,regulariser``.
-
-    Returns:
-        Names, rewards in [0, 1] and regulariser ≥ 0 of every policy.
+    """Read a table of values: rewards in [0, 1] and regulariser ≥ 0 of every policy.
 
     Raises:
         DataError: the file is missing, has another header, or a cell is not a number in its range.
@@ -35,7 +29,7 @@ def read_values(path: Path) -> ValueTable:
             remedy="name the columns so",
         )
     if len(rows) < 2:
-        raise DataError(str(path), rule="holds no policies", remedy="give a row a policy")
+        raise DataError(str(path), rule="holds no policies", remedy="give one row per policy")
     numbers = [_numbers(path, line, header, row) for line, row in rows[1:]]
     values = np.array(numbers)
     return ValueTable(
@@ -51,7 +45,7 @@ def _numbers(path: Path, line: int, header: list[str], row: list[str]) -> list[f
         raise DataError(
             f"{path} line {line}",
             rule=f"has {len(row)} cells, the header has {len(header)}",
-            remedy="give every row a cell a column",
+            remedy="give every row one cell per column",
         )
     if not row[0].strip():
         raise DataError(f"{path} line {line}: policy=''", rule="must not be empty", remedy="name the policy")
@@ -60,7 +54,5 @@ def _numbers(path: Path, line: int, header: list[str], row: list[str]) -> list[f
         try:
             numbers.append(float(cell))
         except ValueError as error:
-            raise DataError(
-                f"{path} line {line}: {name}={cell!r}", rule="must be a number", remedy="mend it"
-            ) from error
+            raise DataError(f"{path} line {line}: {name}={cell!r}", rule="must be a number", remedy="fix it") from error
     return numbers

@@ -7,14 +7,11 @@ from palm.storage.files import read_json
 
 
 def read_weights(path: Path) -> list[list[float]]:
-    """Read preference weights.
+    """Read preference vectors, as they are in the file.
 
     Args:
-        path: JSON file that holds a list of vectors, or an object with such a list under ``weights``, as
+        path: JSON file with a list of vectors, or an object with such a list under ``weights``, as
             `palm design --json` prints it.
-
-    Returns:
-        The vectors, as they are in the file.
 
     Raises:
         DataError: the file is missing, is not JSON, or holds no such list.
@@ -23,10 +20,10 @@ def read_weights(path: Path) -> list[list[float]]:
     rows = content.get("weights") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not all(isinstance(row, list) and all(map(_is_number, row)) for row in rows):
         raise DataError(
-            str(path), rule="must hold a list of lists of numbers, or such a list under `weights`", remedy="mend it"
+            str(path), rule="must hold a list of lists of numbers, or such a list under `weights`", remedy="fix it"
         )
     return rows
 
 
-def _is_number(entry) -> bool:
+def _is_number(entry: object) -> bool:
     return isinstance(entry, (int, float)) and not isinstance(entry, bool)

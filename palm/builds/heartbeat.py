@@ -1,4 +1,4 @@
-"""Signs of life of a build: who finds none for long enough knows that nobody will report its end any more."""
+"""Heartbeats of a build: without one for long enough, nobody will report its end."""
 
 import threading
 import time
@@ -9,32 +9,27 @@ from palm.errors import StorageError
 from palm.storage.records import Records
 
 BEAT_SECONDS = 60.0
-"""Between two signs of a task that runs."""
+"""Interval of the heartbeats of a running task."""
 
 SILENT_HOURS = 12
-"""Without a sign, after which a build without an outcome counts as ended. A task that waits for a node gives none, so
-this is longer than such waits; a build that resumes overwrites the outcome written for it.
-"""
+"""A build without outcome and without heartbeat for so long counts as ended.
 
-_SILENT_SECONDS = SILENT_HOURS * 3600
+It is longer than tasks wait for a node, during which they give none; a build that resumes overwrites the outcome that
+was written for it.
+"""
 
 
 @contextmanager
 def beating(root: str, build: str) -> Iterator[None]:
-    """Give signs of life while a task runs; one that cannot be written is left out.
-
-    Args:
-        root: ``storage.root``.
-        build: name of the build.
-    """
+    """Write heartbeats while the block runs; failures to write one are ignored."""
     ended = threading.Event()
     _beat(root, build)
 
-    def go_on() -> None:
+    def repeat() -> None:
         while not ended.wait(BEAT_SECONDS):
             _beat(root, build)
 
-    threading.Thread(target=go_on, name="heartbeat", daemon=True).start()
+    threading.Thread(target=repeat, name="heartbeat", daemon=True).start()
     try:
         yield
     finally:
@@ -42,14 +37,7 @@ def beating(root: str, build: str) -> Iterator[None]:
 
 
 def last_heard(root: str, build: str) -> float | None:
-    """When a build gave its last sign of life.
-
-    Args:
-        root: ``storage.root``.
-        build: name of the build.
-
-    Returns:
-        Seconds since 1970; None if it never gave one: it has not started, or is of a palm that gave none.
+    """Time of a build's last heartbeat, seconds since 1970; None if there is none.
 
     Raises:
         StorageError: the storage cannot be read.
@@ -59,8 +47,8 @@ def last_heard(root: str, build: str) -> float | None:
 
 
 def is_silent(heard: float | None) -> bool:
-    """Whether a build that was last heard then, and has no outcome, has ended without one."""
-    return heard is not None and time.time() - heard > _SILENT_SECONDS
+    """Whether a build without outcome whose last heartbeat was then has ended."""
+    return heard is not None and time.time() - heard > SILENT_HOURS * 3600
 
 
 def _beat(root: str, build: str) -> None:

@@ -41,7 +41,6 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
     """Load prompts and rewards.
 
     Args:
-        config: the configuration.
         rollouts: folder of the step sample_reference, with the calibration of the rewards; None: not calibrated.
 
     Raises:

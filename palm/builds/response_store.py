@@ -33,11 +33,8 @@ def responses_definition(
     """Definition of a policy's responses, JSON-able.
 
     Args:
-        config: the configuration.
         base_model: prepared base model, of which only the record is read.
         prompts: prompts that are answered.
-        samples: responses per prompt.
-        seed: seed of sampling.
         policy: content name; None for the reference.
     """
     return {
@@ -57,9 +54,7 @@ def stored_responses(config: PortfolioConfig, definition: dict, respond: Callabl
     """Responses from the store, sampled if it lacks them.
 
     Args:
-        config: the configuration.
         definition: made by `responses_definition`.
-        respond: samples them.
 
     Raises:
         StorageError: the store fails.
@@ -76,9 +71,7 @@ def stored_embeddings(
     """Embeddings of responses from the store, computed if it lacks them.
 
     Args:
-        config: the configuration.
         definition: made by `responses_definition`.
-        model: the embedding model.
         responses: the responses of the definition, n to each of p prompts.
 
     Returns:

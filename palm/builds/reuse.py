@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from palm.builds.records import mark_use
 from palm.errors import StorageError
@@ -13,7 +14,7 @@ from palm.storage.files import new_folder
 from palm.storage.store import Store
 
 
-def entry_name(kind: str, definition) -> str:
+def entry_name(kind: str, definition: Any) -> str:
     """Name of an entry of the store: ``kind-`` and 12 digits of the definition's sha256.
 
     Args:
@@ -29,7 +30,6 @@ def fetched(root: str, *names: str) -> Iterator[list[Path]]:
 
     Args:
         root: ``storage.root``.
-        names: names of the entries.
 
     Yields:
         A folder for each, every file checked against the store's digests.
@@ -46,8 +46,6 @@ def fetch_entry(root: str, name: str, destination: Path, *, only: str = "*") -> 
 
     Args:
         root: ``storage.root``.
-        name: name of the entry.
-        destination: folder to make.
         only: pattern of the file names that are fetched, e.g. ``*.json``.
 
     Returns:
@@ -68,9 +66,7 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
     """Keep a folder in the store under a name made from its files.
 
     Args:
-        store: the store.
         kind: e.g. ``policy``.
-        folder: the files.
 
     Returns:
         The entry's name (`entry_name`).
@@ -85,11 +81,10 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
     return name
 
 
-def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: Callable[[Path], None]) -> bool:
+def reuse_or_make(store: Store, kind: str, definition: Any, destination: Path, make: Callable[[Path], None]) -> bool:
     """Fetch the entry of a definition, or make and publish it.
 
     Args:
-        store: the store.
         kind: e.g. ``rollouts``; see `entry_name`.
         definition: JSON-able, everything that the content depends on.
         destination: folder to fill; appears whole or not at all.

@@ -13,10 +13,8 @@ def fetch_policies(config: PortfolioConfig, selection: Selection, build: str, fo
     """Fetch the policies that a build has trained or reused.
 
     Args:
-        config: the configuration.
         selection: written by the step select_portfolio.
         build: name of the build; its records say which policies it has trained itself.
-        folder: where they are put.
 
     Returns:
         A folder for each policy, except candidates that are only from the champion; policy.json is the build's copy
@@ -26,9 +24,9 @@ def fetch_policies(config: PortfolioConfig, selection: Selection, build: str, fo
         StorageError: one does not exist any more, or the store fails.
     """
     trained = {
-        task["result"]["policy"]
+        task.result["policy"]
         for task in task_records(config.storage.root, build)
-        if task["step"] == "train_policy" and task["state"] == SUCCEEDED and not task["result"]["reused"]
+        if task.step == "train_policy" and task.state == SUCCEEDED and not task.result["reused"]
     }
     folders = []
     for candidate in selection.policies:
@@ -49,7 +47,6 @@ def fetch_evaluations(root: str, selection: Selection, folder: Path) -> list[Pat
     Args:
         root: ``storage.root``.
         selection: written by the component select_portfolio, with the names of the evaluations.
-        folder: where they are put.
 
     Returns:
         A folder for each.

@@ -1,25 +1,46 @@
-"""What a build spent on training, and what it did not have to."""
+"""Training time of a build: spent on the policies that it trained, saved by those that it reused."""
 
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from palm.artifacts.base import Part
+from palm.artifacts.policy import Policy
 from palm.progress import weights_label
 
 
-def training_spent(policies: list[dict]) -> dict:
-    """Sum up the trainings of a build.
+class Trained(BaseModel):
+    """Result of a task of train_policy, as far as it counts here (see `palm.artifacts.policy.Policy`)."""
 
-    Args:
-        policies: records of the step train_policy, one a weight vector, with ``reused`` and ``device_seconds``.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    Returns:
-        ``trained`` and ``reused`` (preference weights as text), ``continued`` (those of the trained ones that started
-        from an earlier policy), ``device_seconds`` (spent on all GPUs or processors together) and
-        ``device_seconds_saved`` (what the training of the reused ones had taken).
-    """
-    trained = [record for record in policies if not record["reused"]]
-    reused = [record for record in policies if record["reused"]]
-    return {
-        "trained": [weights_label(record["weights"]) for record in trained],
-        "continued": [weights_label(record["weights"]) for record in trained if record["start"]],
-        "reused": [weights_label(record["weights"]) for record in reused],
-        "device_seconds": sum(record["device_seconds"] for record in trained),
-        "device_seconds_saved": sum(record["device_seconds"] for record in reused),
-    }
+    weights: tuple[float, ...]
+    reused: bool
+    start: str | None
+    device_seconds: float
+    guard: dict[str, Any] | None
+
+
+class TrainingSpent(Part):
+    """Sums over the trainings of a build (see `palm.artifacts.summary.Summary`)."""
+
+    trained: tuple[str, ...]
+    continued: tuple[str, ...]
+    reused: tuple[str, ...]
+    device_seconds: float
+    device_seconds_saved: float
+
+
+def training_spent(policies: Iterable[Trained | Policy]) -> TrainingSpent:
+    """Sum over the trainings of a build, one per weight vector."""
+    policies = list(policies)
+    trained = [policy for policy in policies if not policy.reused]
+    reused = [policy for policy in policies if policy.reused]
+    return TrainingSpent(
+        trained=[weights_label(policy.weights) for policy in trained],
+        continued=[weights_label(policy.weights) for policy in trained if policy.start],
+        reused=[weights_label(policy.weights) for policy in reused],
+        device_seconds=sum(policy.device_seconds for policy in trained),
+        device_seconds_saved=sum(policy.device_seconds for policy in reused),
+    )

@@ -1,4 +1,4 @@
-"""The commands of `palm` that change something in Kubeflow Pipelines: compile, submit, schedule."""
+"""Commands of `palm` that write to Kubeflow Pipelines: compile, submit, schedule."""
 
 import json
 from pathlib import Path
@@ -7,36 +7,22 @@ from typing import Annotated
 import typer
 
 from palm.cli.cluster_options import (
-    Accelerator,
-    AcceleratorCount,
-    CacheClaim,
-    CaConfigMap,
     CaFile,
     ConfigPath,
-    Cpu,
     Experiment,
-    GpuImage,
     Host,
-    Hours,
-    Image,
     KfpMlflow,
-    Memory,
     Namespace,
-    NodeSelector,
-    Parallel,
     Pipeline,
-    Retries,
-    Secret,
-    ServiceAccount,
+    Set,
+    SettingsFolder,
     StorageRoot,
     TokenFile,
-    Tolerations,
     TrackingUri,
-    TrainingAcceleratorCount,
     UiHost,
     Validate,
     checked_config,
-    settings,
+    overrides,
 )
 from palm.cli.geometry import Json
 
@@ -49,29 +35,27 @@ def compile(
     output: Annotated[Path | None, typer.Option(help="YAML file to write; unset: PIPELINE.yaml here.")] = None,
     manifest: Annotated[bool, typer.Option("--manifest", help="Write objects for `kubectl apply` instead.")] = False,
     config: Annotated[
-        Path | None, typer.Option(help="Refuse if the build of this configuration would not fit into a workflow.")
+        Path | None, typer.Option(help="Configuration whose section cluster is compiled; unset: the defaults.")
     ] = None,
-    parallel: Parallel = 4,
-    retries: Retries = 3,
-    hours: Hours = 24,
-    image: Image = None,
-    gpu_image: GpuImage = None,
-    cache_claim: CacheClaim = None,
-    ca_config_map: CaConfigMap = None,
+    settings: Set = None,
+    settings_folder: SettingsFolder = None,
 ) -> None:
     """Compile a pipeline to the YAML that Kubeflow Pipelines takes."""
     from palm.builds.checks.design import check_design
-    from palm.config.load import load_config
+    from palm.config.load import load_cluster, load_config
     from palm.pipelines.build_size import check_build_size
-    from palm.pipelines.compile import compile_manifest, compile_pipeline
+    from palm.pipelines.compile import compile_pipeline
 
-    if config is not None:
-        loaded = load_config(config)
+    replaced = overrides(settings, settings_folder)
+    if config is None:
+        cluster = load_cluster(replaced)
+    else:
+        loaded = load_config(config, replaced)
         check_design(loaded)
         check_build_size(loaded)
+        cluster = loaded.cluster
     destination = output or Path(f"{pipeline.value}.yaml")
-    make = compile_manifest if manifest else compile_pipeline
-    make(pipeline.value, destination, settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map))
+    compile_pipeline(pipeline.value, destination, cluster, manifest=manifest)
     typer.echo(f"wrote {destination}")
 
 
@@ -89,52 +73,23 @@ def submit(
     experiment: Experiment = "palm",
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
-    accelerator: Accelerator = "nvidia.com/gpu",
-    accelerator_count: AcceleratorCount = 1,
-    training_accelerator_count: TrainingAcceleratorCount = 1,
-    cpu: Cpu = "4",
-    memory: Memory = "32Gi",
-    node_selector: NodeSelector = "{}",
-    tolerations: Tolerations = "[]",
-    secret: Secret = "palm-credentials",
-    service_account: ServiceAccount = None,
     kfp_mlflow: KfpMlflow = None,
-    parallel: Parallel = 4,
-    retries: Retries = 3,
-    hours: Hours = 24,
-    image: Image = None,
-    gpu_image: GpuImage = None,
-    cache_claim: CacheClaim = None,
-    ca_config_map: CaConfigMap = None,
+    settings: Set = None,
+    settings_folder: SettingsFolder = None,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline in a cluster, with the files that the configuration names uploaded to its s3:// storage."""
     from palm.cluster.kfp.connection import Address, connect
-    from palm.cluster.kfp.parameters import Resources
     from palm.cluster.kfp.submission import follow
     from palm.cluster.kfp.submission import submit as submit_run
 
-    resources = Resources.from_text(
-        accelerator=accelerator,
-        accelerator_count=accelerator_count,
-        training_accelerator_count=training_accelerator_count,
-        cpu=cpu,
-        memory=memory,
-        node_selector=node_selector,
-        tolerations=tolerations,
-        secret=secret,
-    )
-    loaded = checked_config(config, storage_root, tracking_uri, validate)
-    resources.check_training(loaded)
+    loaded = checked_config(config, storage_root, tracking_uri, overrides(settings, settings_folder), validate)
     connection = connect(Address(host, namespace, token_file, ca_file, ui_host))
     run = submit_run(
         connection,
         loaded,
         pipeline=pipeline.value,
-        resources=resources,
-        settings=settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map),
         experiment=experiment,
-        service_account=service_account,
         kfp_mlflow=kfp_mlflow,
     )
     if as_json:
@@ -167,36 +122,21 @@ def schedule(
     experiment: Experiment = "palm",
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
-    accelerator: Accelerator = "nvidia.com/gpu",
-    accelerator_count: AcceleratorCount = 1,
-    training_accelerator_count: TrainingAcceleratorCount = 1,
-    cpu: Cpu = "4",
-    memory: Memory = "32Gi",
-    node_selector: NodeSelector = "{}",
-    tolerations: Tolerations = "[]",
-    secret: Secret = "palm-credentials",
-    service_account: ServiceAccount = None,
     kfp_mlflow: KfpMlflow = None,
-    parallel: Parallel = 4,
-    retries: Retries = 3,
-    hours: Hours = 24,
-    image: Image = None,
-    gpu_image: GpuImage = None,
-    cache_claim: CacheClaim = None,
-    ca_config_map: CaConfigMap = None,
+    settings: Set = None,
+    settings_folder: SettingsFolder = None,
     as_json: Json = False,
 ) -> None:
     """Rebuild a portfolio at the times of a cron, if its inputs have changed; a second call updates the schedule."""
     from palm.cluster.kfp.connection import Address, connect
     from palm.cluster.kfp.cron import next_times
-    from palm.cluster.kfp.parameters import Resources
     from palm.cluster.kfp.schedule import remove_schedule, schedule_rebuilds
     from palm.config.load import load_config
     from palm.errors import ClusterError
 
-    address = Address(host, namespace, token_file, ca_file)
+    address, replaced = Address(host, namespace, token_file, ca_file), overrides(settings, settings_folder)
     if delete:
-        wanted = name or load_config(config).name
+        wanted = name or load_config(config, replaced).name
         retired = remove_schedule(connect(address), wanted)
         if as_json:
             change = "removed" if retired.removed or retired.kept else "unchanged"
@@ -208,28 +148,14 @@ def schedule(
     if cron is None:
         raise ClusterError("--cron is not given", rule="a schedule needs its times", remedy='e.g. --cron "0 0 2 * * *"')
     next_times(cron)  # Before anything is uploaded.
-    resources = Resources.from_text(
-        accelerator=accelerator,
-        accelerator_count=accelerator_count,
-        training_accelerator_count=training_accelerator_count,
-        cpu=cpu,
-        memory=memory,
-        node_selector=node_selector,
-        tolerations=tolerations,
-        secret=secret,
-    )
-    loaded = checked_config(config, storage_root, tracking_uri, validate)
-    resources.check_training(loaded)
+    loaded = checked_config(config, storage_root, tracking_uri, replaced, validate)
     outcome = schedule_rebuilds(
         connect(address),
         loaded,
         cron,
         name=name or loaded.name,
-        resources=resources,
-        settings=settings(parallel, retries, hours, image, gpu_image, cache_claim, ca_config_map),
         enabled=not disable,
         experiment=experiment,
-        service_account=service_account,
         kfp_mlflow=kfp_mlflow,
         must_exist=update,
     )

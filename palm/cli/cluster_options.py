@@ -1,14 +1,14 @@
-"""Options that the cluster commands share, and what the library is given of them."""
+"""Options that the cluster commands share, and how they change the configuration."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 class Pipeline(StrEnum):
-    """The pipelines that there are."""
+    """The pipelines."""
 
     build_portfolio = "build_portfolio"
     rebuild_on_change = "rebuild_on_change"
@@ -41,20 +41,9 @@ TokenFile = Annotated[
     ),
 ]
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust, PEM.")]
-Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines; made if missing.")]
-StorageRoot = Annotated[str | None, typer.Option(help="Takes the place of storage.root, e.g. s3://BUCKET/PREFIX.")]
-TrackingUri = Annotated[str | None, typer.Option(help="Takes the place of registry.tracking_uri.")]
-Accelerator = Annotated[str, typer.Option(help="Resource name of the GPU type.")]
-AcceleratorCount = Annotated[int, typer.Option(min=0, help="GPUs of a task that samples or evaluates.")]
-TrainingAcceleratorCount = Annotated[
-    int, typer.Option(min=0, help="GPUs of a task that trains: training.processes, or 0 if TrainJobs train.")
-]
-Cpu = Annotated[str, typer.Option(help="Cores of a task that samples, trains or evaluates.")]
-Memory = Annotated[str, typer.Option(help="Memory of such a task.")]
-NodeSelector = Annotated[str, typer.Option(help="Labels of the nodes for such tasks, JSON object.")]
-Tolerations = Annotated[str, typer.Option(help="Taints that such tasks accept, JSON list as in a pod.")]
-Secret = Annotated[str, typer.Option(help="Secret whose keys become environment variables of all tasks.")]
-ServiceAccount = Annotated[str | None, typer.Option(help="Service account of the pods.")]
+Experiment = Annotated[str, typer.Option(help="Experiment in Kubeflow Pipelines; created if missing.")]
+StorageRoot = Annotated[str | None, typer.Option(help="Replaces storage.root, e.g. s3://BUCKET/PREFIX.")]
+TrackingUri = Annotated[str | None, typer.Option(help="Replaces registry.tracking_uri.")]
 KfpMlflow = Annotated[
     str | None,
     typer.Option(
@@ -62,57 +51,51 @@ KfpMlflow = Annotated[
         help="Whether KFP's own MLflow plugin records the run, and in which experiment; unset: as the server is set.",
     ),
 ]
-Parallel = Annotated[int, typer.Option(help="Groups of policies trained at once: bounds the GPU pods of a run.")]
-Retries = Annotated[int, typer.Option(help="How often a failed or preempted task is tried again.")]
-Hours = Annotated[
-    int,
-    typer.Option(help="Time limit of a task; one trains a whole group of policies."),
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replaces a value of the configuration, e.g. cluster.tasks.memory=64Gi; may be repeated.",
+    ),
 ]
-CacheClaim = Annotated[
-    str | None,
-    typer.Option(help="PersistentVolumeClaim (ReadWriteMany) that keeps the tasks' downloads, models of the hub say."),
+SettingsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="FOLDER",
+        help="Folder with one file for each value to replace, named by its key: a mounted ConfigMap. --set comes last.",
+    ),
 ]
-CaConfigMap = Annotated[
-    str | None, typer.Option(help="ConfigMap whose key ca.crt (PEM) tasks trust in place of the public authorities.")
-]
-Image = Annotated[str | None, typer.Option(help="Image of tasks without a GPU.")]
-GpuImage = Annotated[str | None, typer.Option(help="Image of tasks that sample, train and evaluate.")]
 Validate = Annotated[
     bool, typer.Option(help="Read the prompts and try the rewards on this machine first; the design is always checked.")
 ]
 
 
-def settings(
-    parallel: int,
-    retries: int,
-    hours: int,
-    image: str | None,
-    gpu_image: str | None,
-    cache_claim: str | None,
-    ca_config_map: str | None,
+def overrides(settings: list[str] | None, folder: Path | None) -> dict[str, Any]:
+    """Values that replace those of the configuration, by dotted key."""
+    from palm.config.overrides import parse_overrides, read_overrides
+
+    return {**(read_overrides(folder) if folder else {}), **parse_overrides(settings or [])}
+
+
+def placed_config(
+    path: Path, storage_root: str | None, tracking_uri: str | None, replaced: dict[str, Any] | None = None
 ):
-    """What the compiled pipeline depends on; images that are not given are the project's."""
-    from palm.pipelines.settings import CompileSettings
-
-    images = {key: value for key, value in (("image", image), ("gpu_image", gpu_image)) if value}
-    # A Job in which a variable is empty gives an empty text.
-    volumes = {"cache_claim": cache_claim or None, "ca_config_map": ca_config_map or None}
-    return CompileSettings(parallel=parallel, retries=retries, hours=hours, **images, **volumes)
-
-
-def placed_config(path: Path, storage_root: str | None, tracking_uri: str | None):
-    """The configuration with storage and MLflow where a run in the cluster is to find them."""
+    """The configuration with storage and MLflow where a run in the cluster finds them."""
     from palm.config.load import load_config
     from palm.config.resolve import resolve_config
 
-    text = load_config(path).to_json()
+    text = load_config(path, replaced).model_dump_json()
     return resolve_config(text, storage_root=storage_root or "", tracking_uri=tracking_uri or "")
 
 
-def checked_config(path: Path, storage_root: str | None, tracking_uri: str | None, validate: bool):
-    """The same, after what would make a run fail late was checked."""
+def checked_config(
+    path: Path, storage_root: str | None, tracking_uri: str | None, replaced: dict[str, Any], validate: bool
+):
+    """The same, after checks of what would make a run fail late."""
     from palm.cluster.kfp.submission import check_submission
 
-    config = placed_config(path, storage_root, tracking_uri)
+    config = placed_config(path, storage_root, tracking_uri, replaced)
     check_submission(config, try_inputs=validate)
     return config

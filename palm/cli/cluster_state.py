@@ -8,20 +8,16 @@ import typer
 from rich.console import Console
 
 from palm.cli.cluster_options import (
-    Accelerator,
-    AcceleratorCount,
     CaFile,
-    GpuImage,
     Host,
-    Image,
     Namespace,
-    NodeSelector,
-    Secret,
+    Set,
+    SettingsFolder,
     StorageRoot,
     TokenFile,
     TrackingUri,
-    TrainingAcceleratorCount,
     UiHost,
+    overrides,
     placed_config,
 )
 from palm.cli.geometry import Json
@@ -69,37 +65,27 @@ def doctor(
     ca_file: CaFile = None,
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
-    accelerator: Accelerator = "nvidia.com/gpu",
-    accelerator_count: AcceleratorCount = 1,
-    training_accelerator_count: TrainingAcceleratorCount = 1,
-    node_selector: NodeSelector = "{}",
-    secret: Secret = "palm-credentials",
-    image: Image = None,
-    gpu_image: GpuImage = None,
+    settings: Set = None,
+    settings_folder: SettingsFolder = None,
     as_json: Json = False,
 ) -> None:
     """Find out what a run in the cluster would lack; exits with 1 if anything is."""
-    from palm.cluster.doctor.checks import Needs, examine
+    from palm.cluster.doctor.checks import examine
     from palm.cluster.kfp.connection import Address
-    from palm.cluster.kfp.parameters import read_json
-    from palm.pipelines.settings import CompileSettings
+    from palm.config.load import load_cluster
 
-    default = CompileSettings()
-    if config is not None:
-        placed = placed_config(config, storage_root, tracking_uri)
-        storage_root, tracking_uri = placed.storage.root, placed.registry.tracking_uri
+    replaced = overrides(settings, settings_folder)
+    if config is None:
+        cluster = load_cluster(replaced)
+    else:
+        placed = placed_config(config, storage_root, tracking_uri, replaced)
+        cluster, storage_root, tracking_uri = placed.cluster, placed.storage.root, placed.registry.tracking_uri
     findings = examine(
         Address(host, namespace, token_file, ca_file),
-        Needs(
-            images=(image or default.image, gpu_image or default.gpu_image),
-            accelerator=accelerator,
-            accelerator_count=max(accelerator_count, training_accelerator_count),
-            secret=secret,
-            node_selector=read_json("--node-selector", node_selector, dict),
-            storage_root=storage_root,
-            tracking_uri=tracking_uri,
-            mlflow_address=mlflow_address,
-        ),
+        cluster,
+        storage_root=storage_root,
+        tracking_uri=tracking_uri,
+        mlflow_address=mlflow_address,
     )
     if as_json:
         typer.echo(json.dumps([vars(finding) for finding in findings], ensure_ascii=False))

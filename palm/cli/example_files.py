@@ -1,4 +1,4 @@
-"""The files of an example: configuration, rewards, data."""
+"""Files of an example: configuration, rewards, data."""
 
 import shutil
 from importlib import import_module, resources
@@ -14,9 +14,9 @@ def copy_example(name: str, directory: Path, data: Path | None) -> None:
     """Make a folder to start from.
 
     Args:
-        name: the example.
+        name: name of the example.
         directory: folder to make; must not exist or be empty.
-        data: folder with the example's raw data, where it needs some.
+        data: folder with the raw data of the example, if it needs any.
 
     Raises:
         DataError: the folder has files in it, or the data is missing or malformed.

@@ -1,4 +1,4 @@
-"""The commands of `palm` that need no model: designs, selections, their certificates, what to train next."""
+"""Commands of `palm` that need no model: designs, selections, certificates, weights to train next."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 
 
 class Method(StrEnum):
-    """How a portfolio is selected."""
+    """Methods of selection."""
 
     exact = "exact"
     greedy = "greedy"
@@ -35,14 +35,13 @@ def design(
     as_json: Json = False,
 ) -> None:
     """Design preference weights and check exactly whether their cells cover the simplex."""
+    import palm
     from palm.artifacts.weights_file import read_weights
-    from palm.geometry.preferences.design import design_grid
-    from palm.progress import deadline
     from palm.storage.files import json_text
 
     errors = Console(stderr=True)
     with errors.status("designing"):
-        result = design_grid(
+        result = palm.design(
             objectives,
             epsilon=epsilon,
             delta=delta,
@@ -50,7 +49,7 @@ def design(
             size=size,
             seed=seed,
             weights=None if weights is None else read_weights(weights),
-            seconds_left=deadline(time_limit),
+            time_limit=time_limit,
             on_cover=lambda size: errors.print(f"found a cover of {size} vectors", highlight=False),
         ).to_dict()
     if as_json:
@@ -77,22 +76,13 @@ def select(
     as_json: Json = False,
 ) -> None:
     """Select the best portfolio from a table of measured policies and certify its worst-case gap."""
+    import palm
     from palm.artifacts.values_file import read_values
-    from palm.geometry.portfolio.selection import describe_selection
-    from palm.geometry.portfolio.selection import select as select_policies
-    from palm.progress import deadline
     from palm.storage.files import json_text
 
     table = read_values(values)
-    selection = select_policies(
-        table.value_vectors,
-        size,
-        method=method.value,
-        epsilon=epsilon,
-        delta=delta,
-        seconds_left=deadline(time_limit),
-    )
-    result = describe_selection(table, selection, size)
+    selection = palm.select(table, size, method=method.value, epsilon=epsilon, delta=delta, time_limit=time_limit)
+    result = selection.to_dict()
     if as_json:
         typer.echo(json_text(result))
         return
@@ -121,28 +111,28 @@ def next_(
 
     result = next_policies(summary, target=target, batch=batch)
     if as_json:
-        typer.echo(json_text(result))
+        typer.echo(json_text(result.model_dump(mode="json")))
         return
-    worst = " ".join(f"{weight:.4f}" for weight in result["worst_weights"])
+    worst = " ".join(f"{weight:.4f}" for weight in result.worst_weights)
     typer.echo(
-        f"all trained policies together are within {result['epsilon']:.4f} of the optimum for every preference, if J* "
+        f"all trained policies together are within {result.epsilon:.4f} of the optimum for every preference, if J* "
         f"is as estimated from rollouts; worst weights {worst}"
     )
-    for weights in result["next"]:
+    for weights in result.next:
         typer.echo("train " + " ".join(f"{weight:.6f}" for weight in weights))
-    if not result["next"]:
+    if not result.next:
         typer.echo(f"the target of {target:g} is met")
 
 
 @commands.command()
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `palm design` or `palm select` printed (--json).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON printed by `palm design` or `palm select`.")],
     as_json: Json = False,
 ) -> None:
-    """Check a saved certificate again, with none of the code that found it; exits with 1 if a line fails."""
-    from palm.verification.certificate_file import verify_file
+    """Check a saved certificate with independent code; exits with 1 if a line fails."""
+    import palm
 
-    result = verify_file(file)
+    result = palm.verify(file)
     if as_json:
         typer.echo(json.dumps({"verified": True, **asdict(result)}, ensure_ascii=False))
         return

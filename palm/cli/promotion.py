@@ -1,4 +1,4 @@
-"""The commands of `palm` that change or tell who is champion."""
+"""Commands of `palm` that show or change the champion."""
 
 import getpass
 import json
@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,11 @@ from rich.text import Text
 
 from palm.cli.geometry import Json
 
+if TYPE_CHECKING:
+    from palm.config.portfolio import PortfolioConfig
+    from palm.promotion.entry import Entry
+    from palm.promotion.history import History, LoggedEntry, Refusal
+
 commands = typer.Typer()
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")]
@@ -22,7 +27,7 @@ _WIDTH_OFF_A_TERMINAL = 160
 
 
 def this_person() -> str:
-    """Who runs the command, for the log: user@host."""
+    """Author for the log: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -45,11 +50,11 @@ def promote(
 ) -> None:
     """Make a registered version champion by hand, after its files were verified."""
     from palm.config.load import load_config
-    from palm.promotion.by_hand import promote_by_hand
+    from palm.promotion import promotions
 
-    loaded = load_config(config)
-    entry = promote_by_hand(loaded, version=version, why=reason, who=this_person(), override=override)
-    _tell(loaded.registry.model, entry, as_json)
+    portfolio = promotions(load_config(config))
+    entry = portfolio.promote_by_hand(version, why=reason, who=this_person(), override=override)
+    _show(portfolio.model, entry, as_json)
 
 
 @commands.command()
@@ -63,10 +68,10 @@ def rollback(
 ) -> None:
     """Make an earlier champion champion again, after its files were verified; repeat it to go further back."""
     from palm.config.load import load_config
-    from palm.promotion.by_hand import rollback
+    from palm.promotion import promotions
 
-    loaded = load_config(config)
-    _tell(loaded.registry.model, rollback(loaded, to=to, why=reason, who=this_person()), as_json)
+    portfolio = promotions(load_config(config))
+    _show(portfolio.model, portfolio.rollback(to, why=reason, who=this_person()), as_json)
 
 
 @commands.command()
@@ -75,27 +80,28 @@ def history(
     everything: Annotated[bool, typer.Option("--all", help="Also attempts that lost to another.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show who was champion when and why, what the gate refused, what ended without an outcome; check the log."""
+    """Show past champions with reasons, versions the gate refused, builds without an outcome; check the log."""
     from palm.config.load import load_config
-    from palm.promotion.history import history
+    from palm.promotion import promotions
 
     loaded = load_config(config)
-    found = history(loaded)
+    found = promotions(loaded).history()
     if not everything:
-        found["entries"] = [entry for entry in found["entries"] if entry["valid"]]
+        found = found.model_copy(update={"entries": tuple(entry for entry in found.entries if entry.valid)})
     abandoned, unread = _abandoned(loaded)
-    found["abandoned"] = None if unread else [vars(build) for build in abandoned]
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        builds = None if unread else [vars(build) for build in abandoned]
+        shown = {**found.model_dump(mode="json", by_alias=True), "abandoned": builds}
+        typer.echo(json.dumps(shown, ensure_ascii=False))
         return
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=_WIDTH_OFF_A_TERMINAL)
-    if found["entries"] or found["refused"]:
+    if found.entries or found.refused:
         console.print(_table(found))
     else:
-        typer.echo(f"{found['model']}: nothing was promoted yet")
-    for line in found["problems"]:
+        typer.echo(f"{found.model}: nothing was promoted yet")
+    for line in found.problems:
         typer.echo(f"problem: {line}")
     for build in abandoned:
         typer.echo(build.in_words())
@@ -105,18 +111,18 @@ def history(
 
 @commands.command()
 def repair(config: ConfigPath) -> None:
-    """Set the alias champion to what the log says, after a process was killed or somebody moved it by hand."""
+    """Set the alias champion to what the log says, if a process was killed or somebody moved it by hand."""
     from palm.config.load import load_config
-    from palm.promotion.history import repair
+    from palm.promotion import promotions
 
-    for line in repair(load_config(config), who=this_person()) or ["nothing to repair"]:
+    for line in promotions(load_config(config)).repair(who=this_person()) or ["nothing to repair"]:
         typer.echo(line)
 
 
-def _abandoned(config) -> tuple[list, str]:
-    """Builds that ended without an outcome, and why they are not known: the log can be read without the storage."""
+def _abandoned(config: "PortfolioConfig") -> tuple[list, str]:
+    """Builds that ended without an outcome, or why they are unknown: the log can be read without the storage."""
+    from palm.builds.abandoned import abandoned_builds
     from palm.errors import StorageError
-    from palm.steps.abandoned_builds import abandoned_builds
 
     try:
         return abandoned_builds(config), ""
@@ -124,30 +130,30 @@ def _abandoned(config) -> tuple[list, str]:
         return [], str(error)
 
 
-def _tell(model: str, entry: dict, as_json: bool) -> None:
+def _show(model: str, entry: "Entry", as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(entry, ensure_ascii=False))
+        typer.echo(entry.model_dump_json(by_alias=True))
         return
-    before = f"version {entry['from']}" if entry["from"] else "none"
-    typer.echo(f"{model}: champion is version {entry['to']}, was {before} (entry {entry['number']} of the log)")
+    before = f"version {entry.before}" if entry.before else "none"
+    typer.echo(f"{model}: champion is version {entry.after}, was {before} (entry {entry.number} of the log)")
 
 
-def _table(found: dict) -> Table:
-    rows = [(entry["at"], _entry_cells(entry)) for entry in found["entries"]]
-    rows += [(refusal["at"], _refusal_cells(refusal)) for refusal in found["refused"]]
-    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found["model"], title_justify="left")
+def _table(found: "History") -> Table:
+    rows = [(entry.at, _entry_cells(entry)) for entry in found.entries]
+    rows += [(refusal.at, _refusal_cells(refusal)) for refusal in found.refused]
+    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found.model, title_justify="left")
     for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
         table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
     return table
 
 
-def _entry_cells(entry: dict) -> tuple[str, str, str, str, str]:
-    what = entry["kind"] if entry["valid"] else f"{entry['kind']}, lost"
-    said = entry["gate"].get("reason", "")
+def _entry_cells(entry: "LoggedEntry") -> tuple[str, str, str, str, str]:
+    what = entry.kind if entry.valid else f"{entry.kind}, lost"
+    judged = entry.gate.reason if entry.gate else ""
     # Of a promotion by hand the gate's figures are not the reason.
-    why = entry["why"] if said in ("", entry["why"]) else f"{entry['why']} (the gate: {said})"
-    return str(entry["number"]), entry["who"], what, f"{entry['from'] or '–'} → {entry['to'] or '–'}", why
+    why = entry.why if judged in ("", entry.why) else f"{entry.why} (the gate: {judged})"
+    return str(entry.number), entry.who, what, f"{entry.before or '–'} → {entry.after or '–'}", why
 
 
-def _refusal_cells(refusal: dict) -> tuple[str, str, str, str, str]:
-    return "", "the gate", "refused", refusal["version"], refusal["why"]
+def _refusal_cells(refusal: "Refusal") -> tuple[str, str, str, str, str]:
+    return "", "the gate", "refused", refusal.version, refusal.why

@@ -1,4 +1,4 @@
-"""The commands of `palm` for whoever serves a portfolio: fetch it, and roll a new champion out."""
+"""Commands of `palm` that serve a portfolio: download it, and roll out a new champion."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -32,19 +32,16 @@ def pull(
         Dtype | None, typer.Option(help="What vLLM computes in; unset: what the portfolio was built with.")
     ] = None,
 ) -> None:
-    """Fetch a registered portfolio, check every sha256, and write the configuration of `vllm serve`."""
+    """Download a registered portfolio, check every sha256, and write the configuration of `vllm serve`."""
     from palm.config.load import load_config
+    from palm.promotion import promotions
     from palm.promotion.pull import pull
-    from palm.serving.vllm_config import VLLM_CONFIG
+    from palm.serving.vllm import VLLM_CONFIG
 
-    found = pull(
-        load_config(config).registry,
-        destination,
-        version=version,
-        dtype=dtype and dtype.value,
-        tell=typer.echo,
+    folder = pull(
+        promotions(load_config(config)), destination, version=version, dtype=dtype and dtype.value, report=typer.echo
     )
-    typer.echo(f"vllm serve --config {found.folder / VLLM_CONFIG}")
+    typer.echo(f"vllm serve --config {folder / VLLM_CONFIG}")
 
 
 @commands.command()
@@ -55,7 +52,7 @@ def rollout(
         str | None, typer.Option(help="Its namespace; unset: this pod's, or the one of kubectl.")
     ] = None,
 ) -> None:
-    """Have a Deployment serve the champion: its pods are replaced one by one if they serve another version."""
+    """Let a Deployment serve the champion: its pods are replaced one by one if they serve another version."""
     from palm.cluster.rollout import roll_out
     from palm.config.load import load_config
 

@@ -11,26 +11,27 @@ from rich.markup import escape
 from rich.table import Table
 
 from palm.cli.cluster_options import (
-    CacheClaim,
-    CaConfigMap,
     CaFile,
-    Cpu,
-    GpuImage,
     Host,
-    Hours,
-    Image,
-    Memory,
     Namespace,
-    NodeSelector,
-    Secret,
-    ServiceAccount,
+    Set,
+    SettingsFolder,
     TokenFile,
-    Tolerations,
     UiHost,
-    settings,
+    overrides,
 )
 
 commands = typer.Typer()
+_TINY = {
+    "cluster.parallel": 2,
+    "cluster.tasks.cpu": 1,
+    "cluster.tasks.memory": "2Gi",
+    "cluster.tasks.gpus": 0,
+    "cluster.tasks.hours": 1,
+    # A retry would hide what is tried here.
+    "cluster.tasks.retries": 0,
+}
+"""What tiny builds need, unless --set replaces it."""
 
 
 @commands.command()
@@ -43,48 +44,23 @@ def smoke(
     token_file: TokenFile = None,
     ca_file: CaFile = None,
     ui_host: UiHost = None,
-    cpu: Cpu = "1",
-    memory: Memory = "2Gi",
-    node_selector: NodeSelector = "{}",
-    tolerations: Tolerations = "[]",
-    secret: Secret = "palm-credentials",
-    service_account: ServiceAccount = None,
-    hours: Hours = 1,
-    image: Image = None,
-    gpu_image: GpuImage = None,
-    cache_claim: CacheClaim = None,
-    ca_config_map: CaConfigMap = None,
+    settings: Set = None,
+    settings_folder: SettingsFolder = None,
 ) -> None:
     """Test a cluster: doctor, a tiny build, its repetition, a rebuild, promotion, rollback, page; without a GPU."""
     from palm.cluster.kfp.connection import Address
-    from palm.cluster.kfp.parameters import Resources
-    from palm.cluster.smoke.run import Cluster
     from palm.cluster.smoke.run import smoke as try_cluster
+    from palm.config.load import load_cluster
 
-    cluster = Cluster(
-        address=Address(host, namespace, token_file, ca_file, ui_host),
-        storage_root=storage_root,
-        tracking_uri=tracking_uri,
-        resources=Resources.from_text(
-            accelerator_count=0,
-            training_accelerator_count=0,
-            cpu=cpu,
-            memory=memory,
-            node_selector=node_selector,
-            tolerations=tolerations,
-            secret=secret,
-        ),
-        # Retries would hide failures.
-        settings=settings(2, 0, hours, image, gpu_image or image, cache_claim, ca_config_map),
-        service_account=service_account,
-    )
+    cluster = load_cluster(_TINY | overrides(settings, settings_folder))
+    address = Address(host, namespace, token_file, ca_file, ui_host)
     # SIGTERM must not prevent the clean-up; only the main thread may set signal handlers.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()
     table = Table("check", "", "seconds", "found")
     passed = True
-    for finding in try_cluster(cluster, keep=keep):
+    for finding in try_cluster(address, cluster, storage_root=storage_root, tracking_uri=tracking_uri, keep=keep):
         passed = passed and finding.ok is not False
         word = {True: "ok", False: "failed", None: "not run"}[finding.ok]
         console.print(f"{finding.name}: {word} after {finding.seconds:.0f} s", highlight=False)

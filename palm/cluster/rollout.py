@@ -7,7 +7,7 @@ version, and `kubectl rollout undo` returns to the version before.
 from palm.cluster.kubernetes_access import TIMEOUT, client_settings, kubernetes_errors, own_namespace
 from palm.config.portfolio import Registry
 from palm.errors import ClusterError
-from palm.promotion.alias import champion_by_log
+from palm.promotion import promotions
 
 VERSION = "palm/portfolio-version"
 """The annotation; pods get it as PALM_VERSION."""
@@ -33,7 +33,7 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     """
     from kubernetes.client import ApiClient, AppsV1Api
 
-    champion = champion_by_log(registry)
+    champion = promotions(registry).champion()
     if champion is None:
         return f"{registry.model} has no champion yet; deployment {deployment} is left as it is"
     apps = AppsV1Api(ApiClient(client_settings()))

@@ -3,19 +3,43 @@
 import difflib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from palm.config.base import Section
+from palm.config.cluster import Cluster
 from palm.config.locations import with_places
+from palm.config.overrides import with_overrides
 from palm.config.portfolio import PortfolioConfig, Storage
 from palm.errors import ConfigError
 from palm.storage.location import Location
 
 
-def load_config(path: Path) -> PortfolioConfig:
+class _ClusterOnly(Section):
+    """A configuration of which only the section ``cluster`` is known."""
+
+    cluster: Cluster = Cluster()
+
+
+def load_cluster(overrides: Mapping[str, Any]) -> Cluster:
+    """The section ``cluster`` where there is no configuration file: its defaults, with overrides.
+
+    Raises:
+        ConfigError: a key is of another section, or a value breaks a rule.
+    """
+    return _validate(with_overrides({}, overrides), origin="--set", model=_ClusterOnly).cluster
+
+
+def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PortfolioConfig:
     """Read and validate a YAML file; paths in it are relative to its folder and made absolute.
+
+    Args:
+        path: the file.
+        overrides: values that replace those of the file, by dotted key.
 
     Raises:
         ConfigError: the file is missing, not YAML, or breaks a rule.
@@ -28,7 +52,8 @@ def load_config(path: Path) -> PortfolioConfig:
             rule=f"cannot be read ({error})",
             remedy="give the path of a YAML file, or make one with `palm init`",
         ) from error
-    return _anchor(_validate(parse_yaml(text, origin=f"config={path}"), origin=str(path)), path.resolve().parent)
+    raw = with_overrides(parse_yaml(text, origin=f"config={path}"), overrides or {})
+    return _anchor(_validate(raw, origin=str(path)), path.resolve().parent)
 
 
 def parse_yaml(text: str, *, origin: str) -> dict:
@@ -83,18 +108,18 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _validate(raw, *, origin: str) -> PortfolioConfig:
+def _validate(raw, *, origin: str, model: type[BaseModel] = PortfolioConfig):
     try:
-        return PortfolioConfig.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         # A mistyped key comes before the key that is missing because of it.
         first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        path, _ = _walk(first["loc"])
+        path, _ = _walk(first["loc"], model)
         place = ".".join(str(part) for part in path) or "the whole"
         if first["type"] == "extra_forbidden":
-            _, known = _walk(first["loc"][:-1])
+            _, known = _walk(first["loc"][:-1], model)
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
             raise ConfigError(
                 f"{origin}: {place}={_shown(first['input'])}",
@@ -130,13 +155,13 @@ def _shown(value) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def _walk(location: tuple) -> tuple[list, list[str]]:
+def _walk(location: tuple, model: type[BaseModel]) -> tuple[list, list[str]]:
     """Follow a pydantic error location, which includes the tags of unions, through the JSON schema.
 
     Returns:
         The keys and indices of the user's file, and the known keys of the section where they end.
     """
-    schema = config_schema()
+    schema = model.model_json_schema()
     node, path = schema, []
 
     def resolve(part: dict) -> dict:

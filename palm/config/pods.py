@@ -1,4 +1,37 @@
-"""Pods of a run: trusted authorities, labels, and the keys of the Secret that they read."""
+"""Pods of a run: resources and tolerations, trusted authorities, labels, and the keys of the Secret that they read."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from palm.config.base import Section
+
+Quantity = Annotated[
+    str, Field(coerce_numbers_to_str=True), StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?$")
+]
+"""An amount as Kubernetes writes it, e.g. ``500m`` or ``64Gi``."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+"""The name of an object in Kubernetes."""
+
+
+class Toleration(Section):
+    """A taint of nodes that the pods tolerate, as in a pod's ``tolerations``."""
+
+    key: str = Field(min_length=1, description="The taint's key.")
+    operator: Literal["Exists", "Equal"] = Field("Exists", description="Exists: any value; Equal: the given one.")
+    value: str | None = Field(None, description="The taint's value; only with operator Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="The taint's effect; unset: any."
+    )
+    tolerationSeconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is accepted.")
+
+    @model_validator(mode="after")
+    def _value_is_compared(self):
+        if self.value is not None and self.operator == "Exists":
+            raise ValueError("value is refused with operator: Exists")
+        return self
+
 
 AUTHORITIES_FOLDER = "/etc/palm-ca"
 """Where the ConfigMap with a site's certificate authorities is mounted."""

@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from palm.config.base import Section
+from palm.config.cluster import Cluster
 from palm.config.rewards import Reward
 from palm.config.training import Training
 
@@ -215,6 +216,7 @@ class PortfolioConfig(Section):
     rebuild: Rebuild = Field(Rebuild(), description="Reuse of the champion's policies.")
     promotion: Promotion = Field(description="Promotion gate.")
     storage: Storage = Field(description="Storage of trained policies.")
+    cluster: Cluster = Field(Cluster(), description="Pods of a run in a cluster.")
 
     @model_validator(mode="after")
     def _names_are_unique(self):
@@ -240,20 +242,10 @@ class PortfolioConfig(Section):
         """Names of the objectives, in the order of the preference weights."""
         return [reward.name for reward in self.rewards]
 
-    @property
-    def steps_from_earlier(self) -> int:
-        """Policy-gradient steps of a training that starts from an earlier policy."""
-        return self.rebuild.steps or -(-self.training.steps // 2)
-
-    @property
-    def training_dtype(self) -> str:
-        """Number format of the weights in training; float32 for full training: bfloat16 would lose most updates."""
-        return self.base_model.dtype if self.training.lora is not None else "float32"
-
     def to_json(self) -> str:
-        """The configuration as JSON text, for pipelines and the records of a build."""
-        return self.model_dump_json()
+        """The configuration as JSON text, as a run is given it: without ``cluster``, which its pipeline has."""
+        return self.model_dump_json(exclude={"cluster"})
 
     def to_yaml(self) -> str:
-        """The configuration as YAML text, keys in order of declaration."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        """The configuration as YAML text, as it is kept with a build: without ``cluster``, keys as declared."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude={"cluster"}), sort_keys=False, allow_unicode=True)

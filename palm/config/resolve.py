@@ -53,8 +53,8 @@ def publish(root: str, folder: str, value: dict) -> str:
 
 
 def publish_config(config: PortfolioConfig) -> str:
-    """Write a configuration below its own ``storage.root``; returns and raises as `publish`."""
-    return publish(config.storage.root, CONFIGS, config.model_dump(mode="json"))
+    """Write a validated configuration, without ``cluster``, below its own ``storage.root``; otherwise as `publish`."""
+    return publish(config.storage.root, CONFIGS, json.loads(config.to_json()))
 
 
 def root_of(address: str) -> str | None:

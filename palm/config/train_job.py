@@ -1,32 +1,11 @@
-"""The section of the configuration that says on which nodes of a cluster a policy is trained."""
+"""Configuration of the cluster nodes that train a policy."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from palm.config.base import Section
-from palm.config.pods import SECRET_KEYS
-
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?$")]
-"""An amount as Kubernetes writes it, e.g. ``500m`` or ``64Gi``."""
-
-
-class Toleration(Section):
-    """A taint of nodes that the pods may be placed on all the same, as in a pod's ``tolerations``."""
-
-    key: str = Field(min_length=1, description="The taint's key.")
-    operator: Literal["Exists", "Equal"] = Field("Exists", description="Exists: any value; Equal: the given one.")
-    value: str | None = Field(None, description="The taint's value; only with operator Equal.")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="The taint's effect; unset: any."
-    )
-    tolerationSeconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is accepted.")
-
-    @model_validator(mode="after")
-    def _value_is_compared(self):
-        if self.value is not None and self.operator == "Exists":
-            raise ValueError("value is refused with operator: Exists")
-        return self
+from palm.config.pods import SECRET_KEYS, Quantity, Toleration
 
 
 class TrainJobSettings(Section):
@@ -70,7 +49,7 @@ class TrainJobSettings(Section):
         82800,
         ge=1,
         description="Longest time until the policy is trained, waiting for nodes included; shorter than the step's own "
-        "limit (palm compile --hours), so that the step is there to remove the TrainJob.",
+        "limit (cluster.training.hours), so that the step is there to remove the TrainJob.",
     )
     grace_seconds: int = Field(
         120, ge=30, description="Time that nodes have after SIGTERM for the current step and a checkpoint."

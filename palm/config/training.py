@@ -1,4 +1,4 @@
-"""The sections of the configuration that say how policies are trained."""
+"""Configuration of training: the section `training` and its parts."""
 
 from typing import Literal
 
@@ -7,8 +7,10 @@ from pydantic import Field, model_validator
 from palm.config.base import Section
 from palm.config.train_job import TrainJobSettings
 
-_NOT_DECISIVE = {"checkpoint_steps", "launcher", "train_job", "together", "min_policies"}
-"""Settings that change how or where a training goes, not what comes out."""
+Backend = Literal["rloo", "grpo", "rwr", "soup"]
+
+_RUNTIME_ONLY = {"checkpoint_steps", "launcher", "train_job", "together", "min_policies"}
+"""Settings that change how or where a training runs, not its result."""
 
 
 class Lora(Section):
@@ -26,7 +28,7 @@ class Rwr(Section):
     micro_batch_size: int | None = Field(
         None, ge=1, description="Responses per backward pass; divides batch_size; unset: all of a process."
     )
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models want about 1e-3.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models need about 1e-3.")
 
 
 class Vllm(Section):
@@ -47,7 +49,7 @@ class Vllm(Section):
 
 
 class Soup(Section):
-    """Interpolation of the corner policies, the ones that were trained for a single reward each."""
+    """Interpolation of the corner policies, each trained for a single reward."""
 
     corners: Literal["rloo", "grpo", "rwr"] = Field("rwr", description="Backend that trains the corner policies.")
 
@@ -55,14 +57,14 @@ class Soup(Section):
 class Training(Section):
     """How each policy is trained; only objective-faithful settings exist (docs/method.md, what is trained)."""
 
-    backend: Literal["rloo", "grpo", "rwr", "soup"] = Field(
+    backend: Backend = Field(
         "rloo",
         description="rloo: maximises J exactly; grpo: its KL gradient is corrected a token at a time; rwr: imitates "
         "the best reference rollouts; soup: interpolates the corner policies.",
     )
     warm_start: Literal["rwr", "rloo", "grpo", "soup", "none"] | None = Field(
         None,
-        description="Backend whose policy the training starts from; unset: rwr for rloo and grpo, none for the others.",
+        description="Backend of the policy that the training starts from; unset: rwr for rloo and grpo, else none.",
     )
     steps: int = Field(ge=1, description="Policy-gradient steps (rloo, grpo).")
     prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
@@ -71,7 +73,7 @@ class Training(Section):
         64, ge=1, description="Responses per backward pass; divides the step's; smaller: less memory, same gradient."
     )
     learning_rate: float = Field(
-        1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models want about 1e-3."
+        1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models need about 1e-3."
     )
     warmup_steps: int = Field(3, ge=0, description="Steps of linear warm-up.")
     activation_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
@@ -95,11 +97,11 @@ class Training(Section):
     min_policies: int | None = Field(
         None,
         ge=1,
-        description="Fewest trained policies that a portfolio may be selected from, if trainings fail for good; unset: "
-        "all but one in ten.",
+        description="Trained policies that a selection needs at least, if trainings fail permanently; unset: all but "
+        "one in ten.",
     )
     checkpoint_steps: int = Field(
-        25, ge=1, description="Steps between checkpoints in the storage; an interrupted training goes on from the last."
+        25, ge=1, description="Steps between checkpoints in the storage; an interrupted training resumes from the last."
     )
     max_kl: float | None = Field(
         None,
@@ -152,9 +154,14 @@ class Training(Section):
         return self.processes * (1 if self.train_job is None else self.train_job.nodes)
 
     @property
-    def decisive(self) -> dict:
-        """The settings that decide what comes out; two processes are two processes, on one machine or on two."""
-        return {**self.model_dump(mode="json", exclude=_NOT_DECISIVE), "processes": self.world_size}
+    def fingerprint_settings(self) -> dict:
+        """The settings that decide the result; of nodes and processes only the number of all processes counts."""
+        return {**self.model_dump(mode="json", exclude=_RUNTIME_ONLY), "processes": self.world_size}
+
+    @property
+    def of_corners(self) -> "Training":
+        """Settings of the corner policies of a soup: of a build with their backend, which shares these policies."""
+        return self.model_copy(update={"backend": self.soup.corners, "warm_start": None})
 
     @property
     def _shown_world(self) -> str:
@@ -163,7 +170,7 @@ class Training(Section):
 
     @property
     def backends(self) -> set[str]:
-        """All backends that run: the backend, its start and, for a soup, what trains the corners and their start."""
+        """All backends that run: the backend, its warm start and, for a soup, those of the corner policies."""
         found = {self.backend, self.start} - {"none"}
         if "soup" in found:
             found |= {self.soup.corners, "rwr"}
@@ -171,7 +178,7 @@ class Training(Section):
 
     @property
     def samples(self) -> bool:
-        """Whether a backend runs that samples responses while it trains."""
+        """Whether a backend samples responses while it trains."""
         return bool(self.backends & {"rloo", "grpo"})
 
     @property

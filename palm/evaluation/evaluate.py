@@ -55,7 +55,6 @@ def measure_policy(
     Args:
         policy: its weights define the objective.
         responses: n responses to each of the p prompts.
-        config: the configuration.
         prompts: held-out prompts with the fields that rewards use, length p.
         rewards: objectives, length d.
         metrics: further scores.

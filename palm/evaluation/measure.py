@@ -45,9 +45,7 @@ def share_over_prompts(
     Args:
         part: one value per prompt, shape (p,).
         whole: one value per prompt, shape (p,), at least 0 up to rounding.
-        seed: seed of the resampling.
         confidence: in (0, 1).
-        resamples: number of bootstrap resamples.
 
     Source: Efron (1979).
     """

@@ -1,6 +1,7 @@
 """Measurements of policies by prompt: the data of every bootstrap."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,8 @@ class MeasuredByPrompt:
         """a = R − β KL, means over prompts, shape (n, d)."""
         return (self.rewards - self.costs[:, :, None]).mean(axis=1)
 
-    def of(self, indices) -> "MeasuredByPrompt":
-        """The measurements of some policies."""
+    def of(self, indices: Iterable[int]) -> "MeasuredByPrompt":
+        """Measurements of some of the policies."""
         chosen = list(indices)
         return MeasuredByPrompt(self.rewards[chosen], self.metrics[chosen], self.costs[chosen])
 
@@ -48,7 +49,6 @@ def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> Meas
     """Read the samples of evaluations.
 
     Args:
-        config: the configuration.
         evaluations: folders of the step evaluate_policies, length n, all of the same prompts.
 
     Raises:

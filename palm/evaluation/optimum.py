@@ -24,11 +24,6 @@ class OptimumEstimate:
     effective_sample_size: float
     smallest_effective_sample_size: float
 
-    @property
-    def objective(self) -> float:
-        """Estimate of J*(w): the mean over prompts."""
-        return float(self.by_prompt.mean())
-
 
 def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -> OptimumEstimate:
     """Estimate J*(w) = β E_x log E_ref exp(w·r / β) for one preference.

@@ -46,7 +46,6 @@ class Responder:
 
     Args:
         base: the base model; the responder owns it afterwards.
-        config: the configuration.
         prompts: length p.
     """
 
@@ -102,9 +101,7 @@ def sample_responses(
     Args:
         policy: the model; its active adapter answers.
         prompts: length p.
-        config: for the generation settings.
         samples: responses per prompt, n.
-        seed: seed of sampling.
         on_batch: called with (responses done, responses in all).
 
     Returns:
@@ -188,7 +185,6 @@ def write_embeddings(path: Path, embeddings: np.ndarray) -> None:
     """Write the array ``embeddings``.
 
     Args:
-        path: destination.
         embeddings: one per response, shape (p, n, width), float32, zero for an empty response.
     """
     from safetensors.numpy import save_file

@@ -1,6 +1,6 @@
 """Scored rollouts of a policy: sampled responses with every reward, as one Parquet table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,9 +63,7 @@ def sample_rollouts(
         prompts: length p.
         rewards: objectives, length d.
         metrics: further scores, length m.
-        config: for the generation settings.
         samples: responses per prompt, n.
-        seed: seed of sampling.
         on_batch: called with (responses done, responses in all).
 
     Raises:
@@ -123,8 +121,6 @@ def write_rollouts(
     ``truncated`` (cut at the token limit), ``reward_NAME`` and ``metric_NAME`` (normalised), and the further ones.
 
     Args:
-        path: destination.
-        rollouts: scored responses.
         reward_names: length d.
         metric_names: length m.
         columns: further values per response, each of shape (p, n).
@@ -145,11 +141,10 @@ def write_rollouts(
     pd.DataFrame(table).to_parquet(path, index=False)
 
 
-def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] = ()) -> Rollouts:
+def read_rollouts(path: Path, reward_names: list[str], metric_names: Sequence[str] = ()) -> Rollouts:
     """Read the file of `write_rollouts`.
 
     Args:
-        path: Parquet file.
         reward_names: rewards to read, length d.
         metric_names: metrics to read, length m.
 
@@ -164,12 +159,12 @@ def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] =
         raise DataError(
             str(path),
             rule=f"is not a table of scored rollouts ({error})",
-            remedy="make it with the step sample_reference or evaluate_policy",
+            remedy="make it with the step sample_reference or evaluate_policies",
         ) from error
     samples = int(table["sample"].max()) + 1
     shape = (len(table) // samples, samples)
 
-    def grid(column) -> list[list]:
+    def grid(column: pd.Series) -> list[list]:
         values = column.tolist()
         return [values[start : start + samples] for start in range(0, len(values), samples)]
 

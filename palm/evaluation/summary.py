@@ -14,7 +14,6 @@ def summarise_scores(rollouts: Rollouts, reward_names: list[str], metric_names: 
     """Rewards, metrics, length and truncation of scored responses.
 
     Args:
-        rollouts: scored responses.
         reward_names: length d.
         metric_names: length m.
     """
@@ -47,7 +46,6 @@ def summarise_policy(
         reference: scored responses of the reference to the same prompts.
         diversity: of the policy's responses.
         beta: β, reward units per nat.
-        seed: seed of the bootstrap.
         reward_names: length d.
         metric_names: length m.
 

@@ -1,1 +1,1 @@
-"""Base models: fetching, the tiny one, prompts, generation."""
+"""Models: fetching, loading, prompts, generation, supervised training, and the built-in tiny model."""

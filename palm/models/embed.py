@@ -17,12 +17,7 @@ _BATCH_TEXTS = 64
 
 @dataclass(frozen=True)
 class EmbeddingModel:
-    """An embedding model's files.
-
-    Attributes:
-        folder: where they are.
-        digest: of all of them; other files, other embeddings.
-    """
+    """An embedding model's folder and the digest of its files."""
 
     folder: Path
     digest: str
@@ -30,7 +25,7 @@ class EmbeddingModel:
 
 @contextmanager
 def fetched_embedding_model(source: str | None) -> Iterator[EmbeddingModel | None]:
-    """Bring an embedding model to a temporary folder.
+    """Copy or download an embedding model to a temporary folder.
 
     Args:
         source: an absolute folder, NAME@REVISION, an s3:// prefix, or None.
@@ -39,7 +34,7 @@ def fetched_embedding_model(source: str | None) -> Iterator[EmbeddingModel | Non
         The model, None without a source.
 
     Raises:
-        ModelError: it cannot be had.
+        ModelError: it cannot be copied or downloaded.
         StorageError: S3 cannot be read.
     """
     if source is None:
@@ -55,7 +50,7 @@ def embed_texts(folder: Path, texts: list[str]) -> np.ndarray:
 
     Args:
         folder: a Hugging Face model folder with a tokenizer and safetensors weights.
-        texts: length n. What is longer than the model's limit is cut there.
+        texts: length n. Texts longer than the model's limit are truncated.
 
     Returns:
         Shape (n, width), float32: the mean over tokens of the last hidden state, of length 1; the zero vector for a
@@ -77,16 +72,18 @@ def embed_texts(folder: Path, texts: list[str]) -> np.ndarray:
         for start in range(0, len(order), _BATCH_TEXTS):
             batch = order[start : start + _BATCH_TEXTS]
             width = len(encoded[batch[-1]])
-            # Padding on the right keeps positions; what stands there is masked, whatever it is.
+            # Padding on the right keeps positions; the padding tokens are masked, so any will do.
             ids = torch.tensor([encoded[i] + [0] * (width - len(encoded[i])) for i in batch], device=model.device)
             mask = torch.tensor([[1] * len(encoded[i]) + [0] * (width - len(encoded[i])) for i in batch])
             mask = mask.to(model.device)
             states = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            # The mean's direction is the sum's.
+            # The mean has the direction of the sum.
             sums = (states * mask[:, :, None]).sum(1)
             vectors[batch] = torch.nn.functional.normalize(sums, dim=-1).cpu().numpy()
     if not np.isfinite(vectors).all():
-        raise ModelError(f"embedding_model={folder}", rule="gives vectors that are not finite", remedy="mend it")
+        raise ModelError(
+            f"embedding_model={folder}", rule="gives vectors that are not finite", remedy="use another model"
+        )
     places = {text: index for index, text in enumerate(unique)}
     return vectors[[places[text] for text in texts]]
 
@@ -119,6 +116,6 @@ def _encode(tokenizer, model, texts: list[str]) -> list[list[int]]:
     # RoBERTa's positions start after the padding token's.
     if positions is not None and model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         limit = min(limit, positions - 2)
-    # Cut by the tokenizer, which keeps its special tokens at the ends. Without a limit it says 10^30.
+    # The tokenizer truncates, which keeps its special tokens at the ends. Its limit is 10^30 if it has none.
     cut = {"truncation": True, "max_length": limit} if limit < 10**9 else {}
     return tokenizer(texts, verbose=False, **cut)["input_ids"]

@@ -13,7 +13,7 @@ from palm.models.load import LoadedModel
 from palm.models.prompts import encode_prompts
 
 SAMPLER = "inverse-cdf"
-"""How random numbers become tokens: part of the definition of stored samples."""
+"""Algorithm that turns random numbers into tokens; part of the definition of stored samples."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Response:
     """One sampled response.
 
     Attributes:
-        text: decoded, special tokens removed.
+        text: decoded, without special tokens.
         token_ids: as sampled, the end token included.
-        truncated: whether it was cut at the token limit before it ended.
+        truncated: whether it reached the token limit before it ended.
     """
 
     text: str
@@ -43,18 +43,17 @@ def generate(
 ) -> list[Response]:
     """Sample one response for every prompt, in batches of similar length.
 
-    Every response has random numbers of its own, made from the seed, the prompt's text and how often the prompt came
-    before. So batches and other prompts change nothing but rounding, and policies are compared on common random
-    numbers.
+    Every response has its own random numbers, made from the seed, the prompt's text and the number of earlier responses
+    to it. Batches and other prompts change only rounding, and policies are compared on common random numbers.
 
     Args:
         policy: the model; its active adapter answers.
-        prompts: texts, length p; a prompt that is repeated gets several responses.
+        prompts: texts, length p; a repeated prompt gets several responses.
         max_new_tokens: limit of a response, in tokens.
         batch_size: prompts at once.
         seed: seed of sampling; the same seed, prompts and batch size give the same responses on one machine.
-        temperature: 1 samples the policy itself (what is certified); 0 takes the likeliest token.
-        on_batch: called with (prompts done, prompts in all) after every batch.
+        temperature: 1 samples the certified policy; 0 takes the likeliest token.
+        on_batch: called with (prompts done, prompts in total) after every batch.
 
     Returns:
         The responses in the order of the prompts, length p.
@@ -89,7 +88,7 @@ def generate(
 
 
 def _streams(prompts: list[str], seed: int) -> list[list[int]]:
-    """What the random numbers of each response are made from."""
+    """Seeds of the random numbers of each response."""
     seen: Counter = Counter()
     streams = []
     for text in prompts:
@@ -100,17 +99,17 @@ def _streams(prompts: list[str], seed: int) -> list[list[int]]:
 
 
 def _sampler(numbers, width: int, temperature: float) -> list:
-    """Logits processors that leave the drawn token as the only one; none where the likeliest token is wanted.
+    """Logits processors that leave only the drawn token; none for temperature 0.
 
-    The inverse of the cumulative distribution needs one random number a response and token. `torch.multinomial` draws
-    one for every word of the vocabulary, which takes longer than the forward pass of a small model.
+    The inverse of the cumulative distribution needs one random number per response and token. `torch.multinomial`
+    draws one for every word of the vocabulary, which takes longer than the forward pass of a small model.
     """
     import torch
     from transformers import LogitsProcessor
 
     class InverseCdf(LogitsProcessor):
         def __call__(self, input_ids, scores):
-            # In float64: sums over a large vocabulary would swallow rare tokens.
+            # In float64: in float32 sums over a large vocabulary lose rare tokens.
             cumulative = (scores / temperature).softmax(-1).cumsum(-1, dtype=torch.float64)
             total = cumulative[:, -1:]
             if not total.isfinite().all():
@@ -136,7 +135,7 @@ def _settings(policy: LoadedModel, max_new_tokens: int, temperature: float):
             rule="must be finite and not negative",
             remedy="use 1 for the certified policy",
         )
-    # The sampler leaves one token: the likeliest one left is the drawn one.
+    # The sampler leaves one token, so greedy decoding takes the drawn one.
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         eos_token_id=list(policy.end_ids),

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from palm.errors import ModelError
 
-# Nothing but model.safetensors is ever read as weights: pickle can run code.
-_SAFE = {"use_safetensors": True}
-
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -28,16 +25,12 @@ class LoadedModel:
 
     @property
     def device(self):
-        """Where the model's weights are."""
+        """Device of the model's weights."""
         return self.model.device
 
     @contextmanager
     def reference(self) -> Iterator:
-        """The model that a policy's divergence is measured from: itself without its adapter.
-
-        Yields:
-            A model to call, valid until the block ends.
-        """
+        """The model that a policy's divergence is measured from: itself without its adapter, during the block."""
         from peft import PeftModel
 
         with self.model.disable_adapter() if isinstance(self.model, PeftModel) else nullcontext():
@@ -45,13 +38,7 @@ class LoadedModel:
 
 
 def load_tokenizer(folder: Path):
-    """Load the tokenizer of a model folder.
-
-    Args:
-        folder: a Hugging Face model folder.
-
-    Returns:
-        The tokenizer, padding on the left.
+    """Load the tokenizer of a Hugging Face model folder; it pads on the left.
 
     Raises:
         ModelError: there is none, or it has no end-of-sequence token.
@@ -88,9 +75,6 @@ def load_tokenizer(folder: Path):
 def check_model_folder(folder: Path) -> None:
     """Check that a folder holds a tokenizer, a model's configuration and safetensors weights.
 
-    Args:
-        folder: a Hugging Face model folder.
-
     Raises:
         ModelError: it does not.
     """
@@ -111,9 +95,6 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
         folder: a Hugging Face model folder with safetensors weights.
         dtype: ``float32`` or ``bfloat16``.
 
-    Returns:
-        The model with its tokenizer.
-
     Raises:
         ModelError: the folder holds no usable model.
     """
@@ -124,8 +105,8 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     declared = model.generation_config.eos_token_id
     ends = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
     end_ids = list(dict.fromkeys([tokenizer.eos_token_id, *ends]))
-    # A model's own settings (top_p, a repetition penalty, …) fill whatever a caller leaves unset, in training as in
-    # evaluation. They would make the sampled distribution another one than the policy whose KL is measured.
+    # A model's own settings (top_p, a repetition penalty, …) would replace whatever a caller leaves unset. Responses
+    # would then be sampled from another distribution than the policy whose KL is measured.
     model.generation_config = GenerationConfig(eos_token_id=end_ids, pad_token_id=tokenizer.pad_token_id)
     return LoadedModel(model, tokenizer, tuple(end_ids))
 
@@ -136,7 +117,7 @@ def load_weights(folder: Path, dtype: str, *, what: str):
     Args:
         folder: a Hugging Face model folder with safetensors weights.
         dtype: ``float32`` or ``bfloat16``.
-        what: what the folder is, for the message of an error.
+        what: description of the folder for error messages.
 
     Returns:
         A `transformers.PreTrainedModel` in eval mode, on the GPU if there is one.
@@ -150,7 +131,8 @@ def load_weights(folder: Path, dtype: str, *, what: str):
 
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **_SAFE)
+        # Weights are read from safetensors only: pickle can run code.
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), use_safetensors=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
             what,

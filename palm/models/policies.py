@@ -1,4 +1,4 @@
-"""Policies over one base model: adapters that share it, and fully fine-tuned models beside it."""
+"""Policies over one base model: adapters that share its weights, and fully fine-tuned models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,16 +13,10 @@ ADAPTER_CONFIG, _ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safeten
 
 
 def is_adapter(folder: Path) -> bool:
-    """Tell the two kinds of policy folders apart.
-
-    Args:
-        folder: a policy's folder.
-
-    Returns:
-        True for a PEFT adapter, False for a whole model.
+    """Whether a policy's folder holds a PEFT adapter, not a whole model.
 
     Raises:
-        ModelError: it is neither, or its weights are not in safetensors.
+        ModelError: it holds neither, or weights that are not in safetensors.
     """
     if (folder / ADAPTER_CONFIG).exists():
         if not (folder / _ADAPTER_WEIGHTS).exists():
@@ -39,13 +33,13 @@ def is_adapter(folder: Path) -> bool:
 
 
 class PolicySet:
-    """Policies by name, of which one answers at a time.
+    """Policies by name, of which one is active at a time.
 
-    The base model is loaded once. An adapter costs its own few weights; a fully fine-tuned policy is a model of the
-    base model's size. Both are used with the base model's tokenizer and end tokens.
+    The base model is loaded once. An adapter takes little memory, a fully fine-tuned policy as much as the base model.
+    Both use the base model's tokenizer and end tokens.
 
     Args:
-        base: the base model; adapters are put into it, so it must not be used by itself afterwards.
+        base: the base model; adapters modify it, so it must not be used by itself afterwards.
     """
 
     def __init__(self, base: LoadedModel):
@@ -61,11 +55,8 @@ class PolicySet:
         """Load a policy and make it the active one.
 
         Args:
-            name: a name that is not taken.
-            folder: its folder, of either kind.
-
-        Returns:
-            What `use` gives.
+            name: a new name.
+            folder: PEFT adapter or whole model.
 
         Raises:
             ModelError: the name is taken, or the folder holds no policy over this base model.
@@ -79,13 +70,7 @@ class PolicySet:
         return self.use(name)
 
     def use(self, name: str) -> LoadedModel:
-        """Make a policy the active one.
-
-        Args:
-            name: an added policy.
-
-        Returns:
-            The policy, ready to answer; valid until another one is added, used or removed.
+        """Make a policy the active one; the result is valid until another one is added, used or removed.
 
         Raises:
             ModelError: there is none of that name.
@@ -99,9 +84,6 @@ class PolicySet:
     def remove(self, name: str) -> None:
         """Unload a policy and free its memory.
 
-        Args:
-            name: an added policy.
-
         Raises:
             ModelError: there is none of that name.
         """
@@ -113,12 +95,8 @@ class PolicySet:
 
     @contextmanager
     def reference(self) -> Iterator:
-        """The base model itself, whatever adapters have been put into it.
-
-        Yields:
-            A model to call, valid until the block ends.
-        """
-        # PEFT cannot switch off what is not there any more.
+        """The base model without any adapter, during the block."""
+        # Without an adapter PEFT has nothing to disable, and fails.
         adapters = self._peft is not None and self._peft.peft_config
         with self._peft.disable_adapter() if adapters else nullcontext():
             yield self._base.model
@@ -133,7 +111,7 @@ class PolicySet:
         try:
             config = PeftConfig.from_pretrained(str(folder))
             config.inference_mode = True
-            # Where the base model was during training says nothing about where it is now.
+            # The base model may be in another folder now than during training.
             config.base_model_name_or_path = self._base.model.name_or_path
             if self._peft is None:
                 self._peft = get_peft_model(self._base.model, config, adapter_name=name)
@@ -168,7 +146,7 @@ class PolicySet:
 
 @dataclass(frozen=True)
 class _FullPolicy(LoadedModel):
-    """A fully fine-tuned policy: its reference is the base model beside it."""
+    """A fully fine-tuned policy: its reference is the base model."""
 
     policies: PolicySet
 
@@ -179,7 +157,7 @@ class _FullPolicy(LoadedModel):
 
 
 def _check_fit(model, name: str, weights: dict) -> None:
-    """Refuse an adapter for a model of other layers: PEFT would leave out what does not fit."""
+    """Refuse an adapter for a model with other layers: PEFT would ignore what does not fit."""
     from peft import get_peft_model_state_dict
 
     wanted = get_peft_model_state_dict(model, adapter_name=name)

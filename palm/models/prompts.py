@@ -1,4 +1,4 @@
-"""Prompts: read from JSONL, turned into token ids exactly as the model expects them."""
+"""Prompts: read from JSONL, encoded as the model expects them."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from palm.storage.local_file import local_file
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts with the further fields that rewards may use.
+    """Prompts with further fields for rewards.
 
     Attributes:
         texts: the prompts, length p.
@@ -21,11 +21,11 @@ class PromptSet:
     fields: dict[str, list]
 
     def repeat(self, times: int) -> "PromptSet":
-        """Each prompt ``times`` times in a row, for several responses a prompt."""
+        """Each prompt ``times`` times in a row, for several responses per prompt."""
         return self.take([index for index in range(len(self.texts)) for _ in range(times)])
 
     def take(self, indices: list[int]) -> "PromptSet":
-        """The prompts at some indices, in that order, repeats included."""
+        """The prompts at some indices, in that order; indices may repeat."""
         return PromptSet(
             [self.texts[index] for index in indices],
             {name: [values[index] for index in indices] for name, values in self.fields.items()},
@@ -44,7 +44,7 @@ def read_records(address: str | Path, required: tuple[str, ...]) -> list[dict]:
 
     Raises:
         DataError: the file is missing, a line is not such an object, or there are none.
-        StorageError: it cannot be had from S3.
+        StorageError: it cannot be downloaded from S3.
     """
     path = local_file(str(address))
     try:
@@ -67,7 +67,7 @@ def _record(line: str, place: str, required: tuple[str, ...], first: dict | None
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(place, rule=f"is not JSON ({error})", remedy="write one JSON object a line") from error
+        raise DataError(place, rule=f"is not JSON ({error})", remedy="write one JSON object per line") from error
     if not isinstance(record, dict):
         raise DataError(f"{place}: {line[:60]}", rule="must be a JSON object", remedy='write e.g. {"prompt": "…"}')
     for key in required:
@@ -80,7 +80,9 @@ def _record(line: str, place: str, required: tuple[str, ...], first: dict | None
     try:
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise DataError(place, rule=f"holds text that is not Unicode ({error.reason})", remedy="mend it") from error
+        raise DataError(
+            place, rule=f"holds text that is not Unicode ({error.reason})", remedy="remove the lone surrogates"
+        ) from error
     if first is not None and record.keys() != first.keys():
         raise DataError(
             f"{place}: keys {sorted(record)}",
@@ -91,18 +93,7 @@ def _record(line: str, place: str, required: tuple[str, ...], first: dict | None
 
 
 def read_prompts(address: str | Path) -> PromptSet:
-    """Read prompts and their fields.
-
-    Args:
-        address: JSONL file, or its s3:// address; every line has `prompt` and the same further fields.
-
-    Returns:
-        The prompts.
-
-    Raises:
-        DataError: as in `read_records`.
-        StorageError: as in `read_records`.
-    """
+    """Read prompts and their fields from a JSONL file, or its s3:// address; errors as of `read_records`."""
     records = read_records(address, ("prompt",))
     names = [name for name in records[0] if name != "prompt"]
     for name in names:
@@ -118,15 +109,7 @@ def read_prompts(address: str | Path) -> PromptSet:
 
 
 def encode_prompts(tokenizer, texts: list[str]) -> list[list[int]]:
-    """Token ids of prompts: one user turn where the tokenizer has a chat template, plain text where not.
-
-    Args:
-        tokenizer: a Hugging Face tokenizer.
-        texts: prompts, length p.
-
-    Returns:
-        Token ids, p lists.
-    """
+    """Token ids of prompts: one user turn if the tokenizer has a chat template, plain text otherwise."""
     if tokenizer.chat_template is None:
         return tokenizer(texts)["input_ids"]
     turns = [[{"role": "user", "content": text}] for text in texts]
@@ -134,5 +117,5 @@ def encode_prompts(tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 def trl_prompt(tokenizer, text: str):
-    """The same prompt in the form in which TRL tokenises it like `encode_prompts` does."""
+    """A prompt in the form that TRL tokenises as `encode_prompts` does."""
     return text if tokenizer.chat_template is None else [{"role": "user", "content": text}]

@@ -1,4 +1,4 @@
-"""Bringing the base model to a local folder, wherever it comes from."""
+"""Sources of models: a folder, a hub id or an s3:// prefix; their identity, and fetching them."""
 
 import shutil
 import tempfile
@@ -12,28 +12,66 @@ from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.digest import file_digest
 from palm.storage.location import Location
-from palm.storage.s3_folder import fetch_s3_folder
+from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-"""What a transformer needs; leaves out code and other formats, pickled weights above all."""
+"""Files of a transformer, without code and other formats, above all pickled weights."""
 
 
 def is_model_file(name: str) -> bool:
-    """Whether a file, by its name relative to the model's folder, is part of a transformer."""
+    """Whether a file is part of a transformer, by its name relative to the model's folder."""
     return "/" not in name and any(fnmatch(name, pattern) for pattern in MODEL_FILES)
 
 
 def model_digests(folder: Path) -> dict[str, str]:
-    """sha256 of every file in a folder that can decide what a model gives, by name."""
+    """sha256 of every model file in a folder, by name."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and is_model_file(path.name))
     return {path.name: file_digest(path) for path in files}
 
 
-def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> None:
-    """Fill a folder with the base model and check that it is one.
+def model_identity(source: str, *, option: str) -> dict:
+    """Identify the present content of a model's source, without downloading it.
 
     Args:
-        spec: where it comes from.
+        source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
+        option: the configuration's key, for error messages.
+
+    Returns:
+        JSON-able: the commit of a hub model, the ETags of S3 objects, or the digests of a folder's files.
+
+    Raises:
+        ModelError: the folder does not exist, or the hub does not answer or has no such model.
+        StorageError: S3 cannot be read.
+    """
+    location = Location(source)
+    if location.is_s3:
+        return {"objects": {name: tag for name, tag in list_s3_folder(source).items() if is_model_file(name)}}
+    if not location.is_absolute_path:
+        return {"model": location.hub_id[0], "commit": _hub_commit(source, option)}
+    return {"files": model_digests(_folder(source, option))}
+
+
+def _hub_commit(source: str, option: str) -> str:
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    name, revision = Location(source).hub_id
+    try:
+        return HfApi().model_info(name, revision=revision).sha
+    except (HTTPError, HFValidationError, OSError) as error:
+        raise ModelError(
+            f"{option}={source!r}",
+            rule=f"cannot be looked up at the model hub ({error})",
+            remedy="check the id, the revision, the network and HF_TOKEN",
+        ) from error
+
+
+def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> None:
+    """Fill a folder with the base model, and check it.
+
+    Args:
+        spec: section `base_model` of the configuration.
         destination: folder to fill; made if missing.
         stage: progress.
 
@@ -62,29 +100,29 @@ def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
     Args:
         source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
         destination: an existing folder to fill.
-        option: the configuration's key, for the message of an error.
+        option: the configuration's key, for error messages.
 
     Raises:
-        ModelError: it cannot be had.
+        ModelError: it cannot be copied or downloaded.
         StorageError: S3 cannot be read.
     """
     location = Location(source)
     if location.is_s3:
         fetch_s3_folder(source, destination)
     elif location.is_absolute_path:
-        _copy_folder(Path(source), destination, option)
+        for pattern in MODEL_FILES:
+            for path in _folder(source, option).glob(pattern):
+                shutil.copyfile(path, destination / path.name)
     else:
         _download(source, destination, option)
 
 
-def _copy_folder(source: Path, destination: Path, option: str) -> None:
-    if not source.is_dir():
+def _folder(source: str, option: str) -> Path:
+    if not Path(source).is_dir():
         raise ModelError(
             f"{option}={source}", rule="is not a folder", remedy="give a folder, a hub id or an s3:// prefix"
         )
-    for pattern in MODEL_FILES:
-        for path in source.glob(pattern):
-            shutil.copyfile(path, destination / path.name)
+    return Path(source)
 
 
 def _download(source: str, destination: Path, option: str) -> None:
@@ -99,8 +137,8 @@ def _download(source: str, destination: Path, option: str) -> None:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{option}={source!r}",
-            rule=f"cannot be had from the model hub ({error})",
+            rule=f"cannot be downloaded from the model hub ({error})",
             remedy="check the id, the revision and the network, or give a folder",
         ) from error
-    # The hub client leaves its own bookkeeping there; it is not part of the model.
+    # The hub client's own records are not part of the model.
     shutil.rmtree(destination / ".cache", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Maximum likelihood on prompt/response pairs: pretraining of tiny models, regression on good rollouts."""
+"""Maximum likelihood on prompt/response pairs, for tiny models and reward-weighted regression."""
 
 import copy
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _BATCHES_OF_SIMILAR_LENGTH = 50
 
 @dataclass(frozen=True)
 class Pair:
-    """Token ids of a prompt and of the response that is learned, its end token included."""
+    """Token ids of a prompt and of its response, end token included."""
 
     prompt_ids: list[int]
     response_ids: list[int]
@@ -37,25 +37,25 @@ def fit(
     """Fit a causal LM to responses given their prompts, in place.
 
     Args:
-        model: the model, or a PEFT model of which only the adapter learns.
+        model: a `transformers.PreTrainedModel`, or a PEFT model of which only the adapter learns.
         tokenizer: its tokenizer, for padding.
         pairs: training data.
         steps: optimiser steps.
-        batch_size: pairs a step.
+        batch_size: pairs per step.
         learning_rate: peak, AdamW, 3 % warm-up, cosine decay.
         seed: seed of data order.
-        scratch: folder the trainer may write to.
-        micro_batch_size: pairs a backward pass; None for all of a process's share.
+        scratch: folder for the trainer's own files.
+        micro_batch_size: pairs per backward pass; None: all of a process's share.
         processes: processes that share a step's pairs.
-        equal_tokens: give every token the same weight in the whole training, which makes it maximum likelihood. By
-            default a step's loss is the mean over its own tokens: steadier, but since pairs of similar length share a
-            step, tokens of short responses count more.
+        equal_tokens: give every token of the training the same weight, which makes it maximum likelihood. By default
+            a step's loss is the mean over its own tokens: steadier, but tokens of short responses count more, as pairs
+            of similar length share a step.
         callbacks: `transformers.TrainerCallback` of the caller.
-        resume: folder of a checkpoint to go on from.
+        resume: folder of a checkpoint to resume from.
         arguments: further `transformers.TrainingArguments`: precision, checkpoints.
 
     Returns:
-        The trainer's state: ``global_step`` and ``log_history``, one dict a logged step.
+        The trainer's state: ``global_step`` and ``log_history``, one dict per logged step.
     """
     from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, TrainingArguments
 
@@ -106,7 +106,7 @@ def fit(
 
 
 def _equal_tokens_loss(pairs: list[Pair], batch_size: int, processes: int):
-    """The negative log-likelihood of the responses' tokens over the tokens that a step has on average."""
+    """The negative log-likelihood of a step's tokens over the mean number of tokens per step."""
     from torch.nn.functional import cross_entropy
 
     tokens_a_step = batch_size * np.mean([len(pair.response_ids) for pair in pairs])
@@ -114,22 +114,19 @@ def _equal_tokens_loss(pairs: list[Pair], batch_size: int, processes: int):
     def loss(outputs, labels, num_items_in_batch=None):
         logits = outputs["logits"][:, :-1].float()  # (B, L - 1, V)
         total = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100, reduction="sum")
-        # Gradients are averaged over the processes, each of which has its share of the step.
+        # Gradients are averaged over the processes, which share the step.
         return total * processes / tokens_a_step
 
     return loss
 
 
 def training_order(lengths: np.ndarray, *, batch_size: int, steps: int, seed: int) -> np.ndarray:
-    """Which pairs each step sees: shuffled passes, pairs of similar length together so that little is padding.
+    """The pairs of each step: shuffled passes, pairs of similar length together to reduce padding.
 
-    The whole order is one epoch for the trainer: what it shuffles itself it shuffles anew when it resumes.
+    The whole order is one epoch for the trainer, which would shuffle differently when it resumes in a later epoch.
 
     Args:
         lengths: tokens of each pair, shape (n,).
-        batch_size: pairs a step.
-        steps: optimiser steps.
-        seed: seed of the shuffling.
 
     Returns:
         Indices of pairs, shape (steps · batch_size,).

@@ -1,1 +1,20 @@
-"""Promotion: the gate and the alias `champion`."""
+"""Promotion: the gate, the promotion log and the alias `champion`."""
+
+from palm.config.portfolio import PortfolioConfig, Registry
+from palm.promotion.champion import Promotions
+from palm.registry.client import Client
+
+__all__ = ["Promotions", "promotions"]
+
+
+def promotions(source: PortfolioConfig | Registry | str, model: str = "") -> Promotions:
+    """Promotions of a portfolio.
+
+    Args:
+        source: the configuration or its section `registry`, or the address of MLflow.
+        model: registered model of the portfolio; only with an address.
+    """
+    if isinstance(source, str):
+        source = Registry(tracking_uri=source, experiment=model, model=model)
+    registry = source.registry if isinstance(source, PortfolioConfig) else source
+    return Promotions(Client(registry), registry.model)

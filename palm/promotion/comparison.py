@@ -1,20 +1,20 @@
-"""The champion's portfolio under the present rewards, and what a preference loses if another one takes its place."""
+"""Comparison with the champion: the largest loss of any preference if another portfolio takes its place."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from palm.builds.rebuild.candidates import CHAMPION, EVALUATIONS
+from palm.artifacts.plan import Champion as RecordedChampion
+from palm.builds.rebuild.candidates import EVALUATIONS
 from palm.config.portfolio import PortfolioConfig
 from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.geometry.portfolio.statistics import Comparison, compare_portfolios
-from palm.storage.files import read_json
 
 
 @dataclass(frozen=True, eq=False)
 class Champion:
-    """What is served now.
+    """The portfolio that is served.
 
     Attributes:
         version: its number in the registry.
@@ -33,37 +33,17 @@ class Champion:
 
 
 def read_champion(config: PortfolioConfig, plan: Path) -> Champion | None:
-    """Read what the step plan_training measured of the champion.
-
-    Args:
-        config: the configuration.
-        plan: its folder.
-
-    Returns:
-        The champion; None if there was none.
-
-    Raises:
-        DataError: a file is missing or malformed.
-    """
-    record = read_json(plan / CHAMPION)
-    if record["version"] is None:
+    """Read the champion as plan_training has measured it, from the folder of that step; None if there was none."""
+    record = RecordedChampion.read(plan)
+    if record.version is None:
         return None
-    folders = [plan / EVALUATIONS / name for name in record["members"]]
-    measured = None if record["incomparable"] else measured_by_prompt(config, folders)
-    return Champion(record["version"], record["incomparable"], measured)
+    folders = [plan / EVALUATIONS / name for name in record.members]
+    measured = None if record.incomparable else measured_by_prompt(config, folders)
+    return Champion(record.version, record.incomparable, measured)
 
 
 def loss_against(config: PortfolioConfig, champion: Champion, ours: MeasuredByPrompt) -> Comparison:
-    """Bound the most that any preference loses when a portfolio takes the champion's place.
-
-    Args:
-        config: the configuration.
-        champion: one that can be compared.
-        ours: the portfolio's policies.
-
-    Returns:
-        The comparison, its bounds at promotion.confidence.
-    """
+    """Bound the largest loss of any preference if a portfolio takes the champion's place, at promotion.confidence."""
     before, after = len(champion.measured.rewards), len(ours.rewards)
     return compare_portfolios(
         np.concatenate([champion.measured.rewards, ours.rewards]),

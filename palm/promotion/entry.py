@@ -1,17 +1,27 @@
-"""One entry of the promotion log, and how it is kept in MLflow."""
+"""Entry of the promotion log, and how it is kept in MLflow."""
 
 import json
-from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_serializer
+
+from palm.artifacts.base import Part
+from palm.artifacts.verdict import Judgement
 from palm.errors import DamagedError
 
 PROMOTION, ROLLBACK, REPAIR = "promotion", "rollback", "repair"
-_KINDS = (PROMOTION, ROLLBACK, REPAIR)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A change of the champion that somebody has written down; entries never change.
+def _decoded(text: Any) -> Any:
+    return json.loads(text) or None if isinstance(text, str) else text
+
+
+def _numbers(text: Any) -> Any:
+    return text.split(",") if isinstance(text, str) else text
+
+
+class Entry(Part):
+    """A change of the champion; entries never change. Its JSON, for people, leaves out `token` and `missing`.
 
     Attributes:
         number: place in the log, from 1; given by MLflow, unique and increasing.
@@ -20,87 +30,53 @@ class Entry:
         after: version that is champion from here on.
         kind: ``promotion``, ``rollback`` or ``repair``.
         why: the reason, for people.
-        who: who did it.
+        who: the author.
         at: when, UTC, ISO 8601.
-        gate: the gate's figures (`palm.promotion.promote`); empty if no gate was asked.
+        gate: the gate's judgement; None if there was none.
         token: names the attempt; a request that MLflow was sent twice leaves two entries with one token.
-        missing: numbers of deleted entries that a repair has taken note of.
+        missing: numbers of deleted entries that a repair has recorded.
     """
 
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
     number: int
-    previous: int
-    before: str | None
-    after: str
-    kind: str
+    previous: int = Field(alias="prev")
+    before: Annotated[str | None, BeforeValidator(lambda version: version or None)] = Field(alias="from")
+    after: str = Field(alias="to")
+    kind: Literal["promotion", "rollback", "repair"]
     why: str
     who: str
     at: str
-    token: str
-    gate: dict = field(default_factory=dict)
-    missing: tuple[int, ...] = ()
+    gate: Annotated[Judgement | None, BeforeValidator(_decoded)] = None
+    token: str = Field(exclude=True)
+    missing: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field((), exclude=True)
 
-    def to_dict(self) -> dict:
-        """JSON-able, with the names that the tags have."""
-        return {
-            "number": self.number,
-            "prev": self.previous,
-            "from": self.before,
-            "to": self.after,
-            "kind": self.kind,
-            "why": self.why,
-            "who": self.who,
-            "at": self.at,
-            "gate": self.gate,
-        }
+    def tags(self) -> dict[str, str]:
+        """Tags of the model version that holds the entry."""
+        shown = self.model_dump(mode="json", by_alias=True, exclude={"number"})
+        gate = json.dumps(shown.pop("gate"), separators=(",", ":"))
+        tags = {key: "" if value is None else str(value) for key, value in shown.items()}
+        tags |= {"gate": gate, "token": self.token}
+        return tags | ({"missing": ",".join(map(str, self.missing))} if self.missing else {})
 
-    def to_tags(self) -> dict[str, str]:
-        """The tags of the model version that holds it."""
-        return {
-            "prev": str(self.previous),
-            "from": self.before or "",
-            "to": self.after,
-            "kind": self.kind,
-            "why": self.why,
-            "who": self.who,
-            "at": self.at,
-            "gate": json.dumps(self.gate, separators=(",", ":")),
-            "token": self.token,
-            **({"missing": ",".join(map(str, self.missing))} if self.missing else {}),
-        }
+    @field_serializer("gate")
+    def _gate_as_object(self, gate: Judgement | None) -> dict[str, Any]:
+        return gate.model_dump(mode="json") if gate else {}
 
+    @classmethod
+    def of(cls, model_version) -> "Entry":
+        """Entry in a version of the log's registered model.
 
-def entry_of(model_version) -> Entry:
-    """Read an entry.
-
-    Args:
-        model_version: a version of the log's registered model.
-
-    Returns:
-        The entry.
-
-    Raises:
-        DamagedError: it is none, or was edited beyond recognition.
-    """
-    tags, number = model_version.tags, int(model_version.version)
-    try:
-        if tags["kind"] not in _KINDS:
-            raise ValueError(f"kind={tags['kind']!r}")
-        return Entry(
-            number=number,
-            previous=int(tags["prev"]),
-            before=tags["from"] or None,
-            after=tags["to"],
-            kind=tags["kind"],
-            why=tags["why"],
-            who=tags["who"],
-            at=tags["at"],
-            gate=json.loads(tags["gate"]),
-            token=tags["token"],
-            missing=tuple(int(part) for part in tags.get("missing", "").split(",") if part),
-        )
-    except (KeyError, ValueError) as error:
-        raise DamagedError(
-            f"{model_version.name} version {number}",
-            rule=f"is no entry of a promotion log ({error!r})",
-            remedy="delete this version, which nothing of palm has written so, then run `palm repair CONFIG`",
-        ) from error
+        Raises:
+            DamagedError: it is no entry, or was edited.
+        """
+        number = int(model_version.version)
+        try:
+            return cls.model_validate({"number": number, **model_version.tags})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise DamagedError(
+                f"{model_version.name} version {number}",
+                rule=f"is no entry of a promotion log ({'.'.join(map(str, first['loc']))}: {first['msg']})",
+                remedy="delete this version, which palm has not written, then run `palm repair CONFIG`",
+            ) from error

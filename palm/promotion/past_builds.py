@@ -1,128 +1,119 @@
-"""What is kept in MLflow of a build whose portfolio is registered."""
+"""Builds of registered portfolios: what MLflow keeps of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from palm.artifacts.base import Artifact
 from palm.artifacts.plan import Plan
+from palm.artifacts.routing import Routing
 from palm.artifacts.selection import Selection
-from palm.config.portfolio import Registry
 from palm.errors import DataError
-from palm.promotion.alias import alias_of, current_champion, is_gone
-from palm.registry.connection import connected
+from palm.progress import log
+from palm.promotion.champion import Promotions
+from palm.promotion.judged import VERDICT
+from palm.registry.client import Client
 from palm.registry.integrity import download_verified
-from palm.registry.register import CHALLENGER, SNAPSHOT_FILE
-from palm.serving.verification import ROUTING
+from palm.registry.runs import SNAPSHOT_FILE
+from palm.registry.version import CHALLENGER, CHAMPION, lookup_version, version_with_alias
 from palm.storage.files import read_json
-
-PORTFOLIO_FILE, PLAN_FILE = "portfolio.json", "plan.json"
-"""Artifacts of a build's run: its portfolio with every evaluation, and how its policies were to be had."""
-
 
 Recorded = TypeVar("Recorded", bound=Artifact)
 
 
-@dataclass(frozen=True)
 class PastBuild:
-    """A registered portfolio and what it was made from.
+    """A registered version and the files of its build's run, each read when it is first used.
 
-    Attributes:
-        version: its number in the registry.
-        selection: content of portfolio.json: the portfolio and every policy's evaluation; None if that was not
-            recorded (an older palm, a version that was registered by hand) or the version was deleted.
-        plan: content of plan.json (`palm.steps.plan_training`); None if that was not recorded.
-        snapshot: what it was made from (`palm.builds.rebuild.snapshot`); None if that was not recorded.
+    A file is None if it was not recorded, if palm of another version has written it, or if the version was deleted.
     """
 
-    version: str
-    selection: Selection | None
-    plan: Plan | None
-    snapshot: dict | None
+    def __init__(self, client: Client, model: str, version: str):
+        self.version = version
+        self._client, self._model = client, model
+
+    @property
+    def verdict(self) -> str:
+        """What the gate has decided: ``promoted`` or ``refused``; empty if it has not judged the version."""
+        return "" if self._record is None else self._record.tags.get(VERDICT, "")
+
+    @cached_property
+    def finished(self) -> bool:
+        """Whether the build has ended with its report."""
+        # A champion that was made by hand may have been registered by hand as well, without a run.
+        return not self.verdict or self._client.get_run(self._record.run_id).info.status == "FINISHED"
+
+    @cached_property
+    def selection(self) -> Selection | None:
+        """The portfolio with every policy's evaluation."""
+        return self._artifact(Selection)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The trainings of the build."""
+        return self._artifact(Plan)
+
+    @cached_property
+    def snapshot(self) -> Mapping[str, Any] | None:
+        """Inputs of the build (`palm.builds.rebuild.snapshot`)."""
+        return self._file(SNAPSHOT_FILE)
+
+    @cached_property
+    def _record(self):
+        return lookup_version(self._client, self._model, self.version)
+
+    @cached_property
+    def _kept(self) -> set[str]:
+        run = self._record and self._record.run_id
+        return {entry.path for entry in self._client.list_artifacts(run)} if run else set()
+
+    def _artifact(self, kind: type[Recorded]) -> Recorded | None:
+        content = self._file(kind.FILE)
+        try:
+            return None if content is None else kind.parse(content, kind.FILE)
+        except DataError as error:
+            log.warning("%s version %s: %s", self._model, self.version, error)
+            return None
+
+    def _file(self, name: str) -> dict[str, Any] | None:
+        if name not in self._kept:
+            return None
+        with TemporaryDirectory() as scratch:
+            return read_json(Path(self._client.download_artifacts(self._record.run_id, name, scratch)))
 
 
-def champion_build(registry: Registry) -> PastBuild | None:
-    """The build whose portfolio is served.
+def last_build(promotions: Promotions) -> PastBuild | None:
+    """The last build that the gate has judged, or else the champion's; None if nothing is registered.
 
-    Args:
-        registry: where MLflow is, and the model's name.
+    A build that was refused counts: the same inputs would only be refused again. One that was never judged, because
+    its run ended before the gate, does not.
+    """
+    newest, champion = newest_build(promotions), _build(promotions, CHAMPION)
+    return next((build for build in (newest, champion) if build is not None and build.verdict), champion)
 
-    Returns:
-        The build; None if there is no champion.
+
+def champion_build(promotions: Promotions) -> PastBuild | None:
+    """The build of the champion; None if there is no champion. The alias `champion` is fixed if it differs."""
+    version = promotions.champion(fix_alias=True)
+    return None if version is None else PastBuild(promotions.client, promotions.model, version)
+
+
+def newest_build(promotions: Promotions) -> PastBuild | None:
+    """The build that was registered last, judged or not; None if there is none."""
+    return _build(promotions, CHALLENGER)
+
+
+def _build(promotions: Promotions, alias: str) -> PastBuild | None:
+    version = version_with_alias(promotions.client, promotions.model, alias)
+    return None if version is None else PastBuild(promotions.client, promotions.model, version)
+
+
+def download_policies(promotions: Promotions, version: str, destination: Path) -> dict[str, Path]:
+    """Download a registered portfolio, check its digests, and return the folder of each policy by name.
 
     Raises:
-        RegistryError: MLflow fails.
+        ModelError: a file is not the one that was registered.
     """
-    return _build_of(registry, current_champion(registry))
-
-
-def newest_build(registry: Registry) -> PastBuild | None:
-    """The build that was registered last, judged or not; arguments and result as of `champion_build`."""
-    with connected(registry) as client:
-        number = alias_of(client, registry.model, CHALLENGER)
-    return _build_of(registry, number)
-
-
-def _build_of(registry: Registry, number: str | None) -> PastBuild | None:
-    if number is None:
-        return None
-    with connected(registry) as client:
-        if is_gone(client, registry.model, number):
-            return PastBuild(number, None, None, None)
-        version = client.get_model_version(registry.model, number)
-        files = run_files(client, version.run_id, (PORTFOLIO_FILE, PLAN_FILE, SNAPSHOT_FILE))
-    return PastBuild(
-        str(version.version),
-        _recorded(Selection, files[PORTFOLIO_FILE]),
-        _recorded(Plan, files[PLAN_FILE]),
-        files[SNAPSHOT_FILE],
-    )
-
-
-def _recorded(model: type[Recorded], content: dict | None) -> Recorded | None:
-    """The artifact; None if it is missing, or of an older or newer palm."""
-    try:
-        return None if content is None else model.parse(content, model.FILE)
-    except DataError:
-        return None
-
-
-def run_files(client, run_id: str | None, names: tuple[str, ...]) -> dict[str, dict | None]:
-    """Read JSON files that are kept with a run.
-
-    Args:
-        client: an `MlflowClient`.
-        run_id: the run; None for a version that was registered without one.
-        names: of the files.
-
-    Returns:
-        Name to content, None where there is no such file.
-    """
-    import mlflow
-
-    kept = {entry.path for entry in client.list_artifacts(run_id)} if run_id else set()
-    with TemporaryDirectory() as scratch:
-        for name in kept.intersection(names):
-            mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=scratch)
-        return {name: read_json(Path(scratch) / name) if name in kept else None for name in names}
-
-
-def download_policies(registry: Registry, version: str, destination: Path) -> dict[str, Path]:
-    """Download a registered portfolio and check every byte of it.
-
-    Args:
-        registry: where MLflow is, and the model's name.
-        version: number of the version.
-        destination: folder to make.
-
-    Returns:
-        Name of each policy of the portfolio to its folder.
-
-    Raises:
-        ModelError: a file is not what was registered.
-        RegistryError: MLflow fails.
-    """
-    with connected(registry):
-        folder = download_verified(registry.model, version, destination)
-    return {entry["policy"]: folder / entry["folder"] for entry in read_json(folder / ROUTING)["policies"]}
+    folder = download_verified(promotions.client, promotions.model, version, destination)
+    return {entry.policy: folder / entry.folder for entry in Routing.read(folder).policies}

@@ -1,7 +1,7 @@
-"""Which entries of the promotion log count: every reader finds the same, as entries never change.
+"""Replay of the promotion log: the entries that count, the same for every reader, as entries never change.
 
-An entry counts if the head that its writer saw is still the head when its turn comes; of several writers that saw the
-same head the first one wins, and the others' entries are void. So the numbers that MLflow gives are a compare-and-set.
+An entry counts if the head that its writer saw is still the head when its turn comes. Of several writers that saw the
+same head the first one wins, and the others' entries are void: the numbers that MLflow gives make a compare-and-set.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from palm.promotion.entry import Entry
 
 @dataclass(frozen=True)
 class Replay:
-    """What a stretch of the log says.
+    """Entries of a stretch of the log.
 
     Attributes:
         valid: the entries that count, oldest first; the last one is the head.
-        void: those that lost a race.
-        missing: numbers of deleted entries that no repair has taken note of.
+        void: entries that lost a race.
+        missing: numbers of deleted entries that no repair has recorded.
         gaps: numbers of all deleted entries.
     """
 
@@ -33,15 +33,7 @@ class Replay:
 
 
 def replay(entries: Iterable[Entry], first: int = 1) -> Replay:
-    """Go through a stretch of the log.
-
-    Args:
-        entries: all of the stretch, in any order.
-        first: number where it begins: 1, or that of an entry known to count.
-
-    Returns:
-        What it says.
-    """
+    """Decide which entries of a stretch of the log count; it begins at 1 or at an entry known to count."""
     by_number = {entry.number: entry for entry in entries}
     built_upon = {entry.previous for entry in by_number.values()}
     noted = {number for entry in by_number.values() for number in entry.missing}

@@ -1,1 +1,1 @@
-"""MLflow: runs, the portfolio as a model, promotion."""
+"""MLflow: runs of builds, and portfolios as versions of a registered model."""

@@ -1,26 +1,28 @@
-"""The connection to MLflow: one place that opens it, and tells when it cannot."""
+"""Connection to MLflow: its address, PALM's credentials, and errors in one line."""
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from palm.config.pods import MLFLOW_KEYS, task_variable
 from palm.config.portfolio import Registry
-from palm.errors import RegistryError
-from palm.registry.environment import own_environment
+from palm.errors import RegistryError, without_credentials
+from palm.registry.kfp_plugin import plugin_run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_OF_OTHERS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
+"""Variables that would add to runs and experiments which are not PALM's."""
+_LOGIN = (*MLFLOW_KEYS, "MLFLOW_TRACKING_AUTH")
 
 
 @contextmanager
-def connected(registry: Registry) -> Iterator:
-    """Point MLflow to the configured server or SQLite file.
-
-    Args:
-        registry: where it is.
-
-    Yields:
-        An `mlflow.MlflowClient`.
+def connected(registry: Registry) -> Iterator["MlflowClient"]:
+    """Point MLflow to the configured server or SQLite file, with PALM's credentials.
 
     Raises:
         RegistryError: MLflow cannot be reached or refuses the request.
@@ -43,7 +45,7 @@ def connected(registry: Registry) -> Iterator:
         if uri.startswith("sqlite:///"):
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(uri)
-        with own_environment(uri):
+        with _own_environment(uri):
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = without_credentials(" ".join(str(error).split()))[:300]
@@ -56,6 +58,24 @@ def connected(registry: Registry) -> Iterator:
         mlflow.set_tracking_uri(previous)
 
 
-def without_credentials(text: str) -> str:
-    """Take `user:password@` out of every address in a text that people and logs will see."""
-    return re.sub(r"://\S*@", "://", text)
+@contextmanager
+def _own_environment(uri: str) -> Iterator[None]:
+    """Hide what Kubeflow Pipelines' MLflow plugin has set for MLflow's client, and set PALM's credentials.
+
+    If the plugin's server is PALM's and PALM has no credentials of its own, the plugin's credentials stay.
+    """
+    plugin = plugin_run()
+    own = {key: os.environ[task_variable(key)] for key in MLFLOW_KEYS if task_variable(key) in os.environ}
+    hidden = list(_OF_OTHERS)
+    if own or (plugin and not plugin.is_at(uri)):
+        hidden += _LOGIN
+    if plugin and not plugin.is_at(uri):
+        hidden.append("MLFLOW_WORKSPACE")
+    before = {key: os.environ.pop(key) for key in hidden if key in os.environ}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for key in own:
+            os.environ.pop(key, None)
+        os.environ.update(before)

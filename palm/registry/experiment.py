@@ -1,17 +1,14 @@
-"""What is asked of MLflow before anything is read or recorded: that it is there, that it answers, and an experiment."""
+"""Conditions of work with MLflow: the database exists, the server answers, there is an experiment."""
 
 from pathlib import Path
 
 from palm.config.portfolio import Registry
 from palm.errors import RegistryError
-from palm.registry.connection import connected
+from palm.registry.client import Client
 
 
 def check_exists(registry: Registry) -> None:
-    """Refuse an SQLite file that does not exist: MLflow would make a new one, in which nothing is registered.
-
-    Args:
-        registry: where MLflow is.
+    """Refuse an SQLite file that does not exist: MLflow would make an empty one.
 
     Raises:
         RegistryError: there is no such file.
@@ -20,7 +17,7 @@ def check_exists(registry: Registry) -> None:
     if file != registry.tracking_uri and not Path(file).exists():
         raise RegistryError(
             f"registry.tracking_uri={registry.tracking_uri}",
-            rule="does not exist, so nobody knows what is registered",
+            rule="does not exist, so it is unknown what is registered",
             remedy="correct the path",
         )
 
@@ -28,28 +25,15 @@ def check_exists(registry: Registry) -> None:
 def check_reachable(registry: Registry) -> None:
     """Make one request, which also initialises a new SQLite file while nobody else uses it.
 
-    Args:
-        registry: where MLflow is.
-
     Raises:
-        RegistryError: it cannot be reached.
+        RegistryError: MLflow cannot be reached.
     """
-    with connected(registry) as client:
-        client.search_experiments(max_results=1)
+    Client(registry).search_experiments(max_results=1)
 
 
-def ensure_experiment(client, registry: Registry) -> str:
-    """Find or make the experiment; with SQLite its artifacts go beside the database.
-
-    Args:
-        client: an `MlflowClient`.
-        registry: its name.
-
-    Returns:
-        The experiment's id.
-    """
-    from mlflow.exceptions import MlflowException
-
+def ensure_experiment(client: Client) -> str:
+    """Id of the experiment, which is made if missing; with SQLite its artifacts are beside the database."""
+    registry = client.registry
     found = client.get_experiment_by_name(registry.experiment)
     if found is not None:
         return found.experiment_id
@@ -58,8 +42,8 @@ def ensure_experiment(client, registry: Registry) -> str:
         location = (Path(registry.tracking_uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri()
     try:
         return client.create_experiment(registry.experiment, artifact_location=location)
-    except MlflowException:
-        # Somebody else may have made it since.
+    except RegistryError:
+        # Another process may have made it since.
         found = client.get_experiment_by_name(registry.experiment)
         if found is None:
             raise

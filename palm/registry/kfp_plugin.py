@@ -1,13 +1,21 @@
-"""The run that Kubeflow Pipelines' MLflow plugin keeps of a pipeline's run, as every task of it is told."""
+"""Run of Kubeflow Pipelines' MLflow plugin: its description in every task, and links between it and PALM's run."""
 
 import json
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
+
+import requests
+
+from palm.config.portfolio import Registry
 
 PLUGIN_VARIABLE = "KFP_MLFLOW_CONFIG"
 """Environment variable of the plugin, in every task of a run that it follows: JSON."""
+_RUN, _LINK = "palm.kfp_mlflow_run_id", "palm.kfp_mlflow_run_url"
+_TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_SECONDS = 20
 
 log = logging.getLogger("palm")
 
@@ -22,7 +30,7 @@ class PluginRun:
         run: its id.
         workspace: MLflow workspace; empty: the server has none.
         login: how the plugin logs in: ``kubernetes``, ``bearer``, ``basic-auth`` or ``none``.
-        trusted: whether the server's certificate is not looked at.
+        trusted: whether the server's certificate is not checked.
     """
 
     server: str
@@ -34,9 +42,9 @@ class PluginRun:
 
     @property
     def link(self) -> str:
-        """Its page in MLflow's UI, as far as tasks know the address."""
+        """Its page in MLflow's UI, under the address that tasks use."""
         workspace = f"?workspace={quote(self.workspace.lower())}" if self.workspace else ""
-        return f"{run_page(self.server, self.experiment, self.run)}{workspace}"
+        return f"{_run_page(self.server, self.experiment, self.run)}{workspace}"
 
     def is_at(self, uri: str) -> bool:
         """Whether its server is the one at an address."""
@@ -44,16 +52,12 @@ class PluginRun:
 
 
 def plugin_run() -> PluginRun | None:
-    """Read what the plugin says of its run.
-
-    Returns:
-        The run; None where the plugin is off, or says what nobody understands, which is logged.
-    """
-    told = os.environ.get(PLUGIN_VARIABLE)
-    if not told:
+    """The plugin's run; None if the plugin is off, or if its variable cannot be read, which is logged."""
+    text = os.environ.get(PLUGIN_VARIABLE)
+    if not text:
         return None
     try:
-        given = json.loads(told)
+        given = json.loads(text)
         return PluginRun(
             server=given["endpoint"].rstrip("/"),
             experiment=given["experimentId"],
@@ -63,16 +67,91 @@ def plugin_run() -> PluginRun | None:
             trusted=given.get("insecureSkipVerify", False),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("%s cannot be read (%r); the plugin's run is left alone", PLUGIN_VARIABLE, error)
+        log.warning("%s cannot be read (%r); the plugin's run is not used", PLUGIN_VARIABLE, error)
         return None
 
 
 def plugin_link() -> str | None:
-    """Page of the plugin's run; None where the plugin is off."""
+    """Page of the plugin's run; None if the plugin is off."""
     run = plugin_run()
     return run.link if run else None
 
 
-def run_page(server: str, experiment: str, run: str) -> str:
-    """Address of a run's page in the UI of an MLflow server."""
+def plugin_tags() -> dict[str, str]:
+    """Tags of PALM's runs that name the plugin's run; none if the plugin is off."""
+    plugin = plugin_run()
+    return {_RUN: plugin.run, _LINK: plugin.link} if plugin else {}
+
+
+def plugin_note() -> str:
+    """One line of Markdown that leads to the plugin's run; empty if the plugin is off."""
+    link = plugin_link()
+    return f"Kubeflow Pipelines keeps [a run of its own]({link}), with one for each task." if link else ""
+
+
+def link_plugin_run(registry: Registry, *, experiment: str, run: str, build_id: str, version: str = "") -> None:
+    """Name PALM's run, and the registered version, in the plugin's run; a failure is logged only.
+
+    Args:
+        registry: PALM's MLflow.
+        experiment: id of PALM's experiment.
+        run: id of PALM's run.
+        build_id: names the build.
+        version: of the registered model; empty: nothing was registered.
+    """
+    plugin = plugin_run()
+    if plugin is None:
+        return
+    tags = {"palm.build_id": build_id, "palm.run_id": run, "palm.experiment": registry.experiment}
+    what = f"build {build_id}"
+    if version:
+        tags |= {"palm.model": registry.model, "palm.version": version}
+        what = f"{registry.model} version {version}"
+    if registry.tracking_uri.startswith("http"):
+        tags["palm.run_url"] = _run_page(registry.tracking_uri, experiment, run)
+        what = f"[{what}]({tags['palm.run_url']})"
+    # MLflow shows this as the run's description, with links.
+    tags["mlflow.note.content"] = f"PALM: {what}"
+    try:
+        _log_tags(plugin, tags)
+    except (requests.RequestException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        if isinstance(error, requests.exceptions.InvalidHeader):
+            # It quotes the header: the token.
+            reason = "its credentials cannot be sent"
+        log.warning("the run of the MLflow plugin at %s cannot be linked to PALM's run: %s", plugin.server, reason)
+
+
+def _run_page(server: str, experiment: str, run: str) -> str:
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+
+
+def _log_tags(plugin: PluginRun, tags: dict[str, str]) -> None:
+    # Not through MLflow's client, which in this process has PALM's address and credentials.
+    answer = requests.post(
+        f"{plugin.server}/api/2.0/mlflow/runs/log-batch",
+        json={"run_id": plugin.run, "tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        headers=_headers(plugin),
+        auth=_basic(plugin),
+        verify=not plugin.trusted,
+        timeout=_SECONDS,
+        # A redirection leads to a form to log in.
+        allow_redirects=False,
+    )
+    if answer.status_code != 200:
+        raise requests.HTTPError(f"{answer.status_code} {answer.text[:100]}")
+
+
+def _headers(plugin: PluginRun) -> dict[str, str]:
+    headers = {"X-MLflow-Workspace": plugin.workspace} if plugin.workspace else {}
+    if plugin.login == "kubernetes":
+        headers["Authorization"] = f"Bearer {_TOKEN_FILE.read_text().strip()}"
+    if plugin.login == "bearer":
+        headers["Authorization"] = f"Bearer {os.environ.get('MLFLOW_TRACKING_TOKEN', '').strip()}"
+    return headers
+
+
+def _basic(plugin: PluginRun) -> tuple[str, str] | None:
+    if plugin.login != "basic-auth":
+        return None
+    return os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")

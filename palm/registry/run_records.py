@@ -1,39 +1,42 @@
-"""What is recorded in the runs of a build and of its policies."""
+"""Metrics and parameters in the runs of a build and of its policies."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from palm.artifacts.evaluation import Measurements
+from palm.artifacts.policy import TrainingLog
+from palm.artifacts.selection import Selection
 from palm.config.portfolio import PortfolioConfig
+from palm.registry.client import Client
 
+EPSILON, PORTFOLIO_SIZE = "epsilon", "portfolio_size"
+"""Metrics of a build's run."""
 _BATCH = 1000
 """Metrics that MLflow takes at once."""
+_MEANS = ("objective", "objective_reference", "objective_optimum", "gain", "kl", "response_tokens")
+_NUMBERS = ("share_of_gain", "effective_sample_size", "smallest_effective_sample_size", "truncation_rate")
 
 
-def log_build(client, run: str, config: PortfolioConfig, selection: dict, artifacts: list[Path]) -> None:
-    """Record a build.
-
-    Args:
-        client: an `MlflowClient`.
-        run: id of the build's run.
-        config: the configuration.
-        selection: content of portfolio.json.
-        artifacts: files to keep with it.
-    """
+def log_build(
+    client: Client, run: str, config: PortfolioConfig, selection: Selection, artifacts: Iterable[Path]
+) -> None:
+    """Record a build and keep files with its run."""
     from mlflow.entities import Metric, Param
 
     metrics = {
-        "epsilon": selection["epsilon"],
-        "epsilon_bound": selection["epsilon_bound"],
-        "additive_gap": selection["additive_gap"],
-        "policies_trained": len(selection["policies"]),
-        "portfolio_size": len(selection["portfolio"]),
+        EPSILON: selection.epsilon,
+        "epsilon_bound": selection.epsilon_bound,
+        "additive_gap": selection.additive_gap,
+        "policies_trained": len(selection.policies),
+        PORTFOLIO_SIZE: len(selection.portfolio),
     }
     params = {
         "beta": config.beta,
         "design": config.design.strategy,
         "design_epsilon": config.design.epsilon,
         "design_delta": config.design.delta,
-        "selection": selection["method"],
-        "delta": selection["delta"],
+        "selection": selection.method,
+        "delta": selection.delta,
         "backend": config.training.backend,
         "base_model": config.base_model.source,
     }
@@ -46,39 +49,26 @@ def log_build(client, run: str, config: PortfolioConfig, selection: dict, artifa
         client.log_artifact(run, str(path))
 
 
-def log_policy(client, run: str, record: dict, chosen: bool, log: list[dict]) -> None:
-    """Record a policy and end its run; a second time adds nothing.
-
-    Args:
-        client: an `MlflowClient`.
-        run: id of the policy's run.
-        record: its evaluation.
-        chosen: whether it is in the portfolio.
-        log: its training log.
-    """
+def log_policy(client: Client, run: str, measured: Measurements, log: TrainingLog, *, chosen: bool) -> None:
+    """Record a policy, which is in the portfolio if chosen, and end its run; a second time adds nothing."""
     from mlflow.entities import Metric, Param
 
-    values = {f"reward/{name}": entry["mean"] for name, entry in record["rewards"].items()}
-    values |= {f"metric/{name}": entry["mean"] for name, entry in record["metrics"].items()}
-    means = ("objective", "objective_reference", "objective_optimum", "gain", "kl", "response_tokens")
-    values |= {key: record[key]["mean"] for key in means}
-    values |= {f"{key}_standard_error": record[key]["standard_error"] for key in ("objective", "gain")}
-    values |= {
-        key: record[key]
-        for key in ("share_of_gain", "effective_sample_size", "smallest_effective_sample_size", "truncation_rate")
-        if record[key] is not None
-    }
-    values["vendi_score"] = record["diversity"]["vendi_score"]["mean"]
+    values = {f"reward/{name}": mean.mean for name, mean in measured.rewards.items()}
+    values |= {f"metric/{name}": mean.mean for name, mean in measured.metrics.items()}
+    values |= {key: getattr(measured, key).mean for key in _MEANS}
+    values |= {f"{key}_standard_error": getattr(measured, key).standard_error for key in ("objective", "gain")}
+    values |= {key: value for key in _NUMBERS if (value := getattr(measured, key)) is not None}
+    values["vendi_score"] = measured.diversity.vendi_score.mean
     metrics = [Metric(key, float(value), 0, 0) for key, value in values.items()]
-    for entry in log:
-        metrics += [
-            Metric(f"train/{key}", float(entry[key]), 0, int(entry["step"]))
-            for key in ("loss", "reward", "kl")
-            if key in entry
-        ]
+    metrics += [
+        Metric(f"train/{key}", float(step[key]), 0, int(step["step"]))
+        for step in log.steps
+        for key in ("loss", "reward", "kl")
+        if key in step
+    ]
     params = [
         Param(f"weight/{name}", f"{weight:.6f}")
-        for name, weight in zip(record["rewards"], record["weights"], strict=True)
+        for name, weight in zip(measured.rewards, measured.weights, strict=True)
     ]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run, metrics=metrics[start : start + _BATCH])

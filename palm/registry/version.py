@@ -1,52 +1,72 @@
-"""The model version of a portfolio: one for one content."""
+"""Versions of the registered model of a portfolio: one for each content."""
 
-from importlib.metadata import version
+from importlib.metadata import version as installed
 from pathlib import Path
 
+from palm import __version__
+from palm.artifacts.selection import Selection
 from palm.config.portfolio import PortfolioConfig
-from palm.registry.content import CONTENT
-from palm.registry.retry import again
+from palm.errors import RegistryError
+from palm.registry.client import Client, error_code
+from palm.registry.connection import connected
+from palm.registry.content import CONTENT, Build
+from palm.registry.retry import retry_on_conflict
 from palm.registry.runs import lineage_tags
 
+CHALLENGER, CHAMPION = "challenger", "champion"
+"""Aliases: of the version that was registered last, and of the version that is served."""
 _REQUIREMENTS = ("boto3", "mlflow", "numpy", "pandas", "peft", "torch", "transformers")
-"""What decides an answer. Not palm itself: no public index has it, its name there is another project's, and MLflow
-installs requirements unasked. Models are served where palm is installed; the model's metadata tell which version."""
+"""Packages that decide an answer. Not palm itself, which MLflow would install from a public index."""
 
 
-def find_version(client, model: str, content: str):
-    """The version of a content: of several that were made at once, the first one.
-
-    Args:
-        client: an `MlflowClient`.
-        model: registered model of the portfolio.
-        content: digest of the content.
-
-    Returns:
-        MLflow's entity; None if there is none.
-    """
-    found = client.search_model_versions(f"name = '{model}' and tags.`{CONTENT}` = '{content}'")
+def find_version(client: Client, content: str):
+    """MLflow's record of the version of a content, of several concurrent ones the first; None if there is none."""
+    found = client.search_model_versions(f"name = '{client.registry.model}' and tags.`{CONTENT}` = '{content}'")
     return min(found, key=lambda entry: int(entry.version), default=None)
 
 
-def make_version(client, config: PortfolioConfig, *, run: str, content: str, build_id: str, portfolio: Path, selection):
-    """Log the portfolio and register it, unless somebody has made the same at the same time and was first.
+def lookup_version(client: Client, model: str, version: str):
+    """MLflow's record of a version; None if it does not exist or was deleted."""
+    try:
+        return client.get_model_version(model, version)
+    except RegistryError as error:
+        if error_code(error) not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
 
-    Args:
-        client: an `MlflowClient`.
-        config: the configuration.
-        run: the build's run.
-        content: digest of the content.
-        build_id: names the build.
-        portfolio: portfolio folder.
-        selection: content of portfolio.json.
+
+def existing_version(client: Client, model: str, version: str):
+    """MLflow's record of a version.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    found = lookup_version(client, model, version)
+    if found is None:
+        raise RegistryError(
+            f"{model} version {version}", rule="does not exist", remedy="see `palm history CONFIG` and the MLflow UI"
+        )
+    return found
+
+
+def version_with_alias(client: Client, model: str, alias: str) -> str | None:
+    """Number of the version that has an alias; None if there is none. The model need not exist."""
+    found = client.search_registered_models(f"name = '{model}'")
+    version = found[0].aliases.get(alias) if found else None
+    return None if version is None else str(version)
+
+
+def make_version(client: Client, config: PortfolioConfig, build: Build, run: str):
+    """Log a portfolio under a run and register it, unless another build of the same content was first.
 
     Returns:
-        MLflow's entity of the version that there is now; its run may be another one.
+        MLflow's record of the first version of this content; its run may be another one.
     """
-    logged = _log_model(client, run, portfolio)
-    model = config.registry.model
-    _ensure_model(client, model)
-    created = again(
+    logged = _log_model(client, run, build.portfolio)
+    model = client.registry.model
+    if not client.search_registered_models(f"name = '{model}'"):
+        create_model(client, model, "Portfolios of aligned policies; one version is one portfolio.")
+    created = retry_on_conflict(
         client.create_model_version,
         model,
         await_creation_for=0,
@@ -54,45 +74,40 @@ def make_version(client, config: PortfolioConfig, *, run: str, content: str, bui
         run_id=run,
         model_id=logged.model_id,
         tags={
-            **lineage_tags(build_id),
-            CONTENT: content,
-            "palm.epsilon": f"{selection['epsilon']:.6f}",
-            "palm.delta": str(selection["delta"]),
+            **lineage_tags(build.build_id),
+            CONTENT: build.content,
+            "palm.epsilon": f"{build.selection.epsilon:.6f}",
+            "palm.delta": str(build.selection.delta),
         },
-        description=_description(client, config, run, selection),
+        description=_description(client, config, run, build.selection),
     )
-    first = find_version(client, model, content)
-    # Numbers are given one after the other, so everybody sees the same first one.
+    first = find_version(client, build.content)
+    # Numbers are given in turn, so all builds agree on the first one.
     if int(first.version) != int(created.version):
         client.delete_model_version(model, str(created.version))
         client.delete_logged_model(logged.model_id)
     return first
 
 
-def _ensure_model(client, model: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    if client.search_registered_models(f"name = '{model}'"):
-        return
+def create_model(client: Client, model: str, description: str) -> None:
+    """Make a registered model, unless another process has just made it."""
     try:
-        client.create_registered_model(
-            model, description="Portfolios of aligned policies; one version is one portfolio."
-        )
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        client.create_registered_model(model, description=description)
+    except RegistryError as error:
+        if error_code(error) != "RESOURCE_ALREADY_EXISTS":
             raise
 
 
-def _description(client, config: PortfolioConfig, run: str, selection: dict) -> str:
+def _description(client: Client, config: PortfolioConfig, run: str, selection: Selection) -> str:
     experiment = client.get_run(run).info.experiment_id
     return (
-        f"{len(selection['portfolio'])} policies for {', '.join(config.reward_names)}; "
-        f"certified worst-case gap ε = {selection['epsilon']:.4f} (δ = {selection['delta']}). "
+        f"{len(selection.portfolio)} policies for {', '.join(config.reward_names)}; "
+        f"certified worst-case gap ε = {selection.epsilon:.4f} (δ = {selection.delta}). "
         f"[The build](#/experiments/{experiment}/runs/{run}) holds the report, the certificate and every policy's run."
     )
 
 
-def _log_model(client, run: str, portfolio: Path):
+def _log_model(client: Client, run: str, portfolio: Path):
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
@@ -109,15 +124,15 @@ def _log_model(client, run: str, portfolio: Path):
             ]
         ),
     )
-    with mlflow.start_run(run_id=run):
+    with connected(client.registry), mlflow.start_run(run_id=run):
         logged = mlflow.pyfunc.log_model(
             name="portfolio",
             python_model=str(Path(__file__).with_name("portfolio_model.py")),
             artifacts={"portfolio": str(portfolio)},
             signature=signature,
-            metadata={"palm": version("palm")},
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS],
+            metadata={"palm": __version__},
+            pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in _REQUIREMENTS],
         )
-    # The end of the block has ended the run, but the build still goes on.
+    # The end of the block has ended the run, but the build goes on.
     client.update_run(run, status="RUNNING")
     return logged

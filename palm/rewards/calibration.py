@@ -1,7 +1,7 @@
-"""Calibrating rewards on the reference's rollouts, and keeping the result with them.
+"""Calibration of rewards: normalisations fitted to the reference's rollouts and stored with them.
 
-What is trained and what is certified must be on one scale. So the numbers that a normalisation lacks are fitted once,
-where the reference is sampled, stored beside its rollouts, and read by every later step.
+Training and certification need the same scale. So missing numbers of a normalisation are fitted once, by the step that
+samples the reference, and read by every later step.
 """
 
 from dataclasses import replace
@@ -10,25 +10,20 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from palm.artifacts.calibration import CalibratedReward, Calibration
 from palm.config.normalisation import Normalisation
 from palm.errors import DataError
 from palm.rewards.normalisation import fit
 from palm.rewards.source import RewardSource
 from palm.storage.digest import value_digest
-from palm.storage.files import read_json, write_json
-
-FILE = "calibration.json"
 
 
 def calibrate(sources: list[RewardSource], raw: np.ndarray) -> list[RewardSource]:
-    """Fit the normalisations that lack numbers.
+    """Fit the normalisations with missing numbers.
 
     Args:
         sources: rewards, length d.
         raw: their raw scores of the reference's responses to the training prompts, shape (n, d).
-
-    Returns:
-        The rewards with fitted normalisations, in order; those that lacked nothing unchanged.
 
     Raises:
         RewardError: raw scores do not determine a normalisation.
@@ -42,56 +37,49 @@ def calibrate(sources: list[RewardSource], raw: np.ndarray) -> list[RewardSource
 def write_calibration(
     folder: Path, sources: list[RewardSource], calibrated: list[RewardSource], raw: np.ndarray
 ) -> None:
-    """Write the file that `read_calibration` reads, with a summary of the raw scores for people.
+    """Write calibration.json, with a summary of the raw scores.
 
     Args:
-        folder: folder of the reference's rollouts.
+        folder: of the reference's rollouts.
         sources: rewards as configured, length d.
-        calibrated: what `calibrate` made of them.
+        calibrated: the same from `calibrate`.
         raw: raw scores, shape (n, d).
     """
     entries = {
-        source.spec.name: {
-            "fingerprint": source.fingerprint,
-            "normalisation": fitted.spec.normalisation.model_dump(mode="json"),
-            "responses": int(raw.shape[0]),
-            "raw_minimum": float(raw[:, index].min()),
-            "raw_median": float(np.median(raw[:, index])),
-            "raw_maximum": float(raw[:, index].max()),
-        }
+        source.spec.name: CalibratedReward(
+            fingerprint=source.fingerprint,
+            normalisation=fitted.spec.normalisation.model_dump(mode="json"),
+            responses=raw.shape[0],
+            raw_minimum=float(raw[:, index].min()),
+            raw_median=float(np.median(raw[:, index])),
+            raw_maximum=float(raw[:, index].max()),
+        )
         for index, (source, fitted) in enumerate(zip(sources, calibrated, strict=True))
     }
-    write_json(folder / FILE, {"rewards": entries})
+    Calibration(rewards=entries).write(folder)
 
 
 def read_calibration(folder: Path, sources: list[RewardSource]) -> list[RewardSource]:
-    """Put the stored normalisations into rewards.
-
-    Args:
-        folder: folder of the reference's rollouts.
-        sources: rewards as configured, length d.
-
-    Returns:
-        The rewards with fitted normalisations, in order.
+    """Put the normalisations stored in the reference's rollouts into rewards as configured.
 
     Raises:
         DataError: the file is missing, or the rollouts were scored by other rewards than these.
     """
-    entries = read_json(folder / FILE).get("rewards", {})
+    entries, place = Calibration.read(folder).rewards, folder / Calibration.FILE
     calibrated = []
     for source in sources:
         entry = entries.get(source.spec.name)
-        if entry is None or entry["fingerprint"] != source.fingerprint:
+        if entry is None or entry.fingerprint != source.fingerprint:
             raise DataError(
-                f"{folder / FILE}: reward {source.spec.name!r}",
+                f"{place}: reward {source.spec.name!r}",
                 rule="the rollouts were not scored by this reward as it is now",
                 remedy="run the step sample_reference again",
             )
         try:
-            rule = type(source.spec.normalisation).model_validate(entry["normalisation"])
+            rule = type(source.spec.normalisation).model_validate(entry.normalisation)
         except ValidationError as error:
             raise DataError(
-                f"{folder / FILE}: reward {source.spec.name!r}",
+                f"{place}: reward {source.spec.name!r}",
                 rule=f"holds no {source.spec.normalisation.kind} normalisation ({error.errors()[0]['msg']})",
                 remedy="run the step sample_reference again",
             ) from error

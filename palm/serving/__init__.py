@@ -1,1 +1,1 @@
-"""From preference weights to a policy."""
+"""Serving: preference weights to a policy, and its answers."""

@@ -1,4 +1,4 @@
-"""A portfolio folder that answers: routing table, policies, base model.
+"""Portfolio folder that answers: routing table, policies, base model.
 
 The folder is what one version of the registered model holds:
 
@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.portfolio import BaseModelSource
+from palm.errors import RegistryError, without_credentials
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter
-from palm.serving.recorded_base import fetch_recorded_base
-from palm.serving.router import Router
-from palm.serving.verification import ROUTING, verify_portfolio
+from palm.serving.router import Router, Weights
+from palm.serving.verification import fetch_recorded_base, portfolio_folder, verify_portfolio
 from palm.storage.digest import folder_digests, value_digest
-from palm.storage.files import write_json
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def write_portfolio(
     base_source: BaseModelSource,
     base_files: dict[str, str],
     max_new_tokens: int,
-) -> dict:
+) -> Routing:
     """Write a portfolio folder.
 
     Args:
@@ -66,24 +66,58 @@ def write_portfolio(
         shutil.copytree(policies[name], destination / place)
     embedded = base_source.tiny is not None or Path(base_source.source).is_absolute()
     if embedded:
-        shutil.copytree(base_model, destination / "base_model")
-    routing = {
-        "reward_names": list(router.reward_names),
-        "policies": [
-            {"policy": name, "value_vector": vector.tolist(), "folder": places[name]}
+        shutil.copytree(base_model, destination / Routing.EMBEDDED)
+    routing = Routing(
+        reward_names=router.reward_names,
+        policies=[
+            RoutedPolicy(policy=name, value_vector=vector.tolist(), folder=places[name])
             for name, vector in zip(router.policies, router.value_vectors, strict=True)
         ],
-        "base_model": {
-            "source": "base_model" if embedded else base_source.source,
-            "dtype": base_source.dtype,
-            "sha256": value_digest(base_files),
-            "files": base_files,
-        },
-        "max_new_tokens": max_new_tokens,
-        "sha256": folder_digests(destination),
-    }
-    write_json(destination / ROUTING, routing)
+        base_model=RecordedBase(
+            source=Routing.EMBEDDED if embedded else base_source.source,
+            dtype=base_source.dtype,
+            sha256=value_digest(base_files),
+            files=base_files,
+        ),
+        max_new_tokens=max_new_tokens,
+        sha256=folder_digests(destination),
+    )
+    routing.write(destination)
     return routing
+
+
+def load(portfolio: str | Path) -> "ServedPortfolio":
+    """Load a portfolio that answers prompts.
+
+    Args:
+        portfolio: a portfolio folder, or a model URI: ``models:/NAME@champion`` or ``models:/NAME/VERSION`` in the
+            MLflow of MLFLOW_TRACKING_URI.
+
+    Raises:
+        DataError: the folder has no routing.json, or a malformed one.
+        ModelError: a file is missing or its sha256 is not the recorded one.
+        RegistryError: MLflow fails, or there is no such version.
+    """
+    if not str(portfolio).startswith("models:/"):
+        return ServedPortfolio(Path(portfolio))
+    scratch = tempfile.TemporaryDirectory(prefix="palm-portfolio-")
+    return ServedPortfolio(_download(str(portfolio), scratch.name), scratch)
+
+
+def _download(uri: str, destination: str) -> Path:
+    import mlflow
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        mlflow.artifacts.download_artifacts(uri, dst_path=destination)
+    except (mlflow.MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        raise RegistryError(
+            uri,
+            rule=f"cannot be downloaded ({without_credentials(' '.join(str(error).split()))[:300]})",
+            remedy="check the name, MLFLOW_TRACKING_URI and the credentials",
+        ) from error
+    return portfolio_folder(Path(destination), uri)
 
 
 class ServedPortfolio:
@@ -91,27 +125,28 @@ class ServedPortfolio:
 
     Args:
         folder: a portfolio folder.
+        scratch: temporary folder around it, which is removed with this object; None if it stays.
 
     Raises:
         ModelError: a file is missing or its sha256 is not the recorded one.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, scratch: tempfile.TemporaryDirectory | None = None):
+        self._folder, self._scratch = folder, scratch
         self._routing = verify_portfolio(folder)
-        entries = self._routing["policies"]
+        entries = self._routing.policies
         self.router = Router(
-            tuple(self._routing["reward_names"]),
-            tuple(entry["policy"] for entry in entries),
-            np.array([entry["value_vector"] for entry in entries]),
+            self._routing.reward_names,
+            tuple(entry.policy for entry in entries),
+            np.array([entry.value_vector for entry in entries]),
         )
-        self._places = {entry["policy"]: folder / entry["folder"] for entry in entries}
+        self._places = {entry.policy: folder / entry.folder for entry in entries}
         self._policies: PolicySet | None = None
 
     def answer(
         self,
         prompt: str,
-        preference_weights,
+        weights: Weights,
         *,
         seed: int = 0,
         temperature: float = 1.0,
@@ -121,35 +156,38 @@ class ServedPortfolio:
 
         Args:
             prompt: the user's text.
-            preference_weights: w, shape (d,).
+            weights: preference weights, which sum to 1: reward name to weight, or a sequence in the order of
+                `reward_names`.
             seed: seed of sampling; the same call gives the same response on one machine.
             temperature: 1 is the certified policy, 0 its likeliest response.
             max_new_tokens: limit in tokens; unset means the one that the portfolio was certified with.
 
-        Returns:
-            The policy's name and its response.
-
         Raises:
-            WeightsError: the weights are not on the simplex.
-            ModelError: the base model cannot be had.
+            WeightsError: the weights are not on the simplex, or name other rewards.
+            ModelError: the base model cannot be downloaded.
         """
-        name = self.router.route(preference_weights)
+        name = self.router.route(weights)
         model = self._policy(name)
-        limit = self._routing["max_new_tokens"] if max_new_tokens is None else max_new_tokens
+        limit = self._routing.max_new_tokens if max_new_tokens is None else max_new_tokens
         response = generate(model, [prompt], max_new_tokens=limit, batch_size=1, seed=seed, temperature=temperature)[0]
         return Answer(name, response.text)
 
+    @property
+    def reward_names(self) -> tuple[str, ...]:
+        """Objectives, in the order of the weights."""
+        return self._routing.reward_names
+
     def _policy(self, name: str) -> LoadedModel:
-        """The policy, loaded when it is first asked for: a fully fine-tuned one is as large as the base model."""
+        """The policy, loaded when it is first used: a fully fine-tuned one is as large as the base model."""
         if self._policies is None:
             self._policies = PolicySet(self._load_base())
         return self._policies.use(name) if name in self._policies else self._policies.add(name, self._places[name])
 
     def _load_base(self) -> LoadedModel:
-        spec = self._routing["base_model"]
-        if spec["source"] == "base_model":
-            return load_model(self._folder / "base_model", spec["dtype"])
+        base = self._routing.base_model
+        if base.source == Routing.EMBEDDED:
+            return load_model(self._folder / Routing.EMBEDDED, base.dtype)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            fetch_recorded_base(spec, folder)
-            return load_model(folder, spec["dtype"])
+            fetch_recorded_base(base, folder)
+            return load_model(folder, base.dtype)

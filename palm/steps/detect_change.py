@@ -1,25 +1,26 @@
-"""Step: whether anything that a portfolio is made from has changed since the last build."""
+"""Step: detect whether an input of the portfolio has changed since the last build."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.builds.abandoned import close_abandoned
 from palm.builds.checks.design import check_design
 from palm.builds.rebuild.snapshot import describe_changes, take_snapshot
 from palm.builds.records import record_owner
 from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
-from palm.promotion.last_build import LastBuild, last_build
-from palm.steps.abandoned_builds import close_abandoned
+from palm.promotion import promotions
+from palm.promotion.past_builds import PastBuild, last_build
 from palm.storage.files import write_text
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a build would be made from now, and how that differs from the last build.
+    """Differences between the inputs now and those of the last build.
 
     Attributes:
-        changed: whether a build would give anything new.
-        snapshot: the inputs of a build that starts now.
+        changed: whether a build could give another result.
+        snapshot: the inputs now (`palm.builds.rebuild.snapshot`).
         headline: one sentence.
         lines: one per difference.
     """
@@ -31,38 +32,35 @@ class Change:
 
 
 def detect_change(config: PortfolioConfig, destination: Path) -> Change:
-    """Compare the inputs as they are now with those of the last build that the gate has judged.
+    """Compare the inputs with those of the last build that the gate has judged, and close abandoned builds.
 
-    Neither PyTorch nor a model is loaded. It closes abandoned builds.
+    Neither PyTorch nor a model is loaded.
 
     Args:
         config: the configuration.
         destination: Markdown file to write.
 
-    Returns:
-        The differences.
-
     Raises:
-        PalmError: an input cannot be read, or MLflow fails: that is never taken for "nothing has changed".
+        PalmError: an input cannot be read, or MLflow fails; this never counts as "nothing has changed".
     """
     with stage("detect_change", config.name):
         record_owner(config)
         close_abandoned(config)
         check_design(config)
-        change = _compare(config, take_snapshot(config), last_build(config.registry))
+        change = _compare(config, take_snapshot(config), last_build(promotions(config)))
         body = "".join(f"- {line}\n" for line in change.lines)
         write_text(destination, f"# {change.headline}\n\n{body}")
     return change
 
 
-def _compare(config: PortfolioConfig, snapshot: dict, last: LastBuild | None) -> Change:
+def _compare(config: PortfolioConfig, snapshot: dict, last: PastBuild | None) -> Change:
     if last is None:
         return Change(True, snapshot, f"No portfolio {config.registry.model} is registered yet", [])
     name = f"version {last.version} of {config.registry.model}"
     if not last.finished:
-        return Change(True, snapshot, f"The build of {name} did not come to its end", [])
+        return Change(True, snapshot, f"The build of {name} did not finish", [])
     if last.snapshot is None:
-        return Change(True, snapshot, f"Nothing is recorded of what {name} was made from", [])
+        return Change(True, snapshot, f"The inputs of {name} are not recorded", [])
     lines = describe_changes(last.snapshot, snapshot)
     judged = {"promoted": ", which was promoted", "refused": ", which the gate refused"}.get(last.verdict, "")
     headline = f"{'Changed' if lines else 'Nothing has changed'} since {name}{judged}"

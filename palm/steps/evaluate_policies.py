@@ -36,9 +36,7 @@ def evaluate_policies(
     The base model is loaded once, and only if the store lacks responses of a policy.
 
     Args:
-        config: the configuration.
         policies: folders of the step train_policy.
-        base_model: prepared base model.
         rollouts: folder of the step sample_reference.
         destinations: folder to make for each, with `palm.artifacts.evaluation.Evaluation`.
 

@@ -25,13 +25,14 @@ from palm.config.portfolio import PortfolioConfig
 from palm.errors import StorageError
 from palm.models.policies import is_adapter
 from palm.progress import stage
+from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, champion_build, download_policies, newest_build
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.storage.digest import file_digest
 from palm.storage.files import new_folder
 from palm.storage.local_file import local_file
 from palm.storage.store import Store
-from palm.training.spec import policy_spec
+from palm.training.task import training_task
 
 
 def plan_training(
@@ -43,9 +44,7 @@ def plan_training(
     same portfolio, whatever has been promoted in between.
 
     Args:
-        config: the configuration.
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        base_model: prepared base model.
         rollouts: folder of the step sample_reference.
         design: file of the step design_grid.
         destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
@@ -56,7 +55,7 @@ def plan_training(
     """
     with stage("plan_training", config.registry.model), new_folder(destination) as folder:
         weights = Design.read(design).weights
-        champion = champion_build(config.registry)
+        champion = champion_build(promotions(config))
         with TemporaryDirectory() as scratch:
             earlier = _EarlierPolicies(config, champion, base_model, rollouts, folder, Path(scratch))
             reference = Reference.read(rollouts).rewards
@@ -66,7 +65,7 @@ def plan_training(
                 earlier.candidates() if config.rebuild.from_champion else [],
                 reference=np.array([reference[name].mean for name in config.reward_names]),
                 name_of=earlier.name_of_new_training,
-                from_version=champion and champion.version,
+                from_version=champion.version if champion else None,
             )
             earlier.measure_champion(plan).write(folder)
             from_base = earlier.trained_from_base(plan)
@@ -87,7 +86,7 @@ def _adopted(
     if not snapshot:
         return None
     store = Store(config.storage.root)
-    for build in (newest_build(config.registry), champion):
+    for build in (newest_build(promotions(config)), champion):
         if build is None or build.plan is None or build.snapshot != json.loads(snapshot):
             continue
         plan = build.plan
@@ -172,7 +171,7 @@ class _EarlierPolicies:
 
     def name_of_new_training(self, weights: Vector) -> str:
         """Name of the policy that is trained from the base model for some weights."""
-        return policy_spec(
+        return training_task(
             self._config,
             weights,
             base_model=self._digest,
@@ -196,7 +195,7 @@ class _EarlierPolicies:
     def _registered(self, names: list[str]) -> dict[str, Path]:
         if self._champion is not None and not self._downloaded:
             place = self._scratch / "registered"
-            self._downloaded = download_policies(self._config.registry, self._champion.version, place)
+            self._downloaded = download_policies(promotions(self._config), self._champion.version, place)
         gone = [name for name in names if name not in self._downloaded]
         if gone:
             raise StorageError(f"{self._store.root}/{gone[0]}", rule="does not exist any more", remedy="run again")

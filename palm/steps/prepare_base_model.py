@@ -17,7 +17,6 @@ def prepare_base_model(config: PortfolioConfig, destination: Path) -> str:
     """Fetch or, for a tiny model, train the reference policy, and keep it in the store.
 
     Args:
-        config: the configuration.
         destination: model folder to make.
 
     Returns:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.artifacts.calibration import Calibration
 from palm.artifacts.evaluation import Reference
 from palm.builds.inputs import Inputs, load_inputs, scoring_definition
 from palm.builds.response_store import responses_definition, stored_responses
@@ -29,8 +30,6 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
     Responses that the store has are only scored.
 
     Args:
-        config: the configuration.
-        base_model: prepared base model.
         destination: folder to make, with train.parquet, eval.parquet, reference.json and calibration.json.
 
     Returns:
@@ -45,7 +44,7 @@ def sample_reference(config: PortfolioConfig, base_model: Path, destination: Pat
             **scoring_definition(config, inputs, base_model),
             "reference": config.reference.model_dump(),
             "train_prompts": file_digest(local_file(config.prompts.train)),
-            "schema_version": Reference.VERSION,
+            "schema_version": [Reference.VERSION, Calibration.VERSION],
         }
         reuse_or_make(
             Store(config.storage.root),

@@ -1,4 +1,4 @@
-"""What is trained: LoRA adapters over the base model, or all its weights."""
+"""The trained weights of a policy: LoRA adapters over the base model, or all its weights."""
 
 import shutil
 from pathlib import Path
@@ -11,14 +11,7 @@ from palm.storage.files import read_json, write_json
 
 
 def lora_config(settings: Lora):
-    """The PEFT configuration of a policy's adapter.
-
-    Args:
-        settings: rank and alpha.
-
-    Returns:
-        A `peft.LoraConfig` over all linear layers, without dropout: dropout would train another policy than is served.
-    """
+    """A `peft.LoraConfig` over all linear layers; dropout would train another policy than is served."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -45,14 +38,7 @@ def new_policy(base, settings: Lora | None, *, seed: int):
 
 
 def policy_state(model) -> dict:
-    """The trained weights of a policy, by name.
-
-    Args:
-        model: PEFT model, or a whole model.
-
-    Returns:
-        The adapter's weights, or all weights.
-    """
+    """The trained weights of a policy by name: of a PEFT model those of its adapter, else all."""
     from peft import PeftModel, get_peft_model_state_dict
 
     if not isinstance(model, PeftModel):
@@ -61,14 +47,7 @@ def policy_state(model) -> dict:
 
 
 def saved_policy_state(folder: Path) -> dict:
-    """The trained weights that `save_policy` saved.
-
-    Args:
-        folder: a policy's folder.
-
-    Returns:
-        As `policy_state` of the model that was saved.
-    """
+    """The `policy_state` of the model that `save_policy` saved."""
     if is_adapter(folder):
         from peft import load_peft_weights
 
@@ -77,14 +56,10 @@ def saved_policy_state(folder: Path) -> dict:
 
 
 def load_policy_state(model, state: dict) -> None:
-    """Overwrite the trained weights of a policy.
-
-    Args:
-        model: PEFT model, or a whole model.
-        state: from `policy_state` of a model of the same shape.
+    """Overwrite the trained weights of a policy with a `policy_state`.
 
     Raises:
-        TrainingError: the weights are those of another shape.
+        TrainingError: the state is of a model of another shape.
     """
     from peft import PeftModel, set_peft_model_state_dict
 
@@ -107,24 +82,15 @@ def load_policy_state(model, state: dict) -> None:
 
 
 def copy_policy(checkpoint: Path, folder: Path) -> None:
-    """Copy the policy out of a trainer's checkpoint, without the state of the optimiser.
-
-    Args:
-        checkpoint: the trainer's checkpoint folder.
-        folder: destination.
-    """
+    """Copy the policy from a trainer's checkpoint, without the state of the optimiser."""
     for pattern in ("adapter_*", "config.json", "generation_config.json", "model*.safetensors*"):
         for path in checkpoint.glob(pattern):
             shutil.copyfile(path, folder / path.name)
-    _forget_place(folder)
+    _make_reproducible(folder)
 
 
 def save_policy(model, folder: Path) -> None:
     """Save a trained policy as safetensors: PEFT's adapter format, or a whole model.
-
-    Args:
-        model: PEFT model, or a whole model.
-        folder: destination.
 
     Raises:
         TrainingError: a weight is not finite.
@@ -137,15 +103,11 @@ def save_policy(model, folder: Path) -> None:
     model.save_pretrained(str(folder), safe_serialization=True)
     # PEFT writes a model card that names the build's temporary folder; it would differ on every run.
     (folder / "README.md").unlink(missing_ok=True)
-    _forget_place(folder)
+    _make_reproducible(folder)
 
 
-def _forget_place(folder: Path) -> None:
-    """Take out of a PEFT adapter's configuration what differs on every run, so that equal policies are equal files.
-
-    That is where this build had the base model, and the order of a set. Which base model it is says the policy's
-    definition, by its content.
-    """
+def _make_reproducible(folder: Path) -> None:
+    """Remove from a PEFT configuration what differs on every run: the base model's folder and the order of a set."""
     path = folder / ADAPTER_CONFIG
     if path.exists():
         config = read_json(path)

@@ -1,37 +1,30 @@
-"""What palm adds to a Hugging Face trainer: progress, guards, checkpoints, a stop on request."""
+"""Callbacks of Hugging Face trainers: progress, guards, checkpoints, stopping on request."""
 
 import os
 import shutil
 from pathlib import Path
 
+from palm.config.training import Training
 from palm.errors import PreemptedError, TrainingError
-from palm.training.guards import Guard, GuardFired, Watchdog, kl_limit
-from palm.training.objective import Problem
+from palm.training.guards import GuardFired, Watchdog, kl_limit
+from palm.training.task import Leg, LoadedTask, TrainingResult
 
 
-def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
-    """Callbacks for one part of a training.
-
-    Args:
-        problem: the training problem.
-        backend: whose checkpoints these are.
-        note: which logged value the progress shows.
-
-    Returns:
-        A list of `transformers.TrainerCallback`.
-    """
+def trainer_callbacks(loaded: LoadedTask, leg: Leg, *, note: str) -> list:
+    """Instances of `transformers.TrainerCallback` for one leg; `note` names the logged value that progress shows."""
     from transformers import TrainerCallback
 
-    checkpoints, watchdog = problem.checkpoints.of(backend), Watchdog(kl_limit(problem.config))
+    checkpoints = loaded.checkpoints.of(leg.backend)
+    watchdog = Watchdog(kl_limit(loaded.task.settings, loaded.task.objective.beta))
 
     class Watch(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **kwargs):
             watchdog.check(logs, step=state.global_step)
             if note in logs:
-                problem.on_step(state.global_step, state.max_steps, f"{backend} {note} {logs[note]:.3f}")
+                loaded.on_step(state.global_step, state.max_steps, f"{leg.backend} {note} {logs[note]:.3f}")
 
         def on_step_end(self, args, state, control, **kwargs):
-            if _anybody(problem.preempted()):
+            if _any_process(loaded.preempted()):
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args, state, control, model=None, **kwargs):
@@ -39,11 +32,12 @@ def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
             for name, weight in model.named_parameters():
                 if weight.requires_grad and not weight.isfinite().all():
                     step = state.global_step
-                    raise GuardFired(Guard("loss", f"{name} is not finite after step {step}", step, step - 1))
+                    message = f"{name} is not finite after step {step}"
+                    raise GuardFired("loss", message, step=step, good_step=step - 1)
             _wait_for_all()
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             if args.world_size > int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
-                _bring_random_states(folder)
+                _gather_random_states(folder)
             if state.is_world_process_zero and not watchdog.in_doubt:
                 checkpoints.publish(folder, state.global_step)
             _wait_for_all()
@@ -52,72 +46,65 @@ def trainer_callbacks(problem: Problem, backend: str, *, note: str) -> list:
     return [Watch()]
 
 
-def checkpoint_arguments(problem: Problem) -> dict:
-    """The trainer arguments that go with the callbacks."""
+def checkpoint_arguments(settings: Training) -> dict:
+    """The trainer arguments that the callbacks need."""
     return {
         "save_strategy": "steps",
-        "save_steps": problem.checkpoints.every,
-        # Else a loss that is not a number is replaced by the mean of the last ones in the log.
+        "save_steps": settings.checkpoint_steps,
+        # Otherwise the log replaces a loss that is not a number by the mean of the last ones.
         "logging_nan_inf_filter": False,
     }
 
 
-def check_finished(problem: Problem, state, *, steps: int, remedy: str) -> None:
-    """Check that a trainer did all its steps.
-
-    Args:
-        problem: the training problem.
-        state: the trainer's state.
-        steps: how many were asked for.
-        remedy: what to do if it stopped for no known reason.
+def finished_result(loaded: LoadedTask, model, state, *, steps: int, remedy: str) -> TrainingResult:
+    """The result of a trainer, given its state, that did all its steps.
 
     Raises:
         PreemptedError: the process was told to stop.
         TrainingError: it stopped by itself.
     """
     if state.global_step >= steps:
-        return
-    if _anybody(problem.preempted()):
+        return TrainingResult(model, [entry for entry in state.log_history if "loss" in entry], state.global_step)
+    if _any_process(loaded.preempted()):
         raise PreemptedError(
-            f"training of {problem.checkpoints.policy}",
+            f"training of {loaded.task.name}",
             rule=f"was told to stop by SIGTERM at step {state.global_step} of {steps}",
             remedy="a checkpoint is kept; run it again to go on from there",
         )
     raise TrainingError(f"steps={steps}", rule=f"the trainer stopped after {state.global_step}", remedy=remedy)
 
 
-def _anybody(flag: bool) -> bool:
+def _together() -> bool:
+    """Whether several processes train together."""
+    from torch import distributed
+
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def _any_process(flag: bool) -> bool:
     """Whether the flag is set in any of the processes that train together: all must stop at the same step."""
     import torch
 
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not _together():
         return flag
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    shared = torch.tensor([int(flag)], device=device)
+    shared = torch.tensor([int(flag)], device="cuda" if torch.cuda.is_available() else "cpu")
     torch.distributed.all_reduce(shared, op=torch.distributed.ReduceOp.MAX)
     return bool(shared.item())
 
 
 def _wait_for_all() -> None:
-    import torch
-
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
-
-
-def _bring_random_states(folder: Path) -> None:
-    """Complete the first process's checkpoint: those on other machines have saved their random states there."""
-    import torch
     from torch import distributed
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    own = (folder / f"rng_state_{distributed.get_rank()}.pth").read_bytes()
-    sizes = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(sizes, torch.tensor([len(own)], device=device))
-    padded = torch.zeros(int(max(sizes)), dtype=torch.uint8, device=device)
-    padded[: len(own)] = torch.frombuffer(bytearray(own), dtype=torch.uint8)
-    states = [torch.zeros_like(padded) for _ in sizes]
-    distributed.all_gather(states, padded)
-    if distributed.get_rank() == 0:
-        for rank, (state, size) in enumerate(zip(states, sizes, strict=True)):
-            (folder / f"rng_state_{rank}.pth").write_bytes(state[: int(size)].cpu().numpy().tobytes())
+    if _together():
+        distributed.barrier()
+
+
+def _gather_random_states(folder: Path) -> None:
+    """Complete the first process's checkpoint with the random states that processes on other machines saved there."""
+    from torch import distributed
+
+    rank, states = distributed.get_rank(), [b""] * distributed.get_world_size()
+    distributed.all_gather_object(states, (folder / f"rng_state_{rank}.pth").read_bytes())
+    if rank == 0:
+        for other, state in enumerate(states):
+            (folder / f"rng_state_{other}.pth").write_bytes(state)

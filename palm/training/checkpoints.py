@@ -11,9 +11,9 @@ from palm.storage.store import Store
 log = logging.getLogger(__name__)
 
 _KEPT = 2
-"""A damaged newest checkpoint must leave one before it."""
+"""If the newest checkpoint is damaged, one before it must remain."""
 _NOT_NEEDED = ("training_args.bin", "README.md", "tokenizer*", "*.jinja", "special_tokens*", "vocab*", "merges*")
-"""What the trainer saves besides the state: the tokenizer, which the base model has, and pickled arguments."""
+"""Files that the trainer saves besides the state: the tokenizer, which the base model has, and pickled arguments."""
 
 
 @dataclass(frozen=True)
@@ -22,33 +22,20 @@ class Checkpoints:
 
     Attributes:
         store: where they are kept.
-        policy: the policy's content name; what was trained otherwise has another name.
-        every: optimiser steps between checkpoints.
-        backend: which part of the training they are of: the backend itself or its warm start.
+        policy: the policy's content name.
+        backend: leg of the training that they belong to.
     """
 
     store: Store
     policy: str
-    every: int
     backend: str = ""
 
     def of(self, backend: str) -> "Checkpoints":
-        """The checkpoints of one part of the training."""
+        """The checkpoints of one leg of the training."""
         return replace(self, backend=backend)
 
     def latest(self, folder: Path, *, up_to: int | None = None) -> Path | None:
-        """Fetch the newest checkpoint that is whole.
-
-        Args:
-            folder: scratch folder.
-            up_to: last step whose checkpoint will do; None for any.
-
-        Returns:
-            A folder that a Hugging Face trainer resumes from, or None if there is no checkpoint.
-
-        Raises:
-            StorageError: the store cannot be read.
-        """
+        """Fetch the newest whole checkpoint, of at most a given step, into a scratch folder; None if there is none."""
         for name in reversed(self.store.entries(self._place)):
             if up_to is not None and int(name.removeprefix("step-")) > up_to:
                 continue
@@ -64,15 +51,7 @@ class Checkpoints:
         return None
 
     def publish(self, folder: Path, step: int) -> None:
-        """Keep a checkpoint that a trainer has written, and drop the older ones.
-
-        Args:
-            folder: the trainer's checkpoint folder; it is emptied of what a resumed training does not read.
-            step: optimiser steps done.
-
-        Raises:
-            StorageError: the store cannot be written.
-        """
+        """Store a checkpoint, remove the trainer's folder of it, and remove older checkpoints."""
         for pattern in _NOT_NEEDED:
             for path in folder.glob(pattern):
                 path.unlink()
@@ -82,12 +61,12 @@ class Checkpoints:
             self.store.remove(f"{self._place}/{name}")
 
     def discard(self) -> None:
-        """Remove the checkpoints of all parts: the training is finished."""
+        """Remove the checkpoints of all legs: the training is finished."""
         self.store.remove(self.place)
 
     @property
     def place(self) -> str:
-        """Prefix, in the store, of all that is kept until the training is finished."""
+        """Prefix, in the store, of everything that is kept until the training is finished."""
         return f"checkpoints/{self.policy}"
 
     @property

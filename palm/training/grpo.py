@@ -1,12 +1,14 @@
 """GRPO with every setting that would change the objective turned off.
 
-What remains different from J_w: the KL gradient is corrected one token at a time, without the effect of a token on
+One difference from J_w remains: the KL gradient is corrected one token at a time and ignores the effect of a token on
 the divergence of later ones. Training then ends short of the optimum unless responses are one token long
 (docs/method.md, what is trained). `rloo` has no such difference.
+
+Source: Shao et al. 2024, arXiv 2402.03300; constant length normalisation from Liu et al. 2025, arXiv 2503.20783.
 """
 
-from palm.training.objective import Problem, Trained
-from palm.training.policy_gradient import run
+from palm.training.policy_gradient import run_trainer
+from palm.training.task import Leg, LoadedTask, Start, TrainingResult, TrainingTask
 
 FAITHFUL = {
     "scale_rewards": "none",
@@ -19,33 +21,18 @@ FAITHFUL = {
 }
 
 
-def train(problem: Problem) -> Trained:
-    """Train an adapter with TRL's `GRPOTrainer`.
-
-    Args:
-        problem: objective, data and settings.
-
-    Returns:
-        The trained adapter and its log.
-
-    Source: Shao et al. 2024, arXiv 2402.03300; constant length normalisation from Liu et al. 2025, arXiv 2503.20783.
-    """
+def train(loaded: LoadedTask, leg: Leg, start: Start) -> TrainingResult:
+    """Train a policy with TRL's `GRPOTrainer`; errors as of `run_trainer`."""
     from trl import GRPOConfig, GRPOTrainer
 
-    return run(problem, GRPOTrainer, GRPOConfig, faithful_settings(problem))
+    return run_trainer(loaded, leg, start, GRPOTrainer, GRPOConfig, faithful_settings(loaded.task))
 
 
-def faithful_settings(problem: Problem) -> dict:
-    """The settings of TRL with which GRPO maximises J_w.
+def faithful_settings(task: TrainingTask) -> dict:
+    """Settings of TRL with which GRPO maximises J_w: `FAITHFUL` and ``beta``.
 
-    GRPO's baseline, the mean of the group, holds the response itself. That takes a G-th off the expected gradient of
-    the rewards and leaves that of the KL, as if β were G / (G - 1) times larger; so TRL is given that much less.
-
-    Args:
-        problem: objective, data and settings.
-
-    Returns:
-        `FAITHFUL` and TRL's ``beta``.
+    GRPO's baseline, the mean of the group, includes the response itself. That takes a G-th off the expected gradient
+    of the rewards but not of the KL, as if β were G / (G - 1) times larger; TRL is given that much less.
     """
-    group = problem.config.training.responses_per_prompt
-    return {**FAITHFUL, "beta": problem.config.beta * (group - 1) / group}
+    group = task.settings.responses_per_prompt
+    return {**FAITHFUL, "beta": task.objective.beta * (group - 1) / group}

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def preemption() -> Iterator[Callable[[], bool]]:
-    """Take note of SIGTERM instead of dying of it, for the duration of a block.
+    """Record SIGTERM instead of ending the process, for the duration of a block.
 
     Only Python's main thread may handle signals; in another one nothing changes.
 
     Yields:
-        A function that tells whether the signal has come.
+        A function that returns whether the signal was received.
     """
     # A plain flag: a lock, such as an Event has, could be taken when a second signal comes.
     received = []

@@ -1,54 +1,42 @@
-"""Soup: a policy between the corner policies, interpolated instead of trained.
+"""Soup: a policy interpolated between the corner policies instead of trained.
 
 The policies of the single rewards are low-rank updates ΔW_i of the same base model; the soup's update is Σ w_i ΔW_i.
-PEFT's combination ``cat`` stacks the ranks and gives exactly that sum, at the price of a rank as many times larger as
-there are corners; ``linear`` would mix the factors A and B separately, which is another matrix.
+PEFT's combination ``cat`` stacks the ranks and gives exactly that sum, with a rank as many times larger as there are
+corners; ``linear`` would mix the factors A and B separately, which is another matrix.
+
+Source: rewarded soups (Ramé et al. 2023, arXiv 2306.04488), on the updates instead of all weights.
 """
 
 from palm.config.training import Lora
 from palm.models.load import load_model
-from palm.training.objective import Problem, Trained
+from palm.training.task import Leg, LoadedTask, TrainingResult
 
 _NAME = "default"
 
 
-def train(problem: Problem) -> Trained:
-    """Interpolate the adapters of the corner policies, which are trained if the store lacks them.
-
-    Args:
-        problem: objective, data and settings.
-
-    Returns:
-        The interpolated policy; its log is empty.
-
-    Source: rewarded soups (Ramé et al. 2023, arXiv 2306.04488), on the updates instead of all weights.
-    """
+def interpolate(loaded: LoadedTask, leg: Leg) -> TrainingResult:
+    """Interpolate the adapters of the leg's corner policies; the log is empty."""
     from peft import PeftModel
 
-    weights = {i: float(weight) for i, weight in enumerate(problem.preference_weights) if weight > 0}
-    folders = {f"corner-{i}": problem.corner(i) for i in weights}
+    weights = loaded.task.objective.weights.tolist()
     # In float32, as adapters are trained: PEFT gives a combined adapter the number format of its base model.
-    base = load_model(problem.base_model, "float32")
-    (first, folder), *others = folders.items()
-    model = PeftModel.from_pretrained(base.model, str(folder), adapter_name=first)
-    for name, other in others:
-        model.load_adapter(str(other), adapter_name=name)
-    model.add_weighted_adapter(list(folders), list(weights.values()), adapter_name=_NAME, combination_type="cat")
-    for name in folders:
+    base = load_model(loaded.base_model, "float32")
+    first, *others = leg.corners
+    model = PeftModel.from_pretrained(base.model, str(loaded.policies[first]), adapter_name=first)
+    for name in others:
+        model.load_adapter(str(loaded.policies[name]), adapter_name=name)
+    model.add_weighted_adapter(list(leg.corners), weights, adapter_name=_NAME, combination_type="cat")
+    for name in leg.corners:
         model.delete_adapter(name)
     model.set_adapter(_NAME)
-    return Trained(model.eval(), [], 0)
+    return TrainingResult(model.eval(), [], 0)
 
 
 def starting_state(model, settings: Lora) -> dict:
     """The soup as the start of another training: its best approximation by an adapter of the usual rank.
 
-    Args:
-        model: what `train` returned.
-        settings: rank and alpha of the adapter that is trained next.
-
     Returns:
-        Its state, as `palm.training.adapters.policy_state` gives it.
+        The `policy_state` of an adapter with these settings.
 
     Source: truncated singular value decomposition (Eckart and Young 1936), of the small core between two QR factors.
     """
@@ -65,7 +53,7 @@ def starting_state(model, settings: Lora) -> dict:
         u, s, vh = torch.linalg.svd(core_left @ core_right.T)
         root = (s[: settings.rank] * (ours.lora_alpha / ours.r) / target).sqrt()
         up, down = left @ u[:, : settings.rank] * root, root[:, None] * (right @ vh.T[:, : settings.rank]).T
-        # A layer narrower than the rank has fewer directions than that.
+        # A layer narrower than the rank has fewer directions.
         missing = settings.rank - len(root)
         result[other] = torch.nn.functional.pad(up, (0, missing)).to(state[other].dtype)
         result[name] = torch.nn.functional.pad(down, (0, 0, 0, missing)).to(state[name].dtype)

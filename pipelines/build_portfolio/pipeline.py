@@ -4,24 +4,16 @@ from typing import Callable
 
 from kfp import dsl
 
+from palm.config.cluster import Cluster
 from palm.pipelines.build import add_build
 from palm.pipelines.run import make_run
-from palm.pipelines.settings import CompileSettings
 
 
-def make_build_portfolio(settings: CompileSettings) -> Callable:
-    """The pipeline that builds a portfolio whether or not anything has changed.
+def make_build_portfolio(cluster: Cluster) -> Callable:
+    """The pipeline that builds a portfolio whether or not anything has changed."""
 
-    Args:
-        settings: what is decided at compile time.
-
-    Returns:
-        The pipeline.
-    """
-
-    def work(found: dsl.PipelineTask, resources: dict) -> None:
-        given = {key: found.outputs[key] for key in ("config", "snapshot")}
-        add_build(settings, **given, resources=resources)
+    def work(found: dsl.PipelineTask) -> None:
+        add_build(cluster, config=found.outputs["config"], snapshot=found.outputs["snapshot"])
 
     description = "Trains, certifies, registers and promotes a portfolio."
-    return make_run("build-portfolio", description, settings, work, only_if_changed=False)
+    return make_run("build-portfolio", description, cluster, work, only_if_changed=False)

@@ -7,11 +7,12 @@ import mlflow
 import pytest
 from typer.testing import CliRunner
 
+from palm.builds.abandoned import abandoned_builds, close_abandoned
 from palm.builds.heartbeat import SILENT_HOURS
+from palm.builds.outcome import make_outcome, read_outcome, write_outcome
 from palm.builds.records import BUILD_VARIABLE, record_owner, recorded
 from palm.cli.main import app
 from palm.config.load import load_config
-from palm.steps.abandoned_builds import abandoned_builds, close_abandoned
 from palm.steps.detect_change import detect_change
 from palm.storage.records import Records
 
@@ -52,9 +53,9 @@ def test_the_next_build_closes_it_in_the_storage_and_in_mlflow(config, workspace
     start("left", LONG_AGO)
     start("next", time.time())
     detect_change(config, workspace / "changes.md")
-    outcome = kept.read("builds/left/outcome")
-    assert outcome["state"] == "failed" and outcome["abandoned"] and outcome["ended"] == LONG_AGO
-    assert "ended without an outcome" in outcome["headline"]
+    outcome = read_outcome(config.storage.root, "left")
+    assert outcome.state == "failed" and outcome.abandoned and outcome.ended == LONG_AGO
+    assert "ended without an outcome" in outcome.headline
     mlflow.set_tracking_uri(config.registry.tracking_uri)
     (run,) = mlflow.search_runs(experiment_names=["small"], output_format="list")
     assert run.info.status == "FAILED" and "ended without an outcome" in run.data.tags["mlflow.note.content"]
@@ -65,7 +66,7 @@ def test_the_next_build_closes_it_in_the_storage_and_in_mlflow(config, workspace
 def test_only_a_build_of_this_portfolio_that_is_silent_for_long_is_one(config, start, kept):
     for build, heard in (("beats", time.time()), ("left", LONG_AGO), ("ended", LONG_AGO), ("other", LONG_AGO)):
         start(build, heard)
-    kept.write("builds/ended/outcome", {"state": "promoted"})
+    write_outcome(kept.root, make_outcome("small", "ended", [], ended=LONG_AGO, only_if_changed=False))
     kept.write("builds/other/build", {**kept.read("builds/other/build"), "name": "other"})
     kept.write("builds/older-palm/build", kept.read("builds/left/build"))
     damaged = Path(kept.root) / "builds/damaged"

@@ -1,19 +1,12 @@
 import pytest
 from support.workspace import edit_config
 
-from palm.builds.inputs import (
-    BASE_MODEL_RECORD,
-    base_model_digest,
-    base_model_files,
-    check_data,
-    load_inputs,
-    scoring_definition,
-)
+from palm.artifacts.base_model import BaseModel
+from palm.builds.inputs import base_model_digest, base_model_files, check_data, load_inputs, scoring_definition
 from palm.config.load import load_config
 from palm.errors import ConfigError
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.storage.digest import value_digest
-from palm.storage.files import write_json
 
 LENGTH = {"name": "length", "uri": "python:rewards.py:length"}
 VOWELS = {"name": "vowels", "uri": "python:rewards.py:vowels"}
@@ -32,7 +25,7 @@ THIRD = {"name": "third", "uri": "python:rewards.py:length"}
     ],
 )
 def test_scores_are_named_by_all_that_they_depend_on(workspace, changes):
-    write_json(workspace / BASE_MODEL_RECORD, {"digest": "0"})
+    BaseModel(digest="0", source="tiny").write(workspace)
 
     def definition():
         config = load_config(workspace / "portfolio.yaml")
@@ -44,8 +37,8 @@ def test_scores_are_named_by_all_that_they_depend_on(workspace, changes):
     assert definition() != before
 
 
-def test_a_metric_that_becomes_a_reward_is_scored_anew(workspace):
-    write_json(workspace / BASE_MODEL_RECORD, {"digest": "0"})
+def test_a_metric_that_becomes_a_reward_is_scored_again(workspace):
+    BaseModel(digest="0", source="tiny").write(workspace)
     config = load_config(edit_config(workspace, metrics=[THIRD]))
     before = scoring_definition(config, load_inputs(config), workspace)
     config = load_config(edit_config(workspace, metrics=[], rewards=[LENGTH, VOWELS, THIRD]))

@@ -34,14 +34,14 @@ def test_outside_of_a_build_nothing_is_kept(tmp_path, monkeypatch):
 
 def test_start_end_and_result_are_kept_a_task_each(tmp_path, build):
     with recorded(str(tmp_path), "train_policy", "1 0") as result:
-        assert [record["state"] for record in task_records(str(tmp_path), build)] == ["running"]
+        assert [record.state for record in task_records(str(tmp_path), build)] == ["running"]
         result["reused"] = True
     with recorded(str(tmp_path), "train_policy", "0 1"):
         pass
     first, second = task_records(str(tmp_path), build)
-    assert (first["label"], second["label"]) == ("1 0", "0 1")
-    assert first["state"] == "succeeded" and first["result"] == {"reused": True}
-    assert first["ended"] >= first["started"]
+    assert (first.label, second.label) == ("1 0", "0 1")
+    assert first.state == "succeeded" and first.result == {"reused": True}
+    assert first.ended >= first.started
     assert task_records(str(tmp_path), "run-2") == []
 
 
@@ -58,11 +58,11 @@ def test_start_end_and_result_are_kept_a_task_each(tmp_path, build):
 def test_what_a_retry_may_mend_is_tried_again(tmp_path, build, error):
     with pytest.raises(type(error)), recorded(str(tmp_path), "train_policy", "1 0"):
         raise error
-    assert task_records(str(tmp_path), build)[0]["state"] == "failed"
+    assert task_records(str(tmp_path), build)[0].state == "failed"
     with recorded(str(tmp_path), "train_policy", "1 0"):
         pass
     record = task_records(str(tmp_path), build)[0]
-    assert record["state"] == "succeeded" and record["attempt"] == 2 and "error" not in record
+    assert record.state == "succeeded" and record.attempt == 2 and not record.error
 
 
 def test_what_no_retry_mends_is_not_paid_for_again_in_this_build(tmp_path, build, monkeypatch):
@@ -72,7 +72,7 @@ def test_what_no_retry_mends_is_not_paid_for_again_in_this_build(tmp_path, build
     told = "train_policy 1 0: has failed in this build already: loss: is not a number"
     with pytest.raises(BuildError, match=told), recorded(str(tmp_path), "train_policy", "1 0"):
         work.append(1)
-    assert work == [] and task_records(str(tmp_path), build)[0]["attempt"] == 1
+    assert work == [] and task_records(str(tmp_path), build)[0].attempt == 1
     with recorded(str(tmp_path), "train_policy", "0 1"):
         work.append("another task")
     monkeypatch.setenv(BUILD_VARIABLE, "run-2")
@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_leaves_the_record_of_its_start(tmp_path, build
         f"with recorded({str(tmp_path)!r}, 'train_policy', '1 0'): os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == -9
-    assert task_records(str(tmp_path), build)[0]["state"] == "running"
+    assert task_records(str(tmp_path), build)[0].state == "running"
 
 
 def test_policies_whose_weights_look_alike_are_two_tasks(tmp_path, build):
@@ -102,7 +102,7 @@ def test_a_second_task_of_the_same_work_leaves_the_record_of_the_first(tmp_path,
         with recorded(str(tmp_path), "train_policy", "1 0") as result:
             result["reused"] = reused
     (record,) = task_records(str(tmp_path), build)
-    assert record["result"] == {"reused": False} and record["attempt"] == 1
+    assert record.result == {"reused": False} and record.attempt == 1
 
 
 @pytest.mark.parametrize(("index", "again"), [("0", 0), ("1", 1)])
@@ -113,7 +113,7 @@ def test_a_retry_of_what_had_succeeded_is_counted(tmp_path, build, monkeypatch, 
         with recorded(str(tmp_path), "train_policy", "1 0"):
             pass
     (record,) = task_records(str(tmp_path), build)
-    assert record["again"] == again and record["attempt"] == 1 and record["state"] == "succeeded"
+    assert record.again == again and record.attempt == 1 and record.state == "succeeded"
 
 
 WEIGHTS = ["0.500 0.500", [[0.5, 0.5], "", ""]]

@@ -1,4 +1,4 @@
-"""What a changed reward costs: scoring, and nothing else."""
+"""A changed reward costs scoring, and nothing else."""
 
 import json
 import shutil
@@ -6,21 +6,18 @@ import subprocess
 import sys
 
 import pytest
-import torch
+from support.untrained import write_encoder, write_record, write_untrained
 from support.workspace import edit_config, make_workspace, write_jsonl
-from transformers import AutoTokenizer, BertConfig, BertModel
 
-from palm.builds.inputs import BASE_MODEL_RECORD
+from palm.artifacts.base_model import BaseModel
+from palm.artifacts.evaluation import Evaluation, Guard
+from palm.artifacts.policy import Policy
 from palm.config.load import load_config
-from palm.config.training import Lora
 from palm.errors import PalmError
-from palm.models.load import load_model
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
 from palm.storage.digest import folder_digests
-from palm.storage.files import read_json
-from palm.training.adapters import new_policy, save_policy
 
 NAMES = ("first", "second")
 
@@ -28,11 +25,7 @@ NAMES = ("first", "second")
 @pytest.fixture
 def built(workspace, base_model):
     """Base model and two policies that were made without training, with an encoder for the diversity."""
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(base_model)
-    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertModel(BertConfig(vocab_size=len(tokenizer), **size)).save_pretrained(workspace / "encoder")
-    tokenizer.save_pretrained(workspace / "encoder")
+    write_encoder(workspace / "encoder", base_model)
     config = load_config(
         edit_config(
             workspace,
@@ -43,18 +36,8 @@ def built(workspace, base_model):
     )
     prepare_base_model(config, workspace / "base")
     for seed, name in enumerate(NAMES):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.1)
-        save_policy(model, workspace / name)
-        write_record(workspace, name, [0.5, 0.5])
+        write_untrained(workspace / name, base_model, seed=seed)
     return workspace
-
-
-def write_record(folder, name, weights, guard=None) -> None:
-    text = json.dumps({"policy": f"policy-{name}", "weights": weights, "guard": guard})
-    (folder / name / "policy.json").write_text(text)
 
 
 def measure(folder, place: str) -> None:
@@ -101,10 +84,10 @@ def test_a_changed_reward_is_scored_without_any_model_and_gives_the_same_to_the_
     assert entries(built) == ["base"] + ["embeddings"] * 2 + ["evaluation"] * 2 + ["responses"] * 4 + ["rollouts"]
     # What is left of base model and policies are their records.
     (built / "record").mkdir()
-    shutil.copy(built / "base" / BASE_MODEL_RECORD, built / "record")
+    shutil.copy(built / "base" / BaseModel.FILE, built / "record")
     for name in NAMES:
         (built / "records" / name).mkdir(parents=True)
-        shutil.copy(built / name / "policy.json", built / "records" / name)
+        shutil.copy(built / name / Policy.FILE, built / "records" / name)
     rewards = (built / "rewards.py").read_text()
     (built / "rewards.py").write_text(rewards.replace('"aeiou"', '"aei"').replace("min(len(text), 20)", "len(text)"))
     done = subprocess.run([sys.executable, "-c", SCRIPT, built, "."], capture_output=True, text=True)
@@ -113,11 +96,11 @@ def test_a_changed_reward_is_scored_without_any_model_and_gives_the_same_to_the_
     assert entries(built).count("responses") == 4 and entries(built).count("evaluation") == 4
     # From nothing.
     edit_config(built, storage__root="elsewhere")
-    measure(built, "anew")
-    assert folder_digests(built / "again") == folder_digests(built / "anew")
-    before, after = (read_json(built / place / "first" / "evaluation.json") for place in ("before", "anew"))
-    assert before["rewards"]["vowels"] != after["rewards"]["vowels"] and before["kl"] == after["kl"]
-    assert before["diversity"] == after["diversity"]
+    measure(built, "fresh")
+    assert folder_digests(built / "again") == folder_digests(built / "fresh")
+    before, after = (Evaluation.read(built / place / "first") for place in ("before", "fresh"))
+    assert before.rewards["vowels"] != after.rewards["vowels"] and before.kl == after.kl
+    assert before.diversity == after.diversity
 
 
 def test_without_the_responses_the_base_model_is_needed(built):
@@ -159,8 +142,7 @@ def sampled_once(tmp_path_factory, base_model):
     config = load_config(edit_config(folder, base_model={"source": str(base_model)}))
     prepare_base_model(config, folder / "base")
     for seed, name in enumerate(NAMES):
-        save_policy(new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed), folder / name)
-        write_record(folder, name, [0.5, 0.5])
+        write_untrained(folder / name, base_model, seed=seed, std=0.0)
     measure(folder, "before")
     return folder
 
@@ -179,9 +161,10 @@ def test_a_field_of_the_prompts_is_for_the_rewards(sampled_once, tmp_path):
 
 def test_a_policy_may_stand_for_other_weights(sampled_once, tmp_path):
     folder = shutil.copytree(sampled_once, tmp_path / "copy")
-    write_record(folder, "first", [0.25, 0.75])
-    write_record(folder, "second", [0.5, 0.5], guard={"kind": "kl"})
+    write_record(folder / "first", [0.25, 0.75])
+    guard = Guard(kind="kl", message="too far", step=5, good_step=1)
+    write_record(folder / "second", [0.5, 0.5], guard=guard)
     measure(folder, "after")
-    first, second = (read_json(folder / "after" / name / "evaluation.json") for name in NAMES)
-    assert first["weights"] == [0.25, 0.75] and second["guard"] == {"kind": "kl"}
+    first, second = (Evaluation.read(folder / "after" / name) for name in NAMES)
+    assert first.weights == (0.25, 0.75) and second.guard == guard
     assert entries(folder) == ["base"] + ["evaluation"] * 4 + ["responses"] * 4 + ["rollouts"]

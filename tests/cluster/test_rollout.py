@@ -3,14 +3,13 @@
 import pytest
 from support.cluster_commands import palm
 from support.kubernetes_api import KubernetesStandIn
-from support.published import promoted, publish, upload_base
-from support.small_portfolio import judged, make_versions
+from support.published import publish, upload_base
+from support.small_portfolio import make_versions, promote
 from support.workspace import edit_config
 
 from palm.cluster.rollout import VERSION
 from palm.config.load import load_config
-from palm.promotion.by_hand import rollback
-from palm.promotion.promote import promote
+from palm.promotion import promotions
 from palm.storage.digest import folder_digests
 
 NAMESPACE = "serving"
@@ -53,7 +52,7 @@ def test_pods_follow_the_champion_there_and_back(cluster, server_workspace, base
 
     for version, before in (("1", None), ("2", "1")):
         folders[version] = publish(config, server_workspace, base_model, seed=10 * int(version))
-        promoted(config, version, against=before)
+        promote(config, version, against=before)
         told = roll_out(path)
         assert told.endswith(
             f"was {f'version {before}' if before else 'unset'}, is being rolled out to version {version}"
@@ -62,7 +61,7 @@ def test_pods_follow_the_champion_there_and_back(cluster, server_workspace, base
         assert pulled_files() == folder_digests(folders[version] / "adapters")
         settle(cluster, ready=2)
     # Another champion meanwhile does not reach the pods of this ReplicaSet.
-    rollback(config, to=None, why="worse", who="test")
+    promotions(config).rollback(why="worse", who="test")
     assert pulled_files() == folder_digests(folders["2"] / "adapters")
     assert "was version 2, is being rolled out to version 1" in roll_out(path)
     assert pulled_files() == folder_digests(folders["1"] / "adapters")
@@ -76,7 +75,7 @@ def champion(cluster, workspace):
     path = workspace / "portfolio.yaml"
     config = load_config(path)
     make_versions(config.registry, 2)
-    promote(config, version="1", judgement=judged(), who="gate")
+    promote(config, "1")
     return path
 
 
@@ -95,7 +94,7 @@ def test_a_rollout_that_failed_is_an_error_until_another_champion_comes(cluster,
     settle(cluster, ready=1, stuck='ReplicaSet "vllm-5d" has timed out progressing.')
     told = roll_out(champion, code=1)
     assert "version 1 could not be rolled out (ProgressDeadlineExceeded: ReplicaSet" in told and "palm rollback" in told
-    promote(load_config(champion), version="2", judgement=judged(against="1"), who="gate")
+    promote(load_config(champion), "2", against="1")
     assert "was version 1, is being rolled out to version 2" in roll_out(champion)
 
 

@@ -6,17 +6,20 @@ from typing import NamedTuple
 from kfp import dsl
 from support.mini_pipeline import run_locally
 
-from palm.builds.training_groups import read_work
+from palm.artifacts.design import Design
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.plan import Champion, Plan, Training, Work
+from palm.artifacts.policy import Policy
+from palm.artifacts.selection import Selection
 from palm.components.design_grid.component import design_grid
 from palm.config.load import parse_config
-from palm.steps.design_grid import FILE as DESIGN
 from palm.storage.files import read_json
 
 Designed = NamedTuple("Designed", plan=dsl.Dataset, metrics=dsl.Metrics, groups=list, config=str)
 
 
 def designed(build, config: str, folder) -> tuple[Path, dict, list[str]]:
-    """The plan's folder, what the UI shows, and the groups."""
+    """Folder of the plan, metrics, and groups."""
 
     @dsl.pipeline
     def alone() -> Designed:
@@ -30,26 +33,23 @@ def designed(build, config: str, folder) -> tuple[Path, dict, list[str]]:
 
 def test_keeps_what_the_champion_has_and_measures_it_for_the_gate(build, tmp_path):
     plan, shown, groups = designed(build, build.config.to_json(), tmp_path)
-    assert read_json(plan / DESIGN) == read_json(build.design)
+    assert Design.read(plan) == Design.read(build.design)
     names, champion = [entry["policy"] for entry in build.trained], read_json(build.registration)["version"]
-    work = read_work(plan)
-    assert groups == list(work.groups) == ["1: 0.000 1.000", "2: 0.500 0.500", "3: 1.000 0.000"]
+    work = Work.read(plan)
+    assert groups == [group.name for group in work.groups]
+    assert groups == ["1: 0.000 1.000", "2: 0.500 0.500", "3: 1.000 0.000"]
     assert {"base_model": work.base_model, "rollouts": work.rollouts} == build.reference
-    trainings = [training for group in work.groups.values() for training in group]
-    assert trainings == [
-        {"weights": weights, "keep": name, "start": ""} for weights, name in zip(build.weights, names, strict=True)
-    ]
-    assert shown == {"kept": 3, "continued": 0, "anew": 0}
-    planned = read_json(plan / "plan.json")
-    assert planned["trainings"] == trainings and planned["from_version"] == champion
-    assert sorted(planned["earlier"]) == sorted(names)
-    assert read_json(plan / "champion.json") == {
-        "version": champion,
-        "members": read_json(build.selection)["portfolio"],
-        "incomparable": "",
-    }
+    trainings = tuple(training for group in work.groups for training in group.trainings)
+    assert trainings == tuple(
+        Training(weights=weights, keep=name) for weights, name in zip(build.weights, names, strict=True)
+    )
+    assert shown == {"kept": 3, "continued": 0, "from_base": 0}
+    planned = Plan.read(plan)
+    assert planned.trainings == trainings and planned.from_version == champion
+    assert sorted(planned.earlier) == sorted(names)
+    assert Champion.read(plan) == Champion(version=champion, members=Selection.read(build.selection).portfolio)
     for name, evaluation in zip(names, build.evaluations, strict=True):
-        assert read_json(plan / "evaluations" / name / "evaluation.json") == read_json(evaluation / "evaluation.json")
+        assert Evaluation.read(plan / "evaluations" / name) == Evaluation.read(evaluation)
 
 
 def test_soups_have_their_corners_trained_before_groups_of_them_are(build, config, keep, tmp_path):
@@ -60,9 +60,10 @@ def test_soups_have_their_corners_trained_before_groups_of_them_are(build, confi
     changed = parsed.model_copy(update={"training": training, "registry": registry})
     plan, shown, groups = designed(build, changed.to_json(), tmp_path)
     assert groups == ["1-2: 0.000 1.000 … 0.500 0.500", "3: 1.000 0.000"]
-    assert [training["weights"] for group in read_work(plan).groups.values() for training in group] == build.weights
-    assert shown == {"kept": 0, "continued": 0, "anew": 3}
-    records = [read_json(path) for path in Path(changed.storage.root).glob("policy-*/policy.json")]
-    assert sorted((record["backend"], record["weights"]) for record in records) == [
-        (backend, corner) for backend in ("rwr", "soup") for corner in ([0.0, 1.0], [1.0, 0.0])
+    trainings = [training for group in Work.read(plan).groups for training in group.trainings]
+    assert [list(training.weights) for training in trainings] == build.weights
+    assert shown == {"kept": 0, "continued": 0, "from_base": 3}
+    policies = [Policy.read(path) for path in Path(changed.storage.root).glob("policy-*/policy.json")]
+    assert sorted((policy.backend, policy.weights) for policy in policies) == [
+        (backend, corner) for backend in ("rwr", "soup") for corner in ((0.0, 1.0), (1.0, 0.0))
     ]

@@ -15,7 +15,6 @@ from google.protobuf.json_format import MessageToDict
 from kfp import dsl
 from support.short_stack import on_a_short_stack
 
-from palm.components import GPU_IMAGE
 from palm.components.documentation import (
     component_names,
     component_pages,
@@ -24,10 +23,10 @@ from palm.components.documentation import (
     render,
 )
 from palm.components.metadata import read_metadata
+from palm.config.cluster import GPU_IMAGE, Cluster
 from palm.errors import DataError
 from palm.pipelines.compile import PIPELINES
 from palm.pipelines.documentation import pipeline_pages
-from palm.pipelines.settings import CompileSettings
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [
@@ -120,7 +119,7 @@ def test_defaults_and_line_breaks_in_a_table():
 
 
 def test_resources_are_those_that_the_pipelines_ask_for():
-    spec = MessageToDict(on_a_short_stack(PIPELINES["build_portfolio"], CompileSettings()).pipeline_spec)
+    spec = MessageToDict(on_a_short_stack(PIPELINES["build_portfolio"], Cluster()).pipeline_spec)
     executors = [executor["container"] for executor in spec["deploymentSpec"]["executors"].values()]
     assert {executor["args"][-1]: executor["image"] == GPU_IMAGE for executor in executors} == {
         name: read_metadata(ROOT / "components" / name).resources == "gpu" for name in component_names()

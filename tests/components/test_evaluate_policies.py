@@ -6,16 +6,16 @@ import pandas as pd
 from kfp import dsl
 from support.mini_pipeline import given, run_locally
 
+from palm.artifacts.evaluation import Evaluation
 from palm.builds.reuse import fetched
 from palm.components.evaluate_policies.component import evaluate_policies
 from palm.config.load import parse_config
-from palm.storage.files import read_json
 
 Evaluated = NamedTuple("Evaluated", policies=list, metrics=dsl.Metrics)
 
 
 def evaluated(build, config: str, policies: list[dict], folder) -> tuple[list[dict], dict]:
-    """What the component gives, and what the UI shows."""
+    """Output and metrics."""
 
     @dsl.pipeline
     def alone(policies: list) -> Evaluated:
@@ -26,16 +26,16 @@ def evaluated(build, config: str, policies: list[dict], folder) -> tuple[list[di
     return made["policies"], made["metrics"].metadata
 
 
-def shown(record: dict, suffix: str = "") -> dict[str, float]:
+def shown(evaluation: Evaluation, suffix: str = "") -> dict[str, float]:
     values = {
-        "J": record["objective"],
-        "J_ref": record["objective_reference"],
-        "J_gain": record["gain"],
-        "KL": record["kl"],
-        "reward_length": record["rewards"]["length"],
-        "reward_vowels": record["rewards"]["vowels"],
+        "J": evaluation.objective,
+        "J_ref": evaluation.objective_reference,
+        "J_gain": evaluation.gain,
+        "KL": evaluation.kl,
+        "reward_length": evaluation.rewards["length"],
+        "reward_vowels": evaluation.rewards["vowels"],
     }
-    return {f"{name}{suffix}": value["mean"] for name, value in values.items()}
+    return {f"{name}{suffix}": value.mean for name, value in values.items()}
 
 
 def test_measures_the_policies_of_a_group_as_the_library_does(build, config, keep, tmp_path):
@@ -46,11 +46,11 @@ def test_measures_the_policies_of_a_group_as_the_library_does(build, config, kee
     made, metrics = evaluated(build, config, [first, failed, last, first], tmp_path / "run")
     first, _, last = build.measured
     assert made == [first, {"weights": [0.25, 0.75], "error": "loss: is not a number"}, last, first]
-    expected = [read_json(build.evaluations[index] / "evaluation.json") for index in (0, 2)]
+    expected = [Evaluation.read(build.evaluations[index]) for index in (0, 2)]
     names = [entry["evaluation"] for entry in (first, last)]
     with fetched(parse_config(config).storage.root, *names) as folders:
-        for folder, record, index in zip(folders, expected, (0, 2), strict=True):
-            assert read_json(folder / "evaluation.json") == record
+        for folder, evaluation, index in zip(folders, expected, (0, 2), strict=True):
+            assert Evaluation.read(folder) == evaluation
             pd.testing.assert_frame_equal(
                 *(pd.read_parquet(place / "samples.parquet") for place in (folder, build.evaluations[index]))
             )
@@ -61,6 +61,6 @@ def test_one_policy_needs_no_name_in_the_metrics_and_none_is_measured_of_a_faile
     config, policy = build.config.to_json(), build.trained[1]
     made, metrics = evaluated(build, config, [policy], tmp_path / "one")
     assert made == [build.measured[1]]
-    assert metrics == shown(read_json(build.evaluations[1] / "evaluation.json"))
+    assert metrics == shown(Evaluation.read(build.evaluations[1]))
     failed = {"weights": [0.5, 0.5], "error": "loss: is not a number"}
     assert evaluated(build, config, [{"policy": "", **failed}], tmp_path / "none") == ([failed], {})

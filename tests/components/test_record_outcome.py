@@ -4,12 +4,12 @@ import pytest
 from kfp import dsl
 from support.mini_pipeline import run_locally
 
-from palm.builds.records import BUILD_VARIABLE, page_name, task_records
+from palm.builds.outcome import outcome_markdown, read_outcome
+from palm.builds.records import BUILD_VARIABLE, page_name
 from palm.components.design_grid.component import design_grid
 from palm.components.launcher_rules import check_executor_outputs
 from palm.components.record_outcome.component import record_outcome
 from palm.config.load import parse_config
-from palm.steps.record_outcome import describe_outcome, outcome_markdown
 from palm.storage.files import write_text
 from palm.storage.records import Records
 
@@ -34,10 +34,9 @@ def test_tells_which_task_failed_and_why(build, config, keep, tmp_path, monkeypa
         run_locally(failing, tmp_path / "run")
     check_executor_outputs(tmp_path / "run")
     (path,) = (tmp_path / "run").glob("*/record-outcome/outcome")
-    records = task_records(right.storage.root, "component")
-    outcome = describe_outcome(right.name, "component", records, only_if_changed=False)
-    assert [failure["step"] for failure in outcome["failures"]] == ["design_grid"]
-    assert "astrology" in outcome["failures"][0]["error"]
+    outcome = read_outcome(right.storage.root, "component")
+    (failure,) = outcome.failures
+    assert failure.step == "design_grid" and "astrology" in failure.error
     assert path.read_text(encoding="utf-8") == outcome_markdown(outcome)
     page = path.with_name("page").read_text(encoding="utf-8")
-    assert outcome["headline"] in page and "astrology" in page and "<html" in page
+    assert outcome.headline in page and "astrology" in page and "<html" in page

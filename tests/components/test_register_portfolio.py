@@ -10,7 +10,7 @@ from palm.builds.records import BUILD_VARIABLE, page_name
 from palm.components.register_portfolio.component import register_portfolio
 from palm.config.load import parse_config
 from palm.config.portfolio import PortfolioConfig
-from palm.promotion.log import PromotionLog
+from palm.promotion import promotions
 from palm.registry.connection import connected
 from palm.storage.files import read_json
 
@@ -43,8 +43,7 @@ def stocked(build, config: str, keep, **registry) -> PortfolioConfig:
 
 
 def log_of(config: PortfolioConfig) -> list[tuple[str | None, str, str]]:
-    with connected(config.registry) as client:
-        entries = PromotionLog(client, config.registry.model).read().valid
+    entries = promotions(config).log.read().valid
     return [(entry.before, entry.after, entry.who) for entry in entries]
 
 

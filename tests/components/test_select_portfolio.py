@@ -15,7 +15,7 @@ Selected = NamedTuple("Selected", selection=dsl.Artifact, metrics=dsl.Metrics)
 
 
 def selected(build, config: str, groups: list[list[dict]], folder) -> tuple[dict, dict]:
-    """The selection, and what the UI shows."""
+    """Selection and metrics."""
 
     @dsl.pipeline
     def alone(evaluations: list) -> Selected:
@@ -57,8 +57,8 @@ def test_a_failed_policy_is_named_and_too_many_of_them_end_the_build(
         with pytest.raises(RuntimeError, match="select-portfolio"):
             selected(build, config, [[first, failed], [third]], tmp_path / "run")
         (record,) = task_records(parsed.storage.root, "component")
-        assert "2 of 3 policies: are too few, training.min_policies is 3: " in record["error"]
-        assert "train_policy 0.500 0.500 failed: loss: is not a number" in record["error"]
+        assert "2 of 3 policies: are too few, training.min_policies is 3: " in record.error
+        assert "train_policy 0.500 0.500 failed: loss: is not a number" in record.error
         return
     made, metrics = selected(build, config, [[first, failed], [third]], tmp_path / "run")
     assert made["missing"] == [{"weights": [0.5, 0.5], "error": "loss: is not a number"}]

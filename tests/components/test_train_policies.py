@@ -1,4 +1,4 @@
-"""The component train_policies: in a pipeline of its own, and what it makes of trainings that fail."""
+"""The component train_policies in a pipeline of its own, and its failed trainings."""
 
 import os
 import signal
@@ -12,15 +12,15 @@ import pytest
 from kfp import dsl
 from support.mini_pipeline import given, run_locally
 
+from palm.artifacts.plan import Group, Work
+from palm.artifacts.policy import Policy
 from palm.builds.records import ATTEMPTS_VARIABLE, BUILD_VARIABLE, task_records
 from palm.builds.reuse import fetched
-from palm.builds.training_groups import Work, read_work, write_work
 from palm.components.train_policies.component import train_policies
 from palm.components.train_policies.task import run
 from palm.config.load import parse_config
 from palm.errors import PreemptedError, StorageError
 from palm.progress import EVENTS_VARIABLE
-from palm.storage.files import read_json
 
 Trained = NamedTuple("Trained", policies=list, table=dsl.Markdown, metrics=dsl.Metrics)
 ADAPTER = "adapter_model.safetensors"
@@ -38,12 +38,12 @@ def test_trains_the_policy_that_the_library_trains(build, config, keep, tmp_path
     first = run_locally(alone, tmp_path / "first")
     assert first["policies"] == [build.trained[1]]
     with fetched(parse_config(config).storage.root, build.trained[1]["policy"]) as (policy,):
-        record, expected = (read_json(folder / "policy.json") for folder in (policy, build.policies[1]))
-        # The step tells more than is stored.
-        told = {key: expected[key] for key in ("training_seconds", "device_seconds", "reused")}
-        assert {**record, **told} == expected
+        stored, expected = Policy.read(policy), Policy.read(build.policies[1])
+        # Only the copy of a build has these.
+        differing = {key: getattr(expected, key) for key in ("training_seconds", "device_seconds", "reused")}
+        assert stored.model_copy(update=differing) == expected
         assert (policy / ADAPTER).read_bytes() == (build.policies[1] / ADAPTER).read_bytes()
-    spent = record["training_seconds"] * expected["definition"]["training"]["processes"]
+    spent = stored.training_seconds * expected.definition["training"]["processes"]
     assert first["metrics"].metadata == {"trained": 1, "reused": 0, "failed": 0, "device_seconds": spent}
     assert Path(first["table"].path).read_text(encoding="utf-8").splitlines()[2:] == [
         f"| 0.500 0.500 | {build.trained[1]['policy']} | trained |"
@@ -58,13 +58,14 @@ def group(build, config, keep, tmp_path, monkeypatch):
     """A function that trains a group of two in a build: the first kept from an entry, the second trained."""
     keep(*build.reference.values())
     monkeypatch.setenv(BUILD_VARIABLE, "component")
-    first, second, _ = (training for group in read_work(build.plan).groups.values() for training in group)
+    first, second, _ = (training for group in Work.read(build.plan).groups for training in group.trainings)
     outputs = dsl.Markdown(uri=str(tmp_path / "table.md")), dsl.Metrics()
 
     def train(kept: str, config: str = config) -> list[dict]:
         plan = tmp_path / "plan"
         plan.mkdir(exist_ok=True)
-        write_work(plan, Work(**build.reference, groups={"both": [{**first, "keep": kept}, second]}))
+        both = Group(name="both", trainings=(first.model_copy(update={"keep": kept}), second))
+        Work(**build.reference, groups=(both,)).write(plan)
         return run(config, dsl.Dataset(uri=str(plan)), "both", *outputs)
 
     train.table = tmp_path / "table.md"
@@ -89,7 +90,7 @@ def test_a_policy_that_fails_for_good_does_not_fail_its_group(build, config, kee
     assert group.metrics.metadata["reused"] == 1
 
 
-def test_what_a_retry_may_mend_is_tried_again_once_the_others_are_trained(build, config, group, monkeypatch):
+def test_an_error_that_a_retry_may_fix_is_retried_once_the_others_are_trained(build, config, group, monkeypatch):
     monkeypatch.setenv(ATTEMPTS_VARIABLE, "2")
     root = parse_config(config).storage.root
     with pytest.raises(StorageError, match=f"{GONE}: does not exist any more"):
@@ -98,12 +99,12 @@ def test_what_a_retry_may_mend_is_tried_again_once_the_others_are_trained(build,
     failed, trained = group(GONE)
     assert failed["policy"] == "" and f"{GONE}: does not exist any more" in failed["error"]
     assert trained == build.trained[1]
-    states = {record["label"]: (record["state"], record["attempt"]) for record in task_records(root, "component")}
+    states = {record.label: (record.state, record.attempt) for record in task_records(root, "component")}
     assert states == {"0.000 1.000": ("failed", 2), "0.500 0.500": ("succeeded", 1)}
 
 
-def test_outside_of_a_build_what_a_retry_may_mend_fails_the_task(group, monkeypatch):
-    """In a pipeline of one's own nothing says how often the task is tried."""
+def test_outside_of_a_build_an_error_that_a_retry_may_fix_fails_the_task(group, monkeypatch):
+    """In a pipeline of your own the number of attempts is unknown."""
     monkeypatch.delenv(BUILD_VARIABLE)
     with pytest.raises(StorageError, match="does not exist any more"):
         group(GONE)
@@ -122,7 +123,7 @@ def _kill_the_first_training() -> None:
     trainings = []
     while not trainings:
         time.sleep(0.01)
-        pools = [child for child in psutil.Process().children() if "palm.local.worker_server" in child.cmdline()]
+        pools = [child for child in psutil.Process().children() if "palm.steps.workers.server" in child.cmdline()]
         trainings = [process for pool in pools for process in pool.children()]
     trainings[0].kill()
 
@@ -144,7 +145,7 @@ def test_a_preempted_task_ends_at_once_to_be_started_again(config, group, tmp_pa
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == PreemptedError.exit_code
     (record,) = task_records(parsed.storage.root, "component")
-    assert (record["label"], record["state"], record["retry_may_help"]) == ("0.000 1.000", "failed", True)
+    assert (record.label, record.state, record.retry_may_help) == ("0.000 1.000", "failed", True)
 
 
 def _stop_when_it_trains(events: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from kfp import dsl, local
 from support.workspace import edit_config
 
-from palm.components import IMAGE
+from palm.config.cluster import IMAGE
 
 pytestmark = pytest.mark.container
 

@@ -1,24 +1,20 @@
-"""The step evaluate_policy for several policies of both kinds, and what select_portfolio makes of their samples."""
-
-import json
+"""The step evaluate_policies for policies of both kinds, and the diversity that select_portfolio computes."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from support.untrained import write_encoder, write_untrained
 from support.workspace import edit_config
-from transformers import AutoTokenizer, BertConfig, BertModel
 
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.selection import Selection
 from palm.config.load import load_config
-from palm.config.training import Lora
 from palm.errors import ConfigError, DataError
 from palm.evaluation.evaluate import read_answers
-from palm.models.load import load_model
 from palm.steps.evaluate_policies import evaluate_policies, evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
 from palm.steps.select_portfolio import select_portfolio
-from palm.training.adapters import new_policy, save_policy
 
 WEIGHTS = {"first": [1.0, 0.0], "whole": [0.5, 0.5], "second": [0.0, 1.0]}
 
@@ -30,37 +26,28 @@ def built(workspace, base_model):
     prepare_base_model(config, workspace / "base")
     sample_reference(config, workspace / "base", workspace / "rollouts")
     for seed, (name, weights) in enumerate(WEIGHTS.items()):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        torch.manual_seed(seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.1)
-        if name == "whole":
-            model.merge_and_unload().save_pretrained(workspace / name)
-        else:
-            save_policy(model, workspace / name)
-        (workspace / name / "policy.json").write_text(
-            json.dumps({"policy": f"policy-{name}", "weights": weights, "guard": None})
-        )
+        write_untrained(workspace / name, base_model, seed=seed, weights=weights, merged=name == "whole")
     return workspace
 
 
-def evaluate(folder, config, names, place: str) -> list[dict]:
-    return evaluate_policies(
+def evaluate(folder, config, names, place: str) -> list[Evaluation]:
+    destinations = [folder / place / name for name in names]
+    evaluate_policies(
         config,
         policies=[folder / name for name in names],
         base_model=folder / "base",
         rollouts=folder / "rollouts",
-        destinations=[folder / place / name for name in names],
+        destinations=destinations,
     )
+    return [Evaluation.read(destination) for destination in destinations]
 
 
 def test_a_policy_is_measured_alike_alone_and_among_others(built):
     together = load_config(edit_config(built, storage__root="store-together"))
-    records = evaluate(built, together, list(WEIGHTS), "together")
-    assert [record["policy"] for record in records] == [f"policy-{name}" for name in WEIGHTS]
+    evaluations = evaluate(built, together, list(WEIGHTS), "together")
+    assert [evaluation.policy for evaluation in evaluations] == [f"policy-{name}" for name in WEIGHTS]
     alone = load_config(edit_config(built, storage__root="store-alone"))
-    for name, record in zip(WEIGHTS, records, strict=True):
+    for name, evaluation in zip(WEIGHTS, evaluations, strict=True):
         single = evaluate_policy(
             alone,
             policy=built / name,
@@ -68,15 +55,15 @@ def test_a_policy_is_measured_alike_alone_and_among_others(built):
             rollouts=built / "rollouts",
             destination=built / "alone" / name,
         )
-        assert single == record and record["kl"]["mean"] > 0.01
+        assert single == evaluation and evaluation.kl.mean > 0.01
         first, second = (pd.read_parquet(built / place / name / "samples.parquet") for place in ("together", "alone"))
         pd.testing.assert_frame_equal(first, second, check_exact=True)
-    assert len({record["kl"]["mean"] for record in records}) == 3
+    assert len({evaluation.kl.mean for evaluation in evaluations}) == 3
 
 
 def test_samples_hold_everything_about_each_response(built):
     config = load_config(built / "portfolio.yaml")
-    (record,) = evaluate(built, config, ["whole"], "evaluations")
+    (evaluation,) = evaluate(built, config, ["whole"], "evaluations")
     table = pd.read_parquet(built / "evaluations" / "whole" / "samples.parquet")
     assert set(table.columns) >= {
         "policy", "weight_length", "weight_vowels", "prompt_index", "sample", "prompt", "response", "token_ids",
@@ -86,17 +73,17 @@ def test_samples_hold_everything_about_each_response(built):
     assert table["length"].tolist() == [len(ids) for ids in table["token_ids"]]
     scalarised = table["weight_length"] * table["reward_length"] + table["weight_vowels"] * table["reward_vowels"]
     assert table["objective"].to_numpy() == pytest.approx((scalarised - config.beta * table["kl"]).to_numpy())
-    assert record["objective"]["mean"] == pytest.approx(table["objective"].mean())
-    assert record["response_tokens"]["mean"] == pytest.approx(table["length"].mean())
+    assert evaluation.objective.mean == pytest.approx(table["objective"].mean())
+    assert evaluation.response_tokens.mean == pytest.approx(table["length"].mean())
     reference = pd.read_parquet(built / "rollouts" / "eval.parquet")
     gain = table.groupby("prompt_index")["objective"].mean() - (
         0.5 * (reference["reward_length"] + reference["reward_vowels"]).groupby(reference["prompt_index"]).mean()
     )
-    assert record["gain"]["mean"] == pytest.approx(gain.mean())
-    assert record["gain"]["standard_error"] == pytest.approx(gain.std(ddof=1) / 8**0.5)
+    assert evaluation.gain.mean == pytest.approx(gain.mean())
+    assert evaluation.gain.standard_error == pytest.approx(gain.std(ddof=1) / 8**0.5)
 
 
-def test_end_tokens_are_no_sign_of_likeness(built):
+def test_end_tokens_do_not_count_as_similarity(built):
     evaluate(built, load_config(built / "portfolio.yaml"), ["first"], "evaluations")
     table = pd.read_parquet(built / "evaluations" / "first" / "samples.parquet")
     answers = read_answers(built / "evaluations" / "first", ["length", "vowels"])
@@ -104,47 +91,38 @@ def test_end_tokens_are_no_sign_of_likeness(built):
     assert [len(ids) for ids in flat] == (table["length"] - ~table["truncated"]).tolist()
 
 
-def test_the_portfolio_says_how_different_its_policies_are(built):
+def test_the_selection_has_the_diversity_of_the_portfolio(built):
     config = load_config(edit_config(built, evaluation={"distinct_ngrams": 10}))
     evaluate(built, config, list(WEIGHTS), "evaluations")
     result = select_portfolio(
         config, evaluations=[built / "evaluations" / name for name in WEIGHTS], destination=built / "portfolio.json"
     )
-    found = result["diversity"]
-    count = len(result["portfolio"])
-    assert 1 < found["effective_policies"]["mean"] <= count + 1e-9
-    records = [record for record in result["policies"] if record["policy"] in result["portfolio"]]
-    assert found["single"]["vendi_score"]["mean"] == pytest.approx(
-        np.mean([record["diversity"]["vendi_score"]["mean"] for record in records])
+    found, members = result.diversity, [policy for policy in result.policies if policy.policy in result.portfolio]
+    assert 1 < found.effective_policies.mean <= len(members) + 1e-9
+    assert found.single.vendi_score.mean == pytest.approx(
+        np.mean([member.diversity.vendi_score.mean for member in members])
     )
-    assert found["distinct_ngrams"] == 10 and found["kernel"] == "token n-grams"
-    assert json.loads((built / "portfolio.json").read_text())["diversity"] == found
+    assert found.distinct_ngrams == 10 and found.kernel == "token n-grams"
+    assert Selection.read(built) == result
 
 
 def test_an_embedding_model_is_used_and_part_of_the_definition(built, base_model):
-    def encoder(seed: int) -> None:
-        torch.manual_seed(seed)
-        tokenizer = AutoTokenizer.from_pretrained(base_model)
-        size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-        BertModel(BertConfig(vocab_size=len(tokenizer), **size)).save_pretrained(built / "encoder")
-        tokenizer.save_pretrained(built / "encoder")
-
     plain = load_config(built / "portfolio.yaml")
     config = load_config(edit_config(built, evaluation={"embedding_model": "./encoder"}))
     assert config.evaluation.embedding_model == str(built / "encoder")
     names = ["first", "second"]
     found = []
     for place, setting, seed in [("plain", plain, 0), ("one", config, 0), ("again", config, 0), ("other", config, 1)]:
-        encoder(seed)
-        found.append(evaluate(built, setting, names, place)[0]["diversity"])
-    assert found[0]["kernel"] == "token n-grams" and found[0]["pairwise_distance"] is None
-    assert found[1]["kernel"] == "embeddings" and found[1]["pairwise_distance"]["mean"] > 0
+        write_encoder(built / "encoder", base_model, seed=seed)
+        found.append(evaluate(built, setting, names, place)[0].diversity)
+    assert found[0].kernel == "token n-grams" and found[0].pairwise_distance is None
+    assert found[1].kernel == "embeddings" and found[1].pairwise_distance.mean > 0
     assert found[2] == found[1] != found[3]
     assert len(list((built / "store").glob("evaluation-*"))) == 3 * len(names)
     result = select_portfolio(
         config, evaluations=[built / "one" / name for name in names], destination=built / "portfolio.json"
     )
-    assert result["diversity"]["kernel"] == "embeddings"
+    assert result.diversity.kernel == "embeddings"
     (built / "one" / "first" / "embeddings.safetensors").write_bytes(b"{}")
     with pytest.raises(DataError, match="holds no embeddings"):
         select_portfolio(

@@ -15,14 +15,14 @@ def test_estimate_approaches_the_closed_form():
     draws = np.stack([rng.choice(12, size=20000, p=row) for row in reference])
     sampled = np.take_along_axis(rewards, draws[:, :, None], axis=1)
     estimate = estimate_optimum(sampled, weights, beta=beta)
-    assert estimate.objective == pytest.approx(exact, abs=2e-3)
+    assert estimate.by_prompt.mean() == pytest.approx(exact, abs=2e-3)
 
 
 def test_equal_rewards_use_every_sample_and_gain_nothing():
     rewards = np.full((4, 7, 2), 0.25)
     estimate = estimate_optimum(rewards, np.array([0.5, 0.5]), beta=0.1)
     assert estimate.effective_sample_size == pytest.approx(7)
-    assert estimate.objective == pytest.approx(0.25)
+    assert estimate.by_prompt.mean() == pytest.approx(0.25)
 
 
 def test_one_far_better_sample_counts_as_one():
@@ -30,7 +30,7 @@ def test_one_far_better_sample_counts_as_one():
     rewards[0, 3] = 1
     estimate = estimate_optimum(rewards, np.array([0.5, 0.5]), beta=0.01)
     assert estimate.effective_sample_size == pytest.approx(1)
-    assert estimate.objective == pytest.approx(1 - 0.01 * np.log(8))
+    assert estimate.by_prompt.mean() == pytest.approx(1 - 0.01 * np.log(8))
 
 
 def test_standard_error_is_over_prompts():

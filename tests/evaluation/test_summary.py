@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
+from support.measurements import DIVERSITY
 
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.policy import Policy
 from palm.errors import DataError
 from palm.evaluation.measure import mean_over_prompts, share_over_prompts
 from palm.evaluation.rollouts import Rollouts
@@ -19,12 +22,13 @@ def rollouts(rewards: np.ndarray, *, name: str = "prompt") -> Rollouts:
     )
 
 
-def summary(ours, theirs, divergences, weights=(0.5, 0.5), *, beta=0.1, **options) -> dict:
+def summary(ours, theirs, divergences, weights=(0.5, 0.5), *, beta=0.1, **options) -> Evaluation:
     return summarise_policy(
+        Policy(policy="policy-a", weights=weights, reward_names=("a", "b")),
         rollouts(ours),
         divergences,
         rollouts(theirs, **options),
-        np.array(weights),
+        DIVERSITY,
         beta=beta,
         seed=0,
         reward_names=["a", "b"],
@@ -46,16 +50,17 @@ def test_gain_is_paired_by_prompt():
     j = (ours @ [0.3, 0.7] - 0.1 * kl).mean(axis=1)
     reference = (theirs @ [0.3, 0.7]).mean(axis=1)
     for key, values in {"objective": j, "objective_reference": reference, "gain": j - reference}.items():
-        assert found[key]["mean"] == pytest.approx(values.mean())
-        assert found[key]["standard_error"] == pytest.approx(values.std(ddof=1) / 40**0.5)
-    unpaired = np.hypot(found["objective"]["standard_error"], found["objective_reference"]["standard_error"])
-    assert found["gain"]["standard_error"] < 0.3 * unpaired
-    assert found["gain"]["mean"] == pytest.approx(found["objective"]["mean"] - found["objective_reference"]["mean"])
+        assert getattr(found, key).mean == pytest.approx(values.mean())
+        assert getattr(found, key).standard_error == pytest.approx(values.std(ddof=1) / 40**0.5)
+    unpaired = np.hypot(found.objective.standard_error, found.objective_reference.standard_error)
+    assert found.gain.standard_error < 0.3 * unpaired
+    assert found.gain.mean == pytest.approx(found.objective.mean - found.objective_reference.mean)
 
 
 def test_lengths_have_a_standard_error():
     found = summary(draw(0, prompts=3), draw(1, prompts=3), np.zeros((3, 8)))
-    assert found["response_tokens"] == {"mean": pytest.approx(2), "standard_error": pytest.approx(1 / 3**0.5)}
+    assert found.response_tokens.mean == pytest.approx(2)
+    assert found.response_tokens.standard_error == pytest.approx(1 / 3**0.5)
 
 
 def test_the_standard_error_of_the_gain_is_its_spread_over_draws():
@@ -75,8 +80,8 @@ def test_the_standard_error_of_the_gain_is_its_spread_over_draws():
 def test_nothing_to_gain_has_no_share():
     theirs = np.full((5, 8, 2), 0.4)
     found = summary(draw(0, prompts=5), theirs, np.zeros((5, 8)))
-    assert found["share_of_gain"] is None and found["share_interval"] is None
-    assert found["objective_optimum"]["mean"] == pytest.approx(found["objective_reference"]["mean"])
+    assert found.share_of_gain is None and found.share_interval is None
+    assert found.objective_optimum.mean == pytest.approx(found.objective_reference.mean)
 
 
 def test_a_gain_on_few_prompts_only_has_no_interval():
@@ -84,15 +89,15 @@ def test_a_gain_on_few_prompts_only_has_no_interval():
     theirs = np.full((5, 8, 2), 0.4)
     theirs[0, 0] = 0.9
     found = summary(theirs + 0.01, theirs, np.zeros((5, 8)))
-    assert found["share_of_gain"] > 0 and found["share_interval"] is None
+    assert found.share_of_gain > 0 and found.share_interval is None
 
 
 def test_a_share_that_noise_decides_has_a_wide_interval():
     """Almost nothing to gain, and a policy that differs by noise."""
     theirs = 0.4 + 0.001 * np.random.default_rng(0).uniform(size=(40, 8, 2))
     found = summary(0.4 + np.random.default_rng(1).uniform(-0.2, 0.2, size=(40, 8, 2)), theirs, np.zeros((40, 8)))
-    assert found["share_interval"]["low"] < 0 < found["share_interval"]["high"]
-    assert found["share_interval"]["high"] - found["share_interval"]["low"] > 10
+    assert found.share_interval.low < 0 < found.share_interval.high
+    assert found.share_interval.high - found.share_interval.low > 10
 
 
 def test_the_interval_of_the_share_holds_the_truth_as_often_as_it_says():
@@ -102,7 +107,7 @@ def test_the_interval_of_the_share_holds_the_truth_as_often_as_it_says():
         whole = rng.gamma(4, 0.05, size=60)
         part = 0.6 * whole + rng.normal(0, 0.03, size=60)
         found = share_over_prompts(part, whole, seed=seed, resamples=300)
-        held += found.low <= 0.6 <= found.high
+        held += found.interval.low <= 0.6 <= found.interval.high
     # 95 % of 150 and three standard deviations below; the percentile interval is a little too narrow.
     assert 0.87 * trials <= held < trials
     assert share_over_prompts(part, whole, seed=0) == share_over_prompts(part, whole, seed=0)

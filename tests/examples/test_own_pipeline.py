@@ -12,11 +12,13 @@ import yaml
 from safetensors.numpy import load_file
 from support.workspace import edit_config
 
-from palm.builds.training_groups import read_work
+from palm.artifacts.evaluation import Evaluation
+from palm.artifacts.plan import Work
+from palm.artifacts.policy import Policy
+from palm.artifacts.selection import Selection
 from palm.config.load import load_config
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.steps.select_portfolio import select_portfolio
-from palm.storage.files import read_json, write_json
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_pipeline"
 
@@ -28,10 +30,10 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
     )
     assert result.returncode == 0, result.stderr
     run, store = next((workspace / "run").iterdir()), workspace / "store"
-    certified, work = read_json(run / "select-portfolio" / "selection"), read_work(run / "design-grid" / "plan")
-    names, measured = zip(*certified.pop("evaluations").items(), strict=True)
+    certified, work = Selection.read(run / "select-portfolio" / "selection"), Work.read(run / "design-grid" / "plan")
+    names, measured = zip(*certified.evaluations.items(), strict=True)
     weights = [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
-    # What the library makes of the same adapters, with nothing there to be reused.
+    # The library with the same adapters and an empty store.
     direct = load_config(edit_config(workspace, storage__root="another-store"))
     policies = [copied(store / name, workspace / name, vector) for name, vector in zip(names, weights, strict=True)]
     evaluations = [workspace / f"evaluation{index}" for index in range(3)]
@@ -43,12 +45,12 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
         destinations=evaluations,
     )
     for ours, theirs in zip(evaluations, measured, strict=True):
-        assert read_json(ours / "evaluation.json") == read_json(store / theirs / "evaluation.json")
+        assert Evaluation.read(ours) == Evaluation.read(store / theirs)
         pd.testing.assert_frame_equal(*(pd.read_parquet(place / "samples.parquet") for place in (ours, store / theirs)))
     selection = select_portfolio(direct, evaluations=evaluations, destination=workspace / "selection.json")
-    assert selection == certified
-    assert f"worst-case gap is at most {selection['epsilon']:.4f}" in result.stdout
-    assert [record["weights"] for record in selection["policies"]] == weights
+    assert selection == certified.model_copy(update={"evaluations": {}})
+    assert f"worst-case gap is at most {selection.epsilon:.4f}" in result.stdout
+    assert [list(candidate.weights) for candidate in selection.policies] == weights
     for folder in policies:
         assert folder.name.startswith("policy-") and folder.name in result.stdout
         adapter = load_file(folder / "adapter_model.safetensors")
@@ -56,9 +58,9 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
 
 
 def copied(entry: Path, folder: Path, weights: list[float]) -> Path:
-    """A policy as the library takes it."""
+    """A policy as the library reads it."""
     shutil.copytree(entry, folder)
-    write_json(folder / "policy.json", {"policy": folder.name, "weights": weights, "guard": None})
+    Policy(policy=folder.name, weights=weights, reward_names=("length", "vowels")).write(folder)
     return folder
 
 

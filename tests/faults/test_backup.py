@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import boto3
-import mlflow
 import pytest
 from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 from support.built_manifests import built, container_of, find
@@ -15,15 +14,14 @@ from support.container_process import run_container
 from support.mlflow_server import MlflowServer
 from support.object_store import KEY, SECRET, ObjectStore
 from support.postgres_server import PostgresServer, postgres_programs
-from support.small_portfolio import judged, register_small, write_small_portfolio
+from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
 from palm.cli.main import app
 from palm.config.load import load_config
-from palm.promotion.alias import current_champion
-from palm.promotion.by_hand import rollback
-from palm.promotion.promote import promote
+from palm.promotion import promotions
+from palm.registry.client import Client
 from palm.registry.integrity import download_verified
 from palm.storage.store import Store
 
@@ -135,24 +133,23 @@ def site(s3_server, backup_bucket):
 def register_and_promote(config, folder, number: int, *, against: str | None) -> None:
     portfolio = write_small_portfolio(folder / f"portfolio-{number}", f"text {number}")
     register_small(config, portfolio, f"build-{number}")
-    assert promote(config, version=str(number), judgement=judged(against=against), who="gate")["promoted"]
+    assert promote(config, str(number), against=against).promoted
 
 
 def history(path) -> dict:
-    told = CliRunner().invoke(app, ["history", str(path), "--json"])
-    assert told.exit_code == 0, told.output
-    found = json.loads(told.stdout)
+    shown = CliRunner().invoke(app, ["history", str(path), "--json"])
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(shown.stdout)
     assert found["problems"] == []
     return found
 
 
 def check(config, path, folder, expected: dict) -> None:
     assert history(path) == expected
-    champion = current_champion(config.registry)
+    champion = promotions(config).champion()
     assert champion == expected["entries"][-1]["to"]
-    mlflow.set_tracking_uri(config.registry.tracking_uri)
     folder.mkdir()
-    download_verified(config.registry.model, champion, folder)
+    download_verified(Client(config.registry), config.registry.model, champion, folder)
 
 
 def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup_bucket, monkeypatch, faults):
@@ -175,7 +172,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
 
     register_and_promote(config, workspace, 1, against=None)
     register_and_promote(config, workspace, 2, against="1")
-    rollback(config, to=None, why="too curt", who="test")
+    promotions(config).rollback(why="too curt", who="test")
     store.publish("policies/one", workspace / "portfolio-1")
     client.put_object(Bucket="palm", Key="store/note", Body=b"first")
     first_history, first_files = history(path), {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}

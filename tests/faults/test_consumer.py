@@ -1,4 +1,4 @@
-"""A machine that has palm without its extras, and the addresses of MLflow and S3: what it answers, what it refuses."""
+"""A machine with the extras `serve` and `s3` alone, and the addresses of MLflow and S3: its answers, its refusals."""
 
 import contextlib
 import json
@@ -13,24 +13,14 @@ import venv
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
 import requests
-import torch
 from support.mlflow_server import USER
-from support.small_portfolio import judged, small_logs, small_selection
+from support.published import publish, upload_base
+from support.small_portfolio import promote
 
 from palm.config.load import load_config
-from palm.config.portfolio import BaseModelSource
-from palm.config.training import Lora
-from palm.models.load import load_model
-from palm.promotion.promote import promote
-from palm.registry.register import register
-from palm.serving.portfolio import write_portfolio
-from palm.serving.router import Router
-from palm.storage.digest import folder_digests
-from palm.training.adapters import new_policy, save_policy
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("trl", "datasets", "kfp", "kubernetes", "pytest", "moto")
@@ -64,7 +54,7 @@ class Consumer:
         source = folder / "source"
         shutil.copytree(ROOT, source, ignore=_not_of_the_source)
         torch_pin = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[0]
-        for wanted in (torch_pin, str(source)):
+        for wanted in (torch_pin, f"{source}[serve,s3]"):
             self._pip("install", "--constraint", str(ROOT / "constraints.txt"), wanted)
         shutil.rmtree(source)
         self.home = folder / "home"
@@ -73,8 +63,8 @@ class Consumer:
     def run(self, program: str, *arguments, credentials: dict[str, str]) -> subprocess.CompletedProcess:
         """Run a program of the environment; nothing but the credentials comes from the environment of the tests."""
         process = self.start(program, *arguments, credentials=credentials)
-        out, told = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+        out, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
     def start(self, program: str, *arguments, credentials: dict[str, str]) -> subprocess.Popen:
         """Start a program of the environment, with all that it starts in a group of its own."""
@@ -96,7 +86,7 @@ class Consumer:
 
 
 def _not_of_the_source(folder: str, names: list[str]) -> set[str]:
-    wanted = {"palm", "components", "pipelines", "examples", "pyproject.toml", "README.md"}
+    wanted = {"palm", "components", "pipelines", "examples", "pyproject.toml", "setup.py", "README.md", "LICENSE"}
     return (set(names) - wanted if Path(folder) == ROOT else set()) | {"__pycache__"} & set(names)
 
 
@@ -105,27 +95,14 @@ def consumer(tmp_path_factory):
     return Consumer(tmp_path_factory.mktemp("consumer"))
 
 
-@pytest.fixture(scope="module")
-def adapters(base_model, tmp_path_factory) -> dict[str, Path]:
-    """Two policies that answer differently."""
-    folder = tmp_path_factory.mktemp("adapters")
-    for seed, name in enumerate(("policy-a", "policy-b")):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.5)
-        save_policy(model, folder / name)
-    return {path.name: path for path in sorted(folder.iterdir())}
-
-
 class Place:
     """A configuration whose champion is in MLflow and S3, and the way there for the consumer."""
 
-    def __init__(self, workspace: Path, mlflow_server, s3, s3_server: str, adapters: dict[str, Path]):
+    def __init__(self, workspace: Path, mlflow_server, s3, s3_server: str):
         self.path, self.s3 = workspace / "portfolio.yaml", s3
         self.config = load_config(self.path)
         self.uri = f"models:/{self.config.registry.model}@champion"
-        self._adapters, self._tracking = adapters, mlflow_server.uri
+        self._tracking = mlflow_server.uri
         self.credentials = {
             "MLFLOW_TRACKING_URI": mlflow_server.uri,
             "MLFLOW_TRACKING_USERNAME": USER,
@@ -137,28 +114,9 @@ class Place:
         }
 
     def make_champion(self, base_model: Path, source: str) -> None:
-        """Register a portfolio of the two policies and promote it."""
-        folder = self.path.parent / "served"
-        folder.mkdir()
-        write_portfolio(
-            folder,
-            router=Router(tuple(self.config.reward_names), tuple(self._adapters), np.array([[0.9, 0.1], [0.1, 0.9]])),
-            policies=self._adapters,
-            base_model=base_model,
-            base_source=BaseModelSource(source=source),
-            base_files=folder_digests(base_model),
-            max_new_tokens=8,
-        )
-        artifacts = [folder / "routing.json"]
-        register(
-            self.config,
-            build_id="build",
-            portfolio=folder,
-            selection=small_selection(),
-            logs=small_logs(),
-            artifacts=artifacts,
-        )
-        assert promote(self.config, version="1", judgement=judged(), who="gate")["promoted"]
+        """Register a portfolio of two policies and promote it."""
+        publish(self.config, self.path.parent, base_model, source=source)
+        assert promote(self.config, "1").promoted
 
     def answers_here(self) -> list[dict]:
         """What the environment of the tests answers."""
@@ -189,8 +147,8 @@ def flipped(s3, bucket: str, key: str):
 
 
 @pytest.fixture
-def place(server_workspace, mlflow_server, s3, s3_server, adapters):
-    return Place(server_workspace, mlflow_server, s3, s3_server, adapters)
+def place(server_workspace, mlflow_server, s3, s3_server):
+    return Place(server_workspace, mlflow_server, s3, s3_server)
 
 
 def ask(consumer: Consumer, place: Place) -> subprocess.CompletedProcess:
@@ -205,8 +163,8 @@ def generate(consumer: Consumer, place: Place) -> subprocess.CompletedProcess:
 def check_refused(done: subprocess.CompletedProcess, file: str) -> None:
     """By a program with a traceback, whose last line tells it; by palm in that line alone."""
     assert done.returncode == 1 and not done.stdout
-    told = done.stderr.strip().splitlines()[-1]
-    found = re.search(rf"(ModelError|error): .*{re.escape(file)}: sha256 is (\w{{64}}), recorded is (\w{{64}})", told)
+    line = done.stderr.strip().splitlines()[-1]
+    found = re.search(rf"(ModelError|error): .*{re.escape(file)}: sha256 is (\w{{64}}), recorded is (\w{{64}})", line)
     assert found and found[2] != found[3], done.stderr
 
 
@@ -214,8 +172,7 @@ def check_refused(done: subprocess.CompletedProcess, file: str) -> None:
 def test_a_champion_answers_and_a_flipped_bit_is_refused(consumer, place, base_model, faults, kind):
     source = str(base_model) if kind == "embedded" else "s3://palm/models/base"
     if kind == "in S3":
-        for path in base_model.iterdir():
-            place.s3.upload_file(str(path), "palm", f"models/base/{path.name}")
+        upload_base(place.s3, base_model)
     place.make_champion(base_model, source)
     expected = place.answers_here()
     assert [answer["policy"] for answer in expected] == ["policy-a", "policy-b", "policy-b"]
@@ -242,7 +199,7 @@ def test_a_champion_answers_and_a_flipped_bit_is_refused(consumer, place, base_m
     assert json.loads(ask(consumer, place).stdout.splitlines()[-1]) == expected
 
 
-def test_commands_need_no_extras(consumer, place, base_model, tmp_path):
+def test_commands_need_no_other_extras(consumer, place, base_model, tmp_path):
     place.make_champion(base_model, str(base_model))
     for arguments in (
         ["--help"],
@@ -253,8 +210,8 @@ def test_commands_need_no_extras(consumer, place, base_model, tmp_path):
     ):
         done = consumer.run("palm", *arguments, credentials=place.credentials)
         assert done.returncode == 0, done.stderr
-    told = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
-    assert [entry["to"] for entry in json.loads(told.stdout)["entries"]] == ["1"]
+    shown = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
+    assert [entry["to"] for entry in json.loads(shown.stdout)["entries"]] == ["1"]
 
 
 def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):
@@ -263,8 +220,8 @@ def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):
     expected = place.answers_here()
     requirements = mlflow.pyfunc.get_model_dependencies(place.uri)
     assert "palm" not in Path(requirements).read_text()
-    told = consumer.run("python", "-c", MISMATCHES, requirements, credentials={})
-    assert told.stdout.strip() == "[]", told
+    done = consumer.run("python", "-c", MISMATCHES, requirements, credentials={})
+    assert done.stdout.strip() == "[]", done
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

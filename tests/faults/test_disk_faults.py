@@ -182,7 +182,7 @@ def test_a_flipped_name_in_a_manifest_in_s3_is_noticed(s3, tmp_path, faults):
 @pytest.mark.parametrize("place", ["entry", "checkpoint"])
 def test_a_flipped_bit_in_a_file_is_refused_with_both_digests(tmp_path, place, faults):
     store = Store(str(tmp_path / "store"))
-    checkpoints = Checkpoints(store, "policy-000000000000", 10).of("rloo")
+    checkpoints = Checkpoints(store, "policy-000000000000").of("rloo")
     for step in (10, 20):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()

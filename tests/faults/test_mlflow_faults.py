@@ -13,12 +13,11 @@ import mlflow
 import pytest
 from support.concurrent_register import check_one_of_each, register_at_once
 from support.mlflow_server import USER, MlflowServer
-from support.small_portfolio import judged, make_versions, write_small_portfolio
+from support.small_portfolio import make_versions, promote, write_small_portfolio
 from support.workspace import edit_config
 
 from palm.config.load import load_config
-from palm.promotion.history import history
-from palm.promotion.promote import promote
+from palm.promotion import promotions
 from palm.registry.runs import builds_of
 
 TESTS = Path(__file__).parents[1]
@@ -36,7 +35,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def place(workspace, server, monkeypatch):
-    """A configuration with an experiment and a model of its own; dead servers are told of soon."""
+    """A configuration with an experiment and a model of its own; a dead server is an error soon."""
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", USER)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.password)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -76,17 +75,17 @@ def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, 
         server.kill()
     else:
         os.killpg(builder.pid, signal.SIGKILL)
-    told = [json.loads(line) for line in builder.communicate()[0].splitlines() if line.startswith("{")]
-    assert all("error" in answer for answer in told), "the kill came too late"
+    answers = [json.loads(line) for line in builder.communicate()[0].splitlines() if line.startswith("{")]
+    assert all("error" in answer for answer in answers), "the kill came too late"
     if victim == "MLflow":
         server.start()
     # Another build of the same, and the first one's own retry, at the same time.
-    told = register_at_once(place, portfolio, "build-1", "build-2")
+    answers = register_at_once(place, portfolio, "build-1", "build-2")
     registry = load_config(place).registry
     client = mlflow.MlflowClient(server.uri, server.uri)
-    assert len(told) == 2
-    check_one_of_each(client, registry, told)
-    assert builds_of(client.get_model_version(registry.model, told[0]["version"]).tags) == ["build-1", "build-2"]
+    assert len(answers) == 2
+    check_one_of_each(client, registry, answers)
+    assert builds_of(client.get_model_version(registry.model, answers[0]["version"]).tags) == ["build-1", "build-2"]
     faults(f"SIGKILL of {victim} during a registration")
 
 
@@ -94,11 +93,12 @@ PROMOTE = """
 import sys
 from pathlib import Path
 from palm.config.load import load_config
+from palm.artifacts.verdict import Judgement
 from palm.errors import PalmError
-from palm.promotion.promote import promote
-judgement = {"passed": True, "reason": "good", "against": "1", "checks": []}
+from palm.promotion import promotions
+judgement = Judgement(passed=True, reason="good", against="1")
 try:
-    promote(load_config(Path(sys.argv[1])), version="2", judgement=judgement, who="cut off")
+    promotions(load_config(Path(sys.argv[1]))).promote("2", judgement, who="cut off")
 except PalmError:
     sys.exit(3)
 """
@@ -115,7 +115,7 @@ except PalmError:
 def test_a_promotion_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
     config = load_config(place)
     client = make_versions(config.registry, 2)
-    promote(config, version="1", judgement=judged(), who="test")
+    promote(config, "1")
     seen = (server.folder / "server.log").stat().st_size
     promoter = start("-c", PROMOTE, place)
     wait_for(server, request_name, seen, promoter)
@@ -126,11 +126,11 @@ def test_a_promotion_that_was_cut_off_is_finished_by_the_next(server, place, fau
     assert promoter.wait() != 0, "the kill came too late"
     if victim == "MLflow":
         server.start()
-    champion = history(config)["champion"]
-    again = promote(config, version="2", judgement=judged(against=champion), who="retry")
-    assert again["promoted"] and again["previous_version"] == "1"
-    found = history(config)
-    assert [entry["to"] for entry in found["entries"] if entry["valid"]] == ["1", "2"]
-    assert found["alias"] == "2" and not found["problems"]
+    champion = promotions(config).champion()
+    again = promote(config, "2", against=champion)
+    assert again.promoted and again.previous_version == "1"
+    found = promotions(config).history()
+    assert [entry.after for entry in found.entries if entry.valid] == ["1", "2"]
+    assert found.alias == "2" and not found.problems
     assert client.get_model_version(config.registry.model, "2").tags["palm.verdict"] == "promoted"
     faults(f"SIGKILL of {victim} during a promotion")

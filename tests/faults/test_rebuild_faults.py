@@ -20,7 +20,7 @@ from support.workspace import edit_config, make_workspace
 
 from palm.builds.records import task_records
 from palm.config.load import load_config
-from palm.promotion.log import PromotionLog
+from palm.promotion import promotions
 from palm.storage.digest import folder_digests
 from palm.storage.manifest import MANIFEST
 
@@ -95,7 +95,7 @@ class Rebuilds:
 
     def _seconds_of_steps(self) -> dict[str, float]:
         records = task_records(str(self.folder / "store"), self.builds[-1])
-        return {record["step"]: record["ended"] - record["started"] for record in records}
+        return {record.step: record.ended - record.started for record in records}
 
     def restore(self) -> None:
         """Back to where the reward has just changed. The same place: MLflow keeps absolute paths."""
@@ -120,7 +120,7 @@ class Rebuilds:
         versions = client.search_model_versions(f"name = '{model}'")
         experiment = client.get_experiment_by_name(config.registry.experiment).experiment_id
         runs = client.search_runs([experiment])
-        log = PromotionLog(client, model)
+        log = promotions(config).log
         return {
             "versions": sorted((str(entry.version), entry.tags["palm.content"]) for entry in versions),
             "verdicts": sorted((str(entry.version), entry.tags.get("palm.verdict")) for entry in versions),

@@ -1,16 +1,14 @@
-"""A bit of a registered version is flipped: nobody serves it, goes back to it, or builds on it."""
+"""A flipped bit in a registered version: it is neither served, nor promoted, nor built on."""
 
 from pathlib import Path
 
 import pytest
 from support.damage import flip
-from support.small_portfolio import judged, registered
+from support.small_portfolio import promote, registered
 
 from palm.errors import ModelError
-from palm.promotion.alias import current_champion
-from palm.promotion.by_hand import promote_by_hand, rollback
+from palm.promotion import promotions
 from palm.promotion.past_builds import download_policies
-from palm.promotion.promote import promote
 from palm.serving.portfolio import ServedPortfolio
 
 DAMAGE = r"adapter_model\.safetensors: sha256 is [0-9a-f]{64}, recorded is [0-9a-f]{64}"
@@ -21,7 +19,7 @@ def adapter(config, workspace) -> Path:
     """An adapter of version 1, which was champion before version 2, where MLflow keeps it."""
     for number, against in enumerate((None, "1"), 1):
         registered(config, workspace, f"weights {number}")
-        promote(config, version=str(number), judgement=judged(against=against), who="gate")
+        promote(config, str(number), against=against)
     files = (workspace / "mlartifacts").rglob("adapter_model.safetensors")
     return next(path for path in files if path.read_text() == "weights 1 of policy-b")
 
@@ -33,12 +31,12 @@ def test_nothing_is_done_with_it(config, workspace, adapter, faults):
         with pytest.raises(ModelError, match=DAMAGE):
             ServedPortfolio(adapter.parents[2])
         with pytest.raises(ModelError, match=DAMAGE):
-            rollback(config, to=None, why="worse", who="test")
+            promotions(config).rollback(why="worse", who="test")
         with pytest.raises(ModelError, match=DAMAGE):
-            promote_by_hand(config, version="1", why="test", who="test", override=False)
+            promotions(config).promote_by_hand("1", why="test", who="test")
         with pytest.raises(ModelError, match=DAMAGE):
-            download_policies(config.registry, "1", workspace / f"copy-{number}")
-        assert current_champion(config.registry) == "2"
+            download_policies(promotions(config), "1", workspace / f"copy-{number}")
+        assert promotions(config).champion() == "2"
         flip(adapter, position, bit=number)
         faults("flipped bit in a registered version")
-    assert rollback(config, to=None, why="worse", who="test")["to"] == "1" == current_champion(config.registry)
+    assert promotions(config).rollback(why="worse", who="test").after == "1" == promotions(config).champion()

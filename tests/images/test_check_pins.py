@@ -1,4 +1,4 @@
-"""No pin is one that the index has withdrawn: the check, against an index of this machine."""
+"""Check of withdrawn pins, against an index of this machine."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ PINS = "# comment\nnumpy==2.4.0\nmy_package==1.0\n"
 
 @pytest.fixture
 def check(tmp_path, index):
-    """Run the check on some pins; its exit code and what it says."""
+    """Run the check on some pins; its exit code and output."""
 
     def run(pins: str = PINS, uri: str = index.uri) -> tuple[int, str]:
         (tmp_path / "constraints.txt").write_text(pins)

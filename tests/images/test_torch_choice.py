@@ -1,4 +1,4 @@
-"""Which build of torch is installed and put into an image: chosen, checked, and said as it is."""
+"""Choice and check of the build of torch, in the environment and in the images."""
 
 import os
 import re
@@ -34,20 +34,22 @@ def write_wheel(folder: Path, version: str) -> Path:
 
 
 class TestWheel:
-    """`torch_wheel.sh`: what pip is told."""
+    """`torch_wheel.sh`: arguments for pip."""
 
     @pytest.fixture
     def wheel(self, tmp_path, index):
+        (tmp_path / "torch-cpu.lock").write_text("# comment\ntorch==9.9+cpu \\\n    --hash=sha256:00\n")
+
         def ask(build: str, elsewhere: str = "http://127.0.0.1:9/simple") -> subprocess.CompletedProcess:
             places = {"PIP_INDEX_URL": index.uri, "PIP_FIND_LINKS": str(tmp_path), "PYTORCH_INDEX": elsewhere}
-            return run(SCRIPTS / "torch_wheel.sh", sys.executable, "9.9", build, **PLAIN, **places)
+            return run(SCRIPTS / "torch_wheel.sh", sys.executable, tmp_path, build, **PLAIN, **places)
 
         return ask
 
     def test_the_cpu_build_is_where_pip_finds_one(self, wheel, tmp_path):
         write_wheel(tmp_path, "9.9")
         write_wheel(tmp_path, "9.9+cpu")
-        assert wheel("cpu").stdout == "torch==9.9+cpu\n"
+        assert wheel("cpu").stdout == f"--requirement {tmp_path}/torch-cpu.lock\n"
 
     def test_else_it_is_in_pytorchs_index(self, wheel, tmp_path):
         write_wheel(tmp_path, "9.9")
@@ -56,20 +58,20 @@ class TestWheel:
         name = write_wheel(folder, "9.9+cpu").name
         (folder / "index.html").write_text(f'<a href="{name}">{name}</a>')
         there = folder.parent.as_uri()
-        assert wheel("cpu", there).stdout == f"--extra-index-url {there} torch==9.9+cpu\n"
+        assert wheel("cpu", there).stdout == f"--extra-index-url {there} --requirement {tmp_path}/torch-cpu.lock\n"
 
     def test_else_nothing_is_installed(self, wheel, tmp_path):
         write_wheel(tmp_path, "9.9")
         told = wheel("cpu")
         assert told.returncode == 1 and told.stdout == ""
-        assert re.fullmatch(r"error: torch: no CPU build of 9\.9 is found, .* TORCH=cuda\n", told.stderr)
+        assert re.fullmatch(r"error: torch==9\.9\+cpu: no CPU build is found, .* TORCH=cuda\n", told.stderr)
 
-    def test_the_cuda_build_has_no_local_version(self, wheel):
-        assert wheel("cuda").stdout == "torch===9.9\n"
+    def test_the_cuda_build_has_a_lock_of_its_own(self, wheel, tmp_path):
+        assert wheel("cuda").stdout == f"--requirement {tmp_path}/torch-cuda.lock\n"
 
 
 class TestBuild:
-    """`torch_build.py`: what is installed, whatever it was asked for."""
+    """`torch_build.py`: the installed build."""
 
     @pytest.fixture
     def build(self, tmp_path):
@@ -168,7 +170,7 @@ def images(tmp_path):
         wheelhouse, log = tmp_path / "wheelhouse", tmp_path / "log"
         for part in ("installer", "third-party", "torch-cpu", "torch-cuda", "palm"):
             (wheelhouse / part).mkdir(parents=True)
-        (wheelhouse / "palm" / "palm-0.1.0-py3-none-any.whl").touch()
+        (wheelhouse / "palm" / "palm_portfolio-0.1.0-py3-none-any.whl").touch()
         (tmp_path / "docker").write_text(DOCKER)
         (tmp_path / "docker").chmod(0o755)
         done = run(

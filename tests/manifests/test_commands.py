@@ -42,7 +42,7 @@ def test_palm_takes_what_pods_start_it_with(name):
 
 
 @pytest.mark.parametrize(
-    "words", [["schedul"], ["gc", "/etc/palm/portfolio.yaml", "--day=14"], ["schedule", "x", "--hours=day"]]
+    "words", [["schedul"], ["gc", "/etc/palm/portfolio.yaml", "--day=14"], ["gc", "x", "--days=week"]]
 )
 def test_a_mistake_in_a_command_is_found(words):
     assert refusal(words)

@@ -1,14 +1,15 @@
 """`overlays/dev` finds room on a laptop, beside Kubernetes and Kubeflow Pipelines."""
 
+import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import yaml
 from kubernetes.utils import parse_quantity
-from manifests.test_overlays import settings_of
 from support.built_manifests import find
-from support.overlays import Pod, found, overlay, pod, pods
+from support.overlays import Pod, configuration, found, overlay, pod, pods
 
 from palm.pipelines.compile import PIPELINES, compile_pipeline
 
@@ -18,49 +19,48 @@ OTHERS = {"cpu": Decimal(1), "memory": parse_quantity("3.5Gi")}
 CLAIMS = parse_quantity("10Gi")
 
 
-def test_everything_that_runs_at_once_finds_room(compiled):
-    assert list(problems(overlay("dev"), compiled)) == []
+def test_everything_that_runs_at_once_finds_room():
+    assert list(problems(overlay("dev"))) == []
 
 
 @pytest.mark.parametrize(
     ("plant", "told"),
     [
-        pytest.param(lambda o: _schedule(o).update(CPU="2"), "2.400 cpu are", id="tasks of two cores"),
-        pytest.param(lambda o: _schedule(o).update(MEMORY="4Gi"), "memory are", id="tasks of 4 GiB"),
+        pytest.param(lambda o: _settings(o).update({"cluster.tasks.cpu": "2"}), "2.400 cpu are", id="tasks of 2 cores"),
+        pytest.param(lambda o: _settings(o).update({"cluster.tasks.memory": "4Gi"}), "memory are", id="tasks of 4 GiB"),
         pytest.param(lambda o: pod(o, "mlflow").owner["spec"].update(replicas=3), "cpu are", id="three servers"),
         pytest.param(lambda o: _requests(pod(o, "palm-smoke")).update(cpu="1"), "cpu are", id="a large Job"),
         pytest.param(lambda o: _of_claim(o, "mlflow").update(storage="9Gi"), "claims of", id="a large claim"),
     ],
 )
-def test_what_asks_for_too_much_is_found(plant, told, compiled):
+def test_what_asks_for_too_much_is_found(plant, told):
     objects = overlay("dev")
     plant(objects)
-    assert any(told in problem for problem in problems(objects, compiled))
+    assert any(told in problem for problem in problems(objects))
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory) -> list[dict]:
+def _tasks(objects: list[dict]) -> list[dict]:
     """Containers of the tasks of every pipeline, as the overlay's schedule compiles it."""
-    given = _schedule(overlay("dev"))
     containers = []
-    for name in PIPELINES:
-        path = tmp_path_factory.mktemp("compiled") / f"{name}.yaml"
-        compile_pipeline(name, path, settings_of(given))
-        spec, *_ = yaml.safe_load_all(path.read_text())
-        containers += [one["container"] for one in spec["deploymentSpec"]["executors"].values()]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in PIPELINES:
+            path = Path(folder) / f"{name}.yaml"
+            compile_pipeline(name, path, configuration(objects).cluster)
+            spec, *_ = yaml.safe_load_all(path.read_text())
+            containers += [one["container"] for one in spec["deploymentSpec"]["executors"].values()]
     return containers
 
 
-def problems(objects: list[dict], tasks: list[dict]) -> Iterator[str]:
+def problems(objects: list[dict]) -> Iterator[str]:
     """Whether the servers, one task and one Job beside it find room, and the claims a disk."""
-    given = _schedule(objects)
+    tasks = _tasks(objects)
     for kind, most in LAPTOP.items():
         servers = [one for one in pods(objects) if one.is_server]
         jobs = [one for one in pods(objects) if not one.is_server]
         asked = (
             sum(_asked(one, kind) * one.owner["spec"]["replicas"] for one in servers)
             + max(_asked(one, kind) for one in jobs)
-            + max(_asked_by_task(task, kind, given) for task in tasks)
+            + max(parse_quantity(task["resources"][f"resource{kind.capitalize()}Request"]) for task in tasks)
         )
         if asked > most - OTHERS[kind]:
             yield f"{asked} {kind} are asked for, a laptop has {most - OTHERS[kind]} left"
@@ -79,14 +79,8 @@ def _request(container: dict, kind: str) -> Decimal:
     return parse_quantity(container["resources"]["requests"][kind])
 
 
-def _asked_by_task(container: dict, kind: str, given: dict) -> Decimal:
-    """A request is a quantity, or the input of the run that the schedule sets."""
-    text = container["resources"][f"resource{kind.capitalize()}Request"]
-    return parse_quantity(given[kind.upper()] if text.startswith("{{") else text)
-
-
-def _schedule(objects: list[dict]) -> dict:
-    return find(objects, "ConfigMap", "palm-schedule")["data"]
+def _settings(objects: list[dict]) -> dict:
+    return find(objects, "ConfigMap", "palm-settings")["data"]
 
 
 def _requests(one: Pod) -> dict:

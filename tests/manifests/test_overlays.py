@@ -5,26 +5,20 @@ import json
 
 import kubernetes_validate
 import pytest
-from support.built_manifests import MANIFESTS, built, find
+from support.built_manifests import built, find
 from support.custom_resources import CustomResource
 from support.manifest_policies import POLICIES
-from support.overlays import OVERLAYS, build, found, overlay, pod, pods
+from support.overlays import OVERLAYS, build, configuration, found, overlay, pod, pods
 from support.schemas import needs_schemas
 
-from palm.cluster.kfp.cron import next_times
-from palm.cluster.kfp.parameters import Resources
-from palm.config.load import load_config
+from palm.cluster.kfp.submission import check_gpus
 from palm.config.pods import NODE_LABELS, TASK_LABELS
-from palm.pipelines.compile import compile_manifest
-from palm.pipelines.settings import CompileSettings
 
 VERSIONS = ("1.35", "1.36", "1.37")
 DEFINITIONS = {
     "ExternalSecret": "external-secrets.io_externalsecrets.yaml",
     "PodMonitor": "monitoring.coreos.com_podmonitors.yaml",
     "PrometheusRule": "monitoring.coreos.com_prometheusrules.yaml",
-    "Pipeline": "pipelines.kubeflow.org_pipelines.yaml",
-    "PipelineVersion": "pipelines.kubeflow.org_pipelineversions.yaml",
 }
 PARTS = [*(f"overlays/{name}" for name in OVERLAYS), "secrets"]
 
@@ -70,45 +64,18 @@ def test_every_overlay_keeps_every_rule(name, policy):
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_the_configuration_and_the_schedule_are_such_as_palm_takes(name, tmp_path):
-    objects = overlay(name)
-    (tmp_path / "portfolio.yaml").write_text(find(objects, "ConfigMap", "palm-config")["data"]["portfolio.yaml"])
-    config = load_config(tmp_path / "portfolio.yaml")
+def test_palm_loads_the_configuration(name):
+    config = configuration(overlay(name))
     assert config.registry.tracking_uri == "http://mlflow:5000" and config.storage.root.startswith("s3://")
-    given = find(objects, "ConfigMap", "palm-schedule")["data"]
-    next_times(given["CRON"])
-    resources = Resources.from_text(
-        accelerator=given["ACCELERATOR"],
-        accelerator_count=int(given["ACCELERATOR_COUNT"]),
-        training_accelerator_count=int(given["TRAINING_ACCELERATOR_COUNT"]),
-        cpu=given["CPU"],
-        memory=given["MEMORY"],
-        node_selector=given["NODE_SELECTOR"],
-        tolerations=given["TOLERATIONS"],
-        secret="palm-credentials",
-    )
-    resources.check_training(config)
-    settings_of(given)
+    assert (config.cluster.cache_claim, config.cluster.service_account) == ("palm-model-cache", "palm-run")
+    check_gpus(config)
 
 
-def settings_of(given: dict) -> CompileSettings:
-    return CompileSettings(
-        parallel=int(given["PARALLEL"]),
-        retries=int(given["RETRIES"]),
-        hours=int(given["HOURS"]),
-        image=given["IMAGE"],
-        gpu_image=given["GPU_IMAGE"],
-        cache_claim=given["CACHE_CLAIM"] or None,
-        ca_config_map=given["CA_CONFIG_MAP"] or None,
-    )
-
-
-@pytest.mark.parametrize("name", ["build_portfolio", "rebuild_on_change"])
-def test_the_pipelines_that_are_applied_are_those_that_the_schedule_compiles(name, tmp_path):
-    settings = settings_of(find(overlay("production"), "ConfigMap", "palm-schedule")["data"])
-    compile_manifest(name, tmp_path / "compiled.yaml", settings)
-    committed = MANIFESTS / "overlays" / "production" / "pipelines" / f"{name}.yaml"
-    assert committed.read_text() == (tmp_path / "compiled.yaml").read_text(), "run: make compile"
+def test_components_change_single_settings():
+    production, mig, spot = (configuration(overlay(name)).cluster for name in ("production", "mig", "spot"))
+    assert (production.parallel, production.tasks.cpu, production.tasks.retries) == (8, "8", 3)
+    assert (mig.parallel, mig.training.accelerator, mig.training.cpu) == (7, "nvidia.com/mig-1g.10gb", "4")
+    assert (spot.training.retries, spot.parallel, len(spot.training.tolerations)) == (8, 8, 4)
 
 
 def test_without_internet_nothing_comes_from_elsewhere():
@@ -120,7 +87,7 @@ def test_without_internet_nothing_comes_from_elsewhere():
 def test_without_internet_everything_that_speaks_tls_trusts_the_sites_authority():
     objects = overlay("air-gapped")
     assert set(find(objects, "ConfigMap", "palm-ca")["data"]) == {"ca.crt"}
-    assert find(objects, "ConfigMap", "palm-schedule")["data"]["CA_CONFIG_MAP"] == "palm-ca"
+    assert configuration(objects).cluster.ca_config_map == "palm-ca"
     speaking = [(one.name, c) for one in pods(objects) for c in one.containers if "/postgres:" not in c["image"]]
     assert len(speaking) >= 7
     for name, container in speaking:
@@ -135,8 +102,7 @@ def test_without_internet_everything_that_speaks_tls_trusts_the_sites_authority(
 
 def test_the_champion_is_served_on_gpus_of_the_type_that_trains():
     objects = overlay("serving")
-    given = find(objects, "ConfigMap", "palm-schedule")["data"]
-    assert pod(objects, "vllm").spec["nodeSelector"] == json.loads(given["NODE_SELECTOR"])
+    assert pod(objects, "vllm").spec["nodeSelector"] == configuration(objects).cluster.training.node_selector
 
 
 def test_tasks_make_pods_only_where_train_jobs_train():

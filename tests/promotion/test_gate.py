@@ -1,13 +1,17 @@
-"""The gate on made measurements: every condition by itself, and what is said of it."""
+"""The gate on constructed measurements: every condition by itself, and its reason in words."""
 
-import json
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.measurements import evaluation
+from support.small_portfolio import small_candidate, small_selection
 from support.workspace import edit_config
 
+from palm.artifacts.evaluation import Guard
+from palm.artifacts.plan import Champion
+from palm.artifacts.selection import GapInterval, Missing
 from palm.config.load import load_config
 from palm.geometry.portfolio.certificate import certify
 from palm.promotion.gate import judge
@@ -35,7 +39,7 @@ class Setting:
 
     def evaluation(self, place, name, rewards, *, metric=0.5):
         place.mkdir(parents=True)
-        (place / "evaluation.json").write_text(json.dumps({"policy": name}))
+        evaluation(name).write(place)
         shape = (PROMPTS, SAMPLES)
         noises = self.rng.normal(0, 1, size=(PROMPTS, 1)) * self.noise
         table = {
@@ -54,8 +58,7 @@ class Setting:
         return place
 
     def champion(self, version, policies, incomparable=""):
-        record = {"version": version, "members": list(policies), "incomparable": incomparable}
-        (self.folder / "plan" / "champion.json").write_text(json.dumps(record))
+        Champion(version=version, members=tuple(policies), incomparable=incomparable).write(self.folder / "plan")
         for name, rewards in policies.items():
             self.evaluation(self.folder / "plan" / "evaluations" / name, name, rewards)
 
@@ -69,21 +72,21 @@ class Setting:
             self.evaluation(self.folder / f"new-{name}", name, rewards, metric=metric)
             for name, rewards in policies.items()
         ]
-        selection = {
-            "portfolio": list(policies),
-            "epsilon": epsilon,
-            "interval": {"upper": upper} if interval else None,
-            "policies": [{"policy": name, "guard": guard, "earlier": False} for name in policies],
-            "missing": list(missing),
-            "min_policies": len(policies),
-        }
+        selection = small_selection(
+            portfolio=tuple(policies),
+            epsilon=epsilon,
+            interval=GapInterval.model_construct(upper=upper) if interval else None,
+            policies=[small_candidate(name, guard=guard) for name in policies],
+            missing=missing,
+            min_policies=len(policies),
+        )
         return judge(config, selection=selection, evaluations=folders, plan=self.folder / "plan")
 
 
 NEW = {"a": (0.8, 0.3), "b": (0.3, 0.8)}
 
 
-def test_the_first_portfolio_has_nobody_to_compare_with(setting):
+def test_the_first_portfolio_is_compared_with_no_champion(setting):
     judged = setting.judge(NEW)
     assert judged.passed and judged.against is None
     assert [check.name for check in judged.checks] == ["worst-case gap", "guards that fired in training"]
@@ -111,7 +114,7 @@ def test_who_loses_is_found_between_the_corners_too(setting):
     assert "length 0.5" in check.detail and "largest loss of any preference against version 3 0." in judged.reason
 
 
-def test_nobody_loses_with_the_same_policies_and_one_more(setting):
+def test_no_preference_loses_with_the_same_policies_and_one_more(setting):
     setting.champion("3", {"x": (0.5, 0.3)})
     judged = setting.judge({"a": (0.9, 0.3), "b": (0.3, 0.8)})
     check = next(check for check in judged.checks if "version 3" in check.name)
@@ -140,7 +143,7 @@ def test_a_handful_of_prompts_bounds_nothing(setting, monkeypatch):
 
 
 def test_a_guard_on_a_member_refuses(setting):
-    judged = setting.judge(NEW, guard={"message": "KL is 40 nats at step 3"})
+    judged = setting.judge(NEW, guard=Guard(kind="kl", message="KL is 40 nats at step 3", step=3, good_step=2))
     assert not judged.passed and "a: KL is 40 nats at step 3" in judged.reason
 
 
@@ -154,8 +157,8 @@ def test_a_metric_below_its_limit_refuses_though_all_rewards_are_fine(setting):
     assert "metric polite" in judged.reason and "a reward may be gamed" in judged.reason
 
 
-def test_who_is_missing_is_told_and_no_more_than_may_be(setting):
-    missing = [{"weights": [0.3, 0.7], "error": "loss is not a number"}]
+def test_missing_policies_are_named_up_to_the_allowed_number(setting):
+    missing = (Missing(weights=(0.3, 0.7), error="loss is not a number"),)
     judged = setting.judge(NEW, missing=missing)
     check = next(check for check in judged.checks if check.name == "policies whose training failed")
     assert judged.passed and (check.value, check.limit) == (1, 1)

@@ -15,15 +15,16 @@ import yaml
 from peft import PeftModel
 from support.cluster_commands import palm
 from support.mlflow_server import USER
-from support.published import POLICIES, promoted, publish, upload_base, write_adapters
+from support.published import POLICIES, publish, upload_base, write_adapters
+from support.small_portfolio import promote
 
+from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.load import load_config
 from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.serving.portfolio import ServedPortfolio
-from palm.serving.verification import ROUTING
-from palm.serving.vllm_config import vllm_config
+from palm.serving.vllm import vllm_config
 
 WITHOUT_TORCH = """
 import sys
@@ -41,7 +42,7 @@ def champion(server_workspace, base_model, s3):
     upload_base(s3, base_model)
     config = load_config(server_workspace / "portfolio.yaml")
     portfolio = publish(config, server_workspace, base_model, seed=0)
-    promoted(config, "1", against=None)
+    promote(config, "1")
     return server_workspace / "portfolio.yaml", portfolio
 
 
@@ -55,8 +56,8 @@ def visible(folder) -> list[str]:
 
 def test_what_vllm_is_given_answers_as_the_portfolio_does(champion, tmp_path):
     path, portfolio = champion
-    told = pull(path, tmp_path / "models")
-    assert f"vllm serve --config {tmp_path}/models/portfolio/vllm.yaml" in told
+    shown = pull(path, tmp_path / "models")
+    assert f"vllm serve --config {tmp_path}/models/portfolio/vllm.yaml" in shown
     settings = yaml.safe_load((tmp_path / "models/portfolio/vllm.yaml").read_text())
     served = ServedPortfolio(portfolio)
     modules = dict(entry.split("=") for entry in settings["lora-modules"])
@@ -70,7 +71,7 @@ def test_what_vllm_is_given_answers_as_the_portfolio_does(champion, tmp_path):
         found = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=5)[0]
         assert found.text == expected.response
     routing = json.loads((tmp_path / "models/portfolio/routing.json").read_text())
-    assert routing == json.loads((portfolio / ROUTING).read_text())
+    assert routing == json.loads((portfolio / "routing.json").read_text())
 
 
 def test_what_is_there_is_verified_and_what_is_damaged_replaced(champion, tmp_path):
@@ -100,8 +101,8 @@ def test_a_flipped_byte_is_refused_and_leaves_nothing(champion, damaged, s3, tmp
         content = s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()
     for key in keys:
         s3.put_object(Bucket=bucket, Key=key, Body=content[:-1] + bytes([content[-1] ^ 1]))
-    told = pull(path, tmp_path / "models", code=1)
-    assert name in told and "sha256 is " in told and "recorded is " in told and told.count("error: ") == 1
+    shown = pull(path, tmp_path / "models", code=1)
+    assert name in shown and "sha256 is " in shown and "recorded is " in shown and shown.count("error: ") == 1
     assert visible(tmp_path / "models") == []
 
 
@@ -128,9 +129,7 @@ def test_a_killed_call_leaves_nothing_half_and_the_next_one_fills(champion, tmp_
     assert visible(models) == ["portfolio"]
 
 
-def test_whoever_may_only_read_can_pull_though_the_alias_would_have_to_be_mended(
-    champion, mlflow_server, tmp_path, monkeypatch
-):
+def test_a_user_who_may_only_read_can_pull_although_the_alias_is_wrong(champion, mlflow_server, tmp_path, monkeypatch):
     path, _ = champion
     admin = (USER, mlflow_server.password)
     model = load_config(path).registry.model
@@ -145,7 +144,7 @@ def test_whoever_may_only_read_can_pull_though_the_alias_would_have_to_be_mended
     assert "version 1: 2 policies" in pull(path, tmp_path / "models")
 
 
-def test_what_is_not_there_is_told(config, tmp_path):
+def test_a_version_that_is_not_there_is_an_error(config, tmp_path):
     path = tmp_path / "portfolio.yaml"
     assert "nothing was promoted yet" in pull(path, tmp_path / "models", code=1)
     assert "small version 7: does not exist" in pull(path, tmp_path / "models", "--version", "7", code=1)
@@ -153,11 +152,12 @@ def test_what_is_not_there_is_told(config, tmp_path):
 
 @pytest.fixture(scope="module")
 def adapters(base_model, tmp_path_factory):
-    """A portfolio folder as far as `vllm_config` looks at it, in the number format that vLLM wants."""
+    """What `vllm_config` reads of a portfolio folder, in a number format that vLLM supports."""
     folder = tmp_path_factory.mktemp("portfolio")
     write_adapters(folder / "adapters", base_model, 0)
-    policies = [{"policy": name, "folder": f"adapters/{name}"} for name in POLICIES]
-    return folder, {"policies": policies, "base_model": {"dtype": "bfloat16", "source": "base_model"}}
+    policies = tuple(RoutedPolicy(policy=name, value_vector=(0, 0), folder=f"adapters/{name}") for name in POLICIES)
+    base = RecordedBase(source="base_model", dtype="bfloat16", sha256="")
+    return folder, Routing.model_construct(policies=policies, base_model=base)
 
 
 def with_changed_adapter(adapters, **changes) -> dict:
@@ -201,10 +201,11 @@ def test_what_vllm_cannot_serve_is_refused(adapters, changes):
 
 def test_a_whole_model_and_32_bits_are_refused(adapters):
     folder, routing = adapters
-    whole = {**routing, "policies": [*routing["policies"], {"policy": "policy-c", "folder": "models/policy-c"}]}
+    further = RoutedPolicy(policy="policy-c", value_vector=(0, 0), folder="models/policy-c")
+    whole = routing.model_copy(update={"policies": (*routing.policies, further)})
     with pytest.raises(ModelError, match="policy policy-c: is a whole model"):
         vllm_config(whole, folder, folder)
-    full = {**routing, "base_model": {**routing["base_model"], "dtype": "float32"}}
+    full = routing.model_copy(update={"base_model": routing.base_model.model_copy(update={"dtype": "float32"})})
     with pytest.raises(ModelError, match="--dtype bfloat16"):
         vllm_config(full, folder, folder)
     assert yaml.safe_load(vllm_config(full, folder, folder, "bfloat16"))["dtype"] == "bfloat16"

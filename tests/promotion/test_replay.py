@@ -1,15 +1,16 @@
-"""Replay decides alike for every reader, from wherever it begins."""
-
-from dataclasses import replace
+"""Replay decides the same for every reader, wherever it begins; rollbacks walk back along what it finds."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.promotion.by_hand import champions
 from palm.promotion.entry import Entry
 from palm.promotion.replay import replay
+from palm.promotion.rollback import champions
 
-ENTRY = Entry(0, 0, None, "1", "promotion", "why", "who", "at", "token")
+
+def entry(**values) -> Entry:
+    given = {"number": 0, "previous": 0, "before": None, "after": "1", "kind": "promotion"}
+    return Entry(**given | values, why="why", who="who", at="at", token="token")
 
 
 @st.composite
@@ -19,7 +20,7 @@ def logs(draw):
     for number in range(1, draw(st.integers(1, 30)) + 1):
         seen = draw(st.integers(max(0, number - 4), number - 1))
         head = replay(entries[:seen]).head
-        entries.append(replace(ENTRY, number=number, previous=head.number if head else 0, after=str(number)))
+        entries.append(entry(number=number, previous=head.number if head else 0, after=str(number)))
     return entries
 
 
@@ -50,7 +51,7 @@ def test_a_deleted_entry_that_was_built_upon_changes_nothing_for_the_others(entr
 
 
 def step(after: str, kind: str = "promotion", before: str | None = None) -> Entry:
-    return replace(ENTRY, after=after, kind=kind, before=before)
+    return entry(after=after, kind=kind, before=before)
 
 
 def test_rollbacks_walk_back_like_undo():

@@ -1,25 +1,18 @@
 """Which builds the registry names, however many versions there are."""
 
-import shutil
-
 import mlflow
 import pytest
 
-from palm.config.portfolio import Registry
 from palm.errors import RegistryError
-from palm.registry.builds import registered_builds
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import build_tag
 
 
-@pytest.fixture
-def registry(tmp_path, empty_registry):
-    shutil.copyfile(empty_registry, tmp_path / "mlflow.db")
-    return Registry(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", experiment="small", model="small")
-
-
-def test_all_versions_are_read_page_by_page(registry):
-    assert registered_builds(registry) == {}
-    client = mlflow.MlflowClient(registry.tracking_uri, registry.tracking_uri)
+def test_all_versions_are_read_page_by_page(config):
+    registry = PortfolioRegistry(config)
+    assert registry.builds() == {}
+    uri = config.registry.tracking_uri
+    client = mlflow.MlflowClient(uri, uri)
     for model in ("small", "other"):
         client.create_registered_model(model)
     count = 5
@@ -30,7 +23,7 @@ def test_all_versions_are_read_page_by_page(registry):
     )
     client.create_model_version("small", "file:///nowhere")
     client.create_model_version("other", "file:///nowhere", tags={build_tag("of-another"): "true"})
-    found = registered_builds(registry, page_size=2)
+    found = registry.builds(page_size=2)
     assert found == {
         **{f"build-{number}": str(number) for number in range(1, count + 1)},
         "build-a": str(count + 1),
@@ -38,8 +31,8 @@ def test_all_versions_are_read_page_by_page(registry):
     }
 
 
-def test_a_file_that_is_not_there_is_not_made(tmp_path):
-    registry = Registry(tracking_uri=f"sqlite:///{tmp_path / 'none.db'}", experiment="e", model="m")
+def test_a_file_that_is_not_there_is_not_made(config, tmp_path):
+    section = config.registry.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path / 'none.db'}"})
     with pytest.raises(RegistryError, match="does not exist"):
-        registered_builds(registry)
-    assert not list(tmp_path.iterdir())
+        PortfolioRegistry(config.model_copy(update={"registry": section})).builds()
+    assert not (tmp_path / "none.db").exists()

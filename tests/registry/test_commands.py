@@ -4,15 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from support.small_portfolio import judged, small_logs, small_selection, write_small_portfolio
+from mlflow import MlflowClient
+from support.damage import flip
+from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
 from palm.cli.main import app
 from palm.config.load import load_config
+from palm.promotion import promotions
 from palm.promotion.past_builds import champion_build
-from palm.promotion.promote import promote
-from palm.registry.register import register
 
 
 class Desk:
@@ -21,16 +22,11 @@ class Desk:
     def __init__(self, workspace: Path):
         self.path = edit_config(workspace)
         self.config = load_config(self.path)
+        uri = self.config.registry.tracking_uri
+        self.mlflow = MlflowClient(uri, uri)
         for number in "123":
             folder = workspace / f"portfolio-{number}"
-            register(
-                self.config,
-                build_id=f"build-{number}",
-                portfolio=write_small_portfolio(folder, f"weights {number}"),
-                selection=small_selection(),
-                logs=small_logs(),
-                artifacts=[folder / "routing.json"],
-            )
+            register_small(self.config, write_small_portfolio(folder, f"weights {number}"), f"build-{number}")
 
     def palm(self, *arguments: str):
         command, *rest = arguments
@@ -45,7 +41,7 @@ class Desk:
         return json.loads(self.palm("history", "--json").stdout)["alias"]
 
     def gate(self, version: str, against: str | None, passed: bool = True) -> None:
-        promote(self.config, version=version, judgement=judged(passed, against=against), who="gate")
+        promote(self.config, version, against=against, passed=passed)
 
 
 @pytest.fixture
@@ -53,7 +49,7 @@ def desk(workspace):
     return Desk(workspace)
 
 
-def test_rollback_walks_back_and_history_tells_it(desk):
+def test_rollback_walks_back_and_history_shows_it(desk):
     assert "no champion before" in desk.fails("rollback")
     for version, against in (("1", None), ("2", "1"), ("3", "2")):
         desk.gate(version, against)
@@ -61,7 +57,7 @@ def test_rollback_walks_back_and_history_tells_it(desk):
     assert back.stdout == "small: champion is version 2, was version 3 (entry 4 of the log)\n"
     assert json.loads(desk.palm("rollback", "--json").stdout)["to"] == "1" == desk.champion()
     assert "no champion before" in desk.fails("rollback")
-    assert "was never champion; choose of 2, 3" in desk.fails("rollback", "--to", "9")
+    assert "was never champion; choose one of 2, 3" in desk.fails("rollback", "--to", "9")
     assert "is champion already" in desk.fails("rollback", "--to", "1")
     assert desk.palm("rollback", "--to", "3").exit_code == 0 and desk.champion() == "3"
     shown = desk.palm("history").stdout
@@ -93,40 +89,32 @@ def test_a_damaged_version_is_neither_promoted_nor_rolled_back_to(desk, workspac
     desk.gate("1", None)
     desk.gate("2", "1")
     files = [path for path in (workspace / "mlartifacts").rglob("*.safetensors") if "weights 1" in path.read_text()]
-    content = bytearray(files[0].read_bytes())
-    content[-1] ^= 1
-    files[0].write_bytes(content)
-    told = desk.fails("rollback")
-    assert "adapter_model.safetensors: sha256 is" in told and "recorded is" in told and desk.champion() == "2"
+    flip(files[0], files[0].stat().st_size - 1)
+    error = desk.fails("rollback")
+    assert "adapter_model.safetensors: sha256 is" in error and "recorded is" in error and desk.champion() == "2"
     assert "sha256 is" in desk.fails("promote", "--version", "1")
     files[1].unlink()
     files[0].unlink()
     assert "sha256 is None, recorded is" in desk.fails("rollback", "--to", "1") and desk.champion() == "2"
 
 
-def test_a_moved_alias_is_told_and_repaired(desk):
+def test_a_moved_alias_is_reported_and_repaired(desk):
     assert desk.palm("history").stdout == "small: nothing was promoted yet\n"
     assert desk.palm("repair").stdout == "nothing to repair\n"
     desk.gate("1", None)
     desk.palm("promote", "--override", "--reason", "try")
-    from mlflow import MlflowClient
-
-    uri = desk.config.registry.tracking_uri
-    MlflowClient(uri, uri).set_registered_model_alias("small", "champion", "2")
+    desk.mlflow.set_registered_model_alias("small", "champion", "2")
     assert "problem: alias champion is version 2, the log says version 3" in desk.palm("history").stdout
     assert desk.palm("repair").stdout == "alias champion was version 2, set to version 3\n"
     assert desk.champion() == "3"
 
 
-def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
-    from mlflow import MlflowClient
-
+def test_a_deleted_champion_is_reported_and_another_can_follow(desk):
     desk.gate("1", None)
-    uri = desk.config.registry.tracking_uri
-    MlflowClient(uri, uri).delete_model_version("small", "1")
+    desk.mlflow.delete_model_version("small", "1")
     assert "problem: version 1, champion by the log, was deleted: run `palm rollback" in desk.palm("history").stdout
     assert desk.palm("repair").stdout == "nothing to repair\n"
-    build = champion_build(desk.config.registry)
+    build = champion_build(promotions(desk.config))
     assert build.version == "1" and build.selection is None
     desk.gate("2", "1", passed=False)
     assert desk.palm("promote", "--version", "2", "--override", "--reason", "1 is gone").exit_code == 0
@@ -134,11 +122,8 @@ def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
 
 
 def test_a_long_reason_is_kept_whole_where_there_is_room(desk):
-    from mlflow import MlflowClient
-
     reason = "because " * 1000
     assert desk.palm("promote", "--override", "--reason", reason).exit_code == 0
-    uri = desk.config.registry.tracking_uri
-    entry = MlflowClient(uri, uri).get_model_version("small-promotions", "1")
+    entry = desk.mlflow.get_model_version("small-promotions", "1")
     # PostgreSQL refuses more, SQLite does not.
     assert entry.tags["why"] == reason and len(entry.description) <= 5000

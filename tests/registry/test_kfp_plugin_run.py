@@ -10,14 +10,16 @@ from support.kfp_mlflow_plugin import CREDENTIALS, KfpPlugin
 from support.mlflow_server import USER, MlflowServer
 from support.small_portfolio import register_small, write_small_portfolio
 
+from palm.artifacts.registration import Registration
 from palm.builds.records import BUILD_VARIABLE
 from palm.config.load import load_config
 from palm.config.pods import task_variable
 from palm.config.portfolio import Registry
 from palm.errors import RegistryError
+from palm.registry.client import Client
 from palm.registry.connection import connected
 from palm.registry.experiment import ensure_experiment
-from palm.registry.failed_build import record_failed_build
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.steps.record_outcome import record_outcome
 
 
@@ -54,11 +56,11 @@ def tags_of(config, run: str) -> dict[str, str]:
         return client.get_run(run).data.tags
 
 
-def registered(config, folder) -> dict:
+def registered(config, folder) -> Registration:
     return register_small(config, write_small_portfolio(folder / "portfolio"), "build-1")
 
 
-# By Kubernetes is what an installation does unless told otherwise; these pods have no token of it.
+# `kubernetes` is the default of an installation; these pods have no token for it.
 @pytest.mark.parametrize("login", ["basic-auth", "kubernetes"])
 def test_nothing_of_palms_goes_into_the_plugins_runs(server_workspace, mlflow_server, plugin_server, turned_on, login):
     config = load_config(server_workspace / "portfolio.yaml")
@@ -70,16 +72,16 @@ def test_nothing_of_palms_goes_into_the_plugins_runs(server_workspace, mlflow_se
     assert after[plugin.root]["info"] == before[plugin.root]["info"]
     assert "metrics" not in after[plugin.root]["data"] and "params" not in after[plugin.root]["data"]
     with connected(config.registry) as client:
-        assert client.get_model_version(config.registry.model, made["version"]).run_id == made["run_id"]
+        assert client.get_model_version(config.registry.model, made.version).run_id == made.run_id
         experiment = client.get_experiment_by_name(config.registry.experiment).experiment_id
         (model,) = client.search_logged_models([experiment])
-        assert model.source_run_id == made["run_id"]
+        assert model.source_run_id == made.run_id
 
 
 def test_a_run_that_names_none_is_not_the_tasks(config, plugin_server, turned_on):
     plugin = turned_on(plugin_at(plugin_server))
     with connected(config.registry) as client:
-        experiment = ensure_experiment(client, config.registry)
+        experiment = ensure_experiment(Client(config.registry))
         with mlflow.start_run(experiment_id=experiment) as run:
             mlflow.log_metric("loss", 1.0)
         assert client.get_run(run.info.run_id).info.experiment_id == experiment
@@ -97,7 +99,7 @@ def test_the_plugins_environment_is_back_afterwards(config, plugin_server, turne
 
 
 class _Listening(BaseHTTPRequestHandler):
-    """Answers nobody, and keeps what it was sent."""
+    """Refuses every request and keeps its headers."""
 
     def do_POST(self):
         self.server.heard.append(dict(self.headers))
@@ -126,16 +128,16 @@ def test_each_run_names_the_other_and_the_version(server_workspace, mlflow_serve
     config = load_config(server_workspace / "portfolio.yaml")
     plugin = turned_on(plugin_at(plugin_server), own=(USER, mlflow_server.password))
     made = registered(config, server_workspace)
-    ours = tags_of(config, made["run_id"])
+    ours = tags_of(config, made.run_id)
     link = f"{plugin_server.uri}/#/experiments/{plugin.experiment}/runs/{plugin.root}"
     assert (ours["palm.kfp_mlflow_run_id"], ours["palm.kfp_mlflow_run_url"]) == (plugin.root, link)
     assert f"]({link})" in ours["mlflow.note.content"]
     theirs = plugin.tags()
-    assert theirs["kfp.pipeline_run_id"] and theirs["palm.run_id"] == made["run_id"]
-    assert (theirs["palm.model"], theirs["palm.version"]) == (config.registry.model, made["version"])
+    assert theirs["kfp.pipeline_run_id"] and theirs["palm.run_id"] == made.run_id
+    assert (theirs["palm.model"], theirs["palm.version"]) == (config.registry.model, made.version)
     assert theirs["palm.build_id"] == "build-1"
     with connected(config.registry) as client:
-        experiment = client.get_run(made["run_id"]).info.experiment_id
+        experiment = client.get_run(made.run_id).info.experiment_id
     assert theirs["palm.run_url"] == f"{mlflow_server.uri}/#/experiments/{experiment}/runs/{made['run_id']}"
     assert f"]({theirs['palm.run_url']})" in theirs["mlflow.note.content"]
 
@@ -144,8 +146,8 @@ def test_one_server_for_both_keeps_the_plugins_log_in(server_workspace, mlflow_s
     config = load_config(server_workspace / "portfolio.yaml")
     plugin = turned_on(plugin_at(mlflow_server))
     made = registered(config, server_workspace)
-    assert plugin.tags()["palm.run_id"] == made["run_id"]
-    assert made["run_id"] not in plugin.runs()
+    assert plugin.tags()["palm.run_id"] == made.run_id
+    assert made.run_id not in plugin.runs()
 
 
 def test_a_later_build_of_the_same_content_names_its_own(config, tmp_path, plugin_server, turned_on):
@@ -153,8 +155,8 @@ def test_a_later_build_of_the_same_content_names_its_own(config, tmp_path, plugi
     turned_on(plugin_at(plugin_server))
     first = register_small(config, portfolio, "build-1")
     second = turned_on(plugin_at(plugin_server))
-    assert register_small(config, portfolio, "build-2")["run_id"] == first["run_id"]
-    assert tags_of(config, first["run_id"])["palm.kfp_mlflow_run_id"] == second.root
+    assert register_small(config, portfolio, "build-2").run_id == first.run_id
+    assert tags_of(config, first.run_id)["palm.kfp_mlflow_run_id"] == second.root
     assert second.tags()["palm.build_id"] == "build-2"
 
 
@@ -165,20 +167,20 @@ def test_not_telling_the_plugin_is_a_warning(config, tmp_path, plugin_server, tu
     with caplog.at_level("WARNING", logger="palm"):
         made = registered(config, tmp_path)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "palm"]
-    assert plugin_server.uri in line and "could not be told" in line and "a-wrong-password" not in line
-    assert tags_of(config, made["run_id"])["palm.kfp_mlflow_run_id"] == plugin.root
+    assert plugin_server.uri in line and "cannot be linked" in line and "a-wrong-password" not in line
+    assert tags_of(config, made.run_id)["palm.kfp_mlflow_run_id"] == plugin.root
 
 
 def test_what_is_not_understood_is_a_warning(config, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("KFP_MLFLOW_CONFIG", '{"endpoint": null}')
     with caplog.at_level("WARNING", logger="palm"):
-        assert registered(config, tmp_path)["version"] == "1"
+        assert registered(config, tmp_path).version == "1"
     assert "KFP_MLFLOW_CONFIG cannot be read" in caplog.text
 
 
 def test_a_failed_build_names_the_plugins_run_and_is_named(config, plugin_server, turned_on):
     plugin = turned_on(plugin_at(plugin_server))
-    record_failed_build(config, build_id="build-1", note="what happened")
+    PortfolioRegistry(config).fail("build-1", "what happened")
     run = plugin.tags()["palm.run_id"]
     assert tags_of(config, run)["palm.kfp_mlflow_run_id"] == plugin.root
     assert "palm.version" not in plugin.tags()
@@ -190,7 +192,7 @@ def test_the_outcome_leads_to_the_plugins_run(config, tmp_path, plugin_server, t
     text, page = tmp_path / "outcome.md", tmp_path / "page.html"
     outcome = record_outcome(config, "build-1", text, page, only_if_changed=False)
     link = f"{plugin_server.uri}/#/experiments/{plugin.experiment}/runs/{plugin.root}"
-    assert outcome["kfp_mlflow_run"] == link
+    assert outcome.kfp_mlflow_run == link
     assert f"]({link})" in text.read_text() and f'href="{link}"' in page.read_text()
     # The exit task has the last word on a failed build's run, and its description is that text.
     assert f"]({link})" in tags_of(config, plugin.tags()["palm.run_id"])["mlflow.note.content"]

@@ -4,23 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
+from support.damage import flip
+from support.small_portfolio import promote
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
 from palm.cli.main import app
 from palm.config.load import load_config
 from palm.errors import ModelError, RegistryError, WeightsError
-from palm.promotion.answer import answer
-from palm.promotion.promote import promote
-from palm.registry.failed_build import record_failed_build
-from palm.registry.register import finish_build
+from palm.registry.answer import answer
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import builds_of
-from palm.serving.portfolio import ServedPortfolio
+from palm.serving.portfolio import load
 from palm.serving.router import Router
+from palm.serving.verification import portfolio_folder
 from palm.steps.evaluate_policies import evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.register_portfolio import register_portfolio
@@ -77,7 +79,7 @@ def client(config):
 def test_one_version_one_parent_one_child_a_policy_and_a_retry_adds_nothing(built):
     _, config, _ = built
     first = register(built)
-    assert first["version"] == "1" and first["aliases"] == ["challenger"]
+    assert first.version == "1" and first.aliases == ("challenger",)
     assert register(built) == first
     mlflow_client = client(config)
     assert len(mlflow_client.search_model_versions(f"name = '{config.registry.model}'")) == 1
@@ -85,15 +87,15 @@ def test_one_version_one_parent_one_child_a_policy_and_a_retry_adds_nothing(buil
     runs = mlflow_client.search_runs([experiment.experiment_id])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    assert [run.info.run_id for run in parents] == [first["run_id"]]
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {first["run_id"]}
+    assert [run.info.run_id for run in parents] == [first.run_id]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {first.run_id}
     assert len(children) == 3 and {run.info.status for run in children} == {"FINISHED"}
     assert [run.info.status for run in parents] == ["RUNNING"]
     for run in children:
         assert {"objective", "kl", "reward/length", "reward/vowels", "train/loss"} <= run.data.metrics.keys()
         assert {"weight/length", "weight/vowels"} <= run.data.params.keys()
     other = register(built, "build-2", {"changed": True})
-    assert other["version"] == "2" and other["run_id"] != first["run_id"]
+    assert other.version == "2" and other.run_id != first.run_id
     assert str(mlflow_client.get_model_version_by_alias(config.registry.model, "challenger").version) == "2"
 
 
@@ -106,10 +108,10 @@ def test_another_build_of_the_same_content_comes_to_the_same_version_and_run(bui
         (policy / "policy.json").write_text(json.dumps({**record, "reused": True, "training_seconds": 0.5}))
     assert register(built, "build-2") == first
     mlflow_client = client(config)
-    version = mlflow_client.get_model_version(config.registry.model, first["version"])
+    version = mlflow_client.get_model_version(config.registry.model, first.version)
     assert version.tags["palm.build_id"] == "build-1" and builds_of(version.tags) == ["build-1", "build-2"]
-    assert "certified worst-case gap" in version.description and first["run_id"] in version.description
-    run = mlflow_client.get_run(first["run_id"])
+    assert "certified worst-case gap" in version.description and first.run_id in version.description
+    run = mlflow_client.get_run(first.run_id)
     assert builds_of(run.data.tags) == ["build-1", "build-2"]
     weights = next(policies[0].rglob("adapter_model.safetensors"))
     weights.write_bytes(weights.read_bytes() + b" ")
@@ -122,18 +124,18 @@ def test_the_run_of_a_build_ends_with_its_report_or_its_failure(built):
     folder, config, _ = built
     first = register(built)
     (folder / "report.html").write_text("<p>fine</p>")
-    record_failed_build(config, build_id="build-1", note="the report failed")
+    PortfolioRegistry(config).fail("build-1", "the report failed")
     mlflow_client = client(config)
-    assert mlflow_client.get_run(first["run_id"]).info.status == "FAILED"
-    assert register(built) == first and mlflow_client.get_run(first["run_id"]).info.status == "RUNNING"
-    finish_build(config, run_id=first["run_id"], files=[folder / "report.html"])
-    assert mlflow_client.get_run(first["run_id"]).info.status == "FINISHED"
-    assert "report.html" in {entry.path for entry in mlflow_client.list_artifacts(first["run_id"])}
+    assert mlflow_client.get_run(first.run_id).info.status == "FAILED"
+    assert register(built) == first and mlflow_client.get_run(first.run_id).info.status == "RUNNING"
+    PortfolioRegistry(config).finish(first.run_id, [folder / "report.html"])
+    assert mlflow_client.get_run(first.run_id).info.status == "FINISHED"
+    assert "report.html" in {entry.path for entry in mlflow_client.list_artifacts(first.run_id)}
     # A later build of the same content that fails has a run of its own: the finished one stays what it was.
     assert register(built, "build-2") == first
-    record_failed_build(config, build_id="build-2", note="the gate failed")
-    record_failed_build(config, build_id="build-2", note="the gate failed")
-    runs = mlflow_client.search_runs([mlflow_client.get_run(first["run_id"]).info.experiment_id])
+    PortfolioRegistry(config).fail("build-2", "the gate failed")
+    PortfolioRegistry(config).fail("build-2", "the gate failed")
+    runs = mlflow_client.search_runs([mlflow_client.get_run(first.run_id).info.experiment_id])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert sorted(run.info.status for run in parents) == ["FAILED", "FINISHED"]
 
@@ -151,8 +153,7 @@ print("ANSWERS" + json.dumps(loaded.predict(rows, params={"seed": 3}).to_dict("r
 def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(built):
     folder, config, _ = built
     registered = register(built)
-    judgement = {"passed": True, "reason": "good", "against": None, "checks": []}
-    promote(config, version=registered["version"], judgement=judgement, who="test")
+    promote(config, registered.version)
     selection = json.loads((folder / "portfolio.json").read_text())
     records = {record["policy"]: record["value_vector"] for record in selection["policies"]}
     names = tuple(selection["portfolio"])
@@ -167,24 +168,20 @@ def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(bu
     )
     answers = json.loads(result.stdout.split("ANSWERS")[1])
     assert [entry["policy"] for entry in answers] == [router.route(point) for point in weights]
+    mlflow.set_tracking_uri(config.registry.tracking_uri)
+    served = load(f"models:/{config.registry.model}@champion")
     for point, expected in zip(weights, answers, strict=True):
-        shown = CliRunner().invoke(
-            app,
-            [
-                "generate",
-                "--config",
-                str(folder / "portfolio.yaml"),
-                "--prompt",
-                "say tea",
-                "--weights",
-                ",".join(map(str, point)),
-                "--seed",
-                "3",
-                "--json",
-            ],
-        )
+        assert vars(served.answer("say tea", dict(zip(config.reward_names, point, strict=True)), seed=3)) == expected
+        options = ("--weights", ",".join(map(str, point)), "--seed", "3", "--json")
+        shown = ask(folder, *options)
         assert shown.exit_code == 0, shown.output
         assert json.loads(shown.stdout) == expected
+
+
+def ask(folder, *options: str):
+    return CliRunner().invoke(
+        app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "say tea", *options]
+    )
 
 
 def test_questions_that_cannot_be_answered(built):
@@ -194,10 +191,11 @@ def test_questions_that_cannot_be_answered(built):
     register(built)
     with pytest.raises(WeightsError):
         answer(config, "say tea", [0.5, 0.6], alias="challenger", seed=0, temperature=1.0)
+    mlflow.set_tracking_uri(config.registry.tracking_uri)
+    with pytest.raises(RegistryError, match=f"^models:/{config.registry.model}@nobody: cannot be downloaded"):
+        load(f"models:/{config.registry.model}@nobody")
     for weights in ("0.5,half", "0.5", "-0.5,1.5"):
-        result = CliRunner().invoke(
-            app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "x", "--weights", weights]
-        )
+        result = ask(folder, "--weights", weights)
         assert result.exit_code != 0 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
 
 
@@ -205,12 +203,10 @@ def test_a_tampered_adapter_is_refused(built, tmp_path):
     _, config, _ = built
     registered = register(built)
     mlflow.set_tracking_uri(config.registry.tracking_uri)
-    local = mlflow.artifacts.download_artifacts(f"models:/{registered['model']}/1", dst_path=str(tmp_path / "copy"))
-    folder = next((tmp_path / "copy").rglob("routing.json")).parent
-    assert local and ServedPortfolio(folder).router.policies
+    uri = f"models:/{registered.model}/{registered.version}"
+    folder = portfolio_folder(Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "copy"))), uri)
+    assert load(folder).router.policies
     weights = next(folder.rglob("adapter_model.safetensors"))
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
+    flip(weights, weights.stat().st_size - 1, bit=0)
     with pytest.raises(ModelError, match=r"adapter_model\.safetensors: sha256 is"):
-        ServedPortfolio(folder)
+        load(folder)

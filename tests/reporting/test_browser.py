@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from support.summaries import edited, make_summary
 
 from palm.reporting.page import write_report
 
@@ -56,19 +57,24 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def reports(build_maker, tmp_path_factory):
+def reports(tmp_path_factory):
     """One page of each shape, by name."""
     folder = tmp_path_factory.mktemp("reports")
-    builds = {
-        "three": build_maker(),
-        "two": build_maker(2, 9, 3),
-        "five": build_maker(5, 50, 7),
-        "long": build_maker(3, 8, 3, names=("helpfulness_to_the_user_under_uncertainty", "x" * 60, "c")),
+    long = make_summary(3, 8, 3, names=("helpfulness_to_the_user_under_uncertainty", "x" * 60, "c"))
+    summaries = {
+        "three": make_summary(),
+        "two": make_summary(2, 9, 3),
+        "five": make_summary(5, 50, 7),
+        "long": edited(
+            long,
+            samples__0__prompt="w" * 300,
+            samples__0__responses__1__response="v" * 300 + "\n" + "a b " * 800,
+            promotion__reason="r" * 200,
+        ),
     }
-    builds["long"]["samples"][0]["prompt"] = "w" * 300
-    builds["long"]["samples"][0]["responses"][1]["response"] = "v" * 300 + "\n" + "a b " * 800
-    builds["long"]["promotion"]["reason"] = "r" * 200
-    return {name: write_report(build, folder / f"{name}.html") for name, build in builds.items()}
+    for name, summary in summaries.items():
+        write_report(summary, folder / f"{name}.html")
+    return {name: folder / f"{name}.html" for name in summaries}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

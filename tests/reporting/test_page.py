@@ -1,10 +1,9 @@
-import copy
 import re
 from html.parser import HTMLParser
 
 import pytest
+from support.summaries import edited, make_summary
 
-from palm.errors import DataError
 from palm.reporting.page import render_report, write_report
 
 LONG_NAMES = ("helpfulness_to_the_user_under_uncertainty", "x" * 60, "c")
@@ -38,49 +37,47 @@ class Page(HTMLParser):
             self.pieces.append(data)
 
 
-def test_the_numbers_on_the_page_are_those_of_the_build(build):
-    build["selection"] |= {"epsilon": 0.030401, "epsilon_bound": 0.02991, "worst_weights": [0.1, 0.3, 0.6]}
-    build["selection"]["interval"] = {"confidence": 0.95, "low": 0.02109, "high": 0.04401}
-    text = Page(render_report(build)).text
+def test_the_numbers_on_the_page_are_those_of_the_build(summary):
+    interval = {**summary.selection.interval.model_dump(), "low": 0.02109, "high": 0.04401}
+    figures = {"epsilon": 0.030401, "epsilon_bound": 0.02991, "worst_weights": [0.1, 0.3, 0.6], "interval": interval}
+    summary = edited(summary, **{f"selection__{key}": value for key, value in figures.items()})
+    text = Page(render_report(summary)).text
     assert "4 of 12" in text
     assert "3.05 %" in text and "not below 2.99 % with 4 kept" in text
     assert "95 % interval 2.10 % to 4.41 %" in text
     assert "60 % humour, 30 % safety, 10 % brevity" in text
-    for policy in build["policies"]:
-        assert policy["policy"] in text
-        for reward in policy["rewards"].values():
-            assert f"{reward['mean']:.3f} ± {reward['standard_error']:.3f}" in text
-        assert f"{policy['objective_optimum']['mean']:.3f}" in text
-        assert f"{policy['gain']['mean']:.3f} ± {policy['gain']['standard_error']:.3f}" in text
-        low, high = (f"{100 * policy['share_interval'][end]:.0f} %" for end in ("low", "high"))
-        assert f"({low} to {high})" in text
-        assert f"{policy['kl']['mean']:.2f} ± {policy['kl']['standard_error']:.2f}" in text
-    for share in build["selection"]["usage"].values():
+    for policy in summary.policies:
+        assert policy.policy in text
+        for measured in (*policy.rewards.values(), policy.gain):
+            assert f"{measured.mean:.3f} ± {measured.standard_error:.3f}" in text
+        assert f"{policy.objective_optimum.mean:.3f}" in text
+        assert f"({100 * policy.share_interval.low:.0f} % to {100 * policy.share_interval.high:.0f} %)" in text
+        assert f"{policy.kl.mean:.2f} ± {policy.kl.standard_error:.2f}" in text
+    for share in summary.selection.usage.values():
         assert f"{100 * share:.1f} %" in text
     assert text.count("not kept") == 8
     assert "build-7f3a0c" in text and "quickstart" in text and "Previous championversion 3" in text
 
 
-def test_a_proven_optimum_is_called_one_and_an_unknown_bound_is_not_shown(build):
-    build["selection"]["epsilon_bound"] = build["selection"]["epsilon"]
-    assert "Proven to be the smallest with 4 kept" in Page(render_report(build)).text
-    build["selection"]["epsilon_bound"] = None
-    text = Page(render_report(build)).text
-    assert "Proven " not in text and "Proven:" not in text and "lower bound" not in text
+def test_a_proven_optimum_is_called_one(summary):
+    proven = edited(summary, selection__epsilon_bound=summary.selection.epsilon)
+    assert "Proven to be the smallest with 4 kept" in Page(render_report(proven)).text
 
 
-def test_model_output_names_and_configuration_are_escaped(build):
+def test_without_an_interval_none_is_shown(summary):
+    assert "interval" not in Page(render_report(edited(summary, selection__interval=None))).text
+
+
+def test_model_output_names_and_configuration_are_escaped(summary):
     attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    build["samples"][0]["prompt"] = build["samples"][0]["responses"][1]["response"] = attack
-    build |= {"title": attack, "config_yaml": attack}
-    build["promotion"]["reason"] = attack
-    page = Page(render_report(build))
+    places = ("samples__0__prompt", "samples__0__responses__1__response", "title", "config_yaml", "promotion__reason")
+    page = Page(render_report(edited(summary, **dict.fromkeys(places, attack))))
     assert "script" not in page.tags and "img" not in page.tags
     assert page.text.count(attack) == 6  # title twice, reason, prompt, response, configuration
 
 
-def test_nothing_is_fetched_and_no_script_runs(build):
-    html = render_report(build)
+def test_nothing_is_fetched_and_no_script_runs(summary):
+    html = render_report(summary)
     assert not re.search(r"https?:|//[a-z]|<script|<link|<iframe|@import|javascript:", html)
     assert not re.search(r'\b(?:src|href)="(?!#|data:)', html)
     assert not re.search(r"url\((?!#)", html)
@@ -97,8 +94,8 @@ def test_nothing_is_fetched_and_no_script_runs(build):
     ],
     ids=["one policy", "two rewards", "four rewards", "fifty policies", "long names"],
 )
-def test_every_kind_of_build_makes_a_valid_page(build_maker, arguments):
-    html = render_report(build_maker(**arguments))
+def test_every_kind_of_build_makes_a_valid_page(arguments):
+    html = render_report(make_summary(**arguments))
     page = Page(html)
     assert len(html) < 3_000_000
     assert len(set(page.identifiers)) == len(page.identifiers)
@@ -109,16 +106,8 @@ def test_every_kind_of_build_makes_a_valid_page(build_maker, arguments):
     assert "nan" not in page.text.lower().split() and "None" not in page.text
 
 
-def test_a_page_is_written_when_later_stages_have_not_run(build):
-    bare = build | {"registration": None, "promotion": None, "samples": []}
-    bare["selection"] = bare["selection"] | {"interval": None}
-    page = Page(render_report(bare))
-    assert "Not registered" in page.text and "Sample responses" not in page.text
-    assert "interval" not in page.text and "Gate" not in page.text
-
-
-def test_every_row_of_a_table_has_a_cell_for_every_heading(build):
-    tables = re.findall(r"<table>.*?</table>", render_report(build), re.S)
+def test_every_row_of_a_table_has_a_cell_for_every_heading(summary):
+    tables = re.findall(r"<table>.*?</table>", render_report(summary), re.S)
     # The gate's three checks, and twice twelve policies with the reference.
     for table, count in zip(tables, (4, 14, 14), strict=True):
         rows = re.findall(r"<tr>.*?</tr>", table, re.S)
@@ -126,55 +115,37 @@ def test_every_row_of_a_table_has_a_cell_for_every_heading(build):
         assert len({len(re.findall(r"<t[hd]\b", row)) for row in rows}) == 1
 
 
-def test_what_could_not_be_measured_is_a_dash(build):
-    before = copy.deepcopy(build)
-    build["policies"][0] |= {"share_of_gain": None, "share_interval": None, "effective_sample_size": None}
-    build["policies"][0]["objective_optimum"]["mean"] = None
-    assert Page(render_report(build)).text.count("–") == Page(render_report(before)).text.count("–") + 3
+def test_what_could_not_be_measured_is_a_dash(summary):
+    unknown = edited(summary, policies__0__share_of_gain=None, policies__0__share_interval=None)
+    assert Page(render_report(unknown)).text.count("–") == Page(render_report(summary)).text.count("–") + 1
 
 
-def test_the_run_of_the_mlflow_plugin_can_be_followed(build):
+def test_the_run_of_the_mlflow_plugin_can_be_followed(summary):
     link = "http://mlflow.example:5000/#/experiments/3/runs/abc"
-    assert f'<a href="{link}">' in render_report(build | {"kfp_mlflow_run": link})
-    assert "plugin" not in render_report(build)
+    assert f'<a href="{link}">' in render_report(edited(summary, kfp_mlflow_run=link))
+    assert "plugin" not in render_report(summary)
 
 
-def test_uncovered_designs_say_what_they_miss(build):
-    coverage = {
-        "method": "exact",
-        "covered": False,
-        "uncovered_fraction": 1e-7,
-        "counterexample": [0.2, 0.3, 0.5],
-    }
-    build["design"]["coverage"] = coverage
-    text = Page(render_report(build)).text
+def test_an_uncovered_design_names_a_preference_that_it_misses(summary):
+    coverage = {"method": "exact", "covered": False, "uncovered_fraction": 1e-7, "counterexample": [0.2, 0.3, 0.5]}
+    text = Page(render_report(edited(summary, design__coverage=coverage))).text
     assert "99.99 %" in text and "50 % humour, 30 % safety, 20 % brevity" in text
-    coverage |= {"covered": True, "uncovered_fraction": 0.0, "counterexample": None}
-    text = Page(render_report(build)).text
+    text = Page(render_report(summary)).text
     assert "100 % of all preferences" in text and "Not covered" not in text
 
 
-def test_the_file_appears_whole_and_replaces_an_older_one(build, tmp_path):
+def test_the_file_appears_whole_and_replaces_an_older_one(summary, tmp_path):
     destination = tmp_path / "reports" / "report.html"
-    assert write_report(build, destination) == destination
-    first = destination.read_text(encoding="utf-8")
-    assert first == render_report(build)
-    write_report(build | {"title": "second"}, destination)
+    write_report(summary, destination)
+    assert destination.read_text(encoding="utf-8") == render_report(summary)
+    write_report(edited(summary, title="second"), destination)
     assert "<h1>second</h1>" in destination.read_text(encoding="utf-8")
     assert [path.name for path in destination.parent.iterdir()] == ["report.html"]
 
 
-def test_a_field_missing_inside_a_section_is_named(build, tmp_path):
-    del build["policies"][3]["kl"]
-    with pytest.raises(DataError, match="kl"):
-        write_report(build, tmp_path / "report.html")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_policy_that_a_guard_marked_is_told(build):
-    policy = build["policies"][0]
-    assert "marked by a guard" not in Page(render_report(build)).text
-    policy["guard"] = {"kind": "kl", "message": "KL is 12 nats at step 7, the limit is 10", "step": 7}
-    text = Page(render_report(build)).text
+def test_a_policy_that_a_guard_marked_is_reported(summary):
+    assert "marked by a guard" not in Page(render_report(summary)).text
+    guard = {"kind": "kl", "message": "KL is 12 nats at step 7, the limit is 10", "step": 7, "good_step": 6}
+    text = Page(render_report(edited(summary, policies__0__guard=guard))).text
     assert "is marked by a guard: KL is 12 nats at step 7, the limit is 10. Training stopped there" in text
     assert "⚠" in text

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from support.reward_cases import load
 
+from palm.artifacts.calibration import Calibration
 from palm.errors import DataError, RewardError
-from palm.rewards.calibration import FILE, calibrate, read_calibration, write_calibration
+from palm.rewards.calibration import calibrate, read_calibration, write_calibration
 from palm.storage.files import read_json, write_json
 
 RAW = np.array([[3.0, 0.2], [1.0, 0.4], [3.0, 0.9], [7.0, 0.3]])
@@ -21,7 +22,7 @@ def test_what_is_written_is_read_back(sources, tmp_path):
     calibrated = calibrate(sources, RAW)
     write_calibration(tmp_path, sources, calibrated, RAW)
     assert read_calibration(tmp_path, sources) == calibrated
-    assert read_json(tmp_path / FILE)["rewards"]["judge"] == {
+    assert read_json(tmp_path / Calibration.FILE)["rewards"]["judge"] == {
         "fingerprint": sources[0].fingerprint,
         "normalisation": {"kind": "quantile", "values": [1.0, 3.0, 7.0], "levels": [0.125, 0.5, 0.875]},
         "responses": 4,
@@ -48,13 +49,13 @@ def test_rollouts_of_another_reward_are_refused(sources, tmp_path):
 
 
 def test_a_missing_or_damaged_file_is_told(sources, tmp_path):
-    with pytest.raises(DataError, match=FILE):
+    with pytest.raises(DataError, match=Calibration.FILE):
         read_calibration(tmp_path, sources)
     write_calibration(tmp_path, sources, calibrate(sources, RAW), RAW)
-    content = read_json(tmp_path / FILE)
+    content = read_json(tmp_path / Calibration.FILE)
     content["rewards"]["judge"]["normalisation"]["values"] = [3, 1, 7]
-    write_json(tmp_path / FILE, content)
-    with pytest.raises(DataError, match=f"{FILE}: reward 'judge'"):
+    write_json(tmp_path / Calibration.FILE, content)
+    with pytest.raises(DataError, match=f"{Calibration.FILE}: reward 'judge'"):
         read_calibration(tmp_path, sources)
 
 

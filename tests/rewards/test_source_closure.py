@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from palm.rewards.source_closure import function_source
+from palm.rewards.python.source_closure import function_source
 
 FILE = '''"""Rewards."""
 

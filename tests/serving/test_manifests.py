@@ -7,7 +7,7 @@ import yaml
 
 from palm.cluster.rollout import VERSION
 from palm.promotion.pull import FOLDER
-from palm.serving.vllm_config import VLLM_CONFIG
+from palm.serving.vllm import VLLM_CONFIG
 
 FOLDER_OF_MANIFESTS = Path(__file__).parents[2] / "manifests" / "components" / "serving"
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from support.workspace import edit_config
 
+from palm.artifacts.calibration import Calibration
 from palm.builds.inputs import check_inputs
 from palm.config.load import load_config
 from palm.config.normalisation import Quantile, Sigmoid
 from palm.errors import DataError
-from palm.rewards.calibration import FILE
 from palm.rewards.normalisation import fit, normalise
 from palm.steps.evaluate_policies import evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
@@ -54,7 +54,7 @@ def train(config, folder, rollouts, name):
 def test_every_step_uses_the_numbers_of_the_training_prompts(build):
     folder, config = build
     rollouts = folder / "rollouts"
-    stored = read_json(rollouts / FILE)["rewards"]
+    stored = Calibration.read(rollouts).rewards
     tables = {name: pd.read_parquet(rollouts / f"{name}.parquet") for name in ("train", "eval")}
     raw = {name: tables["train"][f"raw_{name}"].to_numpy(float) for name in ("letters", "balance")}
     rules = {
@@ -62,9 +62,10 @@ def test_every_step_uses_the_numbers_of_the_training_prompts(build):
         "balance": fit(Sigmoid(kind="sigmoid"), raw["balance"], name="r"),
     }
     for name, rule in rules.items():
-        assert type(rule).model_validate(stored[name]["normalisation"]) == rule
-        assert stored[name]["responses"] == 64 and stored[name]["raw_maximum"] == raw[name].max()
-    assert stored["short"]["normalisation"] == {"kind": "identity"}
+        kept = type(rule).model_validate(stored[name].normalisation)
+        assert normalise(kept, raw[name]) == pytest.approx(normalise(rule, raw[name]), rel=1e-12)
+        assert stored[name].responses == 64 and stored[name].raw_maximum == raw[name].max()
+    assert stored["short"].normalisation == {"kind": "identity"}
 
     policy = train(config, folder, rollouts, "policy")
     evaluation = evaluate_policy(
@@ -77,19 +78,21 @@ def test_every_step_uses_the_numbers_of_the_training_prompts(build):
     tables["policy"] = pd.read_parquet(folder / "evaluation" / "samples.parquet")
     for table in tables.values():
         for name, rule in rules.items():
-            assert np.array_equal(table[f"reward_{name}"], normalise(rule, table[f"raw_{name}"].to_numpy(float)))
+            expected = normalise(rule, table[f"raw_{name}"].to_numpy(float))
+            np.testing.assert_allclose(table[f"reward_{name}"], expected, rtol=1e-12)
         assert np.array_equal(table["metric_short"], table["raw_short"])
     assert tables["policy"]["raw_letters"].tolist() == [len(text) for text in tables["policy"]["response"]]
-    assert evaluation["rewards"]["letters"]["mean"] == pytest.approx(tables["policy"]["reward_letters"].mean())
+    assert evaluation.rewards["letters"].mean == pytest.approx(tables["policy"]["reward_letters"].mean())
 
     # Another calibration is another reward, so another policy; the same one is found in the store.
     again = train(config, folder, rollouts, "again")
-    assert again["reused"] and again["policy"] == policy["policy"]
-    content = read_json(rollouts / FILE)
+    assert again.reused and again.policy == policy.policy
+    path = rollouts / Calibration.FILE
+    content = read_json(path)
     content["rewards"]["letters"]["normalisation"]["levels"][0] += 0.001
-    write_json(rollouts / FILE, content)
+    write_json(path, content)
     other = train(config, folder, rollouts, "other")
-    assert not other["reused"] and other["policy"] != policy["policy"]
+    assert not other.reused and other.policy != policy.policy
 
 
 def test_a_reward_that_changes_between_two_steps_stops_the_build(build):

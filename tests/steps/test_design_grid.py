@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from support.workspace import edit_config
 
+from palm.artifacts.design import Design
 from palm.builds.checks.design import check_design
 from palm.config.load import load_config
 from palm.errors import WeightsError
 from palm.evaluation.rollouts import Rollouts, write_rollouts
 from palm.geometry.adaptive.predicted import predicted_design
 from palm.steps.design_grid import design_grid
-from palm.storage.files import read_json
 from palm.verification.certificate_file import verify_file
 
 
@@ -24,17 +24,16 @@ def test_a_searched_design_is_made_once(workspace):
     """Other weights would be other policies: the second run must fetch, however much time it has."""
     settings = {"strategy": "minimal", "epsilon": 0.3, "delta": 0.05}
     config = load_config(edit_config(workspace, design=settings))
-    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"]
-    saved = read_json(workspace / "design.json")
-    assert saved["weights"] == weights
-    assert saved["coverage"]["covered"]
-    assert len(weights) == saved["lower_bound"]
+    weights = design_grid(config, workspace / "rollouts", workspace / "design.json").weights
+    saved = Design.read(workspace / "design.json")
+    assert saved.weights == weights and saved.coverage.covered
+    assert len(weights) == saved.lower_bound
     entries = kept(config)
     assert entries
-    assert design_grid(config, workspace / "rollouts", workspace / "again.json")["weights"] == weights
+    assert design_grid(config, workspace / "rollouts", workspace / "again.json").weights == weights
     assert kept(config) == entries
     other = load_config(edit_config(workspace, design={**settings, "epsilon": 0.4}))
-    assert design_grid(other, workspace / "rollouts", workspace / "other.json")["weights"] != weights
+    assert design_grid(other, workspace / "rollouts", workspace / "other.json").weights != weights
     assert len(kept(config)) > len(entries)
 
 
@@ -43,7 +42,7 @@ def test_given_weights_reach_the_design(workspace):
     config = load_config(
         edit_config(workspace, design={"strategy": "weights", "weights": rows, "epsilon": 0.3, "delta": 0.05})
     )
-    assert design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"] == rows
+    assert design_grid(config, workspace / "rollouts", workspace / "design.json").weights == ((0.5, 0.5), (1.0, 0.0))
 
 
 def rollouts_of(workspace, seed):
@@ -68,17 +67,17 @@ def test_predicted_design_follows_the_rollouts(workspace):
     config = load_config(edit_config(workspace, design=settings))
     check_design(config)
     rewards = rollouts_of(workspace, seed=0).rewards
-    weights = design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"]
+    weights = design_grid(config, workspace / "rollouts", workspace / "design.json").weights
     expected = predicted_design(rewards, 3, beta=config.beta)
     np.testing.assert_allclose(weights, expected.weights)
-    saved = read_json(workspace / "design.json")
-    assert saved["strategy"] == "predicted"
-    assert saved["predicted"]["epsilon"] == pytest.approx(expected.epsilon)
-    assert saved["predicted"]["samples_per_prompt"] == 32
-    assert len(saved["predicted"]["effective_sample_size"]) == 3
+    saved = Design.read(workspace / "design.json")
+    assert saved.strategy == "predicted"
+    assert saved.predicted.epsilon == pytest.approx(expected.epsilon)
+    assert saved.predicted.samples_per_prompt == 32
+    assert len(saved.predicted.effective_sample_size) == 3
     assert verify_file(workspace / "design.json").certificate == "cover"
     rollouts_of(workspace, seed=1)
-    assert design_grid(config, workspace / "rollouts", workspace / "design.json")["weights"] != weights
+    assert design_grid(config, workspace / "rollouts", workspace / "design.json").weights != weights
 
 
 @pytest.mark.parametrize(

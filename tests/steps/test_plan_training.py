@@ -1,4 +1,4 @@
-"""How the policies of a build are to be had, against a real MLflow."""
+"""Plan of a build: reuse, fine-tune or train each policy, against a real MLflow."""
 
 import json
 import shutil
@@ -7,12 +7,13 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from palm.artifacts.plan import Champion, Plan, Planned
+from palm.artifacts.policy import Policy
 from palm.builds.rebuild.snapshot import take_snapshot
 from palm.builds.records import BUILD_VARIABLE
 from palm.promotion.entry import PROMOTION
 from palm.promotion.log import PromotionLog
 from palm.steps.plan_training import plan_training
-from palm.storage.files import read_json
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def later(build, tmp_path):
     return build.config.model_copy(update={"registry": registry})
 
 
-def planned(config, build, destination: Path, snapshot: str = "") -> dict:
+def planned(config, build, destination: Path, snapshot: str = "") -> Planned:
     return plan_training(
         config,
         snapshot,
@@ -41,28 +42,27 @@ def test_a_champion_of_which_nothing_is_recorded_is_named_to_the_gate(build, lat
     log = PromotionLog(client, model)
     seen = log.tail()
     log.append(seen, before=seen.head.after, after=str(version), kind=PROMOTION, why="by hand", who="a person")
-    plan = planned(later, build, tmp_path / "plan")
-    assert plan["earlier"] == [] and plan["from_version"] is None
-    assert read_json(tmp_path / "plan" / "champion.json") == {
-        "version": str(version),
-        "members": [],
-        "incomparable": "nothing is recorded of its policies",
-    }
+    planned(later, build, tmp_path / "plan")
+    plan = Plan.read(tmp_path / "plan")
+    assert plan.earlier == () and plan.from_version is None
+    assert Champion.read(tmp_path / "plan") == Champion(
+        version=str(version), incomparable="nothing is recorded of its policies"
+    )
 
 
 @pytest.mark.parametrize(("rebuild", "adopted"), [({}, True), ({"from_champion": False}, False), ({"steps": 1}, False)])
-def test_a_plan_is_taken_over_for_the_same_inputs_and_settings_of_rebuilds(build, later, tmp_path, rebuild, adopted):
+def test_a_plan_is_adopted_for_the_same_inputs_and_settings_of_rebuilds(build, later, tmp_path, rebuild, adopted):
     config = later.model_copy(update={"rebuild": later.rebuild.model_copy(update=rebuild)})
-    plan = planned(config, build, tmp_path / "plan", snapshot=json.dumps(take_snapshot(build.config)))
-    first = read_json(build.plan / "plan.json")
-    assert ({key: plan[key] for key in first} == first) == adopted
-    assert plan["rebuild"] == config.rebuild.model_dump()
+    planned(config, build, tmp_path / "plan", snapshot=json.dumps(take_snapshot(build.config)))
+    plan = Plan.read(tmp_path / "plan")
+    assert (plan == Plan.read(build.plan)) == adopted
+    assert plan.rebuild == config.rebuild.model_dump()
 
 
 def test_what_a_plan_finds_in_the_storage_is_marked_as_used(build, later, tmp_path, monkeypatch):
     monkeypatch.setenv(BUILD_VARIABLE, tmp_path.name)
-    anew = later.model_copy(update={"rebuild": later.rebuild.model_copy(update={"from_champion": False})})
-    plan = planned(anew, build, tmp_path / "plan")
-    found = {read_json(path / "policy.json")["policy"] for path in build.policies}
+    fresh = later.model_copy(update={"rebuild": later.rebuild.model_copy(update={"from_champion": False})})
+    plan = planned(fresh, build, tmp_path / "plan")
+    found = {Policy.read(path).policy for path in build.policies}
     used = Path(build.config.storage.root) / "builds" / tmp_path.name / "uses"
-    assert plan["kept"] == 3 and {path.stem for path in used.glob("policy-*")} >= found
+    assert plan.kept == 3 and {path.stem for path in used.glob("policy-*")} >= found

@@ -15,10 +15,10 @@ PROGRAM = """
 import json, sys
 from kfp import local
 from palm.pipelines.compile import PIPELINES
-from palm.pipelines.settings import CompileSettings
+from palm.config.cluster import Cluster
 name, parameters, folder = sys.argv[1:]
 local.init(local.SubprocessRunner(use_venv=False), pipeline_root=folder)
-PIPELINES[name](CompileSettings(retries=0))(**json.loads(parameters))
+PIPELINES[name](Cluster(tasks={"retries": 0}))(**json.loads(parameters))
 """
 
 

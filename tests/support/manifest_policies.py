@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from kubernetes.utils import parse_quantity
 from support.network_flows import flow_problems
-from support.overlays import Pod, build, found, pods
+from support.overlays import Pod, build, configuration, found, pods
 
 VOLUMES = {"configMap", "secret", "emptyDir", "projected", "persistentVolumeClaim", "downwardAPI"}
 CLUSTER_WIDE = {"Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding"}
@@ -266,10 +266,8 @@ def gpus(objects: list[dict]) -> Iterator[str]:
     """The accelerators of all trainings of a run, and those of pods here, find room in the quota at the same time."""
     (quota,) = found(objects, "ResourceQuota")
     hard = {name.removeprefix("requests."): int(amount) for name, amount in quota["spec"]["hard"].items()}
-    (schedule,) = [
-        one["data"] for one in found(objects, "ConfigMap") if one["metadata"]["name"].startswith("palm-schedule")
-    ]
-    wanted = {schedule["ACCELERATOR"]: int(schedule["PARALLEL"]) * int(schedule["TRAINING_ACCELERATOR_COUNT"])}
+    cluster = configuration(objects).cluster
+    wanted = {cluster.training.accelerator: cluster.parallel * cluster.training.gpus}
     for pod in pods(objects):
         for container in pod.containers:
             for kind, amount in container["resources"]["limits"].items():

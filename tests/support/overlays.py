@@ -1,14 +1,19 @@
-"""What `kubectl apply -k` would apply: the built overlays, and the pods in them."""
+"""Objects that `kubectl apply -k` would apply: the built overlays, their pods and their configuration."""
 
 import copy
 import functools
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from support.built_manifests import MANIFESTS
+from support.built_manifests import MANIFESTS, find
+
+from palm.config.load import load_config
+from palm.config.overrides import read_overrides
+from palm.config.portfolio import PortfolioConfig
 
 OVERLAYS = sorted(folder.name for folder in (MANIFESTS / "overlays").iterdir())
 _KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -39,6 +44,17 @@ def overlay(name: str) -> list[dict]:
 
 def found(objects: list[dict], kind: str, name: str | None = None) -> list[dict]:
     return [one for one in objects if one["kind"] == kind and name in (None, one["metadata"]["name"])]
+
+
+def configuration(objects: list[dict]) -> PortfolioConfig:
+    """The portfolio of an overlay, with its settings, as `palm schedule` loads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("palm-config", "palm-settings"):
+            (Path(folder) / name).mkdir()
+            for key, value in find(objects, "ConfigMap", name)["data"].items():
+                (Path(folder) / name / key).write_text(value)
+        settings = read_overrides(Path(folder) / "palm-settings")
+        return load_config(Path(folder) / "palm-config" / "portfolio.yaml", settings)
 
 
 @dataclass(frozen=True)

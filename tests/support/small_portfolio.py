@@ -1,54 +1,65 @@
 """Portfolios that are registered without being trained, and versions that only have a number."""
 
-import json
 from pathlib import Path
 
 import mlflow
+from support.measurements import evaluation
 
-from palm.registry.register import register
-from palm.serving.verification import ROUTING
+from palm.artifacts.policy import TrainingLog
+from palm.artifacts.registration import Registration
+from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
+from palm.artifacts.selection import Candidate, Selection
+from palm.artifacts.verdict import Check, Judgement
+from palm.promotion import promotions
+from palm.registry.content import Build
+from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.storage.digest import folder_digests
+
+MEMBERS, POLICIES = ("policy-a", "policy-b"), ("policy-a", "policy-b", "policy-c")
 
 
 def write_small_portfolio(folder: Path, text: str = "weights") -> Path:
     """A portfolio folder of two policies whose files hold a text."""
-    for name in ("policy-a", "policy-b"):
+    for name in MEMBERS:
         (folder / "adapters" / name).mkdir(parents=True)
         (folder / "adapters" / name / "adapter_model.safetensors").write_text(f"{text} of {name}")
-    (folder / ROUTING).write_text(json.dumps({"reward_names": ["length", "vowels"], "sha256": folder_digests(folder)}))
+    Routing(
+        reward_names=("length", "vowels"),
+        policies=[RoutedPolicy(policy=name, value_vector=(0.5, 0.5), folder=f"adapters/{name}") for name in MEMBERS],
+        base_model=RecordedBase(source="s3://palm/base", dtype="float32", sha256="0" * 64),
+        max_new_tokens=8,
+        sha256=folder_digests(folder),
+    ).write(folder)
     return folder
 
 
-def small_selection() -> dict:
-    """What select_portfolio says of three policies."""
-    mean = {"mean": 0.5, "standard_error": 0.01}
-    keys = ("objective", "objective_reference", "objective_optimum", "gain", "kl", "response_tokens")
-    record = {
-        **dict.fromkeys(keys, mean),
-        "weights": [0.5, 0.5],
-        "rewards": {"length": mean, "vowels": mean},
-        "metrics": {},
-        "share_of_gain": 0.5,
-        "effective_sample_size": 9.0,
-        "smallest_effective_sample_size": None,
-        "truncation_rate": 0.0,
-        "diversity": {"vendi_score": mean},
-    }
-    return {
+def small_selection(**changes) -> Selection:
+    """Two of three policies; unless changed, it has only what registration and the gate look at."""
+    values = {
         "epsilon": 0.05,
         "epsilon_bound": 0.05,
         "additive_gap": 0.02,
         "delta": 0.0,
         "method": "exact",
-        "portfolio": ["policy-a", "policy-b"],
-        "policies": [{**record, "policy": f"policy-{letter}"} for letter in "abc"],
+        "portfolio": MEMBERS,
+        "policies": tuple(small_candidate(name) for name in POLICIES),
+        "interval": None,
+        "missing": (),
+        "min_policies": len(POLICIES),
     }
+    return Selection.model_construct(**values | changes)
 
 
-def small_logs() -> dict:
+def small_candidate(policy: str, **changes) -> Candidate:
+    """The same policy as a candidate."""
+    measured = evaluation(policy).model_dump(exclude={"schema_version"})
+    return Candidate(**measured | changes, earlier=False)
+
+
+def small_logs() -> dict[str, TrainingLog]:
     """Training logs of the same."""
     steps = [{"step": step, "loss": 0.1, "reward": 0.5, "kl": 0.2} for step in range(3)]
-    return {f"policy-{letter}": steps for letter in "abc"}
+    return dict.fromkeys(POLICIES, TrainingLog(steps=steps))
 
 
 def make_versions(registry, count: int) -> mlflow.MlflowClient:
@@ -60,25 +71,25 @@ def make_versions(registry, count: int) -> mlflow.MlflowClient:
     return client
 
 
-def register_small(config, portfolio: Path, build_id: str) -> dict:
-    """Register a portfolio folder as a build would; what `register` returns."""
-    return register(
-        config,
-        build_id=build_id,
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=[portfolio / ROUTING],
-    )
+def register_small(config, portfolio: Path, build_id: str) -> Registration:
+    """Register a portfolio folder as a build would."""
+    build = Build(build_id, portfolio, small_selection(), small_logs(), [portfolio / Routing.FILE])
+    return PortfolioRegistry(config).register(build)
 
 
-def judged(passed: bool = True, *, against: str | None = None, reason: str = "gap 0.05 is within 0.1") -> dict:
-    """What a gate says."""
-    check = {"name": "epsilon", "value": 0.05, "bound": 0.06, "limit": 0.1, "passed": passed}
-    return {"passed": passed, "reason": reason, "against": against, "checks": [check]}
+def registered(config, folder: Path, text: str) -> Registration:
+    """Write and register a portfolio folder of this content."""
+    return register_small(config, write_small_portfolio(folder / f"portfolio-{text}", text), f"build-{text}")
 
 
-def registered(config, folder: Path, text: str) -> dict:
-    """Register a portfolio folder of this content; what `register` returns."""
-    portfolio = write_small_portfolio(folder / f"portfolio-{text}", text)
-    return register_small(config, portfolio, f"build-{text}")
+def judged(
+    passed: bool = True, *, against: str | None = None, reason: str = "gap 0.05 is within 0.1", check: str = "epsilon"
+) -> Judgement:
+    """A judgement of the gate."""
+    checks = (Check(name=check, value=0.05, bound=0.06, limit=0.1, passed=passed),)
+    return Judgement(passed=passed, reason=reason, against=against, confidence=0.95, checks=checks)
+
+
+def promote(config, version: str, *, against: str | None = None, **judgement):
+    """Promote a version as a build would whose gate has judged it."""
+    return promotions(config).promote(version, judged(against=against, **judgement), who="gate")

@@ -1,4 +1,4 @@
-"""A training that is interrupted, at any moment and in any way, ends with the adapter of one that is not."""
+"""An interrupted training ends with the adapter of an uninterrupted one, whenever and however it is interrupted."""
 
 import contextlib
 import itertools
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from support.workspace import edit_config, make_workspace
 
+from palm.artifacts.policy import Policy
 from palm.config.load import load_config
 from palm.errors import PreemptedError
 from palm.steps.prepare_base_model import prepare_base_model
@@ -89,16 +90,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(server):
-    """The adapter of a training in one go, and how many seconds it took."""
+    """The adapter of an uninterrupted training, and its duration in seconds."""
     server.start("undisturbed", server.folder / "undisturbed-policy")
     start = time.monotonic()
     assert server.wait() == 0
     seconds = time.monotonic() - start
     return (server.folder / "undisturbed-policy" / "adapter_model.safetensors").read_bytes(), seconds
-
-
-def record(folder: Path) -> dict:
-    return json.loads((folder / "policy.json").read_text())
 
 
 @pytest.mark.parametrize("half", [0, 1])
@@ -113,7 +110,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         if len(resumed) < KILLS // 2 - 1:
             time.sleep(moment)
         else:
-            # However loaded the machine is: the last one is killed when it has left a checkpoint.
+            # Independent of the machine's load: the last one is killed after its first checkpoint.
             _wait_for_checkpoint(server.folder / store)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -123,10 +120,10 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         assert server.train(store, policy) == 0
         assert (policy / "adapter_model.safetensors").read_bytes() == expected, f"killed after {moment:.2f} s"
         assert not list((server.folder / store).glob("checkpoints/*")), "a finished training keeps no checkpoints"
-        resumed.append(record(policy)["resumed_from_step"])
+        resumed.append(Policy.read(policy).resumed_from_step)
         if len(resumed) == KILLS // 2:
             break
-    assert resumed[-1] > 0, "the training did not go on from its checkpoint"
+    assert resumed[-1] > 0, "the training did not resume from its checkpoint"
 
 
 def _wait_for_checkpoint(store: Path, seconds: float = 120.0) -> None:
@@ -147,7 +144,7 @@ def test_sigterm_leaves_a_checkpoint_and_its_own_exit_code(server, undisturbed):
     assert not policy.exists()
     assert server.train(store, policy) == 0
     assert (policy / "adapter_model.safetensors").read_bytes() == undisturbed[0]
-    assert record(policy)["resumed_from_step"] > 2
+    assert Policy.read(policy).resumed_from_step > 2
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +159,7 @@ def half_done(server, undisturbed):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "manifest", "unlisted"])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(server, undisturbed, half_done, damage):
+def test_a_damaged_checkpoint_is_logged_and_the_one_before_it_used(server, undisturbed, half_done, damage):
     store = server.folder / f"damaged-{damage}"
     shutil.copytree(half_done, store)
     before, newest = sorted(store.glob("checkpoints/*/rloo/step-*"))
@@ -176,6 +173,6 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(server, undistu
         victim.write_bytes(content[: len(content) // 2])
     assert server.train(store.name, server.folder / f"{damage}-policy") == 0
     policy = server.folder / f"{damage}-policy"
-    assert record(policy)["resumed_from_step"] == int(before.name.removeprefix("step-"))
+    assert Policy.read(policy).resumed_from_step == int(before.name.removeprefix("step-"))
     assert (policy / "adapter_model.safetensors").read_bytes() == undisturbed[0]
     assert "a damaged checkpoint, the one before it is used" in (server.folder / "server.log").read_text()

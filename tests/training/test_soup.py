@@ -34,7 +34,7 @@ def test_the_update_is_the_weighted_sum_of_the_corners(trained):
         record, folder = trained(f"corner{index}", unit, **SOUP | {"training__backend": "rwr"})
         corners.append(updates(folder))
     record, folder = trained("soup", [0.3, 0.7], **SOUP)
-    assert record["backend"] == "soup" and record["steps"] == 0
+    assert record.backend == "soup" and record.steps == 0
     for name, update in updates(folder).items():
         assert torch.allclose(update, 0.3 * corners[0][name] + 0.7 * corners[1][name], atol=1e-6)
     assert len(list((folder.parent / "store").glob("policy-*"))) == 3, "corner policies were trained twice"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from palm.errors import SelectionError
 from palm.geometry.portfolio.certificate import certify
-from palm.geometry.portfolio.description import describe_certificate
+from palm.geometry.portfolio.selection import Selection, describe_selection
 from palm.geometry.portfolio.values import ValueTable
 from palm.verification.fault import Fault
-from palm.verification.portfolio_claims import verify_portfolio
+from palm.verification.portfolio import verify_portfolio
 from palm.verification.schema import PortfolioFile
 
 
@@ -49,7 +49,7 @@ def test_every_certificate_is_verified(objectives, policies, seed, delta):
         certificate = certify(table.value_vectors, members, delta=delta)
     except SelectionError:
         return
-    verify({"certificate": "portfolio", "size": len(members), **describe_certificate(table, certificate)})
+    verify(describe_selection(table, Selection("exact", "epsilon", certificate.portfolio, certificate, bound=0.0)))
 
 
 def refusal(certificate, *place, value):

@@ -1,14 +1,11 @@
-"""What a configuration asks of its design, and whether it may."""
+"""Check of a configuration's design, before it is made."""
 
 from palm.config.portfolio import PortfolioConfig
 from palm.geometry.preferences.request import check_request
 
 
 def check_design(config: PortfolioConfig) -> None:
-    """Check what a configuration asks of its design, without making it.
-
-    Args:
-        config: the configuration.
+    """Check the section ``design`` without making the design.
 
     Raises:
         WeightsError: the strategy or its numbers are out of their domain.
@@ -19,12 +16,5 @@ def check_design(config: PortfolioConfig) -> None:
 
 
 def design_arguments(config: PortfolioConfig) -> dict:
-    """The arguments of the design that a configuration asks for.
-
-    Args:
-        config: the configuration.
-
-    Returns:
-        Arguments of `palm.geometry.preferences.design.design_grid`.
-    """
+    """Arguments of `palm.geometry.preferences.design.design_grid` for a configuration."""
     return {"objectives": len(config.rewards), **config.design.model_dump(exclude={"time_limit_seconds"})}

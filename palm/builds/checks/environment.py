@@ -1,4 +1,4 @@
-"""What a configuration needs of the machines that train: checked before anything is spent."""
+"""Check of the machines that train: libraries, GPUs and servers, before any work is done."""
 
 import os
 import urllib.request
@@ -9,17 +9,14 @@ from palm.config.training import Vllm
 from palm.errors import ConfigError
 from palm.storage.location import Location
 
-_SECONDS_TO_ANSWER = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 def check_environment(config: PortfolioConfig) -> None:
-    """Check that this machine, or the nodes that it starts, can train what a configuration asks for.
-
-    Args:
-        config: the configuration.
+    """Check that this machine, or the nodes that it starts, can train with a configuration.
 
     Raises:
-        ConfigError: a library, a GPU or a server is missing, or nodes would not see what they need.
+        ConfigError: a library, a GPU or a server is missing, or nodes could not reach an input.
     """
     settings = config.training
     if settings.launcher == "trainjob":
@@ -37,7 +34,7 @@ def check_environment(config: PortfolioConfig) -> None:
 def _check_train_job(config: PortfolioConfig) -> None:
     what = "training.launcher=trainjob"
     if find_spec("kubernetes") is None:
-        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm[cluster]'")
+        raise ConfigError(what, rule="needs the Kubernetes client", remedy="pip install 'palm-portfolio[cluster]'")
     if not Location(config.storage.root).is_s3:
         raise ConfigError(
             f"{what}, storage.root={config.storage.root}",
@@ -68,7 +65,7 @@ def _check_vllm(vllm: Vllm) -> None:
     import torch
 
     what = f"training.vllm.mode={vllm.mode}"
-    # The server has vLLM of its own, but TRL sends it the weights through vLLM's client.
+    # Also with a server: TRL sends it the weights by vLLM's client.
     if find_spec("vllm") is None:
         raise ConfigError(what, rule="vLLM is not installed here", remedy="pip install vllm, or remove training.vllm")
     if vllm.mode == "colocate" and not torch.cuda.is_available():
@@ -76,7 +73,7 @@ def _check_vllm(vllm: Vllm) -> None:
     if vllm.server_url is not None:
         address = f"{vllm.server_url.rstrip('/')}/health/"
         try:
-            urllib.request.urlopen(address, timeout=_SECONDS_TO_ANSWER).close()
+            urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS).close()
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"training.vllm.server_url={vllm.server_url}",

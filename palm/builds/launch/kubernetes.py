@@ -1,13 +1,12 @@
-"""TrainJobs in a namespace of a Kubernetes cluster, and what becomes of their pods."""
+"""TrainJobs in a namespace of a Kubernetes cluster, and the state of their pods."""
 
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from palm.builds.launch.manifest import GROUP, NODE, PLURAL, VERSION
 from palm.errors import ClusterError
@@ -18,17 +17,23 @@ _JOB_LABEL = "jobset.sigs.k8s.io/jobset-name"
 _TIMEOUT = (5, 60)
 """Seconds to connect and to answer."""
 _RETRIES, _FIRST_PAUSE_SECONDS = 6, 0.5
-"""Pauses that double: an API server that restarts is waited for, half a minute in all."""
+"""Pauses double, half a minute in all: long enough for an API server to restart."""
 _LINES_OF_LOG = 200
+_MISSING, _EXISTS = 404, 409
+_PERMISSION = (
+    "the service account needs get, create and delete of trainjobs.trainer.kubeflow.org, get and list of pods, get of "
+    "pods/log; Kubeflow Trainer must be installed"
+)
 
 
 @dataclass(frozen=True)
 class TrainJobState:
-    """How a TrainJob fares.
+    """State of a TrainJob.
 
     Attributes:
-        phase: waiting or running, suspended (by a queue, say), complete, failed, or leaving: being deleted.
-        message: what the controller says of it, or nothing.
+        phase: active (waiting or running), suspended (for instance by a queue), complete, failed, or leaving (being
+            deleted).
+        message: the controller's message; may be empty.
     """
 
     phase: Literal["active", "suspended", "complete", "failed", "leaving"]
@@ -37,13 +42,13 @@ class TrainJobState:
 
 @dataclass(frozen=True)
 class Failure:
-    """A node's container that ended with another exit code than 0.
+    """A node's container that failed.
 
     Attributes:
         pod: name of its pod.
-        exit_code: its exit code.
-        finished_at: when, as Kubernetes writes times.
-        restarted: whether it was started again since.
+        exit_code: not 0.
+        finished_at: time in Kubernetes' format.
+        restarted: whether the container was started again since.
     """
 
     pod: str
@@ -53,13 +58,9 @@ class Failure:
 
 
 class TrainJobs:
-    """The TrainJobs of this pod's namespace; outside of a cluster, of the namespace that kubectl would use.
+    """The TrainJobs of this pod's namespace; outside a cluster, of kubectl's current namespace.
 
-    Attributes:
-        namespace: the namespace.
-
-    Raises:
-        ClusterError: there is neither a service account nor a kubeconfig.
+    Every method, and the constructor, raises ClusterError if the cluster refuses or does not answer.
     """
 
     def __init__(self):
@@ -71,70 +72,49 @@ class TrainJobs:
         self._place = (GROUP, VERSION, self.namespace, PLURAL)
 
     def own_image(self) -> str:
-        """Image of the pod that this runs in.
-
-        Raises:
-            ClusterError: this runs in no pod, or it may not be read.
-        """
+        """Image of the pod that this process runs in."""
         name = os.environ.get("KFP_POD_NAME") or socket.gethostname()
-        with _told(f"get pod {self.namespace}/{name}", "set training.train_job.image to the image of the nodes"):
-            pod = self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_TIMEOUT)
+        pod = _request(
+            f"get pod {self.namespace}/{name}",
+            lambda: self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_TIMEOUT),
+            remedy="set training.train_job.image to the image of the nodes",
+        )
         containers = pod.spec.containers
         # Kubeflow Pipelines calls a task's own container main.
         return next((container for container in containers if container.name == "main"), containers[0]).image
 
     def find(self, name: str) -> TrainJobState | None:
-        """How a TrainJob fares; None if there is none of that name.
-
-        Raises:
-            ClusterError: the cluster cannot be asked.
-        """
-        with _told(f"get TrainJob {self.namespace}/{name}", _PERMISSION):
-            job = _or_missing(
-                lambda: self._objects.get_namespaced_custom_object(*self._place, name, _request_timeout=_TIMEOUT)
-            )
+        """State of a TrainJob; None if there is none of that name."""
+        job = _request(
+            f"get TrainJob {self.namespace}/{name}",
+            lambda: self._objects.get_namespaced_custom_object(*self._place, name, _request_timeout=_TIMEOUT),
+            ignore=_MISSING,
+        )
         return None if job is None else _state(job)
 
     def create(self, manifest: dict) -> None:
-        """Create a TrainJob, unless there is one of its name.
-
-        Args:
-            manifest: the whole object; the API server refuses what it does not know.
-
-        Raises:
-            ClusterError: the cluster refuses it.
-        """
-        from kubernetes.client.exceptions import ApiException
-
-        with _told(f"create TrainJob {self.namespace}/{manifest['metadata']['name']}", _PERMISSION):
-            try:
-                self._objects.create_namespaced_custom_object(
-                    *self._place, manifest, field_validation="Strict", _request_timeout=_TIMEOUT
-                )
-            except ApiException as error:
-                # Another launcher of the same policy, or this one before its connection broke, was first.
-                if error.status != 409:
-                    raise
+        """Create a TrainJob, unless there is one of its name; fields unknown to the API server are refused."""
+        _request(
+            f"create TrainJob {self.namespace}/{manifest['metadata']['name']}",
+            lambda: self._objects.create_namespaced_custom_object(
+                *self._place, manifest, field_validation="Strict", _request_timeout=_TIMEOUT
+            ),
+            # Created already by another launcher of the same policy, or by this one before its connection broke.
+            ignore=_EXISTS,
+        )
 
     def delete(self, name: str) -> None:
-        """Delete a TrainJob, if it is there: its pods get SIGTERM, and it is gone when they are.
-
-        Raises:
-            ClusterError: the cluster refuses.
-        """
-        with _told(f"delete TrainJob {self.namespace}/{name}", _PERMISSION):
-            _or_missing(
-                lambda: self._objects.delete_namespaced_custom_object(
-                    *self._place, name, propagation_policy="Foreground", _request_timeout=_TIMEOUT
-                )
-            )
+        """Delete a TrainJob, if it exists: its pods get SIGTERM, and it remains until they have ended."""
+        _request(
+            f"delete TrainJob {self.namespace}/{name}",
+            lambda: self._objects.delete_namespaced_custom_object(
+                *self._place, name, propagation_policy="Foreground", _request_timeout=_TIMEOUT
+            ),
+            ignore=_MISSING,
+        )
 
     def failures(self, name: str) -> list[Failure]:
-        """Containers of a TrainJob's nodes that failed, each one's last failure.
-
-        Raises:
-            ClusterError: the cluster cannot be asked.
-        """
+        """The last failure of each container of a TrainJob's nodes, in order of time."""
         found = []
         for pod in self._pods(name):
             for container in pod.status.container_statuses or []:
@@ -146,11 +126,7 @@ class TrainJobs:
         return sorted(found, key=lambda failure: failure.finished_at)
 
     def waiting(self, name: str) -> str:
-        """Why pods of a TrainJob do not run yet, in the scheduler's or the kubelet's words; nothing if all do.
-
-        Raises:
-            ClusterError: the cluster cannot be asked.
-        """
+        """The scheduler's or kubelet's reasons why pods of a TrainJob do not run yet; empty if all run."""
         reasons = []
         for pod in self._pods(name):
             unmet = [condition for condition in pod.status.conditions or [] if condition.status == "False"]
@@ -161,35 +137,28 @@ class TrainJobs:
         return "; ".join(sorted({" ".join(reason.split()) for reason in reasons if reason}))
 
     def log(self, failure: Failure) -> str:
-        """Last lines of a failed container's log; nothing if its pod is gone.
-
-        Raises:
-            ClusterError: the cluster cannot be asked.
-        """
-        with _told(f"get log of pod {self.namespace}/{failure.pod}", _PERMISSION):
-            text = _or_missing(
-                lambda: self._core.read_namespaced_pod_log(
-                    failure.pod,
-                    self.namespace,
-                    container=NODE,
-                    previous=failure.restarted,
-                    tail_lines=_LINES_OF_LOG,
-                    _request_timeout=_TIMEOUT,
-                )
-            )
+        """Last lines of a failed container's log; empty if its pod no longer exists."""
+        text = _request(
+            f"get log of pod {self.namespace}/{failure.pod}",
+            lambda: self._core.read_namespaced_pod_log(
+                failure.pod,
+                self.namespace,
+                container=NODE,
+                previous=failure.restarted,
+                tail_lines=_LINES_OF_LOG,
+                _request_timeout=_TIMEOUT,
+            ),
+            ignore=_MISSING,
+        )
         return text or ""
 
     def _pods(self, name: str) -> list:
-        with _told(f"list pods of TrainJob {self.namespace}/{name}", _PERMISSION):
-            return self._core.list_namespaced_pod(
+        return _request(
+            f"list pods of TrainJob {self.namespace}/{name}",
+            lambda: self._core.list_namespaced_pod(
                 self.namespace, label_selector=f"{_JOB_LABEL}={name}", _request_timeout=_TIMEOUT
-            ).items
-
-
-_PERMISSION = (
-    "the service account needs get, create and delete of trainjobs.trainer.kubeflow.org, get and list of pods, get of "
-    "pods/log; Kubeflow Trainer must be installed"
-)
+            ),
+        ).items
 
 
 def _connection() -> tuple:
@@ -237,34 +206,23 @@ def _state(job: dict) -> TrainJobState:
     return TrainJobState("active")
 
 
-def _or_missing(ask):
-    """What a request gives, or None if there is no such object."""
-    from kubernetes.client.exceptions import ApiException
-
-    try:
-        return ask()
-    except ApiException as error:
-        # Where the kind itself is unknown, the answer is not about an object.
-        if error.status != 404 or '"details"' not in (error.body or ""):
-            raise
-        return None
-
-
-@contextmanager
-def _told(what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever goes wrong with a request into a `ClusterError`."""
+def _request(what: str, send: Callable[[], Any], *, remedy: str = _PERMISSION, ignore: int | None = None) -> Any:
+    """The answer to a request, or None if it is refused with the status to ignore; other errors are `ClusterError`s."""
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     try:
-        yield
+        return send()
     except ApiException as error:
-        # Else it is what was asked for that is refused, not who asks.
+        # If the kind itself is unknown, the answer has no details about an object.
+        if error.status == ignore and '"details"' in (error.body or ""):
+            return None
+        # Otherwise the request itself is refused, not its sender.
         may_lack_rights = error.status in (401, 403, 404)
         raise ClusterError(
             what,
             rule=f"was refused: {error.status} {_message(error)}",
-            remedy=remedy if may_lack_rights else "mend training.train_job or what it names",
+            remedy=remedy if may_lack_rights else "correct training.train_job or what it names",
         ) from error
     except HTTPError as error:
         raise ClusterError(

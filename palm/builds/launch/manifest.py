@@ -1,4 +1,4 @@
-"""The TrainJob that trains a policy: a Kubernetes object, named by what it asks for."""
+"""The TrainJob that trains a policy: a Kubernetes object, named by its specification."""
 
 from palm.config.pods import AUTHORITIES_FOLDER, AUTHORITIES_VARIABLES, NODE_LABELS, SECRET_KEYS
 from palm.config.train_job import TrainJobSettings
@@ -6,7 +6,10 @@ from palm.storage.digest import value_digest
 
 GROUP, VERSION, KIND, PLURAL = "trainer.kubeflow.org", "v1alpha1", "TrainJob", "trainjobs"
 NODE = "node"
-"""Name that Kubeflow Trainer demands of a runtime's training job and of its container."""
+"""Name that Kubeflow Trainer requires for a runtime's training job and for its container."""
+
+INPUTS = "train-job-inputs"
+"""Prefix, in the store, of the inputs that many TrainJobs read: base models and rollouts, named by content."""
 
 _MANAGER = "palm/train-policy"
 # With these a pod passes Pod Security's level `restricted`.
@@ -20,17 +23,7 @@ def train_job_manifest(
 ) -> dict:
     """The TrainJob for one policy.
 
-    Args:
-        settings: nodes, resources and where they may be.
-        policy: the policy's content name, the first part of the TrainJob's.
-        namespace: where it is to run.
-        image: image of the nodes.
-        command: what every node runs.
-        processes: processes on each node.
-
-    Returns:
-        The object. Its name ends in a digest of its specification: the same request has the same name, so that it is
-        found again, and another request is another TrainJob.
+    Its name ends in a digest of its specification: the same request has the same name, so that it is found again.
     """
     resources = {"cpu": settings.cpu, "memory": settings.memory}
     if settings.accelerator is not None:
@@ -73,7 +66,7 @@ def _environment(settings: TrainJobSettings) -> list[dict]:
 def _runtime_patch(settings: TrainJobSettings) -> dict:
     pod = {
         "terminationGracePeriodSeconds": settings.grace_seconds,
-        # Processes on a node talk through /dev/shm, of which a container has 64 MiB by default.
+        # Processes on a node communicate through /dev/shm, which has 64 MiB by default.
         "volumes": [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}],
         "containers": [
             {
@@ -91,7 +84,7 @@ def _runtime_patch(settings: TrainJobSettings) -> dict:
         pod["containers"][0]["volumeMounts"].append({"name": "authorities", "mountPath": AUTHORITIES_FOLDER})
     if settings.service_account is not None:
         pod["serviceAccountName"] = settings.service_account
-    # The network policies let through what these name; without them a node is none of palm's pods.
+    # The network policies select palm's pods by these labels.
     template = {"metadata": {"labels": NODE_LABELS}, "spec": pod}
     job = {"name": NODE, "template": {"spec": {"template": template}}}
     return {"template": {"spec": {"replicatedJobs": [job]}}}

@@ -1,99 +1,111 @@
-"""A training problem as a file, for processes that share no memory with the one that has it."""
+"""Files by which a training is passed to other processes and nodes, and its outcome back."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-
-from palm import __version__
-from palm.builds.inputs import load_inputs
-from palm.config.load import parse_config
+from palm.artifacts.base import Artifact
+from palm.artifacts.evaluation import Mean
 from palm.errors import TrainingError
+from palm.models.prompts import read_prompts
+from palm.rewards.calibration import read_calibration
+from palm.rewards.source import load_reward
 from palm.storage.store import Store
 from palm.training.checkpoints import Checkpoints
-from palm.training.objective import Problem
+from palm.training.run import FittedPolicy
+from palm.training.task import TRAINING_REVISION, LoadedTask, TrainingTask
+
+REQUEST, RESULT = "request", "result"
+"""Entries, in the store, below a TrainJob's own prefix."""
 
 
-def training_request(problem: Problem) -> dict:
-    """What another process needs in order to train a policy, apart from files.
+class TrainingRequest(Artifact):
+    """A training that another process is asked for.
 
-    Args:
-        problem: objective, data and settings.
-
-    Returns:
-        JSON-able.
+    Attributes:
+        training_revision: revision of the process that asks.
+        task: what is trained.
+        storage_root: ``storage.root``, for checkpoints.
+        base_model: the base model: a folder, or for nodes an entry of the store; likewise the next two.
+        rollouts: scored reference rollouts.
+        policies: policies that legs start from, by name.
     """
-    return {
-        "palm": __version__,
-        "config": problem.config.to_json(),
-        "weights": problem.preference_weights.tolist(),
-        "policy": problem.checkpoints.policy,
-    }
+
+    FILE: ClassVar[str] = "request.json"
+
+    training_revision: int
+    task: TrainingTask
+    storage_root: str
+    base_model: str
+    rollouts: str
+    policies: dict[str, str]
 
 
-def needed_corners(problem: Problem) -> dict[str, Path]:
-    """Adapter folders of the corner policies that a soup is made of, trained if need be; empty where there is none.
+class TrainingRecord(FittedPolicy):
+    """What a training and its check say about the policy.
 
-    Args:
-        problem: objective, data and settings.
-
-    Returns:
-        Index of the reward, as text, to folder.
+    Attributes:
+        objective_gain: J − J_ref on training prompts.
+        training_seconds: wall-clock time.
+        versions: versions of libraries.
+        train_job: name of the TrainJob that trained the policy, or None.
     """
-    soup = "soup" in problem.config.training.backends
-    needed = [index for index, weight in enumerate(problem.preference_weights) if soup and weight > 0]
-    return {str(index): problem.corner(index) for index in needed}
+
+    FILE: ClassVar[str] = "trained.json"
+
+    objective_gain: Mean
+    training_seconds: float
+    versions: dict[str, str]
+    train_job: str | None = None
 
 
-def requested_problem(
-    request: dict,
+def training_request(
+    loaded: LoadedTask, *, base_model: str, rollouts: str, policies: dict[str, str]
+) -> TrainingRequest:
+    """The request for a training whose inputs are where the process that is asked can read them."""
+    return TrainingRequest(
+        training_revision=TRAINING_REVISION,
+        task=loaded.task,
+        storage_root=loaded.checkpoints.store.root,
+        base_model=base_model,
+        rollouts=rollouts,
+        policies=policies,
+    )
+
+
+def load_request(
+    request: TrainingRequest,
+    path: Callable[[str], Path],
     *,
-    base_model: Path,
-    rollouts: Path,
-    corners: dict[str, Path],
-    start: Path | None,
     scratch: Path,
     preempted: Callable[[], bool],
     on_step: Callable[[int, int, str], None],
-) -> Problem:
-    """The problem that was asked for, with files of this machine.
-
-    Args:
-        request: made by `training_request`.
-        base_model: folder of the reference policy.
-        rollouts: folder of the scored reference rollouts.
-        corners: what `needed_corners` gives.
-        start: folder of the earlier policy that the training starts from, or None.
-        scratch: folder for the trainers' own files.
-        preempted: whether this process has been told to stop.
-        on_step: called with (step, steps, note).
-
-    Returns:
-        The problem.
+) -> LoadedTask:
+    """Load the inputs of a requested training; `path` gives the folder of an input that the request names.
 
     Raises:
-        TrainingError: another version of palm asks.
+        TrainingError: the process that asks has another training revision.
         PalmError: an input is unusable here.
     """
-    if request["palm"] != __version__:
+    task = request.task
+    if request.training_revision != TRAINING_REVISION:
         raise TrainingError(
-            f"palm {__version__}",
-            rule=f"is asked by palm {request['palm']} to train {request['policy']}",
+            f"training revision {TRAINING_REVISION}",
+            rule=f"is asked by revision {request.training_revision} to train a policy",
             remedy="use one image for the step and for training.train_job",
         )
-    config = parse_config(request["config"])
-    inputs = load_inputs(config, rollouts)
-    return Problem(
-        config=config,
-        preference_weights=np.array(request["weights"]),
-        base_model=base_model,
-        prompts=inputs.train,
-        rewards=inputs.rewards,
+    rollouts = path(request.rollouts)
+    objective = task.objective
+    rewards = [load_reward(reward.spec, objective.registry) for reward in objective.active_rewards]
+    return LoadedTask(
+        task=task,
+        base_model=path(request.base_model),
+        prompts=read_prompts(objective.prompts),
+        rewards=read_calibration(rollouts, rewards),
         rollouts=rollouts,
+        policies={name: path(place) for name, place in request.policies.items()},
         scratch=scratch,
-        checkpoints=Checkpoints(Store(config.storage.root), request["policy"], config.training.checkpoint_steps),
-        corner=lambda index: corners[str(index)],
-        start=start,
+        checkpoints=Checkpoints(Store(request.storage_root), task.name),
         preempted=preempted,
         on_step=on_step,
     )

@@ -1,8 +1,7 @@
 """One policy trained on several nodes: by a TrainJob that is created, watched and removed.
 
-Its pods share no disk with this process. What they train from is put into the store, and what comes out is fetched
-from there. The TrainJob's name is made from what is asked, so that a process that takes over from one that was killed
-finds it and goes on watching.
+Its pods share no disk with this process: inputs and result pass through the store. The TrainJob's name is made from
+the request, so that a process that takes over from one that was killed finds it and goes on watching.
 """
 
 import logging
@@ -12,37 +11,33 @@ from pathlib import Path
 
 from palm.builds.inputs import base_model_digest
 from palm.builds.launch.kubernetes import Failure, TrainJobs
-from palm.builds.launch.manifest import train_job_manifest
-from palm.builds.launch.place import INPUTS, REQUEST, RESULT, TRAINED
+from palm.builds.launch.manifest import INPUTS, train_job_manifest
 from palm.builds.launch.processes import LastWords, last_words
-from palm.builds.launch.request import needed_corners, training_request
+from palm.builds.launch.request import REQUEST, RESULT, TrainingRecord, training_request
 from palm.builds.records import mark_use
 from palm.errors import BuildError, PalmError, PreemptedError, TrainingError
 from palm.storage.digest import folder_digest, value_digest
-from palm.storage.files import read_json, write_json
+from palm.storage.files import write_json
 from palm.storage.store import Store
-from palm.training.objective import Problem
+from palm.training.task import LoadedTask
 
 MANIFEST = "train_job.json"
-"""File beside the policy that holds the TrainJob which trained it."""
+"""File beside the policy with the TrainJob that trained it."""
 
 _POLL_SECONDS, _LOOKS = 2.0, 8
-"""How often the cluster is asked, and how often between two questions this process looks whether it is to stop."""
+"""Time between two questions to the cluster, and how often this process checks meanwhile whether it is to stop."""
 
 _SHOWN_PODS, _SHOWN_CHARACTERS = 3, 400
 
 log = logging.getLogger(__name__)
 
 
-def train_in_train_job(problem: Problem, folder: Path) -> dict:
+def train_in_train_job(loaded: LoadedTask, folder: Path) -> TrainingRecord:
     """Train a policy on the nodes of a TrainJob, as `palm.builds.launch.local.train_here` does on this machine.
 
     Args:
-        problem: objective, data and settings.
+        loaded: the task.
         folder: folder to fill: the policy, its log and ``train_job.json``, the TrainJob.
-
-    Returns:
-        What `train_here` returns, and ``train_job``, the TrainJob's name.
 
     Raises:
         PreemptedError: this process or a node was told to stop, or somebody removed the TrainJob; the nodes keep a
@@ -50,49 +45,47 @@ def train_in_train_job(problem: Problem, folder: Path) -> dict:
         BuildError: a node failed, or time ran out.
         ClusterError: the cluster cannot be reached or refuses.
     """
-    settings, store, cluster = problem.config.training, problem.checkpoints.store, TrainJobs()
-    request = {
-        **training_request(problem),
-        "base_model": _shared(store, "base-model", problem.base_model, base_model_digest(problem.base_model)),
-        "rollouts": _shared(store, "rollouts", problem.rollouts, folder_digest(problem.rollouts)),
+    settings, store, cluster = loaded.task.settings, loaded.checkpoints.store, TrainJobs()
+    request = training_request(
+        loaded,
+        base_model=_shared(store, "base-model", loaded.base_model, base_model_digest(loaded.base_model)),
+        rollouts=_shared(store, "rollouts", loaded.rollouts, folder_digest(loaded.rollouts)),
         # Trained policies are in the store under their names.
-        "corners": {
-            index: read_json(path / "policy.json")["policy"] for index, path in needed_corners(problem).items()
-        },
-        "start": None if problem.start is None else read_json(problem.start / "policy.json")["policy"],
-    }
+        policies={name: name for name in loaded.policies},
+    )
     # With the checkpoints, and removed with them when the policy is in the store.
-    place = f"{problem.checkpoints.place}/train-job-{value_digest(request)[:8]}"
+    place = f"{loaded.checkpoints.place}/train-job-{value_digest(request.model_dump(mode='json'))[:8]}"
     manifest = train_job_manifest(
         settings.train_job,
-        problem.checkpoints.policy,
+        loaded.task.name,
         namespace=cluster.namespace,
         image=settings.train_job.image or cluster.own_image(),
         command=["python3", "-m", "palm.builds.launch.node", store.root, place],
         processes=settings.processes,
     )
-    watch = _Watch(cluster, manifest, problem)
+    watch = _Watch(cluster, manifest, loaded)
     if not store.fetch(f"{place}/{RESULT}", folder):
-        asked = problem.scratch / REQUEST
-        write_json(asked / "request.json", request)
-        store.publish(f"{place}/{REQUEST}", asked)
+        entry = loaded.scratch / REQUEST
+        entry.mkdir()
+        request.write(entry)
+        store.publish(f"{place}/{REQUEST}", entry)
         watch.until_complete()
         if not store.fetch(f"{place}/{RESULT}", folder):
             raise watch.failed("is complete without a result in the store")
     cluster.delete(watch.name)
-    trained = read_json(folder / TRAINED)
-    (folder / TRAINED).unlink()
+    record = TrainingRecord.read(folder)
+    (folder / TrainingRecord.FILE).unlink()
     write_json(folder / MANIFEST, manifest)
-    return {**trained, "train_job": watch.name}
+    return record.model_copy(update={"train_job": watch.name})
 
 
 def _shared(store: Store, kind: str, folder: Path, digest: str) -> str:
-    """Key of an entry with a folder's content, which all TrainJobs with the same inputs read; made if need be."""
-    name = f"{kind}-{digest[:12]}"
-    mark_use(store.root, f"{INPUTS}/{name}")
-    if name not in store.entries(INPUTS):
-        store.publish(f"{INPUTS}/{name}", folder)
-    return f"{INPUTS}/{name}"
+    """Key of the entry with a folder's content, which all TrainJobs with the same inputs read; made if missing."""
+    key = f"{INPUTS}/{kind}-{digest[:12]}"
+    mark_use(store.root, key)
+    if not store.has(key):
+        store.publish(key, folder)
+    return key
 
 
 @dataclass
@@ -102,13 +95,13 @@ class _Watch:
     Attributes:
         cluster: where it runs.
         manifest: the TrainJob.
-        problem: what it trains.
-        failures: what was seen of nodes that failed: a failed node's pod may be gone when the TrainJob has failed.
+        loaded: what it trains.
+        failures: failures of nodes seen so far, by pod: the pod may be gone when the TrainJob has failed.
     """
 
     cluster: TrainJobs
     manifest: dict
-    problem: Problem
+    loaded: LoadedTask
     failures: dict[str, tuple[Failure, LastWords]] = field(default_factory=dict)
 
     @property
@@ -116,7 +109,7 @@ class _Watch:
         return self.manifest["metadata"]["name"]
 
     def until_complete(self) -> None:
-        deadline = time.monotonic() + self.problem.config.training.train_job.timeout_seconds
+        deadline = time.monotonic() + self.loaded.task.settings.train_job.timeout_seconds
         self._start(deadline)
         shown = None
         while True:
@@ -134,7 +127,7 @@ class _Watch:
             self._pause(deadline)
 
     def _start(self, deadline: float) -> None:
-        """Create the TrainJob, unless it is running already; one that failed is made anew."""
+        """Create the TrainJob, unless it is running already; one that failed is replaced."""
         while True:
             state = self.cluster.find(self.name)
             if state is None:
@@ -152,11 +145,11 @@ class _Watch:
             waiting = self.cluster.waiting(self.name)
             self.cluster.delete(self.name)
             raise self.failed(
-                f"did not end within timeout_seconds={self.problem.config.training.train_job.timeout_seconds}"
+                f"did not end within timeout_seconds={self.loaded.task.settings.train_job.timeout_seconds}"
                 + (f" ({waiting})" if waiting else "")
             )
         for _ in range(_LOOKS):
-            if self.problem.preempted():
+            if self.loaded.preempted():
                 self.cluster.delete(self.name)
                 raise self._preempted("was removed because this process was told to stop by SIGTERM")
             time.sleep(_POLL_SECONDS / _LOOKS)
@@ -173,12 +166,12 @@ class _Watch:
         seen = sorted(self.failures.values(), key=lambda seen: seen[0].finished_at)
         if any(failure.exit_code == PreemptedError.exit_code for failure, _ in seen):
             return self._preempted("ended because a node was told to stop by SIGTERM")
-        told = [
+        shown = [
             f"{failure.pod} with exit code {failure.exit_code}: {words.text[:_SHOWN_CHARACTERS]}"
             for failure, words in seen[:_SHOWN_PODS]
         ]
-        for_good = any(words.for_good for _, words in seen)
-        return self.failed(f"failed ({'; '.join([message, *told])})", TrainingError if for_good else BuildError)
+        permanent = any(words.permanent for _, words in seen)
+        return self.failed(f"failed ({'; '.join([message, *shown])})", TrainingError if permanent else BuildError)
 
     def failed(self, rule: str, kind: type[PalmError] = BuildError) -> PalmError:
         # Where no node says otherwise a machine may have failed, and then a retry helps.

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from palm import __version__
 from palm.artifacts.base import Vector
 from palm.artifacts.evaluation import Measurements
-from palm.artifacts.plan import Champion, Plan
+from palm.artifacts.plan import Plan
 from palm.artifacts.policy import Policy
 from palm.config.portfolio import PortfolioConfig
 from palm.training.guards import is_worse_than_reference, kl_limit
-
-PLAN, CHAMPION, POLICY = Plan.FILE, Champion.FILE, Policy.FILE
+from palm.training.task import TRAINING_REVISION
 
 EVALUATIONS = "evaluations"
 """Folder of the step plan_training with the evaluations of earlier policies, each with its policy.json."""
@@ -69,23 +67,22 @@ def earlier_policy(
     """Compare an earlier policy with the present configuration.
 
     Args:
-        config: the configuration.
-        policy: the policy, with its definition (`palm.training.spec.PolicySpec`).
+        policy: the policy, with its definition (`palm.training.task.TrainingTask`).
         measured: its evaluation under the present rewards.
         prompts: digest of the training prompts.
         shortfall_when_trained: J* − J under the rewards that it was trained for.
         adapter: whether it is an adapter, not a whole model.
     """
-    settings, definition = config.training, policy.definition
+    settings, definition = config.training, policy.definition or {}
     training = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
     wanted = {
         **training,
-        "palm": __version__,
+        "training_revision": TRAINING_REVISION,
         "prompts": prompts,
         "beta": config.beta,
         "generation": config.generation.model_dump(),
         "reference": config.reference.model_dump(),
-        "training": settings.decisive,
+        "training": settings.fingerprint_settings,
     }
     trained = definition["training"]
     return EarlierPolicy(
@@ -102,7 +99,7 @@ def earlier_policy(
         and trained["lora"] == (None if settings.lora is None else settings.lora.model_dump())
         and adapter == (settings.lora is not None)
         # Above the limit a guard would stop the training before its first checkpoint.
-        and measured.kl.mean <= kl_limit(config),
+        and measured.kl.mean <= kl_limit(settings, config.beta),
     )
 
 
@@ -121,7 +118,6 @@ def remapped_weights(policy: Policy, reward_names: list[str]) -> Vector:
     Each objective that both have keeps its share and a new one has weight 0; if they share none, all weights are equal.
 
     Args:
-        policy: the policy.
         reward_names: the present objectives, length d.
     """
     if list(policy.reward_names) == list(reward_names):

@@ -27,7 +27,6 @@ def make_plan(
     """Plan the trainings of a build.
 
     Args:
-        config: the configuration.
         weights: preference weights of the design, n vectors of length d.
         candidates: earlier policies, measured under the present rewards.
         reference: R(π_ref), shape (d,).

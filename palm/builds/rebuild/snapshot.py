@@ -1,25 +1,34 @@
-"""What a build is made from at one moment, and in words how two such moments differ."""
+"""Snapshot of a build's inputs, and the differences between two snapshots in words."""
 
 import json
 import re
 
-from palm import __version__
 from palm.config.portfolio import PortfolioConfig
 from palm.config.rewards import Reward
 from palm.errors import DataError
-from palm.models.identity import model_identity
+from palm.models.source import model_identity
 from palm.rewards.identity import reward_identity
 from palm.storage.digest import file_digest
 from palm.storage.local_file import local_file
+from palm.training.task import TRAINING_REVISION
 
 _DIGEST = re.compile(r'"?[0-9a-f]{32,64}(-[0-9]+)?"?')
-"""sha256, a commit, or an ETag of S3, which counts the parts of a large object."""
+"""A sha256, a commit, or an ETag of S3, which ends in the number of parts of a large object."""
 _SHOWN_DIGITS = 12
 _ABSENT = object()
 _NEW, _GONE = "is new", "is gone"
-_SECTIONS = ("palm", "base_model", "prompts", "rewards", "reward_order", "metrics", "embedding_model", "settings")
+_SECTIONS = (
+    "training_revision",
+    "base_model",
+    "prompts",
+    "rewards",
+    "reward_order",
+    "metrics",
+    "embedding_model",
+    "settings",
+)
 _SOURCES = {"rewards": 2, "metrics": 2, "base_model": 1, "embedding_model": 1}
-"""Sections with sources, and how many keys lead to one of them."""
+"""Sections with sources, and the number of keys that lead to one."""
 _OF_ANY_SOURCE = ("options", "dtype")
 _KINDS = {
     "verifier": "verifier",
@@ -30,20 +39,14 @@ _KINDS = {
     "tiny": "tiny model",
     "source": "Python function",
 }
-"""What a source is, by a key that its identity has."""
+"""Kind of a source, by a key of its identity."""
 
-# The places of inputs are told by their content, and where results are kept changes no result.
-_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild"}
+_NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registry", "storage", "rebuild", "cluster"}
+"""Sections whose inputs are recorded by content, and sections that change no result."""
 
 
 def take_snapshot(config: PortfolioConfig) -> dict:
-    """Ask every source of a configuration what it holds now; no model is downloaded or loaded.
-
-    Args:
-        config: the configuration.
-
-    Returns:
-        JSON-able: ``palm``, ``base_model``, ``prompts``, ``rewards``, ``metrics``, ``embedding_model``, ``settings``.
+    """Identity of every input of a configuration, JSON-able; no model is downloaded or loaded.
 
     Raises:
         PalmError: a source cannot be read.
@@ -55,9 +58,9 @@ def take_snapshot(config: PortfolioConfig) -> dict:
 
     settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS)
     settings["evaluation"].pop("embedding_model")
-    settings["training"] = config.training.decisive
+    settings["training"] = config.training.fingerprint_settings
     return {
-        "palm": __version__,
+        "training_revision": TRAINING_REVISION,
         "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},
         "prompts": {name: _file_digest(place, option=f"prompts.{name}") for name, place in config.prompts},
         "rewards": identities(config.rewards),
@@ -69,14 +72,13 @@ def take_snapshot(config: PortfolioConfig) -> dict:
 
 
 def check_snapshot(config: PortfolioConfig, snapshot: str) -> None:
-    """Check that a build goes on with what it began with.
+    """Check that the inputs of a build have not changed since it started.
 
     Args:
-        config: the configuration.
-        snapshot: what the build is made from, JSON text; empty outside of a build.
+        snapshot: inputs of the build, JSON text; empty outside of a build.
 
     Raises:
-        DataError: an input is another one by now.
+        DataError: an input has changed.
         PalmError: an input cannot be read.
     """
     if not snapshot:
@@ -91,15 +93,7 @@ def check_snapshot(config: PortfolioConfig, snapshot: str) -> None:
 
 
 def describe_changes(before: dict, now: dict) -> list[str]:
-    """Tell in words how two snapshots differ.
-
-    Args:
-        before: the older snapshot.
-        now: the newer one.
-
-    Returns:
-        One line a difference; none if they are equal.
-    """
+    """Differences between two snapshots, one line each; none if they are equal."""
     old, new = _flat(before), _flat(now)
     changed = [path for path in {**old, **new} if old.get(path, _ABSENT) != new.get(path, _ABSENT)]
     lines = []
@@ -135,15 +129,15 @@ def _file_digest(address: str, *, option: str) -> str:
         ) from error
 
 
-def _flat(value, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
-    """Every leaf by the keys that lead to it; a list is a leaf."""
+def _flat(value: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    """Path to value of every leaf; a list is a leaf."""
     if not isinstance(value, dict):
         return {path: value}
     return {key: leaf for name, part in value.items() for key, leaf in _flat(part, (*path, name)).items()}
 
 
 def _subjects(changed: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """What the changed leaves belong to, by section and in the order of the snapshot."""
+    """Inputs that the changed leaves belong to, in the order of the sections."""
     found = dict.fromkeys(path[: _SOURCES.get(path[0], len(path))] for path in changed)
     sections = list(dict.fromkeys(path[0] for path in changed if path[0] not in _SECTIONS))
     return sorted(found, key=lambda subject: [*_SECTIONS, *sections].index(subject[0]))
@@ -156,7 +150,7 @@ def _at(snapshot: dict, path: tuple[str, ...]) -> dict:
 
 
 def _as_a_whole(before: dict, now: dict) -> str:
-    """In words, if the source has changed in a way of which its parts say nothing to a person; else empty."""
+    """Change of a source in words, where its leaves would tell a person nothing; else empty."""
     if not before or not now:
         return _GONE if before else _NEW
     old, new = _kind(before), _kind(now)
@@ -168,7 +162,7 @@ def _as_a_whole(before: dict, now: dict) -> str:
         if before[key] != now[key]:
             return f"{key} {before[key]} → {now[key]}"
     changed = any(before[key] != now[key] for key in ("created", "source"))
-    return f"version {now['version']} was registered anew" if changed else ""
+    return f"version {now['version']} was registered again" if changed else ""
 
 
 def _kind(source: dict) -> str:
@@ -188,12 +182,12 @@ def _name(subject: tuple[str, ...]) -> str:
 
 
 def _detail(keys: tuple[str, ...]) -> str:
-    """What of the subject it is, where the subject is more than one thing."""
+    """Part of the input that has changed; empty if it has only one."""
     words = [{"objects": "object", "files": "file"}.get(key, key) for key in keys if key != "options"]
     return f"{' '.join(words)} " if words else ""
 
 
-def _shown(value) -> str:
+def _shown(value: object) -> str:
     if value is _ABSENT:
         return "nothing"
     if isinstance(value, list):

@@ -1,44 +1,20 @@
 """The checks of `palm doctor`: each finds what a run needs, or says what to do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from palm.cluster.doctor.image_registry import find_image
 from palm.cluster.doctor.mlflow_access import check_mlflow
 from palm.cluster.kfp.connection import Address, Connection, connect
 from palm.cluster.kfp.input_files import check_storage_root
 from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
+from palm.config.cluster import Cluster, PodResources
+from palm.config.pods import SECRET_KEYS
 from palm.errors import ClusterError, PalmError
-from palm.pipelines.settings import SECRET_KEYS
 from palm.storage.store import Store
 
 _NAMESPACE = "kubeflow"
 """Namespace of the runs of a Kubeflow Pipelines without users."""
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a run needs.
-
-    Attributes:
-        images: of its tasks.
-        accelerator: resource name of the accelerator.
-        accelerator_count: accelerators of a task, ≥ 0.
-        secret: name of the Secret with credentials.
-        node_selector: labels that a node must have.
-        storage_root: None: not checked.
-        tracking_uri: MLflow, as pods reach it; None: not checked.
-        mlflow_address: MLflow, as this machine reaches it; None: as pods do.
-    """
-
-    images: tuple[str, ...]
-    accelerator: str
-    accelerator_count: int
-    secret: str
-    node_selector: dict = field(default_factory=dict)
-    storage_root: str | None = None
-    tracking_uri: str | None = None
-    mlflow_address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,25 +26,48 @@ class Finding:
     detail: str
 
 
-def examine(address: Address, needs: Needs) -> list[Finding]:
-    """Check everything that a run needs.
+def examine(
+    address: Address,
+    cluster: Cluster,
+    *,
+    storage_root: str | None = None,
+    tracking_uri: str | None = None,
+    mlflow_address: str | None = None,
+) -> list[Finding]:
+    """Check everything that a run needs; what cannot be checked is a finding as well.
+
+    Args:
+        address: where Kubeflow Pipelines is.
+        cluster: section of the configuration.
+        storage_root: where results go; None: not checked.
+        tracking_uri: of MLflow, as pods reach it; None: not checked.
+        mlflow_address: of MLflow, as this machine reaches it; None: the same.
 
     Returns:
         The findings on pipelines, mlflow, storage, kubernetes, secret, accelerators and each image, in this order.
     """
     opened: dict = {}
     findings = [_finding("pipelines", lambda: _pipelines(opened, address))]
-    if needs.tracking_uri is not None:
-        findings.append(_finding("mlflow", lambda: check_mlflow(needs.tracking_uri, needs.mlflow_address)))
-    if needs.storage_root is not None:
-        findings.append(_finding("storage", lambda: _storage(needs.storage_root)))
+    if tracking_uri is not None:
+        findings.append(_finding("mlflow", lambda: check_mlflow(tracking_uri, mlflow_address)))
+    if storage_root is not None:
+        findings.append(_finding("storage", lambda: _storage(storage_root)))
     findings.append(_finding("kubernetes", lambda: _kubernetes(opened)))
     connection: Connection | None = opened.get("pipelines")
     namespace = address.namespace or (connection and connection.namespace) or _NAMESPACE
-    findings.append(_finding("secret", lambda: _secret(opened, namespace, needs.secret)))
-    findings.append(_finding("accelerators", lambda: _accelerators(opened, needs)))
-    findings += [_finding("image", lambda image=image: _image(opened, image)) for image in dict.fromkeys(needs.images)]
+    findings.append(_finding("secret", lambda: _secret(opened, namespace, cluster.secret)))
+    findings += [_finding("accelerators", lambda pod=pod: _accelerators(opened, pod)) for pod in _with_gpus(cluster)]
+    images = dict.fromkeys((cluster.image, cluster.gpu_image))
+    findings += [_finding("image", lambda image=image: _image(opened, image)) for image in images]
     return findings
+
+
+def _with_gpus(cluster: Cluster) -> list[PodResources]:
+    """The kinds of tasks that differ in the GPUs that they need; the larger of those on the same nodes."""
+    tasks, training = cluster.tasks, cluster.training
+    if (tasks.accelerator, tasks.node_selector) == (training.accelerator, training.node_selector):
+        return [max(tasks, training, key=lambda pod: pod.gpus)]
+    return [pod for pod in (tasks, training) if pod.gpus] or [tasks]
 
 
 def _finding(name: str, look: Callable[[], str]) -> Finding:
@@ -115,24 +114,25 @@ def _secret(opened: dict, namespace: str, name: str) -> str:
     return f"{name} in {namespace} has {', '.join(found)}"
 
 
-def _accelerators(opened: dict, needs: Needs) -> str:
-    if needs.accelerator_count == 0:
+def _accelerators(opened: dict, pod: PodResources) -> str:
+    if pod.gpus == 0:
         return "none asked for"
-    nodes = _reached(opened).accelerators(needs.accelerator, needs.node_selector)
-    fitting = [node for node in nodes if node.allocatable >= needs.accelerator_count]
+    nodes = _reached(opened).accelerators(pod.accelerator, pod.node_selector)
+    fitting = [node for node in nodes if node.allocatable >= pod.gpus]
     if not fitting:
         most = max((node.allocatable for node in nodes), default=0)
         raise ClusterError(
-            f"{needs.accelerator}={needs.accelerator_count}",
+            f"{pod.accelerator}={pod.gpus}",
             rule=f"no node that tasks may run on has that many (the most is {most})",
-            remedy="install the device plugin, lower --accelerator-count, or check --accelerator and --node-selector",
+            remedy="install the device plugin, or check gpus, accelerator and node_selector in cluster.tasks and "
+            "cluster.training",
         )
     total = sum(node.allocatable for node in nodes)
     if any(node.free is None for node in nodes):
         free = "how many are free is not known: listing pods is not allowed"
     else:
         free = f"{sum(node.free for node in nodes)} free now"
-    return f"{total} {needs.accelerator} on {len(fitting)} nodes, {free}"
+    return f"{total} {pod.accelerator} on {len(fitting)} nodes, {free}"
 
 
 def _image(opened: dict, image: str) -> str:

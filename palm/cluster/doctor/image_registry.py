@@ -64,7 +64,7 @@ def find_image(image: str, *, elsewhere: str) -> str:
         raise ClusterError(
             f"image {image}",
             rule=f"localhost is no registry that nodes can pull from, and {elsewhere}",
-            remedy="push the image to a registry and name it with --image and --gpu-image, or load it into the nodes",
+            remedy="push it to a registry and set cluster.image and cluster.gpu_image, or load it into the nodes",
         )
     try:
         answer = _head(reference)
@@ -84,7 +84,7 @@ def find_image(image: str, *, elsewhere: str) -> str:
         raise ClusterError(
             f"image {image}",
             rule=f"is not in {reference.registry} ({answer.status_code}), and {elsewhere}",
-            remedy="push it, or name another with --image and --gpu-image",
+            remedy="push it, or set cluster.image and cluster.gpu_image",
         )
     return f"{image} is in {reference.registry}"
 

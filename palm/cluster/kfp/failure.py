@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass
 
+from palm.artifacts.outcome import Failure
 from palm.builds.failures import (
-    ENDED_WITHOUT_A_WORD,
+    ENDED_WITHOUT_REPORT,
     NOTHING_AFTER,
     could_not_record,
+    ending_failures,
     failed_tasks,
-    task_name,
-    what_ended,
 )
 from palm.builds.heartbeat import is_silent, last_heard
-from palm.builds.records import SUCCEEDED, task_records
+from palm.builds.outcome import read_outcome
+from palm.builds.records import SUCCEEDED, TaskRecord, task_records
 from palm.cluster.kfp.connection import Connection
 from palm.cluster.kfp.failed_pods import FailedPod, failed_pod
 from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
 from palm.config.resolve import root_of
 from palm.errors import ClusterError, DamagedError, StorageError
-from palm.storage.records import Records
 
 ENDED_WITHOUT_AN_OUTCOME = "ended without an outcome"
 
@@ -33,7 +33,7 @@ _WORDS = {
 }
 _LONGEST = 400
 """Characters of a reason."""
-_UNCERTAIN = {ENDED_WITHOUT_A_WORD, NOTHING_AFTER}
+_UNCERTAIN = {ENDED_WITHOUT_REPORT, NOTHING_AFTER}
 _NAMESPACE = "kubeflow"
 """Of the runs where Kubeflow Pipelines serves one user."""
 
@@ -93,23 +93,23 @@ class Inquiry:
 
     def _reason(self, run) -> str | None:
         records = self._stored(run, lambda root: task_records(root, run.run_id)) or []
-        reported = any(record["step"] == "report" and record["state"] == SUCCEEDED for record in records)
-        ended = failed_tasks(records) if reported or not records else what_ended(records)
-        if ended and ended[0]["error"] in {record.get("error") for record in records}:
+        reported = any(record.step == "report" and record.state == SUCCEEDED for record in records)
+        ended = failed_tasks(records) if reported or not records else ending_failures(records)
+        if ended and ended[0].error in {record.error for record in records}:
             return _sentence(ended)
         pod = self._failed_pod(run)
         if pod is not None:
             return _one_line(_of_pod(pod, records, ended))
         said = _said_by_server(run)
-        if said is not None and (not ended or ended[0]["error"] in _UNCERTAIN):
+        if said is not None and (not ended or ended[0].error in _UNCERTAIN):
             return said
         return _sentence(ended) if ended else None
 
     def _is_abandoned(self, run) -> bool:
         def look(root: str) -> bool:
-            outcome, heard = Records(root).read(f"builds/{run.run_id}/outcome"), last_heard(root, run.run_id)
+            outcome, heard = read_outcome(root, run.run_id), last_heard(root, run.run_id)
             if outcome is not None:
-                return outcome.get("abandoned", False) and (heard is None or heard <= outcome["ended"])
+                return outcome.abandoned and (heard is None or heard <= outcome.ended)
             # One that was removed before its first task began has never been heard.
             return is_silent(heard or run.created_at.timestamp())
 
@@ -150,24 +150,24 @@ def _was_cancelled(run) -> bool:
     return run.state == "CANCELED" or any(entry.state == "CANCELING" for entry in run.state_history or ())
 
 
-def _of_pod(pod: FailedPod, records: list[dict], ended: list[dict]) -> str:
+def _of_pod(pod: FailedPod, records: list[TaskRecord], ended: list[Failure]) -> str:
     """What to say of a pod that failed, with what the records know of its work."""
     step = _LAST_STEPS.get(pod.task)
-    of_step = [record for record in records if record["step"] == step]
+    of_step = [record for record in records if record.step == step]
     # The task that designs the grid trains the corners of soups last.
-    finished = all(record["state"] == SUCCEEDED for record in records if record["step"] in (step, "train_policy"))
+    finished = all(record.state == SUCCEEDED for record in records if record.step in (step, "train_policy"))
     if pod.worked and of_step and finished:
-        label = of_step[0]["label"] if len(of_step) == 1 else f"({len(of_step)} finished)"
+        label = of_step[0].label if len(of_step) == 1 else f"({len(of_step)} finished)"
         return f"{step} {label}".strip() + f", attempt {pod.attempt}: {could_not_record(step)} ({pod.reason})"
-    silent = next((failure for failure in ended if failure["step"] == step), None)
-    name = task_name(silent) if silent else f"{pod.task}{'' if pod.worked else ' (its driver)'}"
+    silent = next((failure for failure in ended if failure.step == step), None)
+    name = silent.task if silent else f"{pod.task}{'' if pod.worked else ' (its driver)'}"
     return f"{name}, attempt {pod.attempt}: {pod.reason or 'Kubernetes does not say why'}"
 
 
-def _sentence(failures: list[dict]) -> str:
+def _sentence(failures: list[Failure]) -> str:
     first = failures[0]
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-    return _one_line(f"{task_name(first)}, attempt {first['attempt']}: {first['error']}{more}")
+    return _one_line(f"{first.task}, attempt {first.attempt}: {first.error}{more}")
 
 
 def _said_by_server(run) -> str | None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from palm.cluster.kfp.connection import Connection, named
+from palm.config.cluster import Cluster
 from palm.pipelines.compile import compile_pipeline
-from palm.pipelines.settings import CompileSettings
 from palm.storage.digest import file_digest
 
 BUILD, REBUILD = "build_portfolio", "rebuild_on_change"
@@ -35,13 +35,13 @@ class PipelineVersion:
         )
 
 
-def publish_pipeline(connection: Connection, name: str, settings: CompileSettings) -> PipelineVersion:
+def publish_pipeline(connection: Connection, name: str, cluster: Cluster) -> PipelineVersion:
     """Compile a pipeline and upload it, unless the same YAML is there already.
 
     Args:
         connection: Kubeflow Pipelines.
         name: ``build_portfolio`` or ``rebuild_on_change``.
-        settings: what the compiled pipeline depends on.
+        cluster: section of the configuration.
 
     Returns:
         The version.
@@ -52,7 +52,7 @@ def publish_pipeline(connection: Connection, name: str, settings: CompileSetting
     title = name.replace("_", "-")
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{title}.yaml"
-        compile_pipeline(name, path, settings)
+        compile_pipeline(name, path, cluster)
         # With the pipeline's name, as some servers keep the versions of all pipelines side by side.
         version_name = f"{title}-{file_digest(path)[:12]}"
         pipeline_id = _ensure_pipeline(connection, title)

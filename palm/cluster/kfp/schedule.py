@@ -12,12 +12,11 @@ from palm.cluster.kfp.cron import next_times
 from palm.cluster.kfp.experiment import EXPERIMENT, ensure_experiment
 from palm.cluster.kfp.input_files import publish_inputs
 from palm.cluster.kfp.mlflow_plugin import plugins_input
-from palm.cluster.kfp.parameters import Resources, run_parameters
 from palm.cluster.kfp.pipeline_version import REBUILD, PipelineVersion, publish_pipeline
 from palm.cluster.kfp.retirement import CHANGES, MADE_DISABLED, Retired, is_retired, retire
 from palm.config.portfolio import PortfolioConfig
+from palm.config.resolve import publish_config
 from palm.errors import ClusterError
-from palm.pipelines.settings import CompileSettings
 
 _MARK = "Kept by `palm schedule`."
 """First words of the description of the recurring runs that may be removed here."""
@@ -69,11 +68,8 @@ def schedule_rebuilds(
     cron: str,
     *,
     name: str,
-    resources: Resources,
-    settings: CompileSettings,
     enabled: bool = True,
     experiment: str = EXPERIMENT,
-    service_account: str | None = None,
     kfp_mlflow: str | None = None,
     must_exist: bool = False,
 ) -> Outcome:
@@ -84,11 +80,8 @@ def schedule_rebuilds(
         config: the configuration, its paths absolute.
         cron: six fields, seconds first.
         name: of the recurring run.
-        resources: of its tasks.
-        settings: what the compiled pipeline depends on.
         enabled: whether it starts runs.
         experiment: name of the experiment of its runs; made if missing.
-        service_account: that its pods run as; None: the server's choice.
         kfp_mlflow: as in `palm.cluster.kfp.mlflow_plugin.plugins_input`.
         must_exist: refuse to make the first one.
 
@@ -102,10 +95,10 @@ def schedule_rebuilds(
     wanted = Schedule(
         name=name,
         cron=cron,
-        parameters=run_parameters(publish_inputs(config), resources),
-        version=publish_pipeline(connection, REBUILD, settings),
+        parameters={"config": publish_config(publish_inputs(config))},
+        version=publish_pipeline(connection, REBUILD, config.cluster),
         enabled=enabled,
-        service_account=service_account,
+        service_account=config.cluster.service_account,
         plugins_input=plugins_input(kfp_mlflow),
     )
     return keep_schedule(connection, wanted, experiment=experiment, must_exist=must_exist)

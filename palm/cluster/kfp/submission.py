@@ -14,13 +14,12 @@ from palm.cluster.kfp.experiment import EXPERIMENT, ensure_experiment
 from palm.cluster.kfp.failure import Inquiry, state_in_words
 from palm.cluster.kfp.input_files import check_places, publish_inputs
 from palm.cluster.kfp.mlflow_plugin import plugins_input
-from palm.cluster.kfp.parameters import Resources, run_parameters
 from palm.cluster.kfp.pipeline_version import PipelineVersion, publish_pipeline
 from palm.cluster.kfp.runs import ENDED
 from palm.config.portfolio import PortfolioConfig
+from palm.config.resolve import publish_config
 from palm.errors import ClusterError
 from palm.pipelines.build_size import check_build_size
-from palm.pipelines.settings import CompileSettings
 
 _LOST_ANSWERS = 5
 """In a row, before a run is given up on: a server that restarts is no run that fails."""
@@ -56,6 +55,7 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
         PalmError: the design or an input is unusable.
     """
     check_places(config)
+    check_gpus(config)
     check_design(config)
     check_build_size(config)
     if not try_inputs:
@@ -64,9 +64,38 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
         raise ClusterError(
             "prompts and rewards",
             rule="cannot be tried here (palm's extra `train` is not installed)",
-            remedy="pip install 'palm[train]', or submit with --no-validate",
+            remedy="pip install 'palm-portfolio[train]', or submit with --no-validate",
         )
     check_data(config)
+
+
+def check_gpus(config: PortfolioConfig) -> None:
+    """Check that a task that trains gets the GPUs that it uses; without GPUs all is allowed.
+
+    Raises:
+        ClusterError: it would get more or fewer.
+    """
+    training, gpus = config.training, config.cluster.training.gpus
+    if training.launcher == "trainjob" and gpus:
+        raise ClusterError(
+            f"cluster.training.gpus={gpus}",
+            rule="would be idle: with training.launcher=trainjob the nodes of TrainJobs train",
+            remedy="set it to 0",
+        )
+    if training.launcher == "pod" and gpus and gpus != training.processes:
+        raise ClusterError(
+            f"cluster.training.gpus={gpus}",
+            rule=f"must be training.processes={training.processes}, each of which takes one",
+            remedy="set them to the same number",
+        )
+    trains_corners = training.launcher == "pod" and "soup" in training.backends
+    if trains_corners and 0 < config.cluster.tasks.gpus < training.processes:
+        raise ClusterError(
+            f"cluster.tasks.gpus={config.cluster.tasks.gpus}",
+            rule=f"must be at least training.processes={training.processes}: the task that designs the grid trains the "
+            "corner policies of soups",
+            remedy="raise it",
+        )
 
 
 def submit(
@@ -74,10 +103,7 @@ def submit(
     config: PortfolioConfig,
     *,
     pipeline: str,
-    resources: Resources,
-    settings: CompileSettings,
     experiment: str = EXPERIMENT,
-    service_account: str | None = None,
     kfp_mlflow: str | None = None,
 ) -> Submission:
     """Start a run of a pipeline, with all that it needs uploaded.
@@ -86,10 +112,7 @@ def submit(
         connection: Kubeflow Pipelines.
         config: the configuration, its paths absolute.
         pipeline: ``build_portfolio`` or ``rebuild_on_change``.
-        resources: of its tasks.
-        settings: what the compiled pipeline depends on.
         experiment: name of the experiment in Kubeflow Pipelines; made if missing.
-        service_account: that its pods run as; None: the server's choice.
         kfp_mlflow: as in `palm.cluster.kfp.mlflow_plugin.plugins_input`.
 
     Returns:
@@ -98,8 +121,8 @@ def submit(
     Raises:
         PalmError: a file, S3 or a request fails.
     """
-    parameters = run_parameters(publish_inputs(config), resources)
-    version = publish_pipeline(connection, pipeline, settings)
+    parameters = {"config": publish_config(publish_inputs(config))}
+    version = publish_pipeline(connection, pipeline, config.cluster)
     name = f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     experiment_id = ensure_experiment(connection, experiment)
     with connection.asking() as client:
@@ -109,7 +132,7 @@ def submit(
             display_name=name,
             pipeline_version_reference=version.reference(client),
             runtime_config=client.api_models.V2beta1RuntimeConfig(parameters=parameters),
-            service_account=service_account,
+            service_account=config.cluster.service_account,
             plugins_input=plugins_input(kfp_mlflow),
         )
         run = client.runs.run_service_create_run(run=wanted)

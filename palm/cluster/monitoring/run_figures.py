@@ -1,36 +1,92 @@
-"""What the outcomes of runs say, in numbers."""
+"""Figures of a portfolio's runs, from their outcomes in the storage."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from statistics import median
+from typing import get_args
 
+from palm.artifacts.outcome import Outcome, State
+from palm.builds.outcome import read_outcome
+from palm.builds.records import owner
 from palm.cluster.monitoring import metrics
-from palm.cluster.monitoring.outcomes import FAILED, OUTCOMES, PROMOTED, REFUSED, UNCHANGED, Outcome, OutcomeReader
 from palm.config.portfolio import PortfolioConfig
+from palm.errors import DamagedError
+from palm.progress import log
+from palm.storage.records import Records
 
-_FINISHED = (PROMOTED, REFUSED)
-_FEWEST, _MOST = 5, 20
-"""Finished rebuilds that say what is usual."""
+_FINISHED = ("promoted", "refused")
+_MIN_USUAL, _MAX_USUAL = 5, 20
+"""Number of finished rebuilds whose median counts as usual."""
+_THREADS = 8
+_MAY_RESUME_SECONDS = 7 * 86400
+"""A failed run can be retried under its name for so long, which gives it another outcome."""
 
 
-class RunFigures:
-    """Numbers of a portfolio's runs, read from the storage again and again.
+class OutcomeReader:
+    """Outcomes of a portfolio's runs; each final one is read once.
 
-    Args:
-        config: the configuration.
+    Attributes:
+        damaged: names of runs whose records were invalid at the last reading.
     """
 
     def __init__(self, config: PortfolioConfig):
+        self._root, self._owner = config.storage.root, owner(config.registry)
+        # None: the run is another portfolio's.
+        self._final: dict[str, Outcome | None] = {}
+        self.damaged: frozenset[str] = frozenset()
+
+    def read(self) -> dict[str, Outcome]:
+        """Outcome of every run that has ended, by name.
+
+        Raises:
+            StorageError: the storage cannot be read.
+        """
+        names = Records(self._root).folders("builds")
+        self._final = {name: self._final[name] for name in names if name in self._final}
+        unknown = [name for name in names if name not in self._final]
+        with ThreadPoolExecutor(_THREADS, "outcomes") as pool:
+            answers = dict(zip(unknown, pool.map(self._look_up, unknown), strict=True))
+        damaged = {name: answer for name, answer in answers.items() if isinstance(answer, DamagedError)}
+        for name in sorted(set(damaged) - self.damaged):
+            log.warning("%s", damaged[name])
+        self.damaged = frozenset(damaged)
+        found = {name: answer for name, answer in answers.items() if isinstance(answer, Outcome)}
+        limit = time.time() - _MAY_RESUME_SECONDS
+        self._final |= {
+            name: outcome for name, outcome in found.items() if outcome.state != "failed" or outcome.ended < limit
+        }
+        self._final |= {name: None for name, answer in answers.items() if answer is _FOREIGN}
+        return found | {name: outcome for name, outcome in self._final.items() if outcome is not None}
+
+    def _look_up(self, name: str) -> Outcome | DamagedError | object | None:
+        """Outcome of a run, None if there is none yet, `_FOREIGN`, or why it is invalid."""
+        try:
+            found = Records(self._root).read(f"builds/{name}/build")
+            if found is None:
+                return None
+            if {key: found.get(key) for key in self._owner} != self._owner:
+                return _FOREIGN
+            return read_outcome(self._root, name)
+        except DamagedError as error:
+            return error
+
+
+_FOREIGN = object()
+
+
+class RunFigures:
+    """Figures of a portfolio's runs, read repeatedly."""
+
+    def __init__(self, config: PortfolioConfig):
         self._reader = OutcomeReader(config)
-        # A counter must not fall when outcomes are removed while it is watched.
+        # A counter must not decrease when outcomes are removed while it is watched.
         self._counted: dict[str, tuple[float, float]] = {}
 
     def read(self) -> metrics.Figures:
-        """Read what is new.
-
-        Returns:
-            The numbers.
+        """Read new outcomes and compute the figures.
 
         Raises:
             StorageError: the storage cannot be read.
@@ -41,43 +97,32 @@ class RunFigures:
             for name, outcome in outcomes.items()
             if outcome.state in _FINISHED
         }
-        spent, saved = (sum(seconds[which] for seconds in self._counted.values()) for which in (0, 1))
         return {
             **run_figures(outcomes.values()),
             metrics.DAMAGED: len(self._reader.damaged),
-            metrics.SPENT_TOTAL: spent,
-            metrics.SAVED_TOTAL: saved,
+            metrics.SPENT_TOTAL: sum(spent for spent, _ in self._counted.values()),
+            metrics.SAVED_TOTAL: sum(saved for _, saved in self._counted.values()),
         }
 
 
 def run_figures(outcomes: Iterable[Outcome]) -> metrics.Figures:
-    """Draw the numbers from the outcomes of all runs.
-
-    Args:
-        outcomes: in any order.
-
-    Returns:
-        The numbers that there are.
-    """
+    """Compute the figures from the outcomes of all runs, in any order; unknown figures are absent."""
     newest = sorted(outcomes, key=lambda outcome: outcome.ended, reverse=True)
     counts = Counter(outcome.state for outcome in newest)
-    figures: metrics.Figures = {metrics.RUNS: {state: counts[state] for state in OUTCOMES}}
     finished = [outcome for outcome in newest if outcome.state in _FINISHED]
-    failed = [outcome for outcome in newest if outcome.state == FAILED]
-    for metric, group in (
-        (metrics.LAST_CHECK, newest),
-        (metrics.LAST_REBUILD, finished),
-        (metrics.LAST_FAILED, failed),
-    ):
-        if group:
-            figures[metric] = group[0].ended
-    figures[metrics.FAILED_IN_A_ROW] = _in_a_row(newest, FAILED)
-    figures[metrics.REFUSED_IN_A_ROW] = _in_a_row(finished, REFUSED)
-    built = [outcome for outcome in newest if outcome.state != UNCHANGED]
+    figures: metrics.Figures = {
+        metrics.RUNS: {state: counts[state] for state in get_args(State)},
+        metrics.FAILED_IN_A_ROW: _in_a_row(newest, "failed"),
+        metrics.REFUSED_IN_A_ROW: _in_a_row(finished, "refused"),
+    }
+    failed = [outcome for outcome in newest if outcome.state == "failed"]
+    last = ((metrics.LAST_CHECK, newest), (metrics.LAST_REBUILD, finished), (metrics.LAST_FAILED, failed))
+    figures |= {metric: group[0].ended for metric, group in last if group}
+    built = [outcome for outcome in newest if outcome.state != "unchanged"]
     if built:
         figures |= _last_build(built[0])
-        before = [outcome.device_seconds for outcome in finished if outcome is not built[0]][:_MOST]
-        if len(before) >= _FEWEST:
+        before = [outcome.device_seconds for outcome in finished if outcome is not built[0]][:_MAX_USUAL]
+        if len(before) >= _MIN_USUAL:
             figures[metrics.USUAL_SECONDS] = median(before)
     return figures
 
@@ -90,12 +135,15 @@ def _last_build(outcome: Outcome) -> metrics.Figures:
     policies = outcome.policies
     figures: metrics.Figures = {
         metrics.LAST_BUILD_POLICIES: {
-            "trained_anew": policies["trained"] - policies["continued"],
-            **{became: policies[became] for became in ("continued", "reused", "failed", "not_started")},
+            "trained_anew": len(policies.trained) - len(policies.continued),
+            "continued": len(policies.continued),
+            "reused": len(policies.reused),
+            "failed": len(policies.failed),
+            "not_started": len(policies.not_started),
         },
         metrics.LAST_BUILD_SECONDS: outcome.device_seconds,
         metrics.LAST_BUILD_SAVED: outcome.device_seconds_saved,
     }
-    if outcome.marked is not None:
-        figures[metrics.LAST_BUILD_MARKED] = outcome.marked
+    if policies.marked is not None:
+        figures[metrics.LAST_BUILD_MARKED] = len(policies.marked)
     return figures

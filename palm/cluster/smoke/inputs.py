@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from palm.config.cluster import Cluster
 from palm.config.load import load_config
 from palm.config.portfolio import PortfolioConfig
 from palm.storage.files import write_text
@@ -22,8 +23,16 @@ def vowels(prompts, responses, **fields):
 _BEFORE, _AFTER = "min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"
 
 
-def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: str) -> None:
-    """Write a configuration and its input files; ``name`` is that of portfolio, registered model and experiment."""
+def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: str, cluster: Cluster) -> None:
+    """Write a configuration and what it names.
+
+    Args:
+        folder: where to.
+        name: of the portfolio, its registered model and its experiment.
+        storage_root: where results are kept.
+        tracking_uri: MLflow.
+        cluster: section of the configuration.
+    """
     corpus = [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
         for first in _WORDS
@@ -50,6 +59,7 @@ def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: st
         # The gate passes always: the cluster is tested, not the policies.
         "promotion": {"max_epsilon": 1.0, "max_loss": 1000.0},
         "storage": {"root": storage_root},
+        "cluster": cluster.model_dump(mode="json"),
     }
     write_text(folder / "portfolio.yaml", yaml.safe_dump(config, sort_keys=False))
 

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from palm.artifacts.outcome import Outcome
+from palm.builds.outcome import read_outcome
 from palm.builds.records import page_name
-from palm.cluster.doctor.checks import Needs, examine
+from palm.cluster.doctor.checks import examine
 from palm.cluster.kfp.connection import Address, Connection, connect
 from palm.cluster.kfp.experiment import find_experiment
-from palm.cluster.kfp.parameters import Resources
 from palm.cluster.kfp.pipeline_version import BUILD, REBUILD
 from palm.cluster.kfp.runs import ENDED
 from palm.cluster.kfp.submission import follow, submit
 from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
+from palm.config.cluster import Cluster
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ClusterError, PalmError, in_words
-from palm.pipelines.settings import CompileSettings
-from palm.promotion.alias import current_champion
-from palm.promotion.by_hand import rollback
+from palm.promotion import promotions
 from palm.registry.connection import connected
 from palm.storage.records import Records
 from palm.storage.store import Store
@@ -47,30 +47,11 @@ class Finding:
     detail: str
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """The cluster under test and the parameters of the runs.
-
-    Attributes:
-        address: of Kubeflow Pipelines.
-        storage_root: an s3:// prefix, below which a new folder is made.
-        tracking_uri: MLflow, as pods reach it.
-        service_account: that pods run as; None: the server's default.
-    """
-
-    address: Address
-    storage_root: str
-    tracking_uri: str
-    resources: Resources
-    settings: CompileSettings
-    service_account: str | None = None
-
-
 @dataclass
 class _Smoke:
     """The checks, and the state that they share."""
 
-    cluster: Cluster
+    address: Address
     folder: Path
     name: str
     connection: Connection | None = None
@@ -82,24 +63,18 @@ class _Smoke:
         return read_inputs(self.folder)
 
     def doctor(self) -> str:
-        cluster = self.cluster
+        config = self.config
         findings = examine(
-            cluster.address,
-            Needs(
-                images=(cluster.settings.image, cluster.settings.gpu_image),
-                accelerator=cluster.resources.accelerator,
-                accelerator_count=cluster.resources.accelerator_count,
-                secret=cluster.resources.secret,
-                node_selector=cluster.resources.node_selector,
-                storage_root=cluster.storage_root,
-                tracking_uri=cluster.tracking_uri,
-            ),
+            self.address,
+            config.cluster,
+            storage_root=config.storage.root,
+            tracking_uri=config.registry.tracking_uri,
         )
         wrong = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.ok]
         # This account may not be allowed to see images and Secrets; the builds show whether pods find them.
         if any(line.startswith(("pipelines:", "mlflow:", "storage:")) for line in wrong):
             raise ClusterError("palm doctor", rule="; ".join(wrong), remedy="see docs/operations.md")
-        self.connection = connect(cluster.address)
+        self.connection = connect(self.address)
         return f"{len(findings) - len(wrong)} of {len(findings)} lines are ok" + "".join(f"; {line}" for line in wrong)
 
     def build(self) -> str:
@@ -116,9 +91,9 @@ class _Smoke:
         change_a_reward(self.folder)
         outcome = self._run(REBUILD)
         self._expect(outcome, ("promoted",))
-        if not any("length" in line for line in outcome["changes"]):
-            raise ClusterError(f"changes={outcome['changes']}", rule="do not name the reward", remedy="report this")
-        return f"{'; '.join(outcome['changes'])}; {len(outcome['policies']['trained'])} trained"
+        if not any("length" in line for line in outcome.changes):
+            raise ClusterError(f"changes={list(outcome.changes)}", rule="do not name the reward", remedy="report this")
+        return f"{'; '.join(outcome.changes)}; {len(outcome.policies.trained)} trained"
 
     def promotion(self) -> str:
         if len(set(self.versions)) < 2:
@@ -126,11 +101,9 @@ class _Smoke:
         return f"version {self._champion()} has taken the place of version {self.versions[0]}"
 
     def back(self) -> str:
-        entry = rollback(self.config, to=self.versions[0], why="palm smoke", who="palm smoke")
+        entry = promotions(self.config).rollback(self.versions[0], why="palm smoke", who="palm smoke")
         if self._champion() != self.versions[0]:
-            raise ClusterError(
-                f"champion={self._champion()}", rule=f"is not {entry['after']}", remedy="see `palm repair`"
-            )
+            raise ClusterError(f"champion={self._champion()}", rule=f"is not {entry.after}", remedy="see `palm repair`")
         return f"version {self.versions[0]} is champion again"
 
     def page(self) -> str:
@@ -155,25 +128,22 @@ class _Smoke:
             raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
         return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
-    def _run(self, pipeline: str) -> dict:
+    def _run(self, pipeline: str) -> Outcome:
         """Run a pipeline and return its outcome from the storage."""
         run = submit(
             self.connection,
             self.config,
             pipeline=pipeline,
-            resources=self.cluster.resources,
-            settings=self.cluster.settings,
             experiment=self.name,
-            service_account=self.cluster.service_account,
         )
         self.runs.append(run.run_id)
         try:
             _follow(self.connection, run.run_id, _MINUTES)
         except ClusterError as error:
             outcome = self._outcome(run.run_id)
-            if outcome is None or not outcome["failures"]:
+            if outcome is None or not outcome.failures:
                 raise
-            why = f"{outcome['headline']} ({outcome['failures'][0]['error']})"
+            why = f"{outcome.headline} ({outcome.failures[0].error})"
             raise ClusterError(f"run {run.run_id}", rule=why, remedy=f"see {run.link}") from error
         outcome = self._outcome(run.run_id)
         if outcome is None:
@@ -183,36 +153,46 @@ class _Smoke:
             self.versions.append(champion)
         return outcome
 
-    def _outcome(self, run_id: str) -> dict | None:
-        return Records(self.config.storage.root).read(f"builds/{run_id}/outcome")
+    def _outcome(self, run_id: str) -> Outcome | None:
+        return read_outcome(self.config.storage.root, run_id)
 
-    def _expect(self, outcome: dict, states: tuple[str, ...], **counts: int) -> None:
-        found = {key: len(outcome["policies"][key]) for key in counts}
-        if outcome["state"] not in states or found != counts:
+    def _expect(self, outcome: Outcome, states: tuple[str, ...], **counts: int) -> None:
+        found = {key: len(getattr(outcome.policies, key)) for key in counts}
+        if outcome.state not in states or found != counts:
             raise ClusterError(
-                f"outcome {outcome['state']}, {found}",
-                rule=f"must be {' or '.join(states)}, {counts}: {outcome['headline']}",
+                f"outcome {outcome.state}, {found}",
+                rule=f"must be {' or '.join(states)}, {counts}: {outcome.headline}",
                 remedy=f"see {self.connection.run_link(self.runs[-1])}",
             )
 
     def _champion(self) -> str | None:
-        return current_champion(self.config.registry)
+        return promotions(self.config).champion(fix_alias=True)
 
 
-def smoke(cluster: Cluster, *, keep: bool = False) -> Iterator[Finding]:
-    """Run all checks with a portfolio of their own, which is removed at the end unless ``keep`` is set.
+def smoke(
+    address: Address, cluster: Cluster, *, storage_root: str, tracking_uri: str, keep: bool = False
+) -> Iterator[Finding]:
+    """Run all checks with a portfolio of their own, which is removed at the end.
+
+    Args:
+        address: where Kubeflow Pipelines is.
+        cluster: section of the configuration.
+        storage_root: an s3:// prefix; everything goes into a new folder below it.
+        tracking_uri: MLflow, as pods and this machine reach it.
+        keep: do not remove what was created.
 
     Yields:
         Each finding when it is known: doctor, build, same again, changed reward, promotion, rollback, page, clean-up.
     """
     name = f"palm-smoke-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as scratch:
-        state = _Smoke(cluster, Path(scratch), name)
+        state = _Smoke(address, Path(scratch), name)
         write_inputs(
             state.folder,
             name=name,
-            storage_root=f"{cluster.storage_root.rstrip('/')}/{name}",
-            tracking_uri=cluster.tracking_uri,
+            storage_root=f"{storage_root.rstrip('/')}/{name}",
+            tracking_uri=tracking_uri,
+            cluster=cluster,
         )
         checks = {
             "doctor": state.doctor,

@@ -1,4 +1,4 @@
-"""The largest gap of policies to an affine bound on each of many cells: linear programs with a proof."""
+"""Gaps of policies to an affine bound on each of many cells: linear programs with a proof."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,13 @@ from scipy.optimize import linprog
 from scipy.sparse import block_diag, csr_array
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array
 
 SOLVER_TOLERANCE = 1e-9
-"""Feasibility asked of the solver; what is proven does not rest on it."""
+"""Feasibility asked of the solver; the proof does not rest on it."""
 
 SETTLED = 1e-9
-"""A cell is settled once what is proven and what is attained are this close."""
+"""A cell is settled once the proven and the attained gap are this close."""
 
 MAX_ROUNDS = 100
 """Most times that policies are added to the programs; stopping early loosens the proof and does not break it."""
@@ -36,11 +37,11 @@ class CellGap:
 
     proven: float
     attained: float
-    weights: np.ndarray
+    weights: Array
 
 
-def worst_in_cells(values, corners, bounds, *, scales, delta):
-    """Find the largest (U(v) - δ - max_k a_k · v) / c(v) over cells on which U and c are affine.
+def worst_in_cells(values: Array, corners: Array, bounds: Array, *, scales: Array, delta: float) -> CellGap:
+    """Find the largest (U(v) - δ - max_k a_k · v) / c(v), at least 0, over cells on which U and c are affine.
 
     Args:
         values: value vectors a_k, shape (n, d).
@@ -48,12 +49,6 @@ def worst_in_cells(values, corners, bounds, *, scales, delta):
         bounds: u_j, the values of U there, shape (c, d).
         scales: c_j > 0, the values of c there, shape (c, d): u_j for the multiplicative gap, 1 for the additive one.
         delta: additive tolerance.
-
-    Returns:
-        CellGap; never negative.
-
-    Raises:
-        SelectionError: the solver fails.
 
     Source:
         Derived: g suffices on a cell if Σ_k μ_k a_k · w_j ≥ u_j - δ - g c_j at its corners for a convex
@@ -74,7 +69,7 @@ def worst_in_cells(values, corners, bounds, *, scales, delta):
     return best
 
 
-def _worst(games, corners, targets, scales, *, floor):
+def _worst(games: Array, corners: Array, targets: Array, scales: Array, *, floor: float) -> CellGap:
     """Solve the games of a block of cells; rows of ``games`` are policies, columns corners."""
     names = np.concatenate([games.argmax(axis=1), games.mean(axis=2).argmax(axis=1)[:, None]], axis=1)
     proven, attained = np.full(len(games), np.inf), np.full(len(games), -np.inf)
@@ -100,12 +95,12 @@ def _worst(games, corners, targets, scales, *, floor):
     )
 
 
-def _point(corners, points, cell):
+def _point(corners: Array, points: Array, cell: int) -> Array:
     weights = points[cell] @ corners[cell]
     return weights / weights.sum()
 
 
-def _solve(chosen, targets, scales):
+def _solve(chosen: Array, targets: Array, scales: Array) -> tuple[Array, Array]:
     """Give for each cell the values at its corners of the best combination, and its worst point (shares of corners)."""
     parts = [
         _program(
@@ -118,7 +113,7 @@ def _solve(chosen, targets, scales):
     return np.concatenate([mixed for mixed, _ in parts]), np.concatenate([shares for _, shares in parts])
 
 
-def _program(chosen, targets, scales):
+def _program(chosen: Array, targets: Array, scales: Array) -> tuple[Array, Array]:
     """Solve min g with Σ_k μ_k B_kj + g c_j ≥ t_j for every cell, as blocks of one linear program."""
     count, size, d = chosen.shape
     blocks = [-np.column_stack([table.T, scale]) for table, scale in zip(chosen, scales, strict=True)]

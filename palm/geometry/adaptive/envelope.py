@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array, Integers
 
 SNAP = 1e-9
 """Weights below this are moved to 0, and points closer than this are one; the bound grows by what the move can cost."""
@@ -50,24 +51,20 @@ class Envelope:
         pieces: the envelope is about max_c pieces_c · v, shape (c, d): for search, not for proofs.
     """
 
-    points: np.ndarray
-    bounds: np.ndarray
-    cells: np.ndarray
-    pieces: np.ndarray
+    points: Array
+    bounds: Array
+    cells: Integers
+    pieces: Array
 
-    def at(self, weights):
-        """Bound J* from above.
+    def at(self, weights: Array) -> Array:
+        """Bound J* from above at preferences, shape (m, d).
 
-        Args:
-            weights: preferences, shape (m, d), rows on the simplex.
-
-        Returns:
-            Array of shape (m,). Proven by the convex combination λ that is found, whatever its rounding: the bound
-            is Σ λ_k u_k plus the largest possible difference of J* between v and Σ λ_k w_k.
+        Proven by the convex combination λ that is found, whatever its rounding: the bound is Σ λ_k u_k plus the largest
+        possible difference of J* between v and Σ λ_k w_k.
         """
         return np.concatenate([self._at(block) for block in _blocks(weights, len(self.cells) * weights.shape[1])])
 
-    def _at(self, weights):
+    def _at(self, weights: Array) -> Array:
         cell = self.cells[np.argmax(weights @ self.pieces.T, axis=1)]
         corners = self.points[cell]
         # Thin cells may be singular to rounding; least squares gives some combination, and any one is valid.
@@ -78,20 +75,13 @@ class Envelope:
         )
 
 
-def _blocks(weights, width):
+def _blocks(weights: Array, width: int) -> list[Array]:
     step = max(1, LOCATE_ENTRIES // width)
     return [weights[start : start + step] for start in range(0, max(len(weights), 1), step)]
 
 
-def move_cost(weights, *, to):
-    """Bound J*(to) - J*(weights).
-
-    Args:
-        weights: shape (m, d), not negative.
-        to: shape (m, d), not negative.
-
-    Returns:
-        Array of shape (m,), at least 0: Σ_i max(to_i - w_i, 0).
+def move_cost(weights: Array, *, to: Array) -> Array:
+    """Bound J*(to) - J*(weights) by Σ_i max(to_i - w_i, 0); both have shape (m, d) and are not negative.
 
     Source:
         Derived: for each policy (to - w) · R is at most that, since 0 ≤ R ≤ 1; J* is the maximum over policies.
@@ -99,18 +89,10 @@ def move_cost(weights, *, to):
     return np.maximum(to - weights, 0).sum(axis=1)
 
 
-def upper_envelope(weights, bounds):
-    """Join upper bounds of J* at some preferences to an upper bound everywhere.
+def upper_envelope(weights: Array, bounds: Array) -> Envelope:
+    """Join upper bounds u_k ≥ J*(w_k) at n preferences to an upper bound everywhere.
 
-    Args:
-        weights: preferences w_k, shape (n, d), rows on the simplex.
-        bounds: u_k ≥ J*(w_k), shape (n,).
-
-    Returns:
-        Envelope.
-
-    Raises:
-        SelectionError: rounding defeats the proof that the cells fill the simplex.
+    A SelectionError says that rounding defeats the proof that the cells fill the simplex.
 
     Source:
         J* is convex, so J*(Σ λ_k w_k) ≤ Σ λ_k u_k; the smallest such bound is the lower hull of the points
@@ -130,7 +112,7 @@ def upper_envelope(weights, bounds):
     )
 
 
-def _cleaned(weights, bounds):
+def _cleaned(weights: Array, bounds: Array) -> tuple[Array, Array]:
     """Add the corners, snap to the faces, merge what is equal; every bound stays valid."""
     corners = np.eye(weights.shape[1])
     given = np.vstack([weights, corners])
@@ -145,16 +127,12 @@ def _cleaned(weights, bounds):
     return kept, np.maximum(lowest, SMALLEST_BOUND)
 
 
-def lower_hull(points, bounds):
-    """Compute the lower hull of points above the simplex with Qhull.
-
-    Args:
-        points: shape (m, d), all corners of the simplex among them.
-        bounds: heights, shape (m,).
+def lower_hull(points: Array, bounds: Array) -> tuple[Integers, Array]:
+    """Compute the lower hull of points above the simplex, all corners among them, with Qhull: nothing is proven.
 
     Returns:
         Indices of the d corners of each cell, shape (c, d), and the affine function of each, shape (c, d): the hull
-        is max_c pieces_c · v. Up to rounding: nothing is proven.
+        is max_c pieces_c · v.
     """
     d = points.shape[1]
     apex = np.append(np.full(d - 1, 1 / d), bounds.max() + APEX_HEIGHT)
@@ -165,15 +143,10 @@ def lower_hull(points, bounds):
     return np.sort(hull.simplices[below], axis=1), pieces
 
 
-def fills_simplex(points, cells):
-    """Prove that cells leave no hole in the simplex.
+def fills_simplex(points: Array, cells: Integers) -> bool:
+    """Prove that cells leave no hole in the simplex; False if that fails.
 
-    Args:
-        points: shape (m, d), on the simplex up to rounding; what lies on a face has exact zeros.
-        cells: indices of the d corners of each cell, shape (c, d).
-
-    Returns:
-        True if it is proven.
+    Points that lie on a face of the simplex have exact zeros.
 
     Source:
         Derived. If every face of a cell belongs to an even number of cells or lies in a face of the simplex, then

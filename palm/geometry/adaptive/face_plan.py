@@ -1,4 +1,4 @@
-"""Where to put the fewest further policies on one face of the simplex, as far as J* can be guessed."""
+"""Plans for one face of the simplex: the fewest further policies, by a guess of J*."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ from scipy.optimize import minimize
 from scipy.spatial import HalfspaceIntersection
 
 from palm.geometry.adaptive.envelope import SMALLEST_BOUND, lower_hull
-from palm.geometry.adaptive.interpolation import value_vector
+from palm.geometry.adaptive.interpolation import Interpolation, value_vector
+from palm.geometry.arrays import Array, Integers
 
 POWER = 6
 """The worst gap is smoothed to the mean of this power of all gaps; on the testbed 4 to 16 are about equally good."""
@@ -33,7 +34,7 @@ CEILING = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """What bounds J* on one face of the simplex, in the coordinates of the face.
+    """Policies and bounds on J* on one face of the simplex, in the coordinates of the face.
 
     Attributes:
         axes: the objectives that may have a weight on the face, s of them.
@@ -43,10 +44,10 @@ class Face:
         slack: how far the bound at a new policy is expected to be above what the policy attains; 0 if exact.
     """
 
-    axes: tuple
-    values: np.ndarray
-    points: np.ndarray
-    bounds: np.ndarray
+    axes: tuple[int, ...]
+    values: Array
+    points: Array
+    bounds: Array
     slack: float = 0.0
 
 
@@ -63,23 +64,18 @@ class CornerGaps:
         pieces: the affine upper bound on that cell, shape (c, s).
     """
 
-    weights: np.ndarray
-    gaps: np.ndarray
-    upper: np.ndarray
-    tight: np.ndarray
-    cells: np.ndarray
-    pieces: np.ndarray
+    weights: Array
+    gaps: Array
+    upper: Array
+    tight: Integers
+    cells: Integers
+    pieces: Array
 
 
-def corner_gaps(face, *, delta):
+def corner_gaps(face: Face, *, delta: float) -> CornerGaps:
     """Compute the gap at the vertices of the lower bound's regions, one of which has the largest gap of the face.
 
-    Args:
-        face: Face.
-        delta: additive tolerance.
-
-    Returns:
-        CornerGaps, up to rounding: for search, not for proofs.
+    Up to rounding: for search, not for proofs.
 
     Source:
         Roijers (2016), optimistic linear support: the upper bound is convex and the lower one affine on each region.
@@ -100,11 +96,8 @@ def corner_gaps(face, *, delta):
     )
 
 
-def corner_weights(values):
+def corner_weights(values: Array) -> tuple[Array, Integers]:
     """Find the preferences at which the best of several policies changes.
-
-    Args:
-        values: value vectors, shape (n, d).
 
     Returns:
         The vertices, shape (c, d), and the d constraints that meet at each, shape (c, d): policy k as k, v_i = 0
@@ -130,17 +123,11 @@ def corner_weights(values):
     return vertices / vertices.sum(axis=1, keepdims=True), np.array([found.dual_facets[number] for number in kept])
 
 
-def plan_face(face, guess, *, target, delta):
+def plan_face(face: Face, guess: Interpolation, *, target: float, delta: float) -> Array:
     """Place the fewest further preferences inside a face that bring its gap to a target, by the guess of J*.
 
-    Args:
-        face: Face.
-        guess: Interpolation of J* on the whole simplex.
-        target: multiplicative gap to reach.
-        delta: additive tolerance.
-
     Returns:
-        Array of shape (m, s), in the coordinates of the face; empty if only its boundary misses the target.
+        Shape (m, s), in the coordinates of the face; empty if only its boundary misses the target.
 
     Source:
         Derived. One point at a time is added at the worst vertex; all are then moved to make the worst gap smallest.
@@ -157,7 +144,7 @@ def plan_face(face, guess, *, target, delta):
         added = np.vstack([added, found.weights[worst]])
 
 
-def with_points(face, added, guess):
+def with_points(face: Face, added: Array, guess: Interpolation) -> Face:
     """Add policies to a face as the guess of J* sees them."""
     if not len(added):
         return face
@@ -172,13 +159,15 @@ def with_points(face, added, guess):
     )
 
 
-def _embedded(face, points, guess):
+def _embedded(face: Face, points: Array, guess: Interpolation) -> Array:
     full = np.zeros((len(points), guess.weights.shape[1]))
     full[:, face.axes] = points
     return full
 
 
-def _moved(face, added, before, guess, *, target, delta):
+def _moved(
+    face: Face, added: Array, before: CornerGaps, guess: Interpolation, *, target: float, delta: float
+) -> tuple[Array, CornerGaps]:
     """Move the added points so that the worst gap gets smaller; the points and gaps before if it does not."""
     logits = np.log(np.maximum(added, BOUNDARY))
     result = minimize(
@@ -194,7 +183,7 @@ def _moved(face, added, before, guess, *, target, delta):
     return (points, after) if after.gaps.max() < before.gaps.max() else (added, before)
 
 
-def _smooth_gap(logits, face, guess, target, delta):
+def _smooth_gap(logits: Array, face: Face, guess: Interpolation, target: float, delta: float) -> tuple[float, Array]:
     """Give the logarithm of the smoothed worst gap, relative to the target, and its gradient."""
     points = _softmax(logits.reshape(-1, len(face.axes) - 1))
     found = corner_gaps(with_points(face, points, guess), delta=delta)
@@ -207,14 +196,14 @@ def _smooth_gap(logits, face, guess, target, delta):
     return np.log(top) + np.log(total) / POWER, along[:, :-1].ravel()
 
 
-def _softmax(logits):
+def _softmax(logits: Array) -> Array:
     """Map unbounded coordinates, one fewer than axes, to the inside of the face."""
     raised = np.column_stack([logits, np.zeros(len(logits))])
     raw = np.exp(raised - raised.max(axis=1, keepdims=True))
     return raw / raw.sum(axis=1, keepdims=True)
 
 
-def _slopes(face, added, found, weights, guess):
+def _slopes(face: Face, added: Array, found: CornerGaps, weights: Array, guess: Interpolation) -> Array:
     """Differentiate Σ_c weights_c gap_c with respect to the added points, shape (m, s).
 
     Source:
@@ -249,6 +238,6 @@ def _slopes(face, added, found, weights, guess):
     return slopes
 
 
-def _solved(rows, targets):
+def _solved(rows: Array, targets: Array) -> Array:
     """Solve Σ_j x_j rows_j = target for many small systems, the smallest solution where they are singular."""
     return np.einsum("cij,ci->cj", np.linalg.pinv(rows), targets)

@@ -1,7 +1,9 @@
-"""A guess of J* between trained policies: it chooses what to train next and never enters a proof."""
+"""Interpolation of J* between trained policies: a guess that chooses what to train next and never enters a proof."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+
+from palm.geometry.arrays import Array
 
 LENGTH = 1.0
 """Length scale of the covariance on the simplex, whose edges are √2 long: between 0.7 and 1.0 the errors are alike."""
@@ -25,7 +27,7 @@ class Interpolation:
         generalised least squares.
     """
 
-    def __init__(self, weights, values):
+    def __init__(self, weights: Array, values: Array):
         """Fit."""
         d = weights.shape[1]
         self.weights = weights
@@ -38,7 +40,7 @@ class Interpolation:
         self.mean = (constant @ solved[:, 0]) / (constant @ solved[:, 1])
         self.coefficients = solved[:, 0] - self.mean * solved[:, 1]
 
-    def _covariance(self, weights):
+    def _covariance(self, weights: Array) -> Array:
         """Covariance of (value, scaled tangent gradient) at some preferences with those at the known ones."""
         steps = (weights[:, None] - self.weights[None]) / LENGTH
         kernel = np.exp(-0.5 * (steps**2).sum(axis=2))[..., None, None]
@@ -50,19 +52,12 @@ class Interpolation:
         table[..., 1:, 1:] = np.eye(size) - along[..., :, None] * along[..., None, :]
         return (table * kernel).transpose(0, 2, 1, 3).reshape(len(weights) * (1 + size), -1)
 
-    def __call__(self, weights):
-        """Guess J* and its gradient along the simplex.
-
-        Args:
-            weights: preferences, shape (m, d).
-
-        Returns:
-            Values of shape (m,) and gradients of shape (m, d), whose rows sum to 0.
-        """
+    def __call__(self, weights: Array) -> tuple[Array, Array]:
+        """Guess J*, shape (m,), and its gradient along the simplex, shape (m, d), whose rows sum to 0."""
         parts = (self._covariance(weights) @ self.coefficients).reshape(len(weights), -1)
         return parts[:, 0] + self.mean, parts[:, 1:] / LENGTH @ self.tangents.T
 
-    def curvature(self, weights):
+    def curvature(self, weights: Array) -> Array:
         """Guess the second derivatives of J* along the simplex, shape (m, d, d)."""
         m, d = weights.shape
         steps = STEP * self.tangents.T
@@ -71,21 +66,16 @@ class Interpolation:
         return np.einsum("dt,mte->mde", self.tangents, (ahead - behind) / (2 * STEP))
 
 
-def tangent_basis(objectives):
+def tangent_basis(objectives: int) -> Array:
     """Make an orthonormal basis of the directions along the simplex, shape (d, d - 1)."""
     d = objectives
     return np.linalg.qr(np.column_stack([np.ones(d), np.eye(d)[:, : d - 1]]))[0][:, 1:]
 
 
-def value_vector(weights, optimum, gradients):
+def value_vector(weights: Array, optimum: Array, gradients: Array) -> Array:
     """Give the value vectors of policies that are optimal at preferences with these values and gradients of J*.
 
-    Args:
-        weights: preferences, shape (m, d).
-        optimum: J* there, shape (m,).
-        gradients: its gradients along the simplex, shape (m, d).
-
     Returns:
-        Array of shape (m, d): a · w is the optimum, and a differs from the gradient by a constant.
+        Shape (m, d): a · w is the optimum, and a differs from the gradient by a constant.
     """
     return gradients + (optimum - (gradients * weights).sum(axis=1))[:, None]

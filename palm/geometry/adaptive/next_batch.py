@@ -1,14 +1,17 @@
 """Training in rounds: which preferences to train next, until a gap to the true optimum is certified."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import SelectionError, WeightsError
 from palm.geometry.adaptive.face_plan import Face, corner_gaps, plan_face
 from palm.geometry.adaptive.interpolation import Interpolation, value_vector
-from palm.geometry.adaptive.optimum_bounds import OptimumGap, bound_optimum
+from palm.geometry.adaptive.optimum_bounds import OptimumBounds, OptimumGap, bound_optimum
+from palm.geometry.arrays import Array
 from palm.geometry.preferences.simplex import check_objectives, check_size
 
 SAME_PREFERENCE = 1e-6
@@ -17,14 +20,14 @@ SAME_PREFERENCE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class NextBatch:
-    """What to train next.
+    """Preferences to train next.
 
     Attributes:
-        weights: preferences, shape (m, d), m at most the size asked for; empty when the target is met.
-        gap: what the trained policies have certified so far; None before the first one.
+        weights: shape (m, d), m at most the size asked for; empty when the target is met.
+        gap: of the trained policies, certified; None before the first one.
     """
 
-    weights: np.ndarray
+    weights: Array
     gap: OptimumGap | None
 
 
@@ -40,14 +43,16 @@ class AdaptiveDesign:
         rounds: number of batches.
     """
 
-    weights: np.ndarray
-    value_vectors: np.ndarray
-    upper: np.ndarray
+    weights: Array
+    value_vectors: Array
+    upper: Array
     gap: OptimumGap
     rounds: int
 
 
-def next_batch(weights, value_vectors, upper, *, size, target, delta=0.0):
+def next_batch(
+    weights: ArrayLike, value_vectors: ArrayLike, upper: ArrayLike, *, size: int, target: float, delta: float = 0.0
+) -> NextBatch:
     """Choose the preferences to train next for a certified gap to the true optimum.
 
     Args:
@@ -59,7 +64,7 @@ def next_batch(weights, value_vectors, upper, *, size, target, delta=0.0):
         delta: additive tolerance, at least 0.
 
     Returns:
-        NextBatch: the corners first, then the points of a plan. The same input gives the same batch. Whatever is
+        The corners first, then the points of a plan. The same input gives the same batch. Whatever is
         chosen, the gap is certified; the plan only decides how few policies it takes.
 
     Raises:
@@ -103,13 +108,13 @@ def next_batch(weights, value_vectors, upper, *, size, target, delta=0.0):
     return NextBatch(weights=picks, gap=gap)
 
 
-def _new(points, rows):
+def _new(points: Array, rows: Array) -> Array:
     """Keep the points that are not trained yet."""
     distance = np.abs(points[:, None] - rows[None]).max(axis=2).min(axis=1)
     return points[distance > SAME_PREFERENCE]
 
 
-def _check_reachable(bounds, rows, *, target, delta):
+def _check_reachable(bounds: OptimumBounds, rows: Array, *, target: float, delta: float) -> None:
     """Check that every policy is within the target at its own preference."""
     upper = bounds.envelope.at(rows)
     gaps = (upper - bounds.lower(rows) - delta) / upper
@@ -122,7 +127,7 @@ def _check_reachable(bounds, rows, *, target, delta):
         )
 
 
-def _planned(bounds, rows, count, slack, *, target, delta):
+def _planned(bounds: OptimumBounds, rows: Array, count: int, slack: float, *, target: float, delta: float) -> Array:
     """Plan face by face, smaller faces first, until the batch is full."""
     d = rows.shape[1]
     guess = Interpolation(rows, bounds.value_vectors)
@@ -144,8 +149,8 @@ def _planned(bounds, rows, count, slack, *, target, delta):
     return picks
 
 
-def _face(bounds, axes, picks, guess, slack):
-    """Restrict what is known, and the guess of what the picks will be worth, to a face."""
+def _face(bounds: OptimumBounds, axes: tuple[int, ...], picks: Array, guess: Interpolation, slack: float) -> Face:
+    """Restrict policies and bounds, and the guess for the picks, to a face."""
     points, values, heights = bounds.envelope.points, bounds.value_vectors, bounds.envelope.bounds
     if len(picks):
         optimum, gradients = guess(picks)
@@ -161,8 +166,16 @@ def _face(bounds, axes, picks, guess, slack):
     )
 
 
-def adaptive_design(train, objectives, *, target, batch=1, delta=0.0, limit=1000):
-    """Train in rounds until the gap to the true optimum is certified.
+def adaptive_design(
+    train: Callable[[Array], tuple[Array, Array]],
+    objectives: int,
+    *,
+    target: float,
+    batch: int = 1,
+    delta: float = 0.0,
+    limit: int = 1000,
+) -> AdaptiveDesign:
+    """Train in rounds until the gap to the true optimum is certified, see ``next_batch``.
 
     Args:
         train: function from preferences, shape (m, d), to the value vectors of their policies, shape (m, d), and
@@ -172,14 +185,6 @@ def adaptive_design(train, objectives, *, target, batch=1, delta=0.0, limit=1000
         batch: the most preferences to train at once, at least 1.
         delta: additive tolerance, at least 0.
         limit: the most policies to train, at least 1.
-
-    Returns:
-        AdaptiveDesign.
-
-    Raises:
-        WeightsError: an argument is out of range.
-        DataError: what ``train`` returns is malformed.
-        SelectionError: policies are too far from the optimum for the target.
     """
     d = check_objectives(objectives)
     most = check_size(limit)
@@ -188,6 +193,7 @@ def adaptive_design(train, objectives, *, target, batch=1, delta=0.0, limit=1000
         chosen = next_batch(weights, values, upper, size=batch, target=target, delta=delta)
         new = chosen.weights[: most - len(weights)]
         if not len(new):
+            assert chosen.gap is not None  # the corners are trained
             return AdaptiveDesign(weights=weights, value_vectors=values, upper=upper, gap=chosen.gap, rounds=rounds)
         more_values, more_upper = train(new)
         weights, values = np.vstack([weights, new]), np.vstack([values, more_values])

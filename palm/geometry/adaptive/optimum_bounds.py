@@ -1,12 +1,15 @@
 """Bounds on the optimum J* over the whole simplex, and the largest gap that a set of policies can have to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import DataError
 from palm.geometry.adaptive.cell_games import worst_in_cells
 from palm.geometry.adaptive.envelope import Envelope, upper_envelope
+from palm.geometry.arrays import Array
 from palm.geometry.portfolio.certificate import check_delta, check_value_vectors
 from palm.geometry.preferences.simplex import check_weight_rows
 
@@ -22,7 +25,7 @@ CONTRADICTION = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class OptimumGap:
-    """How far policies can be from the optimum, for the preference that they serve worst.
+    """The largest gap of policies to the optimum, over all preferences.
 
     Attributes:
         epsilon: for every v some policy has J_v ≥ (1 - epsilon) J*(v) - delta: proven, rounded up. Above 1 where
@@ -36,65 +39,36 @@ class OptimumGap:
 
     epsilon: float
     delta: float
-    worst_weights: np.ndarray
+    worst_weights: Array
     attained: float
     additive_gap: float
-    additive_worst_weights: np.ndarray
+    additive_worst_weights: Array
 
 
 @dataclass(frozen=True, eq=False)
 class OptimumBounds:
-    """What trained policies prove about J*, for every preference.
+    """Bounds on J* for every preference, proven by trained policies.
 
     Attributes:
         value_vectors: a_k, shape (n, d).
         envelope: the upper bounds u_k joined to one for the whole simplex.
     """
 
-    value_vectors: np.ndarray
+    value_vectors: Array
     envelope: Envelope
 
-    def lower(self, weights):
-        """Bound J* from below by the best known policy: max_k a_k · v.
-
-        Args:
-            weights: preferences, shape (m, d), rows on the simplex.
-
-        Returns:
-            Array of shape (m,).
-
-        Raises:
-            WeightsError: a row is not on the simplex of d objectives.
-        """
+    def lower(self, weights: Iterable[ArrayLike]) -> Array:
+        """Bound J* from below by the best known policy, max_k a_k · v, at preferences of shape (m, d)."""
         rows = check_weight_rows(weights, self.value_vectors.shape[1])
         return (rows @ self.value_vectors.T).max(axis=1) - BOUND_ROUNDING
 
-    def upper(self, weights):
-        """Bound J* from above by convexity.
-
-        Args:
-            weights: preferences, shape (m, d), rows on the simplex.
-
-        Returns:
-            Array of shape (m,).
-
-        Raises:
-            WeightsError: a row is not on the simplex of d objectives.
-        """
+    def upper(self, weights: Iterable[ArrayLike]) -> Array:
+        """Bound J* from above by convexity at preferences of shape (m, d)."""
         rows = check_weight_rows(weights, self.value_vectors.shape[1])
         return self.envelope.at(rows) + BOUND_ROUNDING
 
-    def worst(self, *, delta=0.0):
+    def worst(self, *, delta: float = 0.0) -> OptimumGap:
         """Find the largest gap between the bounds over the whole continuous simplex.
-
-        Args:
-            delta: additive tolerance, at least 0.
-
-        Returns:
-            OptimumGap.
-
-        Raises:
-            SelectionError: delta is out of range, or the solver fails.
 
         Source:
             Derived, by minimax on each cell of the envelope: the policies are within (ε, δ) of the bound on the
@@ -115,16 +89,13 @@ class OptimumBounds:
         )
 
 
-def bound_optimum(weights, value_vectors, upper):
-    """Bound J* over the whole simplex by what is known of trained policies.
+def bound_optimum(weights: Iterable[ArrayLike], value_vectors: ArrayLike, upper: ArrayLike) -> OptimumBounds:
+    """Bound J* over the whole simplex, for rewards in [0, 1].
 
     Args:
         weights: preference weights w_k that each policy was trained for, shape (n, d), rows on the simplex.
         value_vectors: a_k of each policy, shape (n, d).
         upper: u_k ≥ J*(w_k), shape (n,): a_k · w_k plus how far training may have stopped from the optimum.
-
-    Returns:
-        OptimumBounds. They hold for rewards in [0, 1] if the u_k do.
 
     Raises:
         DataError: a shape is wrong, a number is not finite, or an upper bound is below what a policy attains.

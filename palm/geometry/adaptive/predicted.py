@@ -1,20 +1,23 @@
-"""What policies would be worth, predicted from rollouts of the reference, and the few that are best to train."""
+"""Predicted values of untrained policies, from rollouts of the reference, and the few that are best to train."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from palm.errors import DataError, SelectionError
+from palm.geometry.arrays import Array
 from palm.geometry.portfolio.exact import TableRows, search
 from palm.geometry.preferences.simplex import check_size, check_weight_rows, finest_lattice
-from palm.geometry.preferences.time_budget import share_of, unlimited
+from palm.geometry.preferences.time_budget import SecondsLeft, share_of, unlimited
 
 CANDIDATES_PER_PICK = 10
 """The default candidates are the finest lattice of at most this many points for each pick: step 1/8 at d = 3, k = 5."""
 
 DENSE_POINTS = 2000
-"""Size of the lattice of preferences at which the predicted gap is looked at."""
+"""Size of the lattice of preferences at which the predicted gap is computed."""
 
 HALVINGS = 5
 """How often the step of the refinement is halved, starting from half the step of the candidates."""
@@ -44,28 +47,28 @@ class Prediction:
         optimum_bias: about how much ``optimum`` is too low, shape (k,): β/2 · mean (1 / effective - 1 / samples).
     """
 
-    weights: np.ndarray
-    rewards: np.ndarray
-    regulariser: np.ndarray
-    optimum: np.ndarray
-    effective_sample_size: np.ndarray
-    smallest_effective_sample_size: np.ndarray
-    optimum_bias: np.ndarray
+    weights: Array
+    rewards: Array
+    regulariser: Array
+    optimum: Array
+    effective_sample_size: Array
+    smallest_effective_sample_size: Array
+    optimum_bias: Array
 
     @property
-    def value_vectors(self):
-        """The a_w = R(π_w) - f(π_w) · 1, shape (k, d): what an ideally trained policy would be worth."""
+    def value_vectors(self) -> Array:
+        """The a_w = R(π_w) - f(π_w) · 1, shape (k, d), of ideally trained policies."""
         return self.rewards - self.regulariser[:, None]
 
     @property
-    def trusted(self):
+    def trusted(self) -> bool:
         """Whether every one of the weights has enough effective samples by the rule of thumb (5 a prompt)."""
         return bool((self.effective_sample_size >= TRUSTED_EFFECTIVE_SAMPLES).all())
 
 
 @dataclass(frozen=True, eq=False)
 class PredictedDesign:
-    """Which preference weights to train policies for, and what they promise.
+    """Preference weights to train policies for, and their predicted gap.
 
     Attributes:
         prediction: the estimates for the weights picked.
@@ -81,26 +84,23 @@ class PredictedDesign:
     candidates_bound: float
 
     @property
-    def weights(self):
+    def weights(self) -> Array:
         """The preference weights to train, shape (k, d)."""
         return self.prediction.weights
 
     @property
-    def trusted(self):
+    def trusted(self) -> bool:
         """Whether the picks have enough effective samples; see ``Prediction.trusted``."""
         return self.prediction.trusted
 
 
-def predict(rewards, weights, *, beta):
-    """Estimate what the optimal policies for some weights are worth, without training them.
+def predict(rewards: ArrayLike, weights: Iterable[ArrayLike], *, beta: float) -> Prediction:
+    """Estimate the values of the optimal policies for some weights, without training them.
 
     Args:
         rewards: scored rollouts of the reference, shape (p prompts, n samples, d), in [0, 1].
         weights: preference weights, shape (k, d).
         beta: β > 0, reward units per nat.
-
-    Returns:
-        Prediction.
 
     Raises:
         DataError: the rewards or β are malformed.
@@ -118,7 +118,14 @@ def predict(rewards, weights, *, beta):
     return Prediction(rows, *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def predicted_design(rewards, size, *, beta, candidates=None, seconds_left=unlimited):
+def predicted_design(
+    rewards: ArrayLike,
+    size: int,
+    *,
+    beta: float,
+    candidates: Iterable[ArrayLike] | None = None,
+    seconds_left: SecondsLeft = unlimited,
+) -> PredictedDesign:
     """Choose the preference weights whose optimal policies are predicted to serve every preference best.
 
     Args:
@@ -126,10 +133,10 @@ def predicted_design(rewards, size, *, beta, candidates=None, seconds_left=unlim
         size: how many weights to pick, k.
         beta: β > 0, reward units per nat.
         candidates: preference weights to start from, shape (c, d); None for the finest lattice of at most 10 k points.
-        seconds_left: tells how long the choice may take, in seconds; half of it goes to the candidates.
+        seconds_left: limit of the choice; half of it goes to the candidates.
 
     Returns:
-        PredictedDesign. The picks among the candidates are proven optimal on the estimates unless time runs out;
+        The picks among the candidates are proven optimal on the estimates unless time runs out;
         each is then moved in ever smaller steps while that lowers the predicted worst-case gap.
 
     Raises:
@@ -174,22 +181,22 @@ def predicted_design(rewards, size, *, beta, candidates=None, seconds_left=unlim
 class _PredictedGaps:
     """Predicted gaps of single policies at a dense lattice of preferences."""
 
-    def __init__(self, rewards, beta):
+    def __init__(self, rewards: Array, beta: float):
         self._rewards, self._beta = rewards, beta
         self._dense = finest_lattice(rewards.shape[2], DENSE_POINTS)
         self._best = predict(rewards, self._dense, beta=beta).optimum[:, None]
 
-    def table(self, weights):
+    def table(self, weights: Array) -> Array:
         """Compute (J*(v) - a_w · v) / J*(v) for each v of the lattice and each w, shape (m, k), at least 0."""
         worth = self._dense @ predict(self._rewards, weights, beta=self._beta).value_vectors.T
         return np.maximum(self._best - worth, 0.0) / self._best
 
-    def worst(self, weights):
+    def worst(self, weights: Array) -> float:
         """Compute the predicted worst-case gap of a portfolio."""
         return float(self.table(weights).min(axis=1).max())
 
 
-def _refine(picks, gaps, *, step, seconds_left):
+def _refine(picks: Array, gaps: _PredictedGaps, *, step: float, seconds_left: SecondsLeft) -> Array:
     """Move picks to the best of their neighbours while that lowers the predicted gap, in steps that are halved."""
     count, worst = len(picks), gaps.worst(picks)
     for _ in range(HALVINGS):
@@ -205,7 +212,7 @@ def _refine(picks, gaps, *, step, seconds_left):
     return picks
 
 
-def _neighbours(picks, step):
+def _neighbours(picks: Array, step: float) -> Array:
     """Give the picks, then all points of the simplex that differ by moving ``step`` between two objectives."""
     d = picks.shape[1]
     moves = [step * (np.eye(d)[i] - np.eye(d)[j]) for i in range(d) for j in range(d) if i != j]
@@ -213,14 +220,14 @@ def _neighbours(picks, step):
     return np.vstack([picks, moved[(moved >= 0).all(axis=1)]])
 
 
-def _spacing(pool):
+def _spacing(pool: Array) -> float:
     """Compute the largest change of a weight to the nearest other candidate, over all candidates; 0 for one."""
     apart = np.abs(pool[:, None] - pool[None]).max(axis=2)
     np.fill_diagonal(apart, np.inf)
     return float(apart.min(axis=1).max()) if len(pool) > 1 else 0.0
 
 
-def _estimate(rewards, weights, beta):
+def _estimate(rewards: Array, weights: Array, beta: float) -> tuple[Array, ...]:
     """Estimate for a block of weights, in the order of Prediction's fields after the weights."""
     samples = rewards.shape[1]
     tilt = np.einsum("pnd,kd->kpn", rewards, weights, optimize=True) / beta
@@ -239,7 +246,7 @@ def _estimate(rewards, weights, beta):
     )
 
 
-def _checked(rewards, beta):
+def _checked(rewards: ArrayLike, beta: float) -> Array:
     """Check scored rollouts and β."""
     scored = np.asarray(rewards, dtype=np.float64)
     if scored.ndim != 3 or 0 in scored.shape:

@@ -1,15 +1,18 @@
-"""A proof of how good a portfolio is for every preference, that can be checked again by hand."""
+"""The certificate of a portfolio: its gap for every preference, with a proof that needs no solver to check."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import DataError, SelectionError
-from palm.geometry.portfolio.worst_case import WorstCases, lowest_value, worst_cases
+from palm.geometry.arrays import Array
+from palm.geometry.portfolio.worst_case import Lowest, WorstCases, lowest_value, worst_cases
 from palm.geometry.preferences.simplex import finest_lattice
 
 EPSILON_ROUNDING = 1e-9
-"""A positive epsilon is reported this much larger than computed."""
+"""Positive gaps are reported this much larger than computed."""
 
 VALUE_TOLERANCE = 1e-8
 """How far a value may miss its requirement by the solver's rounding, on values in [0, 1]."""
@@ -21,7 +24,7 @@ PLACES_CHECKED = 150
 """Size of the lattice at which an epsilon is compared with what is needed there."""
 
 NO_REGRET = 1e-12
-"""Values that miss by less are reached: floating-point noise."""
+"""Gaps below this are floating-point noise."""
 
 SMALL_VALUE = 1e-3
 """Coordinates of a policy below this are checked by VALUE_TOLERANCE instead of raising its ratio."""
@@ -29,7 +32,7 @@ SMALL_VALUE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class PortfolioCertificate:
-    """How good a portfolio is against all given policies, for every preference.
+    """The gap of a portfolio to all given policies, for every preference, with its proof.
 
     Attributes:
         epsilon: for every v, the best member has J_v ≥ (1 - epsilon) J*(v) - delta, within VALUE_TOLERANCE; rounded up.
@@ -46,35 +49,26 @@ class PortfolioCertificate:
 
     epsilon: float
     delta: float
-    worst_weights: np.ndarray
+    worst_weights: Array
     worst_policy: int
     additive_gap: float
-    additive_worst_weights: np.ndarray
-    portfolio: tuple
-    combinations: np.ndarray
-    additive_combinations: np.ndarray
+    additive_worst_weights: Array
+    portfolio: tuple[int, ...]
+    combinations: Array
+    additive_combinations: Array
 
-    def shortfall(self, value_vectors):
-        """Check the proof again, without a solver.
+    def shortfall(self, value_vectors: ArrayLike) -> float:
+        """Check the proof without a solver: the largest amount by which a combination misses its requirement.
 
-        Args:
-            value_vectors: the vectors that were certified, shape (n, d).
-
-        Returns:
-            The largest amount by which a combination misses its requirement; at most VALUE_TOLERANCE if
-            the certificate holds.
+        At most VALUE_TOLERANCE if the certificate holds for these vectors, shape (n, d).
         """
         values = np.asarray(value_vectors, dtype=np.float64)
         reached = self.combinations @ values[list(self.portfolio)]
         return float(((1 - self.epsilon) * values - self.delta - reached).max())
 
 
-def check_value_vectors(value_vectors):
-    """Check value vectors: shape (n, d), n at least 1, d at least 2, finite.
-
-    Raises:
-        DataError: they are not.
-    """
+def check_value_vectors(value_vectors: ArrayLike) -> Array:
+    """Check value vectors: shape (n, d), n at least 1, d at least 2, finite; DataError if they are not."""
     values = np.asarray(value_vectors, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
         raise DataError(
@@ -88,15 +82,8 @@ def check_value_vectors(value_vectors):
     return values
 
 
-def check_portfolio(portfolio, policies):
-    """Check the indices of a portfolio: at least one, all different, each below ``policies``.
-
-    Returns:
-        The indices, sorted.
-
-    Raises:
-        SelectionError: they are not.
-    """
+def check_portfolio(portfolio: Iterable[int], policies: int) -> tuple[int, ...]:
+    """Check that members are different indices below ``policies``, at least one, and sort them."""
     members = [int(member) for member in portfolio]
     if not members or len(set(members)) < len(members) or min(members) < 0 or max(members) >= policies:
         raise SelectionError(
@@ -107,26 +94,22 @@ def check_portfolio(portfolio, policies):
     return tuple(sorted(members))
 
 
-def check_delta(delta):
-    """Check the additive tolerance of a portfolio.
-
-    Raises:
-        SelectionError: it is negative or not finite.
-    """
+def check_delta(delta: float) -> None:
+    """Check that an additive tolerance is at least 0 and finite; SelectionError if it is not."""
     if not 0 <= delta < np.inf:
         raise SelectionError(f"delta={delta}", rule="must be at least 0 and finite", remedy="use 0 for none")
 
 
-def certify(value_vectors, portfolio, *, delta=0.0):
+def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float = 0.0) -> PortfolioCertificate:
     """Certify a portfolio against all given policies over the whole continuous simplex.
 
     Args:
-        value_vectors: a_k, shape (n, d), of every policy.
+        value_vectors: a_k of every policy, shape (n, d).
         portfolio: indices of the members, at least one.
         delta: additive tolerance, at least 0.
 
     Returns:
-        PortfolioCertificate. Epsilon is certified: computed from the combinations, not taken from the solver.
+        Its epsilon is computed from the combinations, not taken from the solver.
 
     Raises:
         DataError: the value vectors are malformed.
@@ -162,7 +145,7 @@ def certify(value_vectors, portfolio, *, delta=0.0):
     )
 
 
-def _check_plausible(values, members, weights, *, epsilon, delta):
+def _check_plausible(values: Array, members: tuple[int, ...], weights: Array, *, epsilon: float, delta: float) -> None:
     """Check an epsilon where it is needed and on a lattice: values near 0 turn the solver's rounding into a gap."""
     places = np.vstack([weights, finest_lattice(values.shape[1], PLACES_CHECKED)])
     needed = regrets(values, places, delta=delta)[:, list(members)].min(axis=1)
@@ -176,18 +159,10 @@ def _check_plausible(values, members, weights, *, epsilon, delta):
     )
 
 
-def check_meaningful(members, *, delta):
-    """Check that a portfolio's best value is at least -delta everywhere, so that some epsilon ≤ 1 suffices.
+def check_meaningful(members: Array, *, delta: float) -> Lowest:
+    """Check that the best of some value vectors, shape (s, d), is at least -delta everywhere.
 
-    Args:
-        members: value vectors of the portfolio, shape (s, d).
-        delta: additive tolerance.
-
-    Returns:
-        Lowest.
-
-    Raises:
-        SelectionError: it is not; the message names the preference.
+    Otherwise no epsilon up to 1 suffices, and a SelectionError names the preference.
     """
     lowest = lowest_value(members)
     if lowest.value < -delta - VALUE_TOLERANCE / 2:
@@ -200,18 +175,11 @@ def check_meaningful(members, *, delta):
     return lowest
 
 
-def regrets(values, weights, *, delta, targets=None):
-    """Compute the multiplicative gap of each policy alone at given preferences.
+def regrets(values: Array, weights: Array, *, delta: float, targets: Array | None = None) -> Array:
+    """Compute the gap of single policies at preferences: the smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - δ.
 
-    Args:
-        values: value vectors, shape (n, d).
-        weights: preferences, shape (m, d).
-        delta: additive tolerance.
-        targets: value vectors to live up to, shape (k, d); None for the policies' own.
-
-    Returns:
-        Array of shape (m, n): the smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - delta; infinite where J*(v) ≤ 0
-        and even ε = 0 is missed.
+    ``targets`` are the value vectors to reach, None for the policies' own. Shape (m, n); infinite where J*(v) ≤ 0 and
+    even ε = 0 is missed.
     """
     worth = weights @ values.T
     best = (worth if targets is None else weights @ targets.T).max(axis=1, keepdims=True)
@@ -223,32 +191,18 @@ def regrets(values, weights, *, delta, targets=None):
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """An epsilon and the convex combinations that prove it.
-
-    Attributes:
-        epsilon: common to all policies, in [0, 1].
-        combinations: of the members, one row for each policy, shape (k, s).
-    """
+    """An epsilon in [0, 1], and for each of k policies the combination of the members that proves it, shape (k, s)."""
 
     epsilon: float
-    combinations: np.ndarray
+    combinations: Array
 
 
-def prove_epsilon(values, members, worst, *, delta, fallback):
+def prove_epsilon(values: Array, members: Array, worst: WorstCases, *, delta: float, fallback: Array) -> Proof:
     """Compute an epsilon from combinations, rounded up, and make every combination prove it.
 
-    Args:
-        values: value vectors to live up to, shape (k, d).
-        members: value vectors of the portfolio, shape (s, d).
-        worst: WorstCases of the multiplicative program for those values.
-        delta: additive tolerance.
-        fallback: a convex combination of the members that is at least -delta in every coordinate, shape (s,).
-
-    Returns:
-        Proof; epsilon is 0.0 only if the combinations reach every value without any.
-
-    Raises:
-        SelectionError: the combinations miss a requirement by more than VALUE_TOLERANCE.
+    ``worst`` solves the multiplicative program for the values, shape (k, d); ``fallback`` is a convex combination of
+    the members that is at least -delta in every coordinate. A SelectionError says that a combination misses its
+    requirement by more than VALUE_TOLERANCE.
 
     Source:
         Derived. A larger epsilon asks more where a_k is negative. If λ proves ε_k for policy k, then for
@@ -272,12 +226,13 @@ def prove_epsilon(values, members, worst, *, delta, fallback):
     return Proof(epsilon=epsilon, combinations=combinations)
 
 
-def rounded_up(gap):
-    """Round gaps to the safe side; what is 0 up to floating-point noise is 0."""
-    return np.where(np.asarray(gap) > NO_REGRET, gap + EPSILON_ROUNDING, 0.0)
+def rounded_up(gap: ArrayLike) -> Array:
+    """Round gaps up; what is 0 up to floating-point noise is 0."""
+    gaps = np.asarray(gap, dtype=np.float64)
+    return np.where(gaps > NO_REGRET, gaps + EPSILON_ROUNDING, 0.0)
 
 
-def _against_all(values, members, *, scales, delta):
+def _against_all(values: Array, members: tuple[int, ...], *, scales: Array, delta: float) -> WorstCases:
     """Solve for every policy; a member is its own combination and needs no program."""
     n, d = values.shape
     others = np.setdiff1d(np.arange(n), members)
@@ -290,7 +245,7 @@ def _against_all(values, members, *, scales, delta):
     return WorstCases(gaps=gaps, combinations=combinations, weights=weights)
 
 
-def _worst_weights(worst):
+def _worst_weights(worst: WorstCases) -> Array:
     """Pick the preference of the largest gap; the centroid when there is no gap at all."""
     weights = worst.weights[int(np.argmax(worst.gaps))]
     return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights

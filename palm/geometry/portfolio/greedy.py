@@ -1,34 +1,29 @@
-"""The paper's pruning: greedy set cover on a dense set of preferences."""
+"""Greedy set cover on a dense set of preferences: the pruning of the paper."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from palm.geometry.arrays import Array, Booleans, Integers
+from palm.geometry.portfolio.goal import Goal
 from palm.geometry.preferences.simplex import finest_lattice
 
 DENSE_POINTS = 2000
 """Size of the lattice of preferences that greedy covers."""
 
 
-def dense_preferences(objectives):
-    """Make the fixed set of preferences that greedy covers: the finest lattice of up to 2000 points."""
+def dense_preferences(objectives: int) -> Array:
+    """Make the set of preferences that greedy covers: the finest lattice of up to 2000 points."""
     return finest_lattice(objectives, DENSE_POINTS)
 
 
-def greedy_cover(values, weights, size, *, goal, candidates):
-    """Choose policies by greedy set cover at the smallest level that ``size`` policies can cover.
-
-    Args:
-        values: value vectors to live up to, shape (n, d).
-        weights: preferences to cover, shape (m, d).
-        size: the most policies allowed.
-        goal: what the gap is: SmallestEpsilon or SmallestDelta.
-        candidates: indices of the policies that may be picked, shape (c,).
+def greedy_cover(values: Array, weights: Array, size: int, *, goal: Goal, candidates: Integers) -> list[int]:
+    """Choose up to ``size`` of the candidates by greedy set cover of m preferences.
 
     Returns:
-        Indices in the order picked, at most ``size``; they cover every given preference at the smallest
-        level of regret for which greedy succeeds, found by bisection over the levels that occur.
-        If greedy fails even at the largest level, its first ``size`` picks at that level.
+        Indices in the order picked; they cover every given preference at the smallest level of the gap for which greedy
+        succeeds, found by bisection over the levels that occur. If greedy fails even at the largest level, its first
+        picks at that level.
 
     Source:
         The pruning of arXiv 2604.04144, as a baseline; its guarantee is only for the given preferences.
@@ -51,14 +46,14 @@ def greedy_cover(values, weights, size, *, goal, candidates):
 class _Cover:
     """Picks of a greedy set cover and whether they cover everything."""
 
-    picks: list
+    picks: list[int]
     complete: bool
 
 
-def _cover(covers, size):
+def _cover(covers: Booleans, size: int) -> _Cover:
     """Pick the policy that covers most uncovered preferences, up to ``size`` times."""
     open_rows = np.ones(len(covers), dtype=bool)
-    picks = []
+    picks: list[int] = []
     while open_rows.any() and len(picks) < size:
         gains = covers[open_rows].sum(axis=0)
         pick = int(np.argmax(gains))

@@ -1,4 +1,4 @@
-"""Guarantees (ε, δ) and how they add up: from the grid to the trained policies to the portfolio that serves."""
+"""Guarantees (ε, δ) and their composition: from the grid to the trained policies to the portfolio that serves."""
 
 from dataclasses import dataclass
 
@@ -10,32 +10,24 @@ from palm.geometry.portfolio.smallest_delta import check_epsilon
 class Guarantee:
     """For every preference v some policy has J_v ≥ (1 - epsilon) · (the best value) - delta (Definition 3.2).
 
-    Attributes:
-        epsilon: multiplicative part, in [0, 1].
-        delta: additive part, at least 0.
-
-    Raises:
-        SelectionError: on construction, when one is out of range.
+    Epsilon is in [0, 1] and delta at least 0; a SelectionError says so on construction.
     """
 
     epsilon: float
     delta: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check both parts."""
         check_epsilon(self.epsilon)
         check_delta(self.delta)
 
 
-def compose(trained, pruned):
-    """Compute what a pruned portfolio guarantees to everyone.
+def compose(trained: Guarantee, pruned: Guarantee) -> Guarantee:
+    """Compute the guarantee of a pruned portfolio against the optimum: (ε₁ + ε₂ - ε₁ε₂, (1 - ε₂) δ₁ + δ₂).
 
     Args:
-        trained: Guarantee of the trained policies against the optimum.
-        pruned: Guarantee of the portfolio against the trained policies.
-
-    Returns:
-        Guarantee of the portfolio against the optimum: (ε₁ + ε₂ - ε₁ε₂, (1 - ε₂) δ₁ + δ₂).
+        trained: of the trained policies against the optimum.
+        pruned: of the portfolio against the trained policies.
 
     Source:
         Derived: J_v ≥ (1 - ε₂) T(v) - δ₂ and T(v) ≥ (1 - ε₁) J*(v) - δ₁, where 1 - ε₂ is not negative.
@@ -46,8 +38,8 @@ def compose(trained, pruned):
     )
 
 
-def cell_guarantee(epsilon, delta, *, reward_max, cost_max):
-    """Compute what a policy that is optimal for w guarantees to the preferences in the cell of w.
+def cell_guarantee(epsilon: float, delta: float, *, reward_max: float, cost_max: float) -> Guarantee:
+    """Compute the guarantee of a policy that is optimal for w to the preferences in the cell of w.
 
     Args:
         epsilon: ε' of the cells, in [0, 0.5].
@@ -56,10 +48,7 @@ def cell_guarantee(epsilon, delta, *, reward_max, cost_max):
         cost_max: f_max, the largest f(π) of the policies concerned; at most 1 for optimal ones.
 
     Returns:
-        Guarantee (2ε', 2(δ' R_max + ε' f_max)); for every preference if the cells cover the simplex.
-
-    Raises:
-        SelectionError: 2ε' is above 1, or δ is negative.
+        (2ε', 2(δ' R_max + ε' f_max)); for every preference if the cells cover the simplex.
 
     Source:
         Lemma 3.2 of arXiv 2604.04144, with the constants derived in docs/method.md.

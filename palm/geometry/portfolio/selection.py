@@ -1,31 +1,35 @@
-"""Choosing the portfolio: exactly, or greedily as the paper does, always with a certificate."""
+"""Selection of a portfolio: exactly, or greedily as the paper does, always with a certificate."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array, Integers
 from palm.geometry.portfolio.certificate import (
     VALUE_TOLERANCE,
     PortfolioCertificate,
     check_portfolio,
     check_value_vectors,
 )
-from palm.geometry.portfolio.description import describe_certificate
-from palm.geometry.portfolio.exact import best_portfolio
+from palm.geometry.portfolio.exact import Proven, best_portfolio
 from palm.geometry.portfolio.goal import goal_of
 from palm.geometry.portfolio.greedy import dense_preferences, greedy_cover
 from palm.geometry.portfolio.usage import diversity, usage
+from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.portfolio.worst_case import worst_cases
-from palm.geometry.preferences.time_budget import share_of, unlimited
+from palm.geometry.preferences.time_budget import SecondsLeft, unlimited
 
 METHODS = ("exact", "greedy")
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A portfolio and how good it is.
+    """A portfolio and its certificate.
 
     Attributes:
         method: ``exact`` or ``greedy``.
@@ -37,80 +41,63 @@ class Selection:
 
     method: str
     minimised: str
-    indices: tuple
+    indices: tuple[int, ...]
     certificate: PortfolioCertificate
     bound: float
 
     @property
-    def epsilon_bound(self):
+    def epsilon_bound(self) -> float:
         """Proven: no portfolio of this size has a smaller epsilon; 0.0 where delta was minimised."""
         return self.bound if self.minimised == "epsilon" else 0.0
 
     @property
-    def delta_bound(self):
+    def delta_bound(self) -> float:
         """Proven: no portfolio of this size has a smaller delta; 0.0 where epsilon was minimised."""
         return self.bound if self.minimised == "delta" else 0.0
 
     @property
-    def epsilon(self):
+    def epsilon(self) -> float:
         """The multiplicative part of the certified worst-case gap."""
         return self.certificate.epsilon
 
     @property
-    def delta(self):
+    def delta(self) -> float:
         """The additive part of the certified worst-case gap."""
         return self.certificate.delta
 
     @property
-    def worst_weights(self):
+    def worst_weights(self) -> Array:
         """A preference at which epsilon and delta are needed, shape (d,)."""
         return self.certificate.worst_weights
 
 
-@dataclass(frozen=True)
-class SizeGapPoint:
-    """What a portfolio size buys.
-
-    Attributes:
-        size: number of policies K.
-        exact: certified epsilon of the best portfolio found of at most that size; None if not asked for.
-        bound: proven lower bound of epsilon at that size; 0.0 if exact was not asked for.
-        greedy: certified epsilon of the greedy portfolio of at most that size; None if not asked for.
-    """
-
-    size: int
-    exact: float | None
-    bound: float
-    greedy: float | None
-
-
 def select(
-    value_vectors,
-    size,
+    value_vectors: ArrayLike,
+    size: int,
     *,
-    method="exact",
-    epsilon=None,
-    delta=0.0,
-    candidates=None,
-    floor=None,
-    seconds_left=unlimited,
-):
+    method: str = "exact",
+    epsilon: float | None = None,
+    delta: float = 0.0,
+    candidates: Iterable[int] | None = None,
+    floor: Array | None = None,
+    seconds_left: SecondsLeft = unlimited,
+) -> Selection:
     """Choose ``size`` policies that serve every preference best.
 
     Args:
-        value_vectors: a_k, shape (n, d), of all policies to live up to.
+        value_vectors: a_k of all policies to compete with, shape (n, d).
         size: number of members K, at least 1; with as many as there are candidates all of them are taken.
         method: ``exact`` (proven optimal unless time runs out) or ``greedy`` (the paper's set cover).
         epsilon: ε granted, in [0, 1], to find the smallest δ; None to find the smallest ε.
         delta: δ granted, at least 0, where ε is minimised.
         candidates: indices of the policies that may be members, all different; None for all.
-        floor: value vectors b_k, shape (k, d), with method ``exact``: only portfolios count whose best value is at
-            least max_k b_k·v for every v, e.g. those of a portfolio that is replaced, less what may be lost.
-        seconds_left: tells how long the exact method may go on, in seconds; it ends with what is proven then.
+        floor: value vectors b_k, shape (k, d): only portfolios count whose best value is at least max_k b_k·v for every
+            v, e.g. those of a portfolio that is replaced, less an allowed loss. Only ``exact`` searches for one.
+        seconds_left: limit of the exact method, which then ends with what is proven.
 
     Returns:
-        Selection. Members beyond those that decide the gap are the ones that raise the mean best value most.
-        Exact is never worse than greedy.
+        Members beyond those that decide the gap are the ones that raise the mean best value most. Exact is never worse
+        than greedy.
 
     Raises:
         DataError: the value vectors are malformed.
@@ -121,7 +108,8 @@ def select(
         Greedy: the pruning of arXiv 2604.04144. Exact: derived, see ``exact.best_portfolio``. Both certified.
     """
     values = check_value_vectors(value_vectors)
-    count = _check_request(size, method)
+    count = _check_size(size)
+    check_method(method)
     goal = goal_of(epsilon, delta)
     allowed = np.array(check_portfolio(range(len(values)) if candidates is None else candidates, len(values)))
     bound = 0.0
@@ -154,8 +142,8 @@ def select(
     )
 
 
-def _check_floor(members, floor, size):
-    """Check that a portfolio reaches a floor for every preference; SelectionError if it does not."""
+def _check_floor(members: Array, floor: Array, size: int) -> None:
+    """Check that a portfolio reaches a floor for every preference."""
     short = worst_cases(members, floor, scales=np.ones_like(floor), delta=0.0).gaps.max()
     if short > 2 * VALUE_TOLERANCE:
         raise SelectionError(
@@ -165,7 +153,7 @@ def _check_floor(members, floor, size):
         )
 
 
-def _found(proven, size, delta):
+def _found(proven: Proven, size: int, delta: float) -> tuple[int, ...]:
     """Give the members of a portfolio that was searched for; SelectionError if there is none."""
     if not np.isfinite(proven.gap):
         raise SelectionError(
@@ -176,68 +164,57 @@ def _found(proven, size, delta):
     return proven.indices
 
 
-def size_gap_curve(value_vectors, *, delta=0.0, sizes=None, methods=METHODS, seconds_left=unlimited):
-    """Compute the worst-case gap for each portfolio size.
+class ProofReport(TypedDict):
+    """The proof of a portfolio's certificate, in plain values: one row for each policy.
 
-    Args:
-        value_vectors: a_k, shape (n, d).
-        delta: additive tolerance, at least 0.
-        sizes: sizes K to compute, each at least 1; None for all from the smallest at which every method
-            has an epsilon up to 1, to n.
-        methods: ``exact``, ``greedy`` or both.
-        seconds_left: tells how long all sizes together may take, in seconds; each gets an equal share of the rest.
-
-    Returns:
-        Tuple of SizeGapPoint with increasing sizes. Gaps never increase: a portfolio of fewer members counts
-        as one of at most K. Bounds are proven for each size on its own.
-
-    Raises:
-        DataError: the value vectors are malformed.
-        SelectionError: an argument is out of range, or a size that was asked for has no epsilon up to 1.
+    Attributes:
+        policies: their names.
+        values: their value vectors a_k.
+        combinations: one number for each member.
+        additive_combinations: the same for the additive gap.
     """
-    values = check_value_vectors(value_vectors)
-    for method in methods:
-        _check_request(1, method)
-    goal_of(None, delta)
-    best, points = dict.fromkeys(methods, np.inf), []
-    asked = sorted(set(range(1, len(values) + 1) if sizes is None else sizes))
-    for number, size in enumerate(asked):
-        allowance = share_of(seconds_left, 1 / (len(asked) - number))
-        try:
-            found = {
-                method: select(values, size, method=method, delta=delta, seconds_left=allowance) for method in methods
-            }
-        except SelectionError:
-            if sizes is not None or points or size == len(values):
-                raise
-            continue
-        best = {method: min(best[method], found[method].epsilon) for method in methods}
-        points.append(
-            SizeGapPoint(
-                size=size,
-                exact=best.get("exact"),
-                bound=found["exact"].epsilon_bound if "exact" in found else 0.0,
-                greedy=best.get("greedy"),
-            )
-        )
-    return tuple(points)
+
+    policies: list[str]
+    values: list[list[float]]
+    combinations: list[list[float]]
+    additive_combinations: list[list[float]]
 
 
-def describe_selection(table, selection, size=None):
-    """Describe a selection with the policies' names, as a certificate that can be saved and checked again.
+class SelectionReport(TypedDict):
+    """A selection with the policies' names, in plain values: a certificate that can be saved and checked again.
 
-    Args:
-        table: the ValueTable that the selection was made from.
-        selection: the Selection.
-        size: the size that was asked for; None for the number of members.
-
-    Returns:
-        Dict of plain values: certificate (``portfolio``), size, method, minimised, portfolio (names), epsilon,
-        epsilon_bound, delta, delta_bound, worst_weights, usage (share of all preferences that each member serves
-        best, by name), usage_entropy (nats), effective_policies (its exponential), unused (names), additive_gap,
-        additive_worst_weights, proof (see ``describe_certificate``).
+    Attributes:
+        certificate: ``portfolio``.
+        size: the size that was asked for.
+        portfolio: names of the members.
+        usage: share of all preferences that each member serves best, by name.
+        usage_entropy: entropy of these shares, in nats.
+        effective_policies: its exponential.
+        unused: names of members that serve no preference best.
     """
-    proven = describe_certificate(table, selection.certificate)
+
+    certificate: str
+    size: int
+    method: str
+    minimised: str
+    portfolio: list[str]
+    epsilon: float
+    epsilon_bound: float
+    delta: float
+    delta_bound: float
+    worst_weights: list[float]
+    usage: dict[str, float]
+    usage_entropy: float
+    effective_policies: float
+    unused: list[str]
+    additive_gap: float
+    additive_worst_weights: list[float]
+    proof: ProofReport
+
+
+def describe_selection(table: ValueTable, selection: Selection, size: int | None = None) -> SelectionReport:
+    """Describe a selection from a table; ``size`` is the one asked for, None for the number of members."""
+    proof = selection.certificate
     shares = usage(table.value_vectors, selection.indices)
     spread = diversity(shares)
     return {
@@ -245,26 +222,35 @@ def describe_selection(table, selection, size=None):
         "size": len(selection.indices) if size is None else size,
         "method": selection.method,
         "minimised": selection.minimised,
-        "portfolio": proven["portfolio"],
-        "epsilon": proven["epsilon"],
+        "portfolio": [table.names[member] for member in selection.indices],
+        "epsilon": proof.epsilon,
         "epsilon_bound": selection.epsilon_bound,
-        "delta": proven["delta"],
+        "delta": proof.delta,
         "delta_bound": selection.delta_bound,
-        "worst_weights": proven["worst_weights"],
+        "worst_weights": proof.worst_weights.tolist(),
         "usage": {table.names[member]: share for member, share in shares.items()},
         "usage_entropy": spread.entropy,
         "effective_policies": spread.effective_number,
         "unused": [table.names[member] for member in spread.unused],
-        "additive_gap": proven["additive_gap"],
-        "additive_worst_weights": proven["additive_worst_weights"],
-        "proof": proven["proof"],
+        "additive_gap": proof.additive_gap,
+        "additive_worst_weights": proof.additive_worst_weights.tolist(),
+        "proof": {
+            "policies": list(table.names),
+            "values": table.value_vectors.tolist(),
+            "combinations": proof.combinations.tolist(),
+            "additive_combinations": proof.additive_combinations.tolist(),
+        },
     }
 
 
-def _check_request(size, method):
-    """Check the arguments of a selection and give the size as an int."""
+def _check_size(size: int) -> int:
     if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
         raise SelectionError(f"size={size!r}", rule="must be an integer of at least 1", remedy="raise it")
+    return int(size)
+
+
+def check_method(method: str) -> None:
+    """Check the name of a method of selection; SelectionError suggests a similar one."""
     if method not in METHODS:
         near = get_close_matches(str(method), METHODS, n=1, cutoff=0.4)
         raise SelectionError(
@@ -272,10 +258,9 @@ def _check_request(size, method):
             rule=f"must be one of {', '.join(METHODS)}",
             remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
         )
-    return int(size)
 
 
-def _fill(values, members, size, candidates):
+def _fill(values: Array, members: Iterable[int], size: int, candidates: Integers) -> tuple[int, ...]:
     """Add candidates until there are ``size``, each the one that raises the mean best value most."""
     chosen = list(dict.fromkeys(int(member) for member in members))
     worth = dense_preferences(values.shape[1]) @ values.T

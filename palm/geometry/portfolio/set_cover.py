@@ -1,41 +1,27 @@
-"""Set covers of a fixed size: reductions, exchanges that are fast, a mixed-integer program that is exact."""
+"""Set covers of a fixed size: reductions, fast exchanges, and an exact mixed-integer program."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from palm.geometry.arrays import Array, Booleans, Integers
 from palm.geometry.preferences.cover_program import solve_cover
 
 
 @dataclass(frozen=True)
 class Cover:
-    """The answer of a set cover.
+    """The answer of a set cover: columns that cover every row, None if none were found, or the proof that none do."""
 
-    Attributes:
-        picks: columns that cover every row; None if none were found.
-        impossible: whether it is proven that there are none.
-    """
-
-    picks: tuple | None
+    picks: tuple[int, ...] | None
     impossible: bool
 
 
-def cover(covers, size, *, time_limit_seconds):
-    """Ask whether ``size`` columns can cover every row.
+def cover(covers: Booleans, size: int, *, time_limit_seconds: float) -> Cover:
+    """Decide whether ``size`` columns can cover every row of a table, shape (m, n).
 
-    Args:
-        covers: boolean, shape (m, n).
-        size: the most columns allowed.
-        time_limit_seconds: after this the question stays unanswered; at once if it is 0 or less.
-
-    Returns:
-        Cover.
-
-    Raises:
-        SelectionError: the solver fails.
-
-    Source:
-        Mixed-integer program, exact: whole columns against whole rows leave nothing to round.
+    The question stays unanswered after the time limit, at once if it is 0 or less. The mixed-integer program is exact:
+    whole columns against whole rows leave nothing to round. SelectionError if the solver fails.
     """
     rows = minimal_rows(covers)
     if not rows.any(axis=1).all():
@@ -49,7 +35,7 @@ def cover(covers, size, *, time_limit_seconds):
     return Cover(picks=tuple(used[answer.picks].tolist()), impossible=False)
 
 
-def minimal_rows(covers):
+def minimal_rows(covers: Booleans) -> Booleans:
     """Drop rows that are covered whenever another row is: those with a superset of its columns."""
     rows = np.unique(covers, axis=0)
     rows = rows[np.argsort(rows.sum(axis=1), kind="stable")]
@@ -58,15 +44,8 @@ def minimal_rows(covers):
     return rows[~np.triu(superset, 1).any(axis=0)]
 
 
-def maximal_columns(covers):
-    """Find the columns worth using: of those that cover the same rows the first, and none that covers fewer.
-
-    Args:
-        covers: boolean, shape (m, n).
-
-    Returns:
-        Indices, increasing.
-    """
+def maximal_columns(covers: Booleans) -> Integers:
+    """Find the columns worth using: of those that cover the same rows the first, and none that covers fewer."""
     columns = covers.T.astype(np.float32)
     sizes = columns.sum(axis=1)
     subset = columns @ columns.T == sizes[:, None]  # subset[i, j]: column j covers all that column i covers
@@ -75,19 +54,10 @@ def maximal_columns(covers):
     return np.flatnonzero(~dropped.any(axis=1) & (sizes > 0))
 
 
-def exchange(table, picks, size):
-    """Swap one pick at a time for the column that lowers the highest minimum most, until no swap lowers it.
+def exchange(table: Array, picks: Sequence[int], size: int) -> tuple[int, ...]:
+    """Swap one of ``size`` picks at a time for the column that lowers the highest minimum most, until no swap does.
 
-    Args:
-        table: what column n leaves open on row m, shape (m, n).
-        picks: the columns to start from; places that are left are filled first.
-        size: how many columns to use, at most n.
-
-    Returns:
-        Tuple of picks.
-
-    Source:
-        Local search for the minimax of minima, as for the k-centre problem; deterministic.
+    Missing picks are added first. Local search for the minimax of minima, as for the k-centre problem; deterministic.
     """
     chosen = list(picks)
     while len(chosen) < size:
@@ -101,9 +71,9 @@ def exchange(table, picks, size):
         highest, chosen[place] = swaps[place]
 
 
-def _best_column(table, chosen):
+def _best_column(table: Array, chosen: list[int]) -> tuple[float, int]:
     """Find the column that, added to those chosen, gives the lowest highest minimum: (height, column)."""
     rest = table[:, chosen].min(axis=1, initial=np.inf)
     heights = np.minimum(rest[:, None], table).max(axis=0)
     column = int(np.argmin(heights))
-    return heights[column], column
+    return float(heights[column]), column

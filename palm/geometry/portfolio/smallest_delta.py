@@ -1,35 +1,34 @@
-"""The certificate the other way round: ε is granted, and the smallest δ is certified."""
+"""The certificate for a granted ε: the smallest δ."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array
 from palm.geometry.portfolio.certificate import PortfolioCertificate, check_portfolio, check_value_vectors, rounded_up
 from palm.geometry.portfolio.worst_case import worst_cases
 
 
-def check_epsilon(epsilon):
-    """Check the multiplicative tolerance of a portfolio.
-
-    Raises:
-        SelectionError: it is not in [0, 1].
-    """
+def check_epsilon(epsilon: float) -> None:
+    """Check that a multiplicative tolerance is in [0, 1]; SelectionError if it is not."""
     if not 0 <= epsilon <= 1:
         raise SelectionError(f"epsilon={epsilon}", rule="must be in [0, 1]", remedy="use 0 for none")
 
 
-def smallest_delta(value_vectors, portfolio, *, epsilon):
+def smallest_delta(value_vectors: ArrayLike, portfolio: Iterable[int], *, epsilon: float) -> PortfolioCertificate:
     """Certify the smallest δ with which a portfolio is an (ε, δ)-approximation for every preference.
 
     Args:
-        value_vectors: a_k, shape (n, d), of every policy.
+        value_vectors: a_k of every policy, shape (n, d).
         portfolio: indices of the members, at least one.
         epsilon: multiplicative tolerance, in [0, 1].
 
     Returns:
-        PortfolioCertificate with that epsilon. Its delta is computed from the combinations and rounded up, not
-        taken from the solver; it is needed at ``worst_weights``. Unlike ε it always exists, also where J* ≤ 0.
+        Its delta is computed from the combinations and rounded up, not taken from the solver; it is needed at
+        ``worst_weights``. Unlike ε it always exists, also where J* ≤ 0.
 
     Raises:
         DataError: the value vectors are malformed.
@@ -61,14 +60,14 @@ def smallest_delta(value_vectors, portfolio, *, epsilon):
 
 @dataclass(frozen=True, eq=False)
 class _Additive:
-    """The largest additive gap against some targets, rounded up, with its proof and where it is needed."""
+    """The largest additive gap to some targets, rounded up, where it is needed, and its proof."""
 
     gap: float
-    weights: np.ndarray
-    combinations: np.ndarray
+    weights: Array
+    combinations: Array
 
 
-def _additive(members, targets):
+def _additive(members: Array, targets: Array) -> _Additive:
     worst = worst_cases(members, targets, scales=np.ones_like(targets), delta=0.0)
     gap = float(rounded_up((targets - worst.combinations @ members).max()))
     weights = worst.weights[int(np.argmax(worst.gaps))]

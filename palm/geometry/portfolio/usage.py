@@ -1,12 +1,15 @@
-"""How much of all preferences each member of a portfolio serves best."""
+"""Usage of a portfolio: the share of all preferences that each member serves best."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array
 from palm.geometry.portfolio.certificate import check_portfolio, check_value_vectors
 
 MAX_EXACT_OBJECTIVES = 6
@@ -25,7 +28,7 @@ SAMPLES = 200_000
 SAMPLE_SEED = 20_260_404
 
 
-def usage(value_vectors, portfolio):
+def usage(value_vectors: ArrayLike, portfolio: Iterable[int]) -> dict[int, float]:
     """Compute the share of the simplex on which each member is the best of the portfolio.
 
     Args:
@@ -33,9 +36,9 @@ def usage(value_vectors, portfolio):
         portfolio: indices of the members, at least one.
 
     Returns:
-        Dict from index to share, in increasing order of index; the shares sum to 1. Exact (volumes of
-        polytopes) for d up to 6; above, estimated from 200 000 fixed points (standard error at most 0.0012).
-        Of members with the same value vector the first one serves.
+        Index to share, in increasing order of index; the shares sum to 1. Exact (volumes of polytopes) for d up to 6;
+        above, estimated from 200 000 fixed points (standard error at most 0.0012). Of members with the same value
+        vector the first one serves.
 
     Raises:
         DataError: the value vectors are malformed.
@@ -70,7 +73,7 @@ def usage(value_vectors, portfolio):
 
 @dataclass(frozen=True)
 class Diversity:
-    """How evenly the preferences are spread over the members of a portfolio.
+    """Evenness of the shares of a portfolio's members.
 
     Attributes:
         entropy: of the shares, in nats, from 0 to log of the number of members.
@@ -80,17 +83,11 @@ class Diversity:
 
     entropy: float
     effective_number: float
-    unused: tuple
+    unused: tuple[int, ...]
 
 
-def diversity(shares):
-    """Compute how evenly the preferences are spread over the members of a portfolio.
-
-    Args:
-        shares: dict from member to its share, as ``usage`` gives it; at least 0, summing to 1.
-
-    Returns:
-        Diversity.
+def diversity(shares: dict[int, float]) -> Diversity:
+    """Compute the evenness of shares, as ``usage`` gives them.
 
     Source:
         Shannon entropy; its exponential is Hill's number of order 1 (Hill 1973).
@@ -104,7 +101,7 @@ def diversity(shares):
     )
 
 
-def _lengths(chosen):
+def _lengths(chosen: Array) -> Array:
     """Compute the intervals of v_1 in [0, 1] on which each of two-objective members is best."""
     lengths = np.zeros(len(chosen))
     slopes, offsets = chosen[:, 0] - chosen[:, 1], chosen[:, 1]
@@ -119,7 +116,7 @@ def _lengths(chosen):
     return lengths
 
 
-def _volume(chosen, number):
+def _volume(chosen: Array, number: int) -> float:
     """Compute the volume of one member's region in the first d - 1 coordinates."""
     d = chosen.shape[1]
     others = np.delete(chosen, number, axis=0) - chosen[number]
@@ -146,10 +143,10 @@ def _volume(chosen, number):
     if inside.status != 0 or inside.x[-1] <= THIN_RADIUS:
         return 0.0
     corners = HalfspaceIntersection(faces, inside.x[:-1]).intersections
-    return ConvexHull(corners).volume
+    return float(ConvexHull(corners).volume)
 
 
-def _sampled(chosen):
+def _sampled(chosen: Array) -> Array:
     """Estimate the shares from fixed points drawn uniformly from the simplex."""
     points = np.random.default_rng(SAMPLE_SEED).dirichlet(np.ones(chosen.shape[1]), size=SAMPLES)
     return np.bincount((points @ chosen.T).argmax(axis=1), minlength=len(chosen)) / SAMPLES

@@ -1,10 +1,14 @@
-"""What each policy is worth: rewards and regulariser, and so its value vector."""
+"""Value tables: the expected rewards and the regulariser of every policy, and so its value vector."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import DataError, SelectionError
+from palm.geometry.arrays import Array
 from palm.geometry.preferences.simplex import check_preference_weights
 
 
@@ -22,12 +26,12 @@ class ValueTable:
         DataError: on construction, when a shape, a name or a number breaks these rules.
     """
 
-    names: tuple
-    reward_names: tuple
-    rewards: np.ndarray
-    regulariser: np.ndarray
+    names: tuple[str, ...]
+    reward_names: tuple[str, ...]
+    rewards: Array
+    regulariser: Array
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the table and freeze its parts."""
         for field in ("names", "reward_names"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
@@ -43,10 +47,10 @@ class ValueTable:
                     rule=f"must be {shape} for {n} policies and {d} rewards",
                     remedy="give one row per policy and one column per reward",
                 )
-        for number, name in enumerate(self.names):
-            self._check_row(name, self.rewards[number], self.regulariser[number])
+        for name, rewards, regulariser in zip(self.names, self.rewards, self.regulariser, strict=True):
+            self._check_row(name, rewards, regulariser)
 
-    def _check_row(self, name, rewards, regulariser):
+    def _check_row(self, name: str, rewards: Array, regulariser: float) -> None:
         for reward_name, value in zip(self.reward_names, rewards, strict=True):
             if not 0 <= value <= 1:
                 raise DataError(
@@ -62,32 +66,22 @@ class ValueTable:
             )
 
     @property
-    def value_vectors(self):
+    def value_vectors(self) -> Array:
         """The a_k = R(π_k) - f(π_k) · 1, shape (n, d): the objective of policy k for v is a_k · v."""
         return self.rewards - self.regulariser[:, None]
 
-    def subset(self, names):
-        """Keep some policies, in the order given.
-
-        Args:
-            names: which, at least one, all different.
-
-        Returns:
-            A ValueTable.
-
-        Raises:
-            SelectionError: a name is not in the table.
-            DataError: no name, or one twice.
-        """
-        rows = [self.index(name) for name in names]
+    def subset(self, names: Iterable[str]) -> "ValueTable":
+        """Keep some policies, in the order given; SelectionError if one is not in the table."""
+        kept = tuple(names)
+        rows = [self.index(name) for name in kept]
         return ValueTable(
-            names=tuple(names),
+            names=kept,
             reward_names=self.reward_names,
             rewards=self.rewards[rows],
             regulariser=self.regulariser[rows],
         )
 
-    def index(self, name):
+    def index(self, name: str) -> int:
         """Find the row of a policy by its name; SelectionError if there is none."""
         if name not in self.names:
             raise SelectionError(
@@ -95,26 +89,16 @@ class ValueTable:
             )
         return self.names.index(name)
 
-    def objective(self, weights):
-        """Compute J_w(π_k) for every policy.
-
-        Args:
-            weights: preference weights, shape (d,).
-
-        Returns:
-            Array of shape (n,).
-
-        Raises:
-            WeightsError: the weights are not on the simplex of d objectives.
-        """
+    def objective(self, weights: ArrayLike) -> Array:
+        """Compute J_w(π_k) for every policy, shape (n,); WeightsError if w is not on the simplex."""
         return self.value_vectors @ check_preference_weights(weights, len(self.reward_names))
 
-    def best(self, weights):
+    def best(self, weights: ArrayLike) -> str:
         """Name the policy with the highest J_w, the first one on a tie."""
         return self.names[int(np.argmax(self.objective(weights)))]
 
 
-def _numbers(field, values):
+def _numbers(field: str, values: Any) -> Array:
     """Turn values into a read-only float64 array of their own."""
     try:
         array = np.array(values, dtype=np.float64)
@@ -126,7 +110,7 @@ def _numbers(field, values):
     return array
 
 
-def _check_names(what, names, *, minimum):
+def _check_names(what: str, names: tuple[str, ...], *, minimum: int) -> None:
     """Check that there are enough names, all different."""
     if len(names) < minimum:
         raise DataError(

@@ -1,16 +1,18 @@
-"""The worst case of a portfolio against each policy: a linear program over the continuous simplex."""
+"""Worst cases of a portfolio against other policies: linear programs over the continuous simplex."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import OptimizeResult, linprog
 from scipy.sparse import block_diag, csr_array
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array
 
 LP_TOLERANCES = (1e-10, 1e-9, 1e-7)
-"""Feasibility tolerances that the solver is asked for in turn, on values in [0, 1]: value vectors that are equal
-up to 1e-7 or so defeat the strictest. What is certified does not rest on them."""
+"""Feasibility tolerances to try in turn, on values in [0, 1]: value vectors that are equal up to about 1e-7 defeat the
+strictest. Certificates do not rest on them."""
 
 NUMERICAL_TROUBLE = 4
 """Status code of scipy.optimize.linprog."""
@@ -21,7 +23,7 @@ BLOCK_VARIABLES = 20_000
 
 @dataclass(frozen=True, eq=False)
 class WorstCases:
-    """What a portfolio needs against each of several policies.
+    """Gaps of a portfolio to each of several policies.
 
     Attributes:
         gaps: the smallest gap for each, shape (k,), as the solver gives it.
@@ -29,25 +31,16 @@ class WorstCases:
         weights: preferences at which it is needed, shape (k, d); NaN rows where the gap is 0.
     """
 
-    gaps: np.ndarray
-    combinations: np.ndarray
-    weights: np.ndarray
+    gaps: Array
+    combinations: Array
+    weights: Array
 
 
-def worst_cases(members, targets, *, scales, delta):
-    """Find the smallest g with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each k.
+def worst_cases(members: Array, targets: Array, *, scales: Array, delta: float) -> WorstCases:
+    """Find the smallest g ≥ 0 with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each of k targets.
 
-    Args:
-        members: value vectors a_s of the portfolio, shape (s, d).
-        targets: value vectors a_k to live up to, shape (k, d).
-        scales: c_k, shape (k, d): the a_k for the multiplicative gap, ones for the additive one.
-        delta: additive tolerance, at least 0.
-
-    Returns:
-        WorstCases. Each gap is at least 0; the weights are the normalised dual solution.
-
-    Raises:
-        SelectionError: no gap suffices, or the solver fails.
+    The scales c_k, shape (k, d), are the a_k for the multiplicative gap and ones for the additive one. A SelectionError
+    says that no gap suffices, or that the solver fails.
 
     Source:
         Derived: by minimax the g that suffices for every v is the g for which one convex combination
@@ -66,7 +59,7 @@ def worst_cases(members, targets, *, scales, delta):
     )
 
 
-def _solve(members, targets, scales, delta):
+def _solve(members: Array, targets: Array, scales: Array, delta: float) -> WorstCases:
     (count, d), size = targets.shape, len(members)
     blocks = [-np.column_stack([members.T, scale]) for scale in scales]
     sums = block_diag([np.append(np.ones(size), 0.0)[None]] * count, format="csr")
@@ -92,12 +85,8 @@ def _solve(members, targets, scales, delta):
     )
 
 
-def _linear_program(cost, **constraints):
-    """Solve a linear program as precisely as the solver can.
-
-    Raises:
-        SelectionError: it has no solution.
-    """
+def _linear_program(cost: Array, **constraints: Any) -> OptimizeResult:
+    """Solve a linear program as precisely as the solver can; SelectionError if it has no solution."""
     for tolerance in LP_TOLERANCES:
         options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
         result = linprog(cost, **constraints, method="highs", options=options)
@@ -112,17 +101,25 @@ def _linear_program(cost, **constraints):
     return result
 
 
-def lowest_value(members):
-    """Find the preference that a portfolio serves worst in absolute terms.
+@dataclass(frozen=True, eq=False)
+class Lowest:
+    """The preference that a portfolio serves worst in absolute terms.
 
-    Args:
-        members: value vectors of the portfolio, shape (s, d).
+    Attributes:
+        value: min_v max_s a_s · v.
+        weights: a preference that attains it, shape (d,).
+        combination: a convex combination of the members that is at least the value in every coordinate, shape (s,).
+    """
 
-    Returns:
-        Lowest, with min_v max_s a_s · v, a v that attains it, and a convex combination that proves it.
+    value: float
+    weights: Array
+    combination: Array
 
-    Source:
-        One linear program and its dual, exact up to the solver's tolerance.
+
+def lowest_value(members: Array) -> Lowest:
+    """Find where the best of a portfolio's value vectors, shape (s, d), is lowest.
+
+    One linear program and its dual, exact up to the solver's tolerance.
     """
     size, d = members.shape
     result = _linear_program(
@@ -137,18 +134,3 @@ def lowest_value(members):
     weights /= weights.sum()
     lambdas = np.maximum(-result.ineqlin.marginals, 0)
     return Lowest(value=float((members @ weights).max()), weights=weights, combination=lambdas / lambdas.sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Lowest:
-    """Where the best value of a portfolio is lowest.
-
-    Attributes:
-        value: the lowest best value.
-        weights: a preference that attains it, shape (d,).
-        combination: a convex combination of the members that is at least the value in every coordinate, shape (s,).
-    """
-
-    value: float
-    weights: np.ndarray
-    combination: np.ndarray

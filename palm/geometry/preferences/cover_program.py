@@ -1,4 +1,4 @@
-"""Set covers as mixed-integer programs: one way to ask the solver, and to read its answer, for whoever needs one."""
+"""Set covers as mixed-integer programs."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from palm.errors import SelectionError
+from palm.geometry.arrays import Array, Booleans, Integers
 
 INFEASIBLE, OUT_OF_TIME = 2, 1
 """Status codes of scipy.optimize.milp."""
@@ -14,33 +15,24 @@ INFEASIBLE, OUT_OF_TIME = 2, 1
 
 @dataclass(frozen=True, eq=False)
 class CoverAnswer:
-    """What the solver says of a set cover.
+    """The solver's answer to a set cover.
 
     Attributes:
         picks: columns that cover every row, increasing; None if none were found.
         settled: whether it is proven that they are the cheapest, or that there are none; False if time ran out.
     """
 
-    picks: np.ndarray | None
+    picks: Integers | None
     settled: bool
 
 
-def solve_cover(covers, sizes, *, most, minimise, seconds, presolve):
-    """Find columns of a bounded total size that cover every row.
+def solve_cover(
+    covers: Booleans, sizes: Array | Integers, *, most: float, minimise: bool, seconds: float, presolve: bool
+) -> CoverAnswer:
+    """Find columns of a bounded total size that cover every row, shape (m, n); SelectionError if the solver fails.
 
-    Args:
-        covers: boolean, shape (m, n).
-        sizes: of the columns, shape (n,).
-        most: the largest total size allowed.
-        minimise: whether to look for the smallest total size; otherwise any cover will do.
-        seconds: how long the solver may take; at 0 or less the answer is that time ran out.
-        presolve: whether the solver simplifies the program first, which does not look at the time.
-
-    Returns:
-        CoverAnswer.
-
-    Raises:
-        SelectionError: the solver fails.
+    Without ``minimise`` any cover will do. At 0 seconds or less the answer is that time ran out. ``presolve`` lets the
+    solver simplify the program first, which ignores the limit.
     """
     if seconds <= 0:  # which the solver would take for no limit
         return CoverAnswer(picks=None, settled=False)

@@ -1,10 +1,13 @@
-"""Exact decision whether cells cover the whole simplex: boxes minus boxes."""
+"""Exact coverage of the simplex by cells: boxes minus boxes."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array, Booleans
 from palm.geometry.preferences.cells import Boxes, cell_boxes, cell_excess
 from palm.geometry.preferences.simplex import check_objectives, check_weight_rows
 
@@ -24,18 +27,21 @@ MAX_HALVINGS = 20
 """How often pieces are halved in search of a point outside all cells."""
 
 LARGEST_PIECES = 100
-"""How many of the left-over pieces are told and tried for counterexamples."""
+"""Most left-over pieces that are reported and tried for counterexamples."""
+
+Keep = Callable[[Boxes], Booleans]
+"""Mask of the boxes of interest; the others are dropped early."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """Whether cells cover the simplex.
+    """Coverage of the simplex by cells.
 
     Attributes:
         covered: whether every point of the simplex lies in a cell.
         uncovered_fraction: share of the simplex's volume that no cell holds; 0.0 when covered.
-        pieces: the 100 largest uncovered pieces at most, largest first: Boxes, disjoint; their cuts with the
-            simplex are uncovered.
+        pieces: the 100 largest uncovered pieces at most, largest first, disjoint; their cuts with the simplex are
+            uncovered.
         shares: the share of the simplex's volume in each of these pieces, shape (k,).
         counterexamples: points of these pieces that are strictly outside every cell, shape (m, d).
         method: ``exact``: the decision and the shares come from geometry, not from samples.
@@ -44,27 +50,29 @@ class Coverage:
     covered: bool
     uncovered_fraction: float
     pieces: Boxes
-    shares: np.ndarray
-    counterexamples: np.ndarray
+    shares: Array
+    counterexamples: Array
     method: str = "exact"
 
     @property
-    def counterexample(self):
-        """A point of the simplex that is strictly outside every cell, as a tuple; None when covered."""
+    def counterexample(self) -> tuple[float, ...] | None:
+        """A point of the simplex that is strictly outside every cell; None when covered."""
         return tuple(self.counterexamples[0].tolist()) if len(self.counterexamples) else None
 
 
-def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
+def check_coverage(
+    weights: Iterable[ArrayLike], *, epsilon: float, delta: float, tolerance: float = WIDTH_TOLERANCE
+) -> Coverage:
     """Decide exactly whether the cells of preference vectors cover the whole simplex.
 
     Args:
         weights: shape (k, d), rows on the simplex; d from 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
+        epsilon: ε' of the cells, in [0, 1).
+        delta: δ' of the cells, in [0, 1].
         tolerance: thickness up to which a left-over piece counts as a boundary shared by closed cells.
 
     Returns:
-        Coverage. ``covered`` is False as soon as one left-over piece is thicker than the tolerance in every
+        ``covered`` is False as soon as one left-over piece is thicker than the tolerance in every
         coordinate. The share is the sum of exact volumes of disjoint pieces (rounding: about 1e-15 a piece),
         rounded up to 1e-15. The counterexamples were checked against every cell.
 
@@ -93,7 +101,7 @@ def check_coverage(weights, *, epsilon, delta, tolerance=WIDTH_TOLERANCE):
     )
 
 
-def _points_outside(boxes, weights, epsilon, delta):
+def _points_outside(boxes: Boxes, weights: Array, epsilon: float, delta: float) -> Array:
     """Find points of uncovered pieces that are strictly outside every cell, by the definition itself.
 
     The centres of the pieces are, unless a cell too thin to be subtracted holds them; then the pieces are halved.
@@ -111,7 +119,7 @@ def _points_outside(boxes, weights, epsilon, delta):
     )
 
 
-def _halved(boxes):
+def _halved(boxes: Boxes) -> Boxes:
     """Cut each piece in two across its widest side, and keep at most 100 of the halves."""
     axis = (boxes.highs - boxes.lows).argmax(axis=1)
     row = np.arange(len(axis))
@@ -126,10 +134,10 @@ class _Pieces:
     """Boxes and their shares of the simplex."""
 
     boxes: Boxes
-    shares: np.ndarray
+    shares: Array
 
 
-def _largest(first, second):
+def _largest(first: _Pieces, second: _Pieces) -> _Pieces:
     """Keep the largest of two groups of pieces."""
     shares = np.concatenate([first.shares, second.shares])
     order = np.argsort(-shares, kind="stable")[:LARGEST_PIECES]
@@ -138,16 +146,16 @@ def _largest(first, second):
     return _Pieces(Boxes(lows, highs), shares[order])
 
 
-def uncovered_boxes(cells, *, tolerance=WIDTH_TOLERANCE, keep=None):
+def uncovered_boxes(cells: Boxes, *, tolerance: float = WIDTH_TOLERANCE, keep: Keep | None = None) -> Iterator[Boxes]:
     """Subtract cells from the simplex.
 
     Args:
-        cells: Boxes of shape (k, d).
+        cells: k boxes.
         tolerance: thickness up to which a piece is dropped.
-        keep: optional function from Boxes to a mask of those of interest; the others are dropped early.
+        keep: pieces of interest; None for all.
 
     Yields:
-        Boxes, each group not empty: together they are disjoint, tightened to the simplex, and their cuts
+        Groups of boxes, none empty: together they are disjoint, tightened to the simplex, and their cuts
         with the simplex are exactly what no cell holds (within ``keep``).
     """
     d = cells.lows.shape[1]
@@ -177,7 +185,9 @@ def uncovered_boxes(cells, *, tolerance=WIDTH_TOLERANCE, keep=None):
         stack.append((low, lower_high, cell_lows, cell_highs))
 
 
-def _subtract_all(lows, highs, cell_lows, cell_highs, tolerance, keep):
+def _subtract_all(
+    lows: Array, highs: Array, cell_lows: Array, cell_highs: Array, tolerance: float, keep: Keep | None
+) -> Boxes:
     """Subtract cells one after the other, those with the largest overlap first."""
     overlap = np.minimum(highs[0], cell_highs) - np.maximum(lows[0], cell_lows)
     for number in np.argsort(-overlap.sum(axis=1), kind="stable"):
@@ -190,7 +200,7 @@ def _subtract_all(lows, highs, cell_lows, cell_highs, tolerance, keep):
     return Boxes(lows, highs)
 
 
-def _subtract(lows, highs, cell_low, cell_high, tolerance):
+def _subtract(lows: Array, highs: Array, cell_low: Array, cell_high: Array, tolerance: float) -> tuple[Array, Array]:
     """Cut one box out of many; the 2 d pieces of each stay disjoint."""
     inner_lows, inner_highs = np.maximum(lows, cell_low), np.minimum(highs, cell_high)
     hit = _thick(inner_lows, inner_highs, tolerance)
@@ -213,7 +223,7 @@ def _subtract(lows, highs, cell_low, cell_high, tolerance):
     return np.concatenate([lows[~hit], cut_lows]), np.concatenate([highs[~hit], cut_highs])
 
 
-def _tightened(lows, highs, tolerance):
+def _tightened(lows: Array, highs: Array, tolerance: float) -> tuple[Array, Array]:
     """Shrink boxes to their cuts with the simplex and drop those without thickness."""
     slack = 1 - lows.sum(axis=1, keepdims=True)
     excess = highs.sum(axis=1, keepdims=True) - 1
@@ -222,7 +232,7 @@ def _tightened(lows, highs, tolerance):
     return tight_lows[thick], tight_highs[thick]
 
 
-def _thick(lows, highs, tolerance):
+def _thick(lows: Array, highs: Array, tolerance: float) -> Booleans:
     """Say which boxes have a cut with the simplex that is thick in every coordinate."""
     widths = highs - lows
     slack = 1 - lows.sum(axis=1)
@@ -230,22 +240,18 @@ def _thick(lows, highs, tolerance):
     return (widths > tolerance).all(axis=1) & (slack > tolerance) & (excess > tolerance)
 
 
-def box_centres(boxes):
+def box_centres(boxes: Boxes) -> Array:
     """Find a point of the simplex inside each tightened box, at least 1/d of its width from every face."""
     widths = boxes.highs - boxes.lows
     share = (1 - boxes.lows.sum(axis=1)) / widths.sum(axis=1)
     return boxes.lows + share[:, None] * widths
 
 
-def box_shares(boxes):
-    """Compute the share of the simplex's volume in each tightened box.
+def box_shares(boxes: Boxes) -> Array:
+    """Compute the share of the simplex's volume in each of k boxes that are tightened to it, shape (k,).
 
-    Args:
-        boxes: Boxes of shape (k, d), tightened to the simplex.
-
-    Returns:
-        Array of shape (k,). Exact up to rounding: scaling each box to its own corner simplex first keeps
-        the cancellation of the alternating sum relative to the piece, not to the whole.
+    Exact up to rounding: scaling each box to its own corner simplex first keeps the cancellation of the alternating sum
+    relative to the piece, not to the whole.
 
     Source:
         P(l ≤ V ≤ h) for V uniform on the simplex, by inclusion-exclusion over the upper faces.

@@ -1,11 +1,14 @@
-"""A grid of preferences by strategy, with its exact coverage and a bound on how small it could be."""
+"""Designs: a grid of preferences by strategy, with its exact coverage and a bound on how small it could be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array
 from palm.geometry.preferences.coverage import Coverage, check_coverage
 from palm.geometry.preferences.grids import palm_grid, random_grid, uniform_grid
 from palm.geometry.preferences.line import line_cover, line_packing
@@ -23,15 +26,40 @@ BOUND_SHARE = 0.2
 """Share of the time that ``minimal`` spends on the lower bound."""
 
 
+class CoverageReport(TypedDict):
+    """The coverage of a design, in plain values."""
+
+    method: str
+    covered: bool
+    uncovered_fraction: float
+    counterexample: list[float] | None
+
+
+class DesignReport(TypedDict):
+    """A design in plain values: a certificate that `palm verify` checks."""
+
+    certificate: str
+    strategy: str
+    objectives: int
+    epsilon: float
+    delta: float
+    size: int
+    weights: list[list[float]]
+    coverage: CoverageReport
+    lower_bound: int
+    packing: list[list[float]]
+    packing_weights: list[float]
+
+
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A grid of preference vectors and what is known of it.
+    """A grid of preference vectors with its certificate.
 
     Attributes:
         strategy: one of ``STRATEGIES``.
         objectives: d.
-        epsilon: multiplicative tolerance ε' of the cells.
-        delta: additive tolerance δ' of the cells.
+        epsilon: ε' of the cells.
+        delta: δ' of the cells.
         weights: shape (n, d), each row summing to 1.
         coverage: whether the cells cover the simplex (exact).
         packing: the proof that no cover has fewer vectors than its bound.
@@ -41,22 +69,22 @@ class Design:
     objectives: int
     epsilon: float
     delta: float
-    weights: np.ndarray
+    weights: Array
     coverage: Coverage
     packing: Packing
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number n of preference vectors."""
         return len(self.weights)
 
     @property
-    def lower_bound(self):
+    def lower_bound(self) -> int:
         """Proven: no cover has fewer vectors than this."""
         return self.packing.bound
 
-    def to_dict(self):
-        """Give the design as plain lists, numbers and strings: a certificate that `palm verify` checks."""
+    def to_dict(self) -> DesignReport:
+        """Give the design as plain lists, numbers and strings."""
         seen = self.coverage.counterexample
         return {
             "certificate": "cover",
@@ -79,32 +107,29 @@ class Design:
 
 
 def design_grid(
-    objectives,
+    objectives: int,
     *,
-    epsilon,
-    delta,
-    strategy,
-    size=None,
-    seed=0,
-    weights=None,
+    epsilon: float,
+    delta: float,
+    strategy: str,
+    size: int | None = None,
+    seed: int | np.random.Generator = 0,
+    weights: Iterable[ArrayLike] | None = None,
     seconds_left: SecondsLeft = unlimited,
     on_cover: Callable[[int], None] = lambda size: None,
-):
+) -> Design:
     """Choose the preference vectors to train policies for.
 
     Args:
         objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1]; above 0 for ``palm`` and ``minimal``.
+        epsilon: ε' of the cells, in [0, 1).
+        delta: δ' of the cells, in [0, 1]; above 0 for ``palm`` and ``minimal``.
         strategy: ``random``, ``uniform``, ``palm``, ``minimal`` or ``weights``.
         size: how many vectors; needed by ``random`` and ``uniform``, an upper limit for ``palm`` and ``minimal``.
-        seed: an int or a ``numpy.random.Generator``; only ``random`` uses it.
+        seed: only ``random`` uses it.
         weights: the vectors themselves, shape (n, d); needed by ``weights`` and only by it.
-        seconds_left: tells how long ``minimal`` may still search, in seconds; the clock is the caller's.
-        on_cover: told the size of each better cover that ``minimal`` finds.
-
-    Returns:
-        Design, with exact coverage and a proven lower bound on the size of any cover.
+        seconds_left: limit of the search of ``minimal``.
+        on_cover: called with the size of each better cover that ``minimal`` finds.
 
     Raises:
         WeightsError: an argument is unknown, missing or out of range, or no cover of the size was found.
@@ -122,16 +147,15 @@ def design_grid(
         thorough=strategy == "minimal",
         seconds_left=share_of(seconds_left, BOUND_SHARE),
     )
-    if strategy == "palm":
+    if weights is not None:
+        rows = check_weight_rows(weights, d)
+    elif strategy == "palm":
         rows = palm_grid(d, epsilon=epsilon, delta=delta)
     elif strategy == "minimal":
         rows = _minimal(d, epsilon, delta, packing.bound, seconds_left=seconds_left, on_cover=on_cover)
-    elif strategy == "weights":
-        rows = check_weight_rows(weights, d)
-    elif strategy == "uniform":
-        rows = uniform_grid(d, size)
     else:
-        rows = random_grid(d, size, seed=seed)
+        assert size is not None  # by check_request
+        rows = uniform_grid(d, size) if strategy == "uniform" else random_grid(d, size, seed=seed)
     if size is not None and len(rows) > size:
         raise WeightsError(
             f"size={size}",
@@ -149,21 +173,13 @@ def design_grid(
     )
 
 
-def best_packing(objectives, *, epsilon, delta, thorough, seconds_left=unlimited):
+def best_packing(
+    objectives: int, *, epsilon: float, delta: float, thorough: bool, seconds_left: SecondsLeft
+) -> Packing:
     """Find a packing: a proof that covers need a number of vectors.
 
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-        thorough: whether to spend minutes on it if they help; otherwise seconds.
-        seconds_left: tells how long the search may go on, in seconds.
-
-    Returns:
-        Packing. Its bound is the exact minimum for two objectives; above, the best that was found.
-
-    Raises:
-        WeightsError: an argument is out of range.
+    With ``thorough`` the search takes minutes if they help, otherwise seconds. The bound is the exact minimum for two
+    objectives; above, the best that was found.
     """
     if objectives == 2 and delta > 0:
         return line_packing(epsilon=epsilon, delta=delta)
@@ -175,8 +191,16 @@ def best_packing(objectives, *, epsilon, delta, thorough, seconds_left=unlimited
     return max(simple, weighted, key=lambda packing: packing.bound)
 
 
-def _minimal(objectives, epsilon, delta, enough, *, seconds_left, on_cover):
-    """Search the smallest cover; the palm grid is where the search starts."""
+def _minimal(
+    objectives: int,
+    epsilon: float,
+    delta: float,
+    enough: int,
+    *,
+    seconds_left: SecondsLeft,
+    on_cover: Callable[[int], None],
+) -> Array:
+    """Search the smallest cover, from the palm grid if there is one."""
     if objectives == 2:
         return line_cover(epsilon=epsilon, delta=delta)
     try:

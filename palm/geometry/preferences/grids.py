@@ -3,6 +3,7 @@
 import numpy as np
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array
 from palm.geometry.preferences.cells import check_accuracy
 from palm.geometry.preferences.coverage import check_coverage
 from palm.geometry.preferences.levels import find_levels, pivot_grid
@@ -15,39 +16,22 @@ MAX_LINE_POINTS = 1_000_000
 """Most points that a one-dimensional grid may have."""
 
 
-def additive_grid(*, delta):
-    """Make the one-dimensional additive grid: equal steps of 2 δ'.
-
-    Args:
-        delta: additive tolerance δ', in (0, 1].
-
-    Returns:
-        Increasing centres in [0, 1]; their cells [a - δ', a + δ'] cover [0, 1].
-
-    Raises:
-        WeightsError: δ' is outside its range or needs more than a million points.
+def additive_grid(*, delta: float) -> Array:
+    """Make the one-dimensional additive grid, equal steps of 2 δ': increasing centres in [0, 1].
 
     Source:
-        arXiv 2604.04144, Figure 2 (d = 2).
+        arXiv 2604.04144, Figure 2 (d = 2): the cells [a - δ', a + δ'] cover [0, 1].
     """
     return combined_grid(epsilon=0.0, delta=delta)
 
 
-def multiplicative_grid(*, epsilon, smallest):
-    """Make the one-dimensional multiplicative grid: steps by the ratio (1 + ε') / (1 - ε').
+def multiplicative_grid(*, epsilon: float, smallest: float) -> Array:
+    """Make the one-dimensional multiplicative grid, steps by the ratio (1 + ε') / (1 - ε').
 
-    Args:
-        epsilon: multiplicative tolerance ε', in (0, 1).
-        smallest: the smallest number that must be covered, in (0, 1]; no such grid reaches 0.
-
-    Returns:
-        Increasing centres in (0, 1]; their cells [a / (1 + ε'), a / (1 - ε')] cover [smallest, 1].
-
-    Raises:
-        WeightsError: an argument is outside its range or a million points do not reach 1.
+    It covers from ``smallest``, in (0, 1]: no such grid reaches 0. WeightsError if a million points do not reach 1.
 
     Source:
-        arXiv 2604.04144, Figure 2 (d = 2).
+        arXiv 2604.04144, Figure 2 (d = 2): the cells [a / (1 + ε'), a / (1 - ε')] cover [smallest, 1].
     """
     check_accuracy(epsilon, 0)
     if epsilon <= 0:
@@ -61,21 +45,12 @@ def multiplicative_grid(*, epsilon, smallest):
     return _line(epsilon, 0.0, smallest)
 
 
-def combined_grid(*, epsilon, delta):
+def combined_grid(*, epsilon: float, delta: float) -> Array:
     """Make the one-dimensional combined grid: additive near 0, geometric above.
 
-    Args:
-        epsilon: multiplicative tolerance ε', in [0, 1).
-        delta: additive tolerance δ', in (0, 1].
-
-    Returns:
-        Increasing centres in [0, 1]; their cells [(a - δ') / (1 + ε'), (a + δ') / (1 - ε')] cover [0, 1].
-
-    Raises:
-        WeightsError: an argument is outside its range or a million points do not reach 1.
-
     Source:
-        arXiv 2604.04144, Figure 2 (d = 2): a_k = c_{k-1}(1 + ε') + δ', c_k = (a_k + δ') / (1 - ε'), c_0 = 0.
+        arXiv 2604.04144, Figure 2 (d = 2): a_k = c_{k-1}(1 + ε') + δ', c_k = (a_k + δ') / (1 - ε'), c_0 = 0; the cells
+        [(a - δ') / (1 + ε'), (a + δ') / (1 - ε')] cover [0, 1].
     """
     check_accuracy(epsilon, delta)
     if delta <= 0:
@@ -85,9 +60,9 @@ def combined_grid(*, epsilon, delta):
     return _line(epsilon, delta, 0.0)
 
 
-def _line(epsilon, delta, end):
+def _line(epsilon: float, delta: float, end: float) -> Array:
     """Place cells end to end up to 1; the last centre would often lie beyond 1 and is then 1."""
-    centres = []
+    centres: list[float] = []
     while end < 1 - END_TOLERANCE:
         if len(centres) >= MAX_LINE_POINTS:
             raise WeightsError(
@@ -101,19 +76,8 @@ def _line(epsilon, delta, end):
     return np.array(centres)
 
 
-def random_grid(objectives, size, *, seed):
-    """Draw preference vectors uniformly from the simplex.
-
-    Args:
-        objectives: d, 2 to 8.
-        size: how many, at least 1.
-        seed: an int or a ``numpy.random.Generator``.
-
-    Returns:
-        Array of shape (size, d).
-
-    Raises:
-        WeightsError: an argument is out of range.
+def random_grid(objectives: int, size: int, *, seed: int | np.random.Generator) -> Array:
+    """Draw preference vectors uniformly from the simplex, shape (size, d).
 
     Source:
         The random baseline of arXiv 2604.04144: Dirichlet(1, …, 1).
@@ -124,19 +88,12 @@ def random_grid(objectives, size, *, seed):
     return np.random.default_rng(seed).dirichlet(np.ones(d), size=count)
 
 
-def uniform_grid(objectives, size):
+def uniform_grid(objectives: int, size: int) -> Array:
     """Spread exactly ``size`` preference vectors evenly.
 
-    Args:
-        objectives: d, 2 to 8.
-        size: how many, at least 1.
-
     Returns:
-        Array of shape (size, d): the simplex lattice when it has that many points for some H >= 1,
-        otherwise a farthest-point selection from a fine lattice (``simplex.spread_points``).
-
-    Raises:
-        WeightsError: an argument is out of range.
+        The simplex lattice when it has that many points for some H >= 1, otherwise a farthest-point
+        selection from a fine lattice (``simplex.spread_points``), shape (size, d).
 
     Source:
         The uniform baseline of arXiv 2604.04144.
@@ -148,19 +105,14 @@ def uniform_grid(objectives, size):
     return lattice(d, divisions) if lattice_size(d, divisions) == count else spread_points(d, count)
 
 
-def palm_grid(objectives, *, epsilon, delta):
-    """Make the pivot grid that covers the simplex, with the fewest levels that the search finds.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
+def palm_grid(objectives: int, *, epsilon: float, delta: float) -> Array:
+    """Make the pivot grid that covers the simplex, with the fewest levels that the search finds, for δ' above 0.
 
     Returns:
-        Array of shape (d · L^(d-1), d), certified by ``check_coverage`` to cover.
+        Shape (d · L^(d-1), d), certified by ``check_coverage`` to cover.
 
     Raises:
-        WeightsError: an argument is out of range, or no cover was found.
+        WeightsError: no cover of at most 10 000 vectors was found.
 
     Source:
         Derived from arXiv 2604.04144, Figures 1 and 2. Coverage is exact.

@@ -1,12 +1,14 @@
 """Levels of the pivot grid: found by search, accepted only when exact subtraction leaves no hole."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array, Integers
 from palm.geometry.preferences.cells import cell_excess, check_corners_reachable
 from palm.geometry.preferences.packing import pack_preferences
 from palm.geometry.preferences.simplex import MAX_SIZE, finest_lattice
@@ -38,31 +40,25 @@ SMALLEST_START = 1e-3
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels of a pivot grid.
+    """Levels of a pivot grid, increasing, in (0, 1].
 
-    Attributes:
-        values: increasing, in (0, 1].
-        slack: how far inside the nearest cell the worst sampled preference is (estimated).
+    The slack is how far inside the nearest cell the worst sampled preference is (estimated).
     """
 
-    values: tuple
+    values: tuple[float, ...]
     slack: float
 
 
-def pivot_size(objectives, levels):
+def pivot_size(objectives: int, levels: int) -> int:
     """Count the vectors of a pivot grid: d · L^(d-1)."""
     return objectives * levels ** (objectives - 1)
 
 
-def pivot_grid(objectives, levels):
-    """Make the pivot grid: one entry is 1, every other one a level, then divided by the sum.
-
-    Args:
-        objectives: d.
-        levels: L numbers in (0, 1].
+def pivot_grid(objectives: int, levels: Sequence[float] | Array) -> Array:
+    """Make the pivot grid: one entry is 1, every other one a level in (0, 1], then divided by the sum.
 
     Returns:
-        Array of shape (d · L^(d-1), d); with a level of exactly 1 some rows are equal.
+        Shape (d · L^(d-1), d); with a level of exactly 1 some rows are equal.
 
     Source:
         Derived: the combined grid of arXiv 2604.04144, Figure 2, in d dimensions; 48 vectors at Figure 1.
@@ -76,16 +72,11 @@ def pivot_grid(objectives, levels):
     return grid / grid.sum(axis=1, keepdims=True)
 
 
-def find_levels(objectives, *, epsilon, delta):
-    """Search the fewest levels whose pivot grid covers the simplex.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
+def find_levels(objectives: int, *, epsilon: float, delta: float) -> Levels:
+    """Search the fewest levels whose pivot grid covers the simplex, for δ' above 0.
 
     Returns:
-        Levels. That they cover is exact; that fewer levels would not is the search's finding, not a proof.
+        That they cover is exact; that fewer levels would not is the search's finding, not a proof.
 
     Raises:
         WeightsError: no cover of at most 10 000 vectors was found.
@@ -116,13 +107,8 @@ def find_levels(objectives, *, epsilon, delta):
     )
 
 
-def expected_pivot_size(objectives, *, epsilon, delta):
-    """Tell within a tenth of a second how many vectors the palm grid will hardly exceed.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
+def expected_pivot_size(objectives: int, *, epsilon: float, delta: float) -> int:
+    """Estimate within a tenth of a second the size of the palm grid, for δ' above 0.
 
     Returns:
         Size of the grid that `find_levels` starts its search from. The search mostly ends with fewer vectors; it ends
@@ -131,13 +117,13 @@ def expected_pivot_size(objectives, *, epsilon, delta):
     return pivot_size(objectives, _first_count(_first_sample(objectives), epsilon=epsilon, delta=delta))
 
 
-def _first_sample(objectives):
+def _first_sample(objectives: int) -> Array:
     sample = finest_lattice(objectives, SAMPLE_LIMIT)
     # The grid is symmetric, so preferences in decreasing order stand for all of them.
     return sample[(np.diff(sample, axis=1) <= 0).all(axis=1)]
 
 
-def _first_count(sample, *, epsilon, delta):
+def _first_count(sample: Array, *, epsilon: float, delta: float) -> int:
     """Find the fewest levels with which some starting levels already cover the sample."""
     for count in range(1, MAX_LEVELS + 1):
         for gaps in _starts(count, epsilon=epsilon, delta=delta):
@@ -148,11 +134,10 @@ def _first_count(sample, *, epsilon, delta):
     return count
 
 
-def _starts(count, *, epsilon, delta):
+def _starts(count: int, *, epsilon: float, delta: float) -> Iterator[Array]:
     """Make starting levels, as logarithmic gaps with the top one first.
 
-    Yields:
-        A combined grid on the weights [0, 1/2], one on the levels [0, 1], and equal ratios above δ'.
+    They are a combined grid on the weights [0, 1/2], one on the levels [0, 1], and equal ratios above δ'.
     """
     weights = _stretched(count, 0.5, epsilon=epsilon, delta=delta)
     levels = _stretched(count, 1.0, epsilon=epsilon, delta=delta)
@@ -163,7 +148,7 @@ def _starts(count, *, epsilon, delta):
     yield ratios
 
 
-def _stretched(count, reach, *, epsilon, delta):
+def _stretched(count: int, reach: float, *, epsilon: float, delta: float) -> Array:
     """Scale ε' and δ' together until ``count`` cells of a combined grid just cover [0, reach]."""
     low, high = 0.0, (1 - 1e-6) / max(epsilon, delta)
     for _ in range(60):
@@ -173,27 +158,23 @@ def _stretched(count, reach, *, epsilon, delta):
     return np.minimum(_combined(count, epsilon * high, delta * high)[0], reach)
 
 
-def _combined(count, epsilon, delta):
+def _combined(count: int, epsilon: float, delta: float) -> tuple[list[float], float]:
     """Compute the first centres of a combined grid on [0, 1] and where their cells end."""
-    centres, end = [], 0.0
+    centres, end = list[float](), 0.0
     for _ in range(count):
         centres.append(end * (1 + epsilon) + delta)
         end = (centres[-1] + delta) / (1 - epsilon)
     return centres, end
 
 
-def _worst_excess(sample, gaps, *, epsilon, delta):
+def _worst_excess(sample: Array, gaps: Array, *, epsilon: float, delta: float) -> float:
     """Measure how far the worst point of the sample is outside its nearest cell."""
     rows = _ordered_rows(_ordered_choices(sample.shape[1], len(gaps)), _levels(gaps))
-    return cell_excess(sample[:, None], rows[None], epsilon=epsilon, delta=delta).min(axis=1).max()
+    return float(cell_excess(sample[:, None], rows[None], epsilon=epsilon, delta=delta).min(axis=1).max())
 
 
-def _search(sample, count, *, epsilon, delta):
-    """Look for ``count`` levels that cover, from each start in turn.
-
-    Returns:
-        The Levels or None, and the sample with the holes that were found.
-    """
+def _search(sample: Array, count: int, *, epsilon: float, delta: float) -> tuple[Levels | None, Array]:
+    """Look for ``count`` levels that cover, from each start in turn; also gives the sample with the holes found."""
     for gaps in _starts(count, epsilon=epsilon, delta=delta):
         for _ in range(MAX_ROUNDS):
             gaps, worst = _fit(sample, gaps, epsilon=epsilon, delta=delta)
@@ -208,22 +189,18 @@ def _search(sample, count, *, epsilon, delta):
     return None, sample
 
 
-def _fit(sample, gaps, *, epsilon, delta):
-    """Move levels so that the sample lies inside the cells; stop once it does with some slack.
-
-    Returns:
-        The logarithmic gaps and the worst excess with them.
-    """
+def _fit(sample: Array, gaps: Array, *, epsilon: float, delta: float) -> tuple[Array, float]:
+    """Move levels so that the sample lies inside the cells, with some slack; also gives the worst excess."""
 
     choices = _ordered_choices(sample.shape[1], len(gaps))
     points = sample.T[:, :, None]
     allowed = epsilon * points + delta
 
-    def worst_excess(logs):
+    def worst_excess(logs: Array) -> float:
         rows = _ordered_rows(choices, _levels(logs)).T[:, None, :]
-        return (np.abs(rows - points) - allowed).max(axis=0).min(axis=1).max()
+        return float((np.abs(rows - points) - allowed).max(axis=0).min(axis=1).max())
 
-    def stop_when_inside(intermediate_result):
+    def stop_when_inside(intermediate_result: OptimizeResult) -> None:
         if intermediate_result.fun < -SLACK_WANTED * delta:
             raise StopIteration
 
@@ -243,17 +220,17 @@ def _fit(sample, gaps, *, epsilon, delta):
     return gaps, worst
 
 
-def _levels(gaps):
+def _levels(gaps: Array) -> Array:
     """Turn logarithmic gaps, the top one first, into increasing levels in (0, 1]."""
     return np.exp(-np.cumsum(np.abs(gaps)))[::-1]
 
 
-def _ordered_choices(objectives, count):
+def _ordered_choices(objectives: int, count: int) -> Integers:
     """List the choices of d - 1 out of ``count`` levels in decreasing order, as indices."""
     return np.array(list(combinations_with_replacement(range(count - 1, -1, -1), objectives - 1)))
 
 
-def _ordered_rows(choices, levels):
+def _ordered_rows(choices: Integers, levels: Array) -> Array:
     """Make the rows of the pivot grid that are in decreasing order.
 
     By exchange, no other order of the same entries is nearer to a preference in decreasing order.

@@ -1,8 +1,9 @@
-"""Two objectives: the fewest cells that cover, and the packing that proves it, by placing cells end to end."""
+"""Two objectives: the smallest cover and the packing that proves it, by placing cells end to end."""
 
 import numpy as np
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array
 from palm.geometry.preferences.packing import GAP_TOLERANCE, Packing
 from palm.geometry.preferences.simplex import MAX_SIZE
 
@@ -15,18 +16,11 @@ MAX_STRETCH = 2.0
 BISECTIONS = 60
 
 
-def line_cover(*, epsilon, delta):
-    """Cover the preferences of two objectives with the fewest vectors.
-
-    Args:
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
+def line_cover(*, epsilon: float, delta: float) -> Array:
+    """Cover the preferences of two objectives with the fewest vectors, for δ' above 0.
 
     Returns:
-        Array of shape (n, 2), increasing in the first weight. The cells overlap as evenly as n allows.
-
-    Raises:
-        WeightsError: more than 10 000 vectors are needed.
+        Shape (n, 2), increasing in the first weight. The cells overlap as evenly as n allows.
 
     Source:
         Both ends of a cell increase with w_1, so the cell that starts where the last one ends and reaches
@@ -48,15 +42,11 @@ def line_cover(*, epsilon, delta):
     return np.column_stack([centres, 1 - centres])
 
 
-def line_packing(*, epsilon, delta):
-    """Pack preferences of two objectives, as many as the fewest cells that cover.
-
-    Args:
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
+def line_packing(*, epsilon: float, delta: float) -> Packing:
+    """Pack preferences of two objectives, as many as the fewest cells that cover, for δ' above 0.
 
     Returns:
-        Packing with weights of 1: where each cell of the greedy cover starts, the cells stretched as far as their
+        Weights of 1: where each cell of the greedy cover starts, the cells stretched as far as their
         number allows, by 1e-9 in δ' at least. At most 10 000 points, which prove no more than that.
 
     Source:
@@ -74,13 +64,12 @@ def line_packing(*, epsilon, delta):
     return Packing(points=np.column_stack([starts, 1 - starts]), weights=np.ones(len(starts)))
 
 
-def _chain(epsilon, delta, limit=MAX_SIZE):
-    """Place cells end to end on [0, 1].
+def _chain(epsilon: float, delta: float, limit: int = MAX_SIZE) -> tuple[list[float], list[float]]:
+    """Place cells end to end on [0, 1]: the first weights of their centres, and where the cells start.
 
-    Returns:
-        The first weights of their centres, and where the cells start. Stops when more than ``limit`` are needed.
+    Stops when more than ``limit`` are needed.
     """
-    centres, starts, end = [], [], 0.0
+    centres, starts, end = list[float](), list[float](), 0.0
     while end < 1 - END_TOLERANCE and len(centres) <= limit:
         starts.append(end)
         # The largest w_1 whose cell still holds the start, by each of the two weights.

@@ -1,10 +1,11 @@
-"""The strategy `minimal`: covers of few vectors, by set cover over orbits with counterexample-guided constraints."""
+"""Covers of few vectors (strategy `minimal`): set cover over orbits with counterexample-guided constraints."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array, Booleans, Integers
 from palm.geometry.preferences.cells import in_cell
 from palm.geometry.preferences.cover_program import solve_cover
 from palm.geometry.preferences.simplex import MAX_SIZE
@@ -26,29 +27,19 @@ def minimal_grid(
     *,
     epsilon: float,
     delta: float,
-    start: np.ndarray | None,
+    start: Array | None,
     enough: int,
     seconds_left: SecondsLeft,
     on_cover: Callable[[int], None],
-) -> np.ndarray:
-    """Search a cover of the simplex with as few preference vectors as possible.
+) -> Array:
+    """Search a cover of the simplex with as few preference vectors as possible, for d of 3 to 8 and δ' above 0.
 
-    Args:
-        objectives: d, 3 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
-        start: a cover to improve on, shape (n, d); None if none is known.
-        enough: a proven lower bound: a cover of this size ends the search.
-        seconds_left: tells how long the search may go on, in seconds; infinite for no limit.
-        on_cover: told the size of each better cover.
+    The search starts from the cover ``start``, calls ``on_cover`` with the size of each better one, and ends when one
+    is as small as ``enough``, a proven lower bound. WeightsError if no cover of at most 10 000 vectors was found.
 
     Returns:
-        Array of shape (m, d), a cover by the exact check, symmetric in the objectives unless it is ``start``. The
+        A cover by the exact check, shape (m, d), symmetric in the objectives unless it is ``start``. The
         same every time, if time did not run out.
-
-    Raises:
-        WeightsError: no cover of at most 10 000 vectors was found.
-        SelectionError: the solver fails.
 
     Source:
         Derived. In each round a mixed-integer program picks the orbits of smallest total size that serve every
@@ -86,7 +77,7 @@ def minimal_grid(
     return best
 
 
-def _serves(preferences, candidates, epsilon, delta):
+def _serves(preferences: Array, candidates: Array, epsilon: float, delta: float) -> Booleans:
     """Say which candidates' orbits serve which preferences, both in decreasing order.
 
     By exchange, no other order of a candidate's entries serves a preference that the decreasing one does not.
@@ -95,12 +86,22 @@ def _serves(preferences, candidates, epsilon, delta):
     return np.array(rows, dtype=bool).reshape(-1, len(candidates))
 
 
-def _union(representatives):
+def _union(representatives: Array) -> Array:
     """List the vectors of several orbits, each once."""
     return np.concatenate([orbit(weights) for weights in representatives])
 
 
-def _patched(grid, holes, served, candidates, sizes, *, epsilon, delta, below):
+def _patched(
+    grid: Array,
+    holes: Array,
+    served: Booleans,
+    candidates: Array,
+    sizes: Integers,
+    *,
+    epsilon: float,
+    delta: float,
+    below: int,
+) -> Array | None:
     """Add orbits until nothing is uncovered; None if that takes ``below`` vectors or more."""
     while len(holes):
         gains = served.sum(axis=0) / sizes

@@ -1,10 +1,12 @@
-"""Proven lower bounds on the size of any cover: preferences of which no vector can serve many."""
+"""Packings: proven lower bounds on the size of any cover, from preferences of which no vector can serve many."""
 
 from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from palm.geometry.arrays import Array, Booleans
 from palm.geometry.preferences.cells import check_accuracy
 from palm.geometry.preferences.simplex import check_objectives, finest_lattice
 
@@ -27,25 +29,17 @@ class Packing:
         weights: of each, shape (m,), in [0, 1]; all 1 where no vector serves two of them.
     """
 
-    points: np.ndarray
-    weights: np.ndarray
+    points: Array
+    weights: Array
 
     @property
-    def bound(self):
+    def bound(self) -> int:
         """The size that every cover has at least: its vectors serve the total weight, each at most 1 of it."""
         return max(1, ceil(float(self.weights.sum()) - TOTAL_TOLERANCE))
 
 
-def reach(preferences, *, epsilon, delta):
-    """Bound the vectors that serve preferences.
-
-    Args:
-        preferences: v, shape (k, d).
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-
-    Returns:
-        Lower and upper corners, each of shape (k, d): a vector outside, widened by 1e-9, does not serve v.
+def reach(preferences: ArrayLike, *, epsilon: float, delta: float) -> tuple[Array, Array]:
+    """Bound the vectors that serve preferences v, shape (k, d), by lower and upper corners, widened by 1e-9.
 
     Source:
         |w_i - v_i| ≤ ε' v_i + δ' (Lemma 3.2 of arXiv 2604.04144), a box in w.
@@ -54,18 +48,12 @@ def reach(preferences, *, epsilon, delta):
     return v * (1 - epsilon) - delta - GAP_TOLERANCE, v * (1 + epsilon) + delta + GAP_TOLERANCE
 
 
-def incompatible(first, second, *, epsilon, delta):
-    """Say for which pairs of preferences no vector w can have both in its cell.
-
-    Args:
-        first: v, shape (..., d), on the simplex.
-        second: v', shape (..., d), broadcast against ``first``.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
+def incompatible(first: Array, second: Array, *, epsilon: float, delta: float) -> Booleans:
+    """Say for which pairs of preferences, shape (..., d), no vector w can have both in its cell.
 
     Returns:
-        Boolean array. True is proven: the boxes [v(1 - ε') - δ', v(1 + ε') + δ'] of the two have an
-        intersection that misses the simplex by more than 1e-9.
+        True is proven: the boxes [v(1 - ε') - δ', v(1 + ε') + δ'] of the two have an intersection that
+        misses the simplex by more than 1e-9.
 
     Source:
         Derived: w has v in its cell iff |w_i - v_i| ≤ ε' v_i + δ' (Lemma 3.2 of arXiv 2604.04144), a box in w.
@@ -76,27 +64,15 @@ def incompatible(first, second, *, epsilon, delta):
     return empty | (lows.sum(axis=-1) > 1 + GAP_TOLERANCE) | (highs.sum(axis=-1) < 1 - GAP_TOLERANCE)
 
 
-def pack_preferences(objectives, *, epsilon, delta):
-    """Pick pairwise incompatible preferences from a lattice, greedily.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-
-    Returns:
-        Packing with weights of 1. At each step the candidate that rules out the fewest others is taken.
-
-    Raises:
-        WeightsError: an argument is out of range.
-    """
+def pack_preferences(objectives: int, *, epsilon: float, delta: float) -> Packing:
+    """Pick pairwise incompatible preferences from a lattice: each time the one that rules out the fewest others."""
     d = check_objectives(objectives)
     check_accuracy(epsilon, delta)
     points = finest_lattice(d, CANDIDATES)
     clash = np.stack([~incompatible(point, points, epsilon=epsilon, delta=delta) for point in points])
     degrees = clash.sum(axis=1)
     alive = np.ones(len(points), dtype=bool)
-    picked = []
+    picked: list[int] = []
     while alive.any():
         best = int(np.argmin(np.where(alive, degrees, len(points) + 1)))
         picked.append(best)

@@ -1,6 +1,9 @@
-"""What may be asked of a design. A check that must be quick needs no solver, so none is imported here."""
+"""Checks of a design's arguments, without the solvers that make one."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
+
+from numpy.typing import ArrayLike
 
 from palm.errors import WeightsError
 from palm.geometry.preferences.cells import check_accuracy, check_corners_reachable
@@ -12,20 +15,16 @@ PREDICTED = "predicted"
 STRATEGIES = ("random", "uniform", "palm", "minimal", PREDICTED, "weights")
 
 
-def check_request(objectives, *, epsilon, delta, strategy, size=None, weights=None):
-    """Check the arguments of a design without making it.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-        strategy: one of ``STRATEGIES``.
-        size: see ``palm.geometry.preferences.design``.
-        weights: see ``palm.geometry.preferences.design``.
-
-    Raises:
-        WeightsError: one is unknown, missing or out of range.
-    """
+def check_request(
+    objectives: int,
+    *,
+    epsilon: float,
+    delta: float,
+    strategy: str,
+    size: int | None = None,
+    weights: Iterable[ArrayLike] | None = None,
+) -> None:
+    """Check the arguments of a design, see ``design.design_grid``; WeightsError if one is unusable."""
     d = check_objectives(objectives)
     check_accuracy(epsilon, delta)
     if strategy not in STRATEGIES:

@@ -1,11 +1,14 @@
 """Points of the simplex: checking preference weights, lattices, spread points."""
 
+from collections.abc import Iterable
 from itertools import combinations
 from math import comb
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from palm.errors import WeightsError
+from palm.geometry.arrays import Array
 
 MIN_OBJECTIVES = 2
 MAX_OBJECTIVES = 8
@@ -19,18 +22,8 @@ MAX_SIZE = 10_000
 """Most preference vectors that a grid may have; beyond it the exact check takes minutes."""
 
 
-def check_objectives(objectives):
-    """Check a number of objectives.
-
-    Args:
-        objectives: the number d of objectives, 2 to 8.
-
-    Returns:
-        The number, as an int.
-
-    Raises:
-        WeightsError: not an integer from 2 to 8.
-    """
+def check_objectives(objectives: int) -> int:
+    """Check that a number of objectives is an integer from 2 to 8, and give it as an int."""
     whole = isinstance(objectives, (int, np.integer)) and not isinstance(objectives, bool)
     if not whole or not MIN_OBJECTIVES <= objectives <= MAX_OBJECTIVES:
         raise WeightsError(
@@ -41,19 +34,8 @@ def check_objectives(objectives):
     return int(objectives)
 
 
-def check_size(size, *, minimum=1):
-    """Check a number of preference vectors.
-
-    Args:
-        size: the number asked for.
-        minimum: the smallest allowed.
-
-    Returns:
-        The number, as an int.
-
-    Raises:
-        WeightsError: not an integer, below the minimum or above ``MAX_SIZE``.
-    """
+def check_size(size: int, *, minimum: int = 1) -> int:
+    """Check that a number of preference vectors is an integer from the minimum to ``MAX_SIZE``."""
     whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
     if not whole or not minimum <= size <= MAX_SIZE:
         raise WeightsError(
@@ -64,7 +46,7 @@ def check_size(size, *, minimum=1):
     return int(size)
 
 
-def check_preference_weights(weights, objectives=None):
+def check_preference_weights(weights: ArrayLike, objectives: int | None = None) -> Array:
     """Check that one preference vector is a point of the simplex.
 
     Args:
@@ -72,7 +54,7 @@ def check_preference_weights(weights, objectives=None):
         objectives: the length they must have, if known.
 
     Returns:
-        The weights as a float64 array of shape (d,).
+        Shape (d,).
 
     Raises:
         WeightsError: wrong length, not numbers, not finite, negative, or another sum.
@@ -104,19 +86,8 @@ def check_preference_weights(weights, objectives=None):
     return array
 
 
-def check_weight_rows(weights, objectives=None):
-    """Check several preference vectors at once.
-
-    Args:
-        weights: shape (k, d), each row a point of the simplex; k at least 1.
-        objectives: the d they must have, if known.
-
-    Returns:
-        The weights as a float64 array of shape (k, d).
-
-    Raises:
-        WeightsError: there is none, the shape is wrong, or a row is not on the simplex.
-    """
+def check_weight_rows(weights: Iterable[ArrayLike], objectives: int | None = None) -> Array:
+    """Check several preference vectors at once, as ``check_preference_weights``: shape (k, d), k at least 1."""
     rows = list(weights)
     if not rows:
         raise WeightsError("weights=[]", rule="must hold at least one vector", remedy="give the grid's vectors")
@@ -124,26 +95,19 @@ def check_weight_rows(weights, objectives=None):
     return np.stack([check_preference_weights(row, length) for row in rows])
 
 
-def lattice_size(objectives, divisions):
+def lattice_size(objectives: int, divisions: int) -> int:
     """Count the points of a simplex lattice: compositions of H into d parts."""
     return comb(divisions + objectives - 1, objectives - 1)
 
 
-def lattice(objectives, divisions):
+def lattice(objectives: int, divisions: int) -> Array:
     """Make the simplex lattice: every integer composition of H into d parts, divided by H.
 
-    Args:
-        objectives: d, 2 to 8.
-        divisions: H, at least 1.
-
     Returns:
-        Array of shape (C(H + d - 1, d - 1), d), rows in lexicographic order.
-
-    Raises:
-        WeightsError: an argument is out of range.
+        Shape (C(H + d - 1, d - 1), d), rows in lexicographic order.
 
     Source:
-        Das and Dennis (1998), by stars and bars: nothing is generated and then thrown away.
+        Das and Dennis (1998), by stars and bars.
     """
     d = check_objectives(objectives)
     if not isinstance(divisions, (int, np.integer)) or divisions < 1:
@@ -160,7 +124,7 @@ def lattice(objectives, divisions):
     return (np.diff(edges, axis=1) - 1) / divisions
 
 
-def finest_lattice(objectives, limit):
+def finest_lattice(objectives: int, limit: int) -> Array:
     """Make the finest simplex lattice that has at most ``limit`` points (H at least 1)."""
     divisions = 1
     while lattice_size(objectives, divisions + 1) <= limit:
@@ -168,21 +132,11 @@ def finest_lattice(objectives, limit):
     return lattice(objectives, divisions)
 
 
-def spread_points(objectives, size):
-    """Pick well spread points of the simplex, the same ones every time.
+def spread_points(objectives: int, size: int) -> Array:
+    """Pick well spread points of the simplex, shape (size, d), the same ones every time.
 
     The centroid comes first; each next point is the one of a fine lattice that is farthest (Euclidean)
     from those picked, the first in lexicographic order on a tie.
-
-    Args:
-        objectives: d, 2 to 8.
-        size: how many, at least 1.
-
-    Returns:
-        Array of shape (size, d).
-
-    Raises:
-        WeightsError: an argument is out of range.
 
     Source:
         Gonzalez (1985), farthest-point traversal: the largest distance from a lattice point to the

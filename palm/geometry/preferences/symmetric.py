@@ -4,26 +4,22 @@ from itertools import combinations_with_replacement, permutations
 from math import comb, factorial
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from palm.geometry.preferences.cells import cell_boxes
+from palm.geometry.arrays import Array, Booleans, Integers
+from palm.geometry.preferences.cells import Boxes, cell_boxes
 from palm.geometry.preferences.coverage import box_centres, uncovered_boxes
 
 SAME_ENTRY = 1e-12
 """Entries of a preference vector that differ by less count as equal when its orbit is made."""
 
 
-def ordered_lattice(objectives, limit, *, epsilon, delta):
+def ordered_lattice(objectives: int, limit: int, *, epsilon: float, delta: float) -> Array:
     """Make preferences in decreasing order that are spaced as cells are: evenly near 0, geometrically above.
 
-    Args:
-        objectives: d, 2 to 8.
-        limit: the most preferences wanted, at least d.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
-
     Returns:
-        Array of shape (m, d), each row decreasing: the largest entry is 1 before division by the sum, every
-        other one of L levels, with the largest L for which m ≤ ``limit`` (L at least 2).
+        Shape (m, d): the largest entry is 1 before division by the sum, every other one of L levels, with the
+        largest L for which m ≤ ``limit`` (L at least 2).
 
     Source:
         Derived from the combined grid of arXiv 2604.04144, Figure 2: its cells have equal width in
@@ -38,30 +34,16 @@ def ordered_lattice(objectives, limit, *, epsilon, delta):
     return rows / rows.sum(axis=1, keepdims=True)
 
 
-def orbit(weights):
-    """List all different vectors with the same entries in another order.
-
-    Args:
-        weights: one preference vector, shape (d,).
-
-    Returns:
-        Array of shape (m, d) with m = ``orbit_sizes`` of it, in lexicographic order of the entries' ranks.
-    """
+def orbit(weights: ArrayLike) -> Array:
+    """List the different orders of one vector's entries, shape (m, d), in lexicographic order of their ranks."""
     entries = np.sort(np.asarray(weights, dtype=np.float64))
     ranks = np.concatenate([[0], np.cumsum(np.diff(entries) > SAME_ENTRY)])
     kinds = sorted(set(permutations(ranks.tolist())))
     return entries[[np.searchsorted(ranks, kind) for kind in kinds]]
 
 
-def orbit_sizes(weights):
-    """Count the different orders of the entries of each vector.
-
-    Args:
-        weights: shape (k, d).
-
-    Returns:
-        Integer array of shape (k,).
-    """
+def orbit_sizes(weights: Array) -> Integers:
+    """Count the different orders of the entries of each vector, shape (k, d)."""
     equal = np.diff(np.sort(weights, axis=1), axis=1) <= SAME_ENTRY
     repeats = np.ones(len(weights), dtype=np.int64)
     run = np.ones(len(weights), dtype=np.int64)
@@ -71,25 +53,17 @@ def orbit_sizes(weights):
     return factorial(weights.shape[1]) // repeats
 
 
-def ordered_holes(weights, *, epsilon, delta, limit):
-    """Find preferences in decreasing order that no cell of a symmetric grid holds.
-
-    Args:
-        weights: shape (k, d): a grid that holds every order of each of its vectors.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-        limit: the most holes wanted.
+def ordered_holes(weights: Array, *, epsilon: float, delta: float, limit: int) -> Array:
+    """Find preferences in decreasing order that no cell of a grid holds, which has every order of its vectors.
 
     Returns:
-        Array of shape (m, d), m ≤ ``limit``; empty if and only if the cells cover the whole simplex.
-
-    Source:
-        ``coverage.uncovered_boxes``, kept to pieces that hold a preference in decreasing order.
+        Shape (m, d), m ≤ ``limit``; empty if and only if the cells cover the whole simplex: ``uncovered_boxes``, kept
+        to pieces that hold a preference in decreasing order.
     """
     first, second = np.triu_indices(weights.shape[1], 1)
 
-    def holds_ordered(boxes):
-        return (boxes.highs[:, first] > boxes.lows[:, second]).all(axis=1)
+    def holds_ordered(boxes: Boxes) -> Booleans:
+        return np.all(boxes.highs[:, first] > boxes.lows[:, second], axis=1)
 
     holes, count = [np.empty((0, weights.shape[1]))], 0
     for left in uncovered_boxes(cell_boxes(weights, epsilon=epsilon, delta=delta), keep=holds_ordered):

@@ -1,5 +1,6 @@
-"""The best proven lower bound on the size of a cover: a packing with weights, from the dual of the set cover."""
+"""Weighted packings: the best lower bound on the size of a cover, from the dual of the set cover."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, permutations
 from math import ceil
@@ -8,6 +9,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
+from palm.geometry.arrays import Array, Integers
 from palm.geometry.preferences.packing import TOTAL_TOLERANCE, Packing, reach
 from palm.geometry.preferences.symmetric import orbit, orbit_sizes, ordered_lattice
 from palm.geometry.preferences.time_budget import SecondsLeft
@@ -28,7 +30,7 @@ THIN = 1e-12
 """A piece thinner than this in one coordinate is dropped: reaches were widened by far more."""
 
 MAX_PIECES = 300_000
-"""Pieces looked at before the largest load is given up: the packing then proves nothing."""
+"""The search for the largest load stops after this many pieces: the packing then proves nothing."""
 
 
 def weighted_packing(
@@ -36,12 +38,7 @@ def weighted_packing(
 ) -> Packing:
     """Weigh preferences so that no vector serves more than a total of 1: the total is a lower bound.
 
-    Args:
-        objectives: d, 3 to 5.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in (0, 1].
-        rounds: the most linear programs solved, at least 1; each round proves a bound.
-        seconds_left: tells how long rounds may go on, in seconds.
+    For d of 3 to 5 and δ' above 0. Each round, at least 1, solves a linear program and proves a bound.
 
     Returns:
         The packing of the largest bound, symmetric in the objectives. The same every time, if time did not run out.
@@ -49,8 +46,8 @@ def weighted_packing(
     Source:
         Derived: linear programming duality. Of any cover, the vectors serve every listed preference, and each
         serves a total of at most 1, so there are at least as many vectors as the total. Vectors between those
-        listed that are overloaded are found by branch and bound and join the list; what is still overloaded in
-        the end is mended by dividing all weights by the largest load.
+        listed that are overloaded are found by branch and bound and join the list; the overload that is left in
+        the end is removed by dividing all weights by the largest load.
     """
     preferences = ordered_lattice(objectives, LATTICE, epsilon=epsilon, delta=delta)
     sizes = orbit_sizes(preferences)
@@ -72,13 +69,13 @@ def weighted_packing(
     return best
 
 
-def _heaviest(loads, sizes):
+def _heaviest(loads: csr_array, sizes: Integers) -> Array | None:
     """Choose the weight of each orbit's members so that the total is largest and no load exceeds 1; None on failure."""
     answer = linprog(-sizes, A_ub=loads, b_ub=np.ones(loads.shape[0]), bounds=(0, 1), method="highs")
     return answer.x
 
 
-def _loads(vectors, preferences, sizes, epsilon, delta):
+def _loads(vectors: Array, preferences: Array, sizes: Integers, epsilon: float, delta: float) -> csr_array:
     """Count how many members of each preference's orbit each vector serves, shape (m, n)."""
     lows, highs = reach(preferences, epsilon=epsilon, delta=delta)
     counts = np.zeros((len(vectors), len(preferences)))
@@ -93,7 +90,7 @@ def _loads(vectors, preferences, sizes, epsilon, delta):
 
 @dataclass(frozen=True, eq=False)
 class Overloads:
-    """Where the preferences that one vector serves weigh more than 1.
+    """Vectors that serve preferences of a total weight above 1.
 
     Attributes:
         load: the largest total, at least 1, rounded up by 1e-9; infinite if there were too many pieces to find it.
@@ -101,22 +98,15 @@ class Overloads:
     """
 
     load: float
-    vectors: np.ndarray
+    vectors: Array
 
 
-def overloads(points, weights, *, epsilon, delta):
-    """Find the largest total weight of preferences that one vector serves, and vectors that serve much of it.
+def overloads(points: Array, weights: Array, *, epsilon: float, delta: float) -> Overloads:
+    """Find the largest total weight that one vector serves, and at most 400 vectors that serve much of it.
 
-    Args:
-        points: a symmetric set of preferences, shape (m, d).
-        weights: of each, shape (m,).
-        epsilon: multiplicative tolerance ε' of the cells.
-        delta: additive tolerance δ' of the cells.
-
-    Returns:
-        Overloads, with at most 400 vectors.
+    The points, shape (m, d), are symmetric in the objectives.
     """
-    load, found = 1.0, []
+    load, found = 1.0, list[Array | None]()
     for total, vector in _heavy_pieces(points, weights, floor=1.0, rising=True, epsilon=epsilon, delta=delta):
         load = total
         found.append(vector)
@@ -128,7 +118,9 @@ def overloads(points, weights, *, epsilon, delta):
     return Overloads(load=load + WEIGHT_TOLERANCE, vectors=np.array(vectors).reshape(-1, points.shape[1]))
 
 
-def _heavy_pieces(points, weights, *, floor, rising, epsilon, delta):
+def _heavy_pieces(
+    points: Array, weights: Array, *, floor: float, rising: bool, epsilon: float, delta: float
+) -> Iterator[tuple[float, Array | None]]:
     """Split the vectors in decreasing order until all in a piece serve the same preferences.
 
     Yields:
@@ -165,15 +157,15 @@ def _heavy_pieces(points, weights, *, floor, rising, epsilon, delta):
             stack += [(low, left, served), (right, high, served)]
 
 
-def _tightened(low, high):
+def _tightened(low: Array, high: Array) -> tuple[Array, Array]:
     """Shrink a box to its vectors that sum to 1 and are in decreasing order."""
     low, high = np.maximum(low, high - (high.sum() - 1)), np.minimum(high, low + (1 - low.sum()))
     return np.maximum.accumulate(low[::-1])[::-1], np.minimum.accumulate(high)
 
 
-def _most_central_face(low, high, lows, highs):
+def _most_central_face(low: Array, high: Array, lows: Array, highs: Array) -> tuple[int, float]:
     """Choose the face that cuts a box most evenly: its axis and where."""
     faces = np.concatenate([lows, highs])
     margins = np.minimum(faces - low, high - faces)
     face, axis = np.unravel_index(np.argmax(margins), margins.shape)
-    return axis, faces[face, axis]
+    return int(axis), float(faces[face, axis])

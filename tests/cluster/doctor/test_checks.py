@@ -16,10 +16,9 @@ from support.workspace import edit_config
 
 from palm.cluster.doctor.image_registry import Reference, find_image
 from palm.cluster.doctor.mlflow_access import check_mlflow
+from palm.config.cluster import GPU_IMAGE
+from palm.config.cluster import IMAGE as CPU_IMAGE
 from palm.errors import ClusterError
-from palm.pipelines.settings import CompileSettings
-
-CPU_IMAGE, GPU_IMAGE = CompileSettings().image, CompileSettings().gpu_image
 
 
 @pytest.fixture
@@ -66,9 +65,9 @@ def mlflow(tmp_path_factory):
         log.close()
 
 
-def doctor(*arguments, code=0) -> dict[str, list[dict]]:
+def doctor(*arguments, settings=(), code=0) -> dict[str, list[dict]]:
     """The findings by name."""
-    result = palm("doctor", *arguments, "--json", code=code)
+    result = palm("doctor", *arguments, *(f"--set={setting}" for setting in settings), "--json", code=code)
     findings = {}
     for finding in json.loads(result.stdout):
         findings.setdefault(finding["name"], []).append(finding)
@@ -132,8 +131,8 @@ def test_no_access_to_anything_is_told_line_by_line(workspace):
     assert told["accelerators"] == told["secret"]
     assert told["image"] == (
         f"image {CPU_IMAGE}: localhost is no registry that nodes can pull from, and no node is known to hold it "
-        "(Kubernetes cannot be asked); push the image to a registry and name it with --image and --gpu-image, or load "
-        "it into the nodes"
+        "(Kubernetes cannot be asked); push it to a registry and set cluster.image and cluster.gpu_image, or load it "
+        "into the nodes"
     )
     assert not any(finding["ok"] for found in findings.values() for finding in found)
 
@@ -159,7 +158,7 @@ def test_the_secret_is_looked_for_where_the_runs_are(kfp, kubernetes):
         "alice --from-literal=AWS_ACCESS_KEY_ID=… …; not needed where"
     )
     kubernetes.add_secret("alice", "mine", "UNRELATED")
-    told = lines(doctor("--host", kfp.url, "--namespace", "alice", "--secret", "mine", code=1))
+    told = lines(doctor("--host", kfp.url, "--namespace", "alice", settings=["cluster.secret=mine"], code=1))
     assert told["secret"].startswith("secret mine in alice: has none of the keys that tasks read; add what storage")
 
 
@@ -185,31 +184,38 @@ def test_rights_that_are_missing_are_told(kfp, kubernetes):
 
 
 @pytest.mark.parametrize(
-    ("options", "detail"),
+    ("settings", "detail"),
     [
-        (["--accelerator-count", "4"], "6 nvidia.com/gpu on 1 nodes, 3 free now"),
-        (["--accelerator-count", "0", "--training-accelerator-count", "0"], "none asked for"),
-        (["--node-selector", '{"pool": "a100"}'], "4 nvidia.com/gpu on 1 nodes, 1 free now"),
+        (["cluster.training.gpus=4"], "6 nvidia.com/gpu on 1 nodes, 3 free now"),
+        (["cluster.tasks.gpus=0"], "none asked for"),
+        (["cluster.tasks.node_selector={pool: a100}"], "4 nvidia.com/gpu on 1 nodes, 1 free now"),
     ],
 )
-def test_accelerators_that_are_there(kfp, kubernetes, options, detail):
-    assert lines(doctor("--host", kfp.url, *options))["accelerators"] == detail
+def test_accelerators_that_are_there(kfp, kubernetes, settings, detail):
+    assert lines(doctor("--host", kfp.url, settings=settings))["accelerators"] == detail
 
 
 @pytest.mark.parametrize(
-    ("options", "what"),
+    ("settings", "what"),
     [
-        (["--accelerator-count", "8"], "nvidia.com/gpu=8: no node that tasks may run on has that many (the most is 4)"),
-        (["--node-selector", '{"pool": "h100"}'], "nvidia.com/gpu=1: no node that tasks may run on has that many"),
+        (["cluster.tasks.gpus=8"], "nvidia.com/gpu=8: no node that tasks may run on has that many (the most is 4)"),
+        (["cluster.tasks.node_selector={pool: h100}"], "nvidia.com/gpu=1: no node that tasks may run on has that many"),
         (
-            ["--accelerator", "amd.com/gpu"],
+            ["cluster.tasks.accelerator=amd.com/gpu"],
             "amd.com/gpu=1: no node that tasks may run on has that many (the most is 0)",
         ),
     ],
 )
-def test_accelerators_that_are_not(kfp, kubernetes, options, what):
-    told = lines(doctor("--host", kfp.url, *options, code=1))["accelerators"]
+def test_accelerators_that_are_not(kfp, kubernetes, settings, what):
+    told = lines(doctor("--host", kfp.url, settings=settings, code=1))["accelerators"]
     assert told.startswith(what) and "install the device plugin" in told
+
+
+def test_tasks_and_trainings_on_other_nodes_are_checked_each(kfp, kubernetes):
+    settings = ["cluster.training.node_selector={pool: a100}", "cluster.training.gpus=8"]
+    tasks, training = doctor("--host", kfp.url, settings=settings, code=1)["accelerators"]
+    assert tasks["ok"] and tasks["detail"] == "6 nvidia.com/gpu on 2 nodes, 3 free now"
+    assert not training["ok"] and training["detail"].startswith("nvidia.com/gpu=8: no node")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +266,7 @@ def test_images_in_a_registry(kfp, kubernetes):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         registry = f"127.0.0.1:{server.server_port}"
         image = f"{registry}/palm:1"
-        found = doctor("--host", kfp.url, "--image", image, "--gpu-image", image)["image"]
+        found = doctor("--host", kfp.url, settings=[f"cluster.image={image}", f"cluster.gpu_image={image}"])["image"]
         assert found == [{"name": "image", "ok": True, "detail": f"{image} is in {registry}"}]
         missing = f"image {registry}/palm:2: is not in {registry} \\(404\\), and nobody has it; push it, or "
         with pytest.raises(ClusterError, match=missing):

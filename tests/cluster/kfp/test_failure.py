@@ -8,6 +8,7 @@ from support.cluster_commands import palm
 from support.kubernetes_api import KubernetesStandIn
 
 from palm.builds.heartbeat import SILENT_HOURS
+from palm.builds.outcome import make_outcome, write_outcome
 from palm.builds.records import ATTEMPTS_VARIABLE, BUILD_VARIABLE, RETRY_VARIABLE, recorded
 from palm.cluster.kfp.connection import Address, connect
 from palm.cluster.kfp.submission import follow
@@ -105,7 +106,7 @@ def test_the_pod_says_why_kubeflow_could_not_record_it(kfp, run_id, work, kubern
     kubernetes.forbidden.add("pods/log")
     assert told(kfp) == ("failed", f"train_policy 1 0, attempt 2: {UNRECORDED} (main: Error (exit code 1))")
     kubernetes.forbidden.add("workflows")
-    assert told(kfp)[1].startswith("train_policy 1 0, attempt 1: finished, and nothing after it has started")
+    assert told(kfp)[1].startswith("train_policy 1 0, attempt 1: finished, but no task after it started")
 
 
 def test_a_pod_that_was_killed_says_it_where_its_record_cannot(kfp, run_id, kubernetes, monkeypatch):
@@ -156,11 +157,12 @@ def test_a_run_that_nobody_ends_any_more_is_no_run_that_runs(kfp, run_id, work):
     long_ago = time.time() - SILENT_HOURS * 3600 - 60
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": long_ago})
     assert told(kfp) == ("ended without an outcome", None)
-    Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "failed", "abandoned": True, "ended": long_ago})
+    ended = make_outcome("small", run_id, [], ended=long_ago, only_if_changed=False)
+    write_outcome(ROOT, ended.model_copy(update={"abandoned": True}))
     assert told(kfp) == ("ended without an outcome", None)
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time()})
     assert told(kfp) == ("running", None), "it has gone on after it was closed"
-    Records(ROOT).write(f"builds/{run_id}/outcome", {"state": "promoted"})
+    write_outcome(ROOT, ended)
     assert told(kfp) == ("running", None)
 
 

@@ -17,8 +17,8 @@ from palm.cluster.kfp.connection import Address, connect
 from palm.cluster.kfp.experiment import ensure_experiment
 from palm.cluster.kfp.pipeline_version import REBUILD, publish_pipeline
 from palm.cluster.kfp.schedule import Retired, Schedule, keep_schedule, remove_schedule
+from palm.config.cluster import GPU_IMAGE, Cluster
 from palm.errors import ClusterError
-from palm.pipelines.settings import CompileSettings
 
 ROOT = Path(__file__).parents[3]
 NIGHTLY, WEEKLY = "0 0 2 * * *", "0 0 2 * * MON"
@@ -31,8 +31,8 @@ def connection(kfp):
 
 @pytest.fixture
 def wanted(connection):
-    version = on_a_short_stack(lambda: publish_pipeline(connection, REBUILD, CompileSettings()))
-    return Schedule("small", NIGHTLY, version, {"config": "{}", "node_selector": {"pool": "gpu"}, "tolerations": []})
+    version = on_a_short_stack(lambda: publish_pipeline(connection, REBUILD, Cluster()))
+    return Schedule("small", NIGHTLY, version, {"config": "{}"})
 
 
 def keep(connection, wanted, **settings):
@@ -75,7 +75,7 @@ def test_a_call_with_other_settings_replaces_it(kfp, connection, wanted, setting
 
 def test_another_pipeline_or_experiment_replaces_it(kfp, connection, wanted):
     keep(connection, wanted)
-    other = on_a_short_stack(lambda: publish_pipeline(connection, REBUILD, CompileSettings(parallel=8)))
+    other = on_a_short_stack(lambda: publish_pipeline(connection, REBUILD, Cluster(parallel=8)))
     assert keep(connection, wanted, version=other).change == "replaced"
     moved = keep_schedule(connection, dataclasses.replace(wanted, version=other), experiment="elsewhere")
     assert moved.change == "replaced"
@@ -261,14 +261,25 @@ def test_the_command_twice_leaves_one_with_the_new_settings(kfp, cluster_workspa
     arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--host", kfp.url, "--cron"]
     first = palm(*arguments, NIGHTLY).stdout.splitlines()
     assert first[0].startswith("small: created, recurring run ") and first[1].startswith("next (UTC): ")
-    second = palm(*arguments, WEEKLY, "--memory", "8Gi").stdout.splitlines()
+    second = palm(*arguments, WEEKLY, "--set", "cluster.tasks.memory=8Gi").stdout.splitlines()
     run = only(kfp)
     assert second[0] == f"small: replaced, 1 removed, recurring run {run['recurring_run_id']}"
     assert run["trigger"]["cron_schedule"]["cron"] == WEEKLY
-    assert run["runtime_config"]["parameters"]["memory"] == "8Gi"
-    assert palm(*arguments, WEEKLY, "--memory", "8Gi").stdout.startswith("small: unchanged, recurring run ")
-    (version,) = kfp.versions.values()
-    assert version["display_name"].startswith("rebuild-on-change-")
+    assert run["runtime_config"]["parameters"].keys() == {"config"}
+    assert palm(*arguments, WEEKLY, "--set", "cluster.tasks.memory=8Gi").stdout.startswith("small: unchanged, ")
+    before, now = kfp.versions.values()
+    assert before["display_name"] != now["display_name"] and now["display_name"].startswith("rebuild-on-change-")
+    assert run["pipeline_version_reference"]["pipeline_version_id"] == now["pipeline_version_id"]
+    assert memory_of_tasks(now) == {"8Gi"}
+
+
+def memory_of_tasks(version: dict) -> set[str]:
+    executors = version["pipeline_spec"]["deploymentSpec"]["executors"].values()
+    return {one["container"]["resources"]["resourceMemoryLimit"] for one in executors if _on_gpu(one["container"])}
+
+
+def _on_gpu(container: dict) -> bool:
+    return container["image"] == GPU_IMAGE
 
 
 def test_the_role_of_the_job_allows_what_the_command_asks(kfp, cluster_workspace):

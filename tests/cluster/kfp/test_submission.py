@@ -37,18 +37,9 @@ def test_a_run_of_an_uploaded_version_with_the_configuration(kfp, submit, cluste
     config = resolve_config(address)
     assert config.prompts.train.startswith("s3://palm/store/inputs/") and config.name == "small"
     assert str(cluster_workspace) not in config.to_json()
-    assert parameters == {
-        "accelerator": "nvidia.com/gpu",
-        "accelerator_count": "1",
-        "training_accelerator_count": "1",
-        "cpu": "4",
-        "memory": "32Gi",
-        "node_selector": {},
-        "tolerations": [],
-        "secret": "palm-credentials",
-    }
+    assert not parameters
     inputs = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
-    assert parameters == {name: inputs[name]["defaultValue"] for name in parameters}
+    assert set(inputs) == {"config", "storage_root", "tracking_uri"}
 
 
 def test_the_same_pipeline_is_never_uploaded_twice(kfp, submit):
@@ -56,8 +47,8 @@ def test_the_same_pipeline_is_never_uploaded_twice(kfp, submit):
     assert submit().stdout.splitlines()[0].endswith(" was there already")
     assert len(kfp.runs) == 2 and len(kfp.versions) == 1
     assert sum(request.startswith("POST /apis/v2beta1/pipelines/upload") for request in kfp.requests) == 1
-    submit("--parallel", 8)
-    submit("--image", "registry.example/palm:1")
+    submit("--set", "cluster.parallel=8")
+    submit("--set", "cluster.image=registry.example/palm:1")
     assert len(kfp.versions) == 3 and len(kfp.pipelines) == 1
     submit("--pipeline", "rebuild_on_change")
     assert sorted(pipeline["display_name"] for pipeline in kfp.pipelines.values()) == [
@@ -66,46 +57,60 @@ def test_the_same_pipeline_is_never_uploaded_twice(kfp, submit):
     ]
 
 
-def test_resources_reach_the_run(kfp, submit, cluster_workspace):
-    edit_config(cluster_workspace, training__processes=2, training__micro_batch_size=8)
-    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-    options = {
-        "--accelerator": "amd.com/gpu",
-        "--accelerator-count": 4,
-        "--training-accelerator-count": 2,
-        "--cpu": "500m",
-        "--memory": "8Gi",
-        "--node-selector": '{"pool": "a100"}',
-        "--tolerations": json.dumps(tolerations),
-        "--secret": "other",
-        "--service-account": "builder",
-    }
-    submit(*(part for option in options.items() for part in option))
-    (run,) = kfp.runs.values()
-    parameters = run["runtime_config"]["parameters"]
-    assert parameters["accelerator"] == "amd.com/gpu" and parameters["accelerator_count"] == "4"
-    assert parameters["training_accelerator_count"] == "2"
-    assert parameters["node_selector"] == {"pool": "a100"} and parameters["tolerations"] == tolerations
-    assert (parameters["cpu"], parameters["memory"], parameters["secret"]) == ("500m", "8Gi", "other")
+def test_the_section_cluster_is_compiled_and_changes_nothing_that_is_built(kfp, submit, cluster_workspace):
+    submit()
+    tasks = {"accelerator": "amd.com/gpu", "gpus": 4, "cpu": "500m"}
+    cluster = {"tasks": tasks, "training": {"gpus": 1, "memory": "64Gi"}}
+    edit_config(cluster_workspace, cluster=cluster | {"secret": "other", "service_account": "builder"})
+    submit("--set", "cluster.tasks.memory=8Gi")
+    before, run = kfp.runs.values()
+    assert before["runtime_config"] == run["runtime_config"], "another configuration, that would be built again"
     assert run["service_account"] == "builder"
+    (_, version) = kfp.versions.values()
+    for name, memory, gpus in (("evaluate-policies", "8Gi", "4"), ("train-policies", "64Gi", "1")):
+        found = resources(version)[name]
+        assert (found["resourceCpuLimit"], found["resourceMemoryLimit"]) == ("500m", memory)
+        assert (found["accelerator"]["resourceType"], found["accelerator"]["resourceCount"]) == ("amd.com/gpu", gpus)
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "told"),
+    ("setting", "told"),
     [
-        ("--cpu", "four", "--cpu='four': it should match pattern"),
-        ("--memory", "32GB", "--memory='32GB': it should match pattern"),
-        ("--node-selector", '{"gpus": 8}', "--node-selector.gpus=8: input should be a valid string"),
-        ("--tolerations", '[{"key": "a", "operatr": "Exists"}]', "--tolerations[0].operatr='Exists': "),
-        ("--tolerations", "[3]", "--tolerations[0]=3: "),
-        ("--secret", "Palm_Secret!", "--secret='Palm_Secret!': it should match pattern"),
-        ("--training-accelerator-count", "2", "--training-accelerator-count=2: must be training.processes=1"),
+        ("cluster.tasks.cpu=four", "cluster.tasks.cpu='four': string should match pattern"),
+        ("cluster.tasks.memory=32GB", "cluster.tasks.memory='32GB': string should match pattern"),
+        ("cluster.tasks.node_selector={gpus: 8}", "cluster.tasks.node_selector=8: input should be a valid string"),
+        ("cluster.tasks.tolerations=[{key: a, operatr: b}]", "cluster.tasks.tolerations.0.operatr='b': is not a known"),
+        ("cluster.secret=Palm_Secret!", "cluster.secret='Palm_Secret!': string should match pattern"),
+        ("cluster.training.gpus=2", "cluster.training.gpus=2: must be training.processes=1"),
+        ("cluster.parallel=0", "cluster.parallel=0: input should be greater than or equal to 1"),
+        ("cluster.memory=8Gi", "cluster.memory='8Gi': is not a known key"),
+        ("cluster.tasks", "--set cluster.tasks: must be KEY=VALUE"),
+        ("name.first=x", "--set name.first: 'first' is no key"),
+        ("cluster.tasks=[", "--set cluster.tasks=[: is not valid YAML"),
     ],
 )
-def test_resources_that_a_pod_cannot_have_are_refused_before_anything_is_asked(kfp, submit, option, value, told):
-    stderr = submit(option, value, code=1).stderr
-    assert stderr.lower().startswith(f"error: {told}".lower()) and stderr.count("\n") == 1
+def test_a_wrong_setting_is_refused_before_any_request(kfp, submit, setting, told):
+    stderr = submit("--set", setting, code=1).stderr
+    assert told in stderr and stderr.startswith("error: ") and stderr.count("\n") == 1
     assert not kfp.requests
+
+
+def test_settings_come_from_a_folder_then_from_the_command_line(kfp, submit, tmp_path):
+    (tmp_path / "settings").mkdir()
+    for key, value in {"cluster.tasks.memory": "8Gi\n", "cluster.parallel": "7", "rewards.0.name": "size"}.items():
+        (tmp_path / "settings" / key).write_text(value)
+    submit("--settings", tmp_path / "settings", "--set", "cluster.tasks.memory=16Gi")
+    (version,), (run,) = kfp.versions.values(), kfp.runs.values()
+    assert resources(version)["evaluate-policies"]["resourceMemoryLimit"] == "16Gi"
+    assert '"parallelismLimit": 7' in json.dumps(version["pipeline_spec"])
+    assert resolve_config(run["runtime_config"]["parameters"]["config"]).reward_names == ["size", "vowels"]
+    assert "--settings " in submit("--settings", tmp_path / "none", code=1).stderr
+
+
+def resources(version: dict) -> dict[str, dict]:
+    """Resources of each task of a version."""
+    executors = version["pipeline_spec"]["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-"): one["container"]["resources"] for name, one in executors.items()}
 
 
 def test_with_trainjobs_the_pods_that_watch_them_get_no_gpu(kfp, submit, cluster_workspace):
@@ -114,17 +119,17 @@ def test_with_trainjobs_the_pods_that_watch_them_get_no_gpu(kfp, submit, cluster
         cluster_workspace, training__launcher="trainjob", training__train_job=nodes, training__micro_batch_size=8
     )
     assert "would be idle" in submit(code=1).stderr
-    submit("--training-accelerator-count", 0)
-    (run,) = kfp.runs.values()
-    assert run["runtime_config"]["parameters"]["training_accelerator_count"] == "0"
+    submit("--set", "cluster.training.gpus=0")
+    (version,) = kfp.versions.values()
+    assert "accelerator" not in resources(version)["train-policies"]
 
 
 def test_the_task_that_trains_the_corners_of_soups_has_a_gpu_for_each_process(kfp, submit, cluster_workspace):
     edit_config(cluster_workspace, training__backend="soup", training__processes=2, training__micro_batch_size=8)
-    few = submit("--training-accelerator-count", 2, code=1).stderr
-    assert few.startswith("error: --accelerator-count=1: must be at least training.processes=2") and not kfp.requests
-    submit("--training-accelerator-count", 2, "--accelerator-count", 2)
-    submit("--training-accelerator-count", 0, "--accelerator-count", 0)
+    few = submit("--set", "cluster.training.gpus=2", code=1).stderr
+    assert few.startswith("error: cluster.tasks.gpus=1: must be at least training.processes=2") and not kfp.requests
+    submit("--set", "cluster.tasks.gpus=2")
+    submit("--set", "cluster.tasks.gpus=0")
 
 
 def test_json_and_other_places(kfp, submit, cluster_workspace):
@@ -186,17 +191,9 @@ def test_nothing_is_said_to_the_plugin_unasked(kfp, submit):
     assert "plugins_input" not in run
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "message"),
-    [
-        ("--node-selector", "pool=gpu", '--node-selector=pool=gpu: must be a JSON object; write e.g. {"pool": "gpu"}'),
-        ("--tolerations", "{}", "--tolerations={}: must be a JSON list; write e.g. "),
-        ("--parallel", "0", "parallel=0: must be >= 1; raise it"),
-        ("--tracking-uri", "mlflow", "registry.tracking_uri='mlflow': must be http://…, https://… or sqlite:///FILE"),
-    ],
-)
-def test_wrong_options(submit, option, value, message):
-    assert message in submit(option, value, code=1).stderr
+def test_a_wrong_address_of_mlflow_is_refused(submit):
+    told = "registry.tracking_uri='mlflow': must be http://…, https://… or sqlite:///FILE"
+    assert told in submit("--tracking-uri", "mlflow", code=1).stderr
 
 
 def test_rewards_are_tried_here_unless_told_otherwise(kfp, submit, cluster_workspace):
@@ -263,9 +260,9 @@ def test_a_server_that_restarts_is_no_run_that_fails(kfp, submit, lost, ends):
 
 
 def test_what_is_uploaded_is_what_palm_compile_writes(kfp, submit, tmp_path):
-    submit("--no-validate", "--parallel", "7")
+    submit("--no-validate", "--set", "cluster.parallel=7")
     (version,) = kfp.versions.values()
-    palm("compile", "--parallel", "7", "--output", tmp_path / "compiled.yaml")
+    palm("compile", "--set", "cluster.parallel=7", "--output", tmp_path / "compiled.yaml")
     assert version["pipeline_spec"] == next(yaml.safe_load_all((tmp_path / "compiled.yaml").read_text()))
 
 

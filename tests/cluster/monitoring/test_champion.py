@@ -3,14 +3,12 @@
 from datetime import datetime
 
 import pytest
-from support.small_portfolio import judged, make_versions
+from support.small_portfolio import make_versions, promote, registered
 
 from palm.cluster.monitoring import metrics
 from palm.cluster.monitoring.champion_figures import ChampionReader
 from palm.errors import RegistryError
-from palm.promotion.by_hand import rollback
-from palm.promotion.history import history, repair
-from palm.promotion.promote import promote
+from palm.promotion import promotions
 
 
 @pytest.fixture
@@ -21,7 +19,7 @@ def versions(config):
 def promoted(config, *numbers: str) -> None:
     against = None
     for number in numbers:
-        promote(config, version=number, judgement=judged(against=against), who="gate")
+        promote(config, number, against=against)
         against = number
 
 
@@ -32,8 +30,8 @@ def test_an_alias_moved_by_hand_and_a_deleted_champion_are_problems(config, vers
     assert figures[metrics.CHAMPION_VERSION] == 3 and figures[metrics.LOG_PROBLEMS] == 0
     # Of a version without a run nobody knows how good it is.
     assert not {metrics.CHAMPION_GAP, metrics.CHAMPION_BOUND, metrics.CHAMPION_POLICIES} & set(figures)
-    entry = history(config)["entries"][-1]
-    assert figures[metrics.CHAMPION_SINCE] == datetime.fromisoformat(entry["at"]).timestamp()
+    entry = promotions(config).history().entries[-1]
+    assert figures[metrics.CHAMPION_SINCE] == datetime.fromisoformat(entry.at).timestamp()
     versions.set_registered_model_alias(config.registry.model, "champion", "1")
     assert reader.read()[metrics.LOG_PROBLEMS] == 1 == reader.read()[metrics.LOG_PROBLEMS]
     assert caplog.text.count("alias champion is version 1") == 1
@@ -46,8 +44,8 @@ def test_a_deleted_entry_is_a_problem_until_a_repair_has_taken_note_of_it(config
     promoted(config, "1", "2", "3")
     versions.delete_model_version(f"{config.registry.model}-promotions", "2")
     assert ChampionReader(config).read()[metrics.LOG_PROBLEMS] == 1
-    repair(config, who="test")
-    assert ChampionReader(config).read()[metrics.LOG_PROBLEMS] == 0 and len(history(config)["problems"]) == 1
+    promotions(config).repair(who="test")
+    assert ChampionReader(config).read()[metrics.LOG_PROBLEMS] == 0 and len(promotions(config).history().problems) == 1
 
 
 def test_a_log_that_was_edited_is_a_problem_and_not_an_mlflow_that_is_down(config, versions, caplog):
@@ -58,21 +56,13 @@ def test_a_log_that_was_edited_is_a_problem_and_not_an_mlflow_that_is_down(confi
 
 
 def test_after_a_rollback_the_champion_is_one_since_then(config, tmp_path):
-    from support.small_portfolio import small_logs, small_selection, write_small_portfolio
-
-    from palm.registry.register import register
-
-    for number, text in enumerate(("one", "two"), 1):
-        folder = write_small_portfolio(tmp_path / text, text)
-        files = [folder / "routing.json"]
-        register(
-            config, build_id=text, portfolio=folder, selection=small_selection(), logs=small_logs(), artifacts=files
-        )
-        promote(config, version=str(number), judgement=judged(against=str(number - 1) if number > 1 else None), who="g")
-    entry = rollback(config, to=None, why="worse", who="test")
+    for text in ("one", "two"):
+        registered(config, tmp_path, text)
+    promoted(config, "1", "2")
+    entry = promotions(config).rollback(why="worse", who="test")
     figures = ChampionReader(config).read()
     assert figures[metrics.CHAMPION_VERSION] == 1 and figures[metrics.CHAMPION_GAP] == 0.05
-    assert figures[metrics.CHAMPION_SINCE] == datetime.fromisoformat(entry["at"]).timestamp()
+    assert figures[metrics.CHAMPION_SINCE] == datetime.fromisoformat(entry.at).timestamp()
 
 
 def test_an_sqlite_file_that_is_not_there_is_an_error_and_is_not_made(config, tmp_path):

@@ -8,15 +8,14 @@ import mlflow
 import pytest
 from cluster.monitoring.conftest import Runs, running_exporter, scrape, until
 from support.mlflow_server import MlflowServer
-from support.small_portfolio import judged, small_logs, small_selection, write_small_portfolio
+from support.small_portfolio import promote, registered
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
+from palm.artifacts.verdict import GAP_CHECK
 from palm.cli.main import app
 from palm.cluster.monitoring.metrics import MLFLOW_METRICS, STORAGE_METRICS
 from palm.config.load import load_config
-from palm.promotion.promote import GAP_CHECK, promote
-from palm.registry.register import register
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +31,11 @@ def watched(workspace, own_server, monkeypatch, tmp_path):
     """A portfolio with a champion, one refused version and some runs."""
     path = edit_config(workspace, registry__tracking_uri=own_server.uri, promotion__max_epsilon=0.1)
     config = load_config(path)
-    portfolio = write_small_portfolio(workspace / "portfolio")
-    register(
-        config,
-        build_id="one",
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=[portfolio / "routing.json"],
-    )
-    judgement = judged()
-    judgement["checks"][0]["name"] = GAP_CHECK
-    promote(config, version="1", judgement=judgement, who="gate")
+    registered(config, workspace, "one")
+    promote(config, "1", check=GAP_CHECK)
     client = mlflow.MlflowClient(own_server.uri, own_server.uri)
     client.create_model_version(config.registry.model, source="palm:/nothing", await_creation_for=0)
-    promote(config, version="2", judgement=judged(False, against="1"), who="gate")
+    promote(config, "2", against="1", passed=False)
     runs = Runs(config, tmp_path, monkeypatch)
     runs.record("one", trained=[{}, {"start": "policy-x", "guard": {"message": "KL"}}], reused=[20.0])
     runs.record("two", changed=False)
@@ -104,4 +93,4 @@ def test_a_portfolio_of_which_nothing_is_known_yet(workspace, s3):
         assert not {"palm_last_check_timestamp_seconds", "palm_champion_version"} & set(found)
         port = address.split(":")[2].split("/")[0]
         answer = CliRunner().invoke(app, ["exporter", str(workspace / "portfolio.yaml"), "--port", port])
-        assert answer.exit_code == 1 and f"port={port}: cannot be listened on" in answer.output
+        assert answer.exit_code == 1 and f"port={port}: cannot be opened" in answer.output

@@ -2,26 +2,36 @@
 
 import logging
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from palm.artifacts.outcome import Outcome, PolicyStates
 from palm.cluster.monitoring import metrics
-from palm.cluster.monitoring.outcomes import Outcome
 from palm.cluster.monitoring.run_figures import RunFigures, run_figures
 from palm.errors import StorageError
 from palm.storage.records import Records
 
-DONE = Outcome("promoted", 0.0, dict.fromkeys(("trained", "continued", "reused", "failed", "not_started"), 0), 0, 0, 0)
+
+def outcome(state: str, ended: float, seconds: float) -> Outcome:
+    return Outcome(
+        build=f"run-{ended}",
+        state=state,
+        headline=state,
+        changes=(),
+        failures=(),
+        policies=PolicyStates(trained=(), continued=(), reused=(), failed=(), not_started=()),
+        device_seconds=seconds,
+        device_seconds_saved=0.0,
+        ended=ended,
+    )
 
 
 def history_of(*states: str, seconds=()) -> list[Outcome]:
     """Outcomes, oldest first."""
     spent = [*seconds, *[0.0] * (len(states) - len(seconds))]
     return [
-        replace(DONE, state=state, ended=100.0 + number, device_seconds=cost)
-        for number, (state, cost) in enumerate(zip(states, spent, strict=True))
+        outcome(state, 100.0 + number, cost) for number, (state, cost) in enumerate(zip(states, spent, strict=True))
     ]
 
 
@@ -77,8 +87,8 @@ def test_records_of_runs_are_read_once_and_damaged_ones_are_counted(config, runs
     assert figures[metrics.RUNS] == {"promoted": 1, "refused": 1, "failed": 1, "unchanged": 0}
     assert figures[metrics.FAILED_IN_A_ROW] == 1 and figures[metrics.LAST_BUILD_POLICIES]["failed"] == 1
     assert figures[metrics.DAMAGED] == 3
-    told = [message.partition("/outcome")[0] for message in caplog.messages if "is no outcome of a run" in message]
-    assert told == [f"builds/broken-{number}" for number in range(3)]
+    found = [message for message in caplog.messages if "/outcome.json: is not a record of type Outcome" in message]
+    assert [message.split("/outcome")[0][-8:] for message in found] == [f"broken-{number}" for number in range(3)]
     # A run that failed may be tried again under its name.
     failed = records.read("builds/three/outcome")
     records.write("builds/three/outcome", {**failed, "state": "promoted", "device_seconds": 7})

@@ -5,7 +5,7 @@ import pytest
 
 from palm.errors import DataError, SelectionError
 from palm.geometry.portfolio.certificate import certify
-from palm.geometry.portfolio.statistics import compare_portfolios, largest_loss, resample_gap, worst_case_gap_interval
+from palm.geometry.portfolio.statistics import compare_portfolios, largest_loss, resample_gap
 
 
 def measurements(prompts, noise, seed=0):
@@ -16,9 +16,13 @@ def measurements(prompts, noise, seed=0):
     return np.clip(means[:, None] + shift, 0, 1), np.full((3, prompts), 0.05)
 
 
+def gap_interval(rewards, costs, portfolio, *, confidence=0.95, **options):
+    return resample_gap(rewards, costs, portfolio, **options).interval(confidence)
+
+
 def test_without_noise_the_interval_is_a_point():
     rewards, costs = measurements(10, 0.0)
-    interval = worst_case_gap_interval(rewards, costs, [0, 1], delta=0.0, resamples=20, seed=0)
+    interval = gap_interval(rewards, costs, [0, 1], resamples=20, seed=0)
     exact = certify((rewards - costs[:, :, None]).mean(axis=1), [0, 1]).epsilon
     assert interval.estimate == exact
     assert (interval.low, interval.high, interval.upper) == pytest.approx((exact,) * 3)
@@ -31,16 +35,13 @@ def test_resamples_are_paired():
     common = 0.3 * rng.uniform(-1, 1, (1, 50, 2))
     own = 0.3 * rng.uniform(-1, 1, (3, 50, 2))
     costs = np.zeros((3, 50))
-    paired = worst_case_gap_interval(means[:, None] + common, costs, [2], delta=0.0, resamples=60, seed=1)
-    unpaired = worst_case_gap_interval(means[:, None] + own, costs, [2], delta=0.0, resamples=60, seed=1)
+    paired = gap_interval(means[:, None] + common, costs, [2], resamples=60, seed=1)
+    unpaired = gap_interval(means[:, None] + own, costs, [2], resamples=60, seed=1)
     assert paired.high - paired.low < 0.5 * (unpaired.high - unpaired.low)
 
 
 def test_more_prompts_narrow_the_interval():
-    few, many = (
-        worst_case_gap_interval(*measurements(prompts, 0.2), [2], delta=0.0, resamples=60, seed=0)
-        for prompts in (20, 2000)
-    )
+    few, many = (gap_interval(*measurements(prompts, 0.2), [2], resamples=60, seed=0) for prompts in (20, 2000))
     assert many.high - many.low < 0.3 * (few.high - few.low)
     for interval in (few, many):
         assert 0 <= interval.low <= interval.upper <= interval.high <= 1
@@ -55,19 +56,14 @@ def test_the_bound_holds_about_as_often_as_it_says():
     for seed in range(30):
         rng = np.random.default_rng(seed)
         rewards = np.array([[0.7, 0.7], [0.5, 0.5]])[:, None] + 0.2 * rng.uniform(-1, 1, (2, 60, 2))
-        interval = worst_case_gap_interval(
-            rewards, np.zeros((2, 60)), [1], delta=0.0, confidence=0.9, resamples=30, seed=seed
-        )
+        interval = gap_interval(rewards, np.zeros((2, 60)), [1], confidence=0.9, resamples=30, seed=seed)
         held += interval.upper >= truth
     assert held >= 22
 
 
 def test_the_seed_decides():
     rewards, costs = measurements(15, 0.2)
-    draws = [
-        worst_case_gap_interval(rewards, costs, [2], delta=0.0, resamples=15, seed=seed)
-        for seed in (1, np.random.default_rng(1), 2)
-    ]
+    draws = [gap_interval(rewards, costs, [2], resamples=15, seed=seed) for seed in (1, np.random.default_rng(1), 2)]
     assert draws[0] == draws[1] != draws[2]
 
 
@@ -112,10 +108,7 @@ def test_bad_arguments(changes, error, message):
     rewards, costs = measurements(10, 0.1)
     arguments = {"rewards": rewards, "costs": costs, "portfolio": [0], "confidence": 0.95, "resamples": 5} | changes
     with pytest.raises(error, match=message):
-        worst_case_gap_interval(
-            arguments["rewards"], arguments["costs"], arguments["portfolio"],
-            delta=0.0, confidence=arguments["confidence"], resamples=arguments["resamples"], seed=0,
-        )  # fmt: skip
+        gap_interval(**arguments, seed=0)
 
 
 def replacement(prompts, noise, seed=0):

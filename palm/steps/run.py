@@ -1,0 +1,78 @@
+"""Running a step: in a worker if there is a pool, else in this process."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from palm.builds.rebuild.snapshot import check_snapshot
+from palm.builds.records import record_owner, recorded
+from palm.config.load import parse_config
+from palm.config.portfolio import PortfolioConfig
+from palm.errors import PreemptedError
+from palm.steps.workers.client import WORKERS_VARIABLE, ask_worker
+
+Paths = dict[str, str | list[str]]
+
+
+def run_step(
+    name: str,
+    config: PortfolioConfig,
+    *values: Any,
+    label: str = "",
+    weights: list[float] | None = None,
+    identity: Any = None,
+    snapshot: str = "",
+    result: tuple[str, ...] = (),
+    **paths: str | list[str],
+) -> Any:
+    """Run a step and keep the record of its task in the build.
+
+    Args:
+        name: module in `palm.steps` and function in it, e.g. ``train_policy``.
+        config: the configuration.
+        values: JSON-able arguments that follow the configuration.
+        label: what the step works on, if a build has several tasks of it.
+        weights: preference weights of the policy that the step trains.
+        identity: exact, JSON-able identity of the task (`palm.builds.records.recorded`); None: label and values.
+        snapshot: what the build is made from (`palm.builds.rebuild.snapshot.check_snapshot`); empty outside a build.
+        result: keys of the step's result that the record keeps.
+        paths: keyword arguments that are paths, or lists of paths.
+
+    Returns:
+        What the step returns, JSON-able.
+
+    Raises:
+        PalmError: the step raised it, its worker was killed, or the task failed permanently before.
+        SystemExit: the step was preempted (the exit code asks for a retry), or the worker ended with a non-zero exit
+            status; its traceback is on stderr.
+    """
+    task = {"label": label, "weights": weights, "identity": identity or [label, values]}
+    try:
+        with recorded(config.storage.root, name, **task) as record:
+            record_owner(config)
+            check_snapshot(config, snapshot)
+            answer = _run(name, config.to_json(), values, paths)
+            record.update({key: answer[key] for key in result})
+        return answer
+    except PreemptedError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+def _run(name: str, config: str, values: tuple, paths: Paths) -> Any:
+    if address := os.environ.get(WORKERS_VARIABLE):
+        return ask_worker(address, name, config, values, paths)
+    return call_step(name, config, values, paths)
+
+
+def call_step(name: str, config: str, values: list | tuple, paths: Paths) -> Any:
+    """Call a step in this process; arguments as for `run_step`, the configuration as JSON text."""
+    step = getattr(import_module(f"palm.steps.{name}"), name)
+    given = {
+        key: [Path(path) for path in value] if isinstance(value, list) else Path(value) for key, value in paths.items()
+    }
+    return to_jsonable_python(step(parse_config(config), *values, **given))
