@@ -1,4 +1,4 @@
-"""Having the pods of a Deployment serve the champion.
+"""Rollout of the champion to the pods of a Deployment.
 
 The version is an annotation of the pod template: a change of it replaces the pods as any change of the template does,
 all pods of one ReplicaSet serve one version, and `kubectl rollout undo` goes back to the one before.

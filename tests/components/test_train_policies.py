@@ -1,4 +1,4 @@
-"""The component train_policies: in a pipeline of its own, and what it makes of trainings that fail."""
+"""The component train_policies in a pipeline of its own, with trainings that fail."""
 
 import os
 import signal

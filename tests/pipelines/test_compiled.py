@@ -1,4 +1,4 @@
-"""The compiled pipelines: what is committed, and what the local runner would never notice."""
+"""The compiled pipelines: the committed form, and properties that the local runner ignores."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""Checks of a cluster: what a run would lack."""
+"""Checks of a cluster before a run."""

@@ -1,1 +1,1 @@
-"""Acceptance of a cluster by tiny builds."""
+"""Acceptance test of a cluster by tiny builds."""
