@@ -21,12 +21,11 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     """Set a Deployment to the champion's version, unless it has that already.
 
     Args:
-        registry: where MLflow is, and the model's name.
-        deployment: its name.
-        namespace: its namespace; unset: this pod's, or the one of kubectl.
+        deployment: name of the Deployment.
+        namespace: unset: this pod's, or the one of kubectl.
 
     Returns:
-        What was done, one line.
+        One line for the user.
 
     Raises:
         ClusterError: the cluster refuses or does not answer, or the champion's rollout has failed.
