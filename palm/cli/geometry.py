@@ -1,4 +1,4 @@
-"""The commands of `palm` that need no model: designs, selections, their certificates, what to train next."""
+"""Commands without models: designs, selections, their certificates, and the preferences to train next."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 
 
 class Method(StrEnum):
-    """How a portfolio is selected."""
+    """Methods of selection."""
 
     exact = "exact"
     greedy = "greedy"
