@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Commands of `palm` that need no model: designs, selections, certificates, weights to train next."""
+=======
+"""Commands without models: designs, selections, their certificates, and the preferences to train next."""
+>>>>>>> geometry
 
 import json
 from dataclasses import asdict
