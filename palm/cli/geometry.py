@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Commands of `palm` that need no model: designs, selections, certificates, weights to train next."""
-=======
-"""Commands without models: designs, selections, their certificates, and the preferences to train next."""
->>>>>>> geometry
 
 import json
 from dataclasses import asdict
