@@ -1,5 +1,6 @@
 """palm with its base dependencies alone: no PyTorch, no MLflow, no boto3."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -126,3 +127,16 @@ def test_every_requirement_of_an_extra_is_known_to_the_command():
     boto3 = ModuleNotFoundError("No module named 'boto3'", name="boto3.session")
     assert missing_extra(boto3, "gc") == "boto3: is not installed; pip install 'palm-portfolio[s3]'"
     assert missing_extra(ModuleNotFoundError("x", name="of_the_user"), "run") is None
+
+
+def test_every_import_is_of_the_base_or_of_an_extra():
+    base = {"numpy", "pydantic", "pydantic_core", "rich", "scipy", "typer", "yaml"}
+    known = base | set(" ".join(EXTRAS.values()).split()) | set(sys.stdlib_module_names) | {"palm", "google", "vllm"}
+    for room in ("palm", "components", "pipelines"):
+        for path in (ROOT / room).rglob("*.py"):
+            if "images" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                assert {name.partition(".")[0] for name in names} <= known, path
