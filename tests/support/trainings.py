@@ -32,7 +32,7 @@ def built(prepared, tmp_path) -> Path:
 
 def train(workspace: Path, name: str, weights=(1.0, 0.0), **changes) -> Policy:
     """Train a policy in a workspace, into the folder of that name, after some changes of the configuration."""
-    config = load_config(edit_config(workspace, **changes))
+    config = load_config(edit_config(workspace, **changes) if changes else workspace / "portfolio.yaml")
     inputs = {"base_model": workspace / "base", "rollouts": workspace / "rollouts"}
     return train_policy(config, list(weights), **inputs, destination=workspace / name)
 

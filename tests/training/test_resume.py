@@ -29,23 +29,21 @@ class Server:
     """Starts trainings of the workspace in processes of their own."""
 
     def __init__(self, folder: Path, log: Path):
-        script = Path(__file__).parents[1] / "support" / "training_server.py"
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True
+            [sys.executable, "-m", "support.training_server"],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log.open("w"),
+            text=True,
         )
 
-    def start(self, store: str, destination: Path) -> int:
+    def start(self, store: str, policy: Path) -> int:
         """Start a training with a store of its own; returns its process id."""
-        config = self.folder / f"{store}.yaml"
-        config.write_text(edit_config(self.folder, storage__root=store).read_text())
-        request = {
-            "config": str(config),
-            "weights": [0.7, 0.3],
-            "base_model": str(self.folder / "base"),
-            "rollouts": str(self.folder / "rollouts"),
-            "destination": str(destination),
-        }
+        # Here and not in the training, which may be killed while it writes.
+        edit_config(self.folder, storage__root=store)
+        request = {"workspace": str(self.folder), "name": policy.name, "weights": [0.7, 0.3]}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -54,8 +52,8 @@ class Server:
         """Exit status of the training."""
         return int(self._process.stdout.readline())
 
-    def train(self, store: str, destination: Path) -> int:
-        self.start(store, destination)
+    def train(self, store: str, policy: Path) -> int:
+        self.start(store, policy)
         return self.wait()
 
     def close(self) -> None:
