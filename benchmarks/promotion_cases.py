@@ -1,4 +1,4 @@
-"""Promotions by several processes at once against MLflow's bare alias, which keeps no history and tells no conflict."""
+"""Promotions by several processes at once against MLflow's bare alias, without history and conflicts."""
 
 import multiprocessing
 import os
@@ -48,7 +48,7 @@ def measure_promotions(server: str, count: int, processes: int) -> Section:
     rows[1].append("-")
     note = (
         f"{count} successful promotions by {processes} processes on an MLflow server with a password and SQLite, one "
-        "worker. Who is told of a conflict waits up to 0.2 s and tries again against the new champion. `tried again`: "
+        "worker. After a conflict a worker waits up to 0.2 s and tries again against the new champion. `tried again`: "
         "how often; `lost in the log`: those of them that had written their entry already. All that won are one chain."
     )
     columns = ("way", "a second", "s", "tried again", "lost in the log")

@@ -1,4 +1,4 @@
-"""From a resolved configuration to a registered portfolio: the tasks that all pipelines share."""
+"""Tasks that all pipelines share: from a resolved configuration to a registered portfolio."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""Compiling the pipelines: to KFP's intermediate representation, and to objects for `kubectl apply`."""
+"""Compilation of the pipelines: to KFP's intermediate representation, or to objects for `kubectl apply`."""
 
 from collections.abc import Callable
 from pathlib import Path

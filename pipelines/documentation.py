@@ -1,4 +1,4 @@
-"""README.md of every component and pipeline: `python -m palm.pipelines.documentation` writes them all."""
+"""README.md of every component and pipeline; `python -m palm.pipelines.documentation` writes them."""
 
 import sys
 from pathlib import Path

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from check_pins import AT_ONCE, INDEX, SECONDS, index_session, pip_settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
@@ -68,21 +69,18 @@ def check(pins: dict[str, str], project: dict) -> list[str]:
 
 def write(pins: dict[str, str]) -> None:
     """Resolve every layer and write its file."""
-    sys.path.append(str(ROOT / "components" / "images"))
-    import check_pins
-
-    settings = check_pins._pip_settings()
-    index = settings.get("index-url", check_pins._INDEX).rstrip("/")
-    session = check_pins._session(settings)
+    settings = pip_settings()
+    index = settings.get("index-url", INDEX).rstrip("/")
+    session = index_session(settings)
 
     def hashes(name: str) -> list[str]:
-        answer = session.get(f"{index}/{name}/", timeout=check_pins._SECONDS)
+        answer = session.get(f"{index}/{name}/", timeout=SECONDS)
         answer.raise_for_status()
         return file_hashes(answer.json()["files"], pins[name])
 
     def entries(names: Iterable[str], version: str = "{name}=={version}", marker: str = "") -> list[str]:
         names = sorted(names)
-        with ThreadPoolExecutor(check_pins._AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             found = list(pool.map(hashes, names))
         return [
             entry(version.format(name=name, version=pins[name]) + marker, digests)

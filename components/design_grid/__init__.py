@@ -1,1 +1,1 @@
-"""Component: the preference weights to train."""
+"""Component: the preference weights to train, and how each policy is obtained."""

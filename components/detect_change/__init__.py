@@ -1,1 +1,1 @@
-"""Component: one page about the build."""
+"""Component: whether there is anything new to build."""

@@ -1,1 +1,1 @@
-"""Component: one page about the build."""
+"""Component: the outcome of a build, recorded even when it failed."""

@@ -1,4 +1,4 @@
-"""Component: what became of a build, recorded even when it failed."""
+"""Component: the outcome of a build, recorded even when it failed."""
 
 from kfp.dsl import HTML, Markdown, Output, component
 

@@ -1,1 +1,1 @@
-"""Component: the portfolio as one MLflow model version."""
+"""Component: the portfolio as one MLflow model version, and the gate before the alias champion."""

@@ -1,1 +1,1 @@
-"""Component: scored rollouts of the reference policy."""
+"""Component: the reference policy and its scored rollouts."""

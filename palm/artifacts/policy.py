@@ -63,14 +63,9 @@ class Policy(Artifact):
                 "weights": tuple(weights),
                 "reward_names": tuple(reward_names),
                 "reused": reused,
-                "device_seconds": self._device_seconds(),
+                "device_seconds": self.training_seconds * self.definition["training"]["processes"],
             }
         )
-
-    def _device_seconds(self) -> float | None:
-        if self.training_seconds is None or self.definition is None:
-            return None
-        return self.training_seconds * self.definition["training"]["processes"]
 
 
 class TrainingLog(Artifact):

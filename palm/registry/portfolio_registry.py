@@ -52,7 +52,7 @@ class PortfolioRegistry:
         self._client.set_terminated(run_id)
 
     def fail(self, build_id: str, note: str, *, abandoned: bool = False) -> None:
-        """Mark the run of a build as failed; it gets a new run if it has none yet, or shares a finished one.
+        """Mark the run of a build as failed; it gets a new run if it has none, or a finished one.
 
         Args:
             build_id: names the build.

@@ -49,7 +49,7 @@ def fit(rule: Normalisation, raw: np.ndarray, *, name: str) -> Normalisation:
         raise RewardError(
             f"reward {name!r} gave {raw[0]:.6g} for all {raw.size} responses of the reference",
             rule=f"a {rule.kind} normalisation cannot be calibrated on a constant",
-            remedy="give the normalisation's numbers, or a reward that tells responses apart",
+            remedy="give the normalisation's numbers, or a reward that distinguishes responses",
         )
     match rule:
         case Sigmoid(center=center, scale=scale):

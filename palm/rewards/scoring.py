@@ -14,7 +14,7 @@ from palm.rewards.source import RewardSource
 from palm.rewards.time_limit import TimeLimitError, call_in_time
 
 _MOST_RETRIES = 256
-"""How many samples are tried one by one to find the one that makes a reward raise."""
+"""Most samples tried one by one to find the one that makes a reward raise."""
 
 
 def score(sources: list[RewardSource], prompts: PromptSet, responses: list[str]) -> np.ndarray:

@@ -9,13 +9,13 @@ from palm.verification.packing import LOAD_TOLERANCE, check_loads, check_packing
 from palm.verification.schema import CoverFile
 
 WEIGHT_SUM_TOLERANCE = 1e-6
-"""How far the sum of a preference vector may be from 1: what the design accepts of a user."""
+"""Largest difference from 1 of the sum of a preference vector: the design accepts as much from a user."""
 
 COUNTEREXAMPLE_SUM_TOLERANCE = 1e-9
-"""How far the sum of a counterexample may be from 1."""
+"""Largest difference from 1 of the sum of a counterexample."""
 
 PACKING_SUM_TOLERANCE = 1e-12
-"""How far the sum of a preference of a packing may be from 1; far below ``packing.SAFE_MARGIN``."""
+"""Largest difference from 1 of the sum of a preference of a packing; far below ``packing.SAFE_MARGIN``."""
 
 SHARED_BOUNDARY = 1e-12
 """A piece thinner than this in one coordinate is a boundary shared by closed cells, not a hole."""

@@ -16,7 +16,7 @@ THIN = 1e-12
 """A piece thinner than this in one coordinate is skipped: what is served there is served next to it, by the margin."""
 
 LOAD_TOLERANCE = 1e-9
-"""How far above 1 the total that one vector serves may be; the lower bound is divided by as much."""
+"""Excess over 1 allowed for the total that one vector serves; the lower bound is divided by as much."""
 
 
 def check_packing(points: Sequence[Sequence[float]], *, epsilon: float, delta: float) -> None:

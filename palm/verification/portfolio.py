@@ -9,14 +9,14 @@ from palm.verification.fault import Array, Fault, Place, Verified, check_row, ch
 from palm.verification.schema import PortfolioFile
 
 COMBINATION_SUM_TOLERANCE = 1e-9
-"""How far the sum of a combination or of the worst weights may be from 1."""
+"""Largest difference from 1 of the sum of a combination or of the worst weights."""
 
 VALUE_TOLERANCE = 1e-8 + 1e-12
-"""How far a combination may miss its requirement, on values in [0, 1]: the certificate's tolerance for its solver, and
-a little for the order of additions."""
+"""Shortfall allowed for a combination, on values in [0, 1]: the certificate's tolerance for its solver, and a little
+for the order of additions."""
 
 TIGHTNESS_TOLERANCE = 2e-6
-"""How much smaller the gap at the worst weights may be than the one claimed: twice what the certificate allows."""
+"""Largest excess of the claimed gap over the one at the worst weights: twice the certificate's tolerance."""
 
 
 def verify_portfolio(claim: PortfolioFile) -> Verified:
@@ -91,16 +91,16 @@ def _worst_weights(row: Sequence[float], values: Array, key: str) -> Array:
 
 def _check_bounds(claim: PortfolioFile) -> list[str]:
     """List the solver's lower bounds, which no file can prove; they must not contradict what was found."""
-    told = []
+    unproved = []
     for key in ("epsilon", "delta"):
         bound, found = getattr(claim, f"{key}_bound"), getattr(claim, key)
         if bound is not None and bound > found:
             raise Fault((f"{key}_bound",), f"claims that {key} is at least {bound:.9g}, but {key} is {found:.9g}")
         if bound and key == claim.minimised:
-            told.append(
+            unproved.append(
                 f"{key}_bound={bound:.9g}, that no portfolio of {claim.size} has a smaller {key}: the solver's word"
             )
-    return told
+    return unproved
 
 
 def _check_proof(

@@ -28,17 +28,18 @@ IN_THE_BUILD = {
     "registration": "registration",
     "verdict": "verdict",
     "summary": "summary",
+    "routing": "mlartifacts/**/routing.json",
 }
 
 
 def test_no_artifact_is_left_out():
-    """Routing and outcome are tested where they are written: in serving and record_outcome."""
-    assert set(artifact_types()) == {*IN_THE_BUILD, "outcome", "routing"}
+    """The outcome is written by the last task of a pipeline, which the library's build does not have."""
+    assert set(artifact_types()) == {*IN_THE_BUILD, "outcome"}
 
 
 @pytest.mark.parametrize("name", IN_THE_BUILD)
 def test_every_file_of_a_build_follows_its_schema_and_is_read_as_it_was_written(build, name, tmp_path):
-    path, model = build.folder / IN_THE_BUILD[name], artifact_types()[name]
+    path, model = next(build.folder.glob(IN_THE_BUILD[name])), artifact_types()[name]
     jsonschema.validate(read_json(path), artifact_schema(name))
     model.read(path).write(tmp_path)
     assert (tmp_path / model.FILE).read_text() == path.read_text()

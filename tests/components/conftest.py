@@ -1,4 +1,4 @@
-"""What components are given: a configuration with a store of its own, and entries of the library's store in it."""
+"""Inputs of components: a configuration with a store of its own, and entries of the library's store in it."""
 
 import shutil
 from collections.abc import Callable

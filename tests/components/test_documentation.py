@@ -1,4 +1,4 @@
-"""What is said of components: names, descriptions, pages and metadata agree with the code, and reach the wheel."""
+"""Documentation of components: names, descriptions, pages and metadata agree with the code, and are in the wheel."""
 
 import re
 import runpy

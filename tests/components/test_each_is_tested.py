@@ -1,4 +1,4 @@
-"""No component without a test that runs it in a pipeline."""
+"""Every component has a test that runs it in a pipeline."""
 
 import ast
 from pathlib import Path

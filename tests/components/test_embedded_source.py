@@ -1,4 +1,4 @@
-"""What Kubeflow copies of a component into the status of every run: a signature and a call."""
+"""Source of a component that Kubeflow copies into the status of every run: a signature and a call."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""What Kubeflow's launcher refuses after a task has done its work is refused by local runs."""
+"""Local runs refuse task outputs that Kubeflow's launcher refuses."""
 
 import json
 

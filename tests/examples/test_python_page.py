@@ -36,9 +36,7 @@ def test_a_build_that_answers_and_is_champion(workspace, monkeypatch, capfd):
         mlflow.set_tracking_uri(before)
     portfolio = names["summary"].selection.portfolio
     assert len(portfolio) == 2 and names["answer"].policy in portfolio
-    assert capfd.readouterr().out.splitlines()[-1] == "1"
-    unchanged = palm.build(names["config"], output="builds", only_if_changed=True)
-    assert unchanged is None
+    assert capfd.readouterr().out.split()[-1] == "1"
 
 
 @pytest.mark.parametrize("name", palm.__all__)

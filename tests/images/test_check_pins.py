@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from images.conftest import SCRIPTS
+from images.conftest import ROOT
 
 PINS = "# comment\nnumpy==2.4.0\nmy_package==1.0\n"
 
@@ -18,7 +18,7 @@ def check(tmp_path, index):
         (tmp_path / "constraints.txt").write_text(pins)
         environment = os.environ | {"PIP_INDEX_URL": uri, "PIP_CONFIG_FILE": os.devnull}
         done = subprocess.run(
-            [sys.executable, SCRIPTS / "check_pins.py", "constraints.txt", "stamp"],
+            [sys.executable, ROOT / "requirements" / "check_pins.py", "constraints.txt", "stamp"],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

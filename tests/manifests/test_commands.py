@@ -1,4 +1,4 @@
-"""What pods start is a command of palm, with options that it has and values that it takes."""
+"""Commands of pods are commands of palm, with options and values that it accepts."""
 
 import pytest
 import typer

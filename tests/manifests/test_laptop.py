@@ -1,4 +1,4 @@
-"""`overlays/dev` finds room on a laptop, beside Kubernetes and Kubeflow Pipelines."""
+"""`overlays/dev` fits on a laptop, beside Kubernetes and Kubeflow Pipelines."""
 
 import tempfile
 from collections.abc import Iterator

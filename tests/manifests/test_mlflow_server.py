@@ -1,4 +1,4 @@
-"""The MLflow server of the manifests: by which names it answers, whom, and whether its probes tell."""
+"""The MLflow server of the manifests: host names, log-in and probes."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""The S3 server for development does what palm's storage asks of S3."""
+"""The S3 server for development supports what palm's storage uses."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""docs/operations.md: what it says to type can be typed."""
+"""Commands in docs/operations.md run."""
 
 import os
 import re

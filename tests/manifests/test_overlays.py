@@ -1,4 +1,4 @@
-"""The overlays: they build, Kubernetes takes them, and they keep the rules."""
+"""The overlays build, Kubernetes accepts them, and they keep the rules."""
 
 import functools
 import json

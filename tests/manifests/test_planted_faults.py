@@ -1,4 +1,4 @@
-"""Each rule is worth something: a fault that is planted in a good overlay is found, and by that rule alone."""
+"""Every rule finds a fault that is planted in a good overlay, and no other rule does."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The compiled pipelines: what is committed, and what the local runner would never notice."""
+"""The compiled pipelines: the committed form, and properties that the local runner ignores."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from palm.builds.records import ATTEMPTS_VARIABLE
 from palm.config.cluster import Cluster
 from palm.config.pods import SECRET_KEYS, TASK_LABELS
 from palm.pipelines.compile import PIPELINES, compile_pipeline
+from palm.pipelines.compiled import read_pipeline
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
 ON_GPU = {"sample-reference", "design-grid", "train-policies", "evaluate-policies"}
@@ -20,9 +21,9 @@ HOURS = {**dict.fromkeys(ON_GPU, 2), "train-policies": 3}
 ON_CPU = {"detect-change", "select-portfolio", "register-portfolio", "record-outcome"}
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """Name to (pipeline specification, Kubernetes part), compiled by settings that differ from every default."""
+@pytest.fixture(scope="module", params=PIPELINES)
+def compiled(request, tmp_path_factory):
+    """Each pipeline, compiled with settings that all differ from their defaults."""
     tasks = {
         "cpu": "8",
         "memory": "64Gi",
@@ -43,12 +44,9 @@ def compiled(tmp_path_factory):
         cache_claim="models",
         ca_config_map="authorities",
     )
-    found = {}
-    for name in PIPELINES:
-        path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-        on_a_short_stack(compile_pipeline, name, path, cluster)
-        found[name] = list(yaml.safe_load_all(path.read_text()))
-    return found
+    path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
+    on_a_short_stack(compile_pipeline, request.param, path, cluster)
+    return read_pipeline(path)
 
 
 def tasks(specification):
@@ -66,18 +64,12 @@ def tasks(specification):
     return found
 
 
-def executors(compiled, name):
+def executors(compiled):
     """Component's name to its container and its Kubernetes settings."""
-    specification, platform = compiled[name]
-    containers = specification["deploymentSpec"]["executors"]
-    kubernetes = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert containers.keys() == kubernetes.keys()
+    assert compiled.spec["deploymentSpec"]["executors"].keys() == compiled.platform.keys()
     return {
-        part.removeprefix("comp-"): (
-            containers[entry["executorLabel"]]["container"],
-            kubernetes[entry["executorLabel"]],
-        )
-        for part, entry in specification["components"].items()
+        part.removeprefix("comp-"): (compiled.container(entry), compiled.kubernetes(entry))
+        for part, entry in compiled.spec["components"].items()
         if "executorLabel" in entry
     }
 
@@ -89,18 +81,16 @@ def test_what_is_committed_is_what_the_code_compiles_to(tmp_path, name):
     assert (tmp_path / "pipeline.yaml").read_text() == committed.read_text(), "run: make compile"
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_every_task_runs_its_image_without_installing_anything(compiled, name):
-    found = executors(compiled, name)
+def test_every_task_runs_its_image_without_installing_anything(compiled):
+    found = executors(compiled)
     assert set(found) == ON_GPU | ON_CPU
     for part, (container, _) in found.items():
         assert container["image"] == f"registry/palm:{'gpu' if part in ON_GPU else 'cpu'}"
         assert "pip install" not in " ".join(container["command"])
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled, name):
-    for part, (container, kubernetes) in executors(compiled, name).items():
+def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled):
+    for part, (container, kubernetes) in executors(compiled).items():
         resources = container["resources"]
         if part not in ON_GPU:
             assert "accelerator" not in resources and not kubernetes.keys() & {"nodeSelector", "tolerations"}
@@ -118,9 +108,8 @@ def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled,
         ]
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compiled, name):
-    for part, (container, kubernetes) in executors(compiled, name).items():
+def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compiled):
+    for part, (container, kubernetes) in executors(compiled).items():
         (secret,) = kubernetes["secretAsEnv"]
         assert secret["secretNameParameter"]["runtimeValue"]["constant"] == "keys"
         assert secret["optional"] and [entry["secretKey"] for entry in secret["keyToEnv"]] == list(SECRET_KEYS)
@@ -141,7 +130,7 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
         assert kubernetes["podMetadata"] == {"labels": TASK_LABELS}
         assert kubernetes["securityContext"] == {"runAsNonRoot": True}
         assert kubernetes["activeDeadlineSeconds"] == str(3600 * HOURS.get(part, 4))
-    for part, task in tasks(compiled[name][0]).items():
+    for part, task in tasks(compiled.spec).items():
         # Room for six attempts at their time limits, and for pauses of 1, 2, 4, 8 and 16 minutes.
         seconds = 6 * 3600 * HOURS.get(part, 4) + 31 * 60
         assert task["retryPolicy"] == {
@@ -152,12 +141,11 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
         }
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_a_run_has_three_inputs_and_every_task_is_given_those_that_it_names(compiled, name):
+def test_a_run_has_three_inputs_and_every_task_is_given_those_that_it_names(compiled):
     """A cluster refuses a task whose inputs nobody hands in; the local runner does not look at all of them."""
-    specification, platform = compiled[name]
+    specification = compiled.spec
     assert set(specification["root"]["inputDefinitions"]["parameters"]) == {"config", "storage_root", "tracking_uri"}
-    assert "componentInputParameter" not in yaml.safe_dump(platform)
+    assert "componentInputParameter" not in yaml.safe_dump(compiled.platform)
     components = specification["components"]
     for part in (specification["root"], *components.values()):
         known = set(part.get("inputDefinitions", {}).get("parameters", {}))
@@ -176,16 +164,14 @@ def _found(node, key: str) -> set[str]:
     return own | {value for part in node.values() for value in _found(part, key)}
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_nothing_is_cached_outside_of_the_storage(compiled, name):
+def test_nothing_is_cached_outside_of_the_storage(compiled):
     """KFP's cache would hand on names of entries that garbage collection has removed."""
-    for task in tasks(compiled[name][0]).values():
+    for task in tasks(compiled.spec).values():
         assert not task["cachingOptions"].get("enableCache", False)
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_every_task_knows_how_often_it_is_started(compiled, name):
-    for container, _ in executors(compiled, name).values():
+def test_every_task_knows_how_often_it_is_started(compiled):
+    for container, _ in executors(compiled).values():
         assert {"name": ATTEMPTS_VARIABLE, "value": "6"} in container["env"]
 
 
@@ -196,10 +182,9 @@ def test_without_retries_a_failure_is_for_good_at_once(tmp_path):
     assert ATTEMPTS_VARIABLE not in yaml.safe_dump(specification)
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_one_loop_over_groups_trains_so_many_at_once(compiled, name):
+def test_one_loop_over_groups_trains_so_many_at_once(compiled):
     """Items are groups, which come from the design: a run decides how many policies a task trains."""
-    components = compiled[name][0]["components"]
+    components = compiled.spec["components"]
     (loop,) = [task for part in components.values() for task in _dag(part).values() if "parameterIterator" in task]
     assert loop["iteratorPolicy"]["parallelismLimit"] == 8
     items = loop["parameterIterator"]["items"]["inputParameter"]
@@ -213,10 +198,9 @@ def test_one_loop_over_groups_trains_so_many_at_once(compiled, name):
     assert group == loop["parameterIterator"]["itemInput"]
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_the_graph_of_a_build_can_be_read(compiled, name):
+def test_the_graph_of_a_build_can_be_read(compiled):
     """At most two edges into a step: the UI draws every producer of an input as a line."""
-    (build,) = [dag for dag in map(_dag, compiled[name][0]["components"].values()) if "design-grid" in dag]
+    (build,) = [dag for dag in map(_dag, compiled.spec["components"].values()) if "design-grid" in dag]
     producers = {
         task: _found(entry, "producerTask") | set(entry.get("dependentTasks", [])) for task, entry in build.items()
     }
@@ -225,10 +209,9 @@ def test_the_graph_of_a_build_can_be_read(compiled, name):
     assert {task: found for task, found in producers.items() if len(found) > 2} == {}
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_no_list_of_artifacts_flows(compiled, name):
+def test_no_list_of_artifacts_flows(compiled):
     """Each is 0.6 kB in the status of a run, for each task that takes it; a list has one for each policy."""
-    components = compiled[name][0]["components"]
+    components = compiled.spec["components"]
     for part in components.values():
         for side in ("inputDefinitions", "outputDefinitions"):
             for artifact in part.get(side, {}).get("artifacts", {}).values():
@@ -246,37 +229,35 @@ def test_no_list_of_artifacts_flows(compiled, name):
     }
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_what_is_another_one_in_every_run_is_no_input(compiled, name):
-    assert "{{$.pipeline_job" not in yaml.safe_dump(compiled[name][0])
+def test_what_is_another_one_in_every_run_is_no_input(compiled):
+    assert "{{$.pipeline_job" not in yaml.safe_dump(compiled.spec)
 
 
 def _dag(part) -> dict[str, dict]:
     return part.get("dag", {}).get("tasks", {})
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_every_task_has_a_name_for_people(compiled, name):
-    for part, task in tasks(compiled[name][0]).items():
+def test_every_task_has_a_name_for_people(compiled):
+    for part, task in tasks(compiled.spec).items():
         assert task["taskInfo"]["name"] != part and task["taskInfo"]["name"][0].isupper()
 
 
-@pytest.mark.parametrize("name", PIPELINES)
-def test_the_outcome_is_recorded_last_whatever_happened(compiled, name):
-    root = compiled[name][0]["root"]["dag"]["tasks"]
+def test_the_outcome_is_recorded_last_whatever_happened(compiled):
+    root = compiled.spec["root"]["dag"]["tasks"]
     assert root["record-outcome"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
     only = root["record-outcome"]["inputs"]["parameters"]["only_if_changed"]["runtimeValue"]["constant"]
-    assert only is (name == "rebuild_on_change")
+    assert only is (compiled.spec["pipelineInfo"]["name"] == "rebuild-on-change")
 
 
-def test_the_build_waits_for_the_change(compiled):
+def test_only_a_rebuild_waits_for_a_change(compiled):
     conditions = [
         task["triggerPolicy"]["condition"]
-        for part in compiled["rebuild_on_change"][0]["components"].values()
-        for task in part.get("dag", {}).get("tasks", {}).values()
+        for part in compiled.spec["components"].values()
+        for task in _dag(part).values()
         if "condition" in task.get("triggerPolicy", {})
     ]
-    assert conditions == ["inputs.parameter_values['pipelinechannel--changed'] == true"]
+    changed = ["inputs.parameter_values['pipelinechannel--changed'] == true"]
+    assert conditions == (changed if compiled.spec["pipelineInfo"]["name"] == "rebuild-on-change" else [])
 
 
 @needs_schemas

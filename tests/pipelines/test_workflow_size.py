@@ -1,4 +1,4 @@
-"""How large workflows become: the estimate against measured builds, and what today's pipelines are allowed."""
+"""Sizes of workflows: the estimate against measured builds, and the limit for today's pipelines."""
 
 import csv
 import gzip

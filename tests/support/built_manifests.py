@@ -1,4 +1,4 @@
-"""What kustomize makes of manifests, and a container of them as a process of this machine."""
+"""Manifests built by kustomize, and the command and environment of a container in them."""
 
 import functools
 import re

@@ -1,4 +1,4 @@
-"""The stand-in with a cluster behind it: KFP's local runner runs each run that is made, in a process of its own."""
+"""The stand-in with a cluster behind it: KFP's local runner runs every run, in a process of its own."""
 
 import json
 import os

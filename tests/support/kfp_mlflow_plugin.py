@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines 2.17 with its MLflow plugin does before a task starts: runs at a real server, and variables.
+"""Stand-in for KFP 2.17's MLflow plugin, before a task starts: runs at a real server, and variables.
 
 After backend/src/apiserver/plugins/mlflow/handler.go (`OnBeforeRunCreation`) and
 backend/src/v2/common/plugins/mlflow/handler.go (`OnTaskStart`, `RetrieveUserContainerEnvVars`).

@@ -132,14 +132,7 @@ class KfpStandIn:
         ]
         if recurring["status"] != "ENABLED" or len(running) >= int(recurring["max_concurrency"]):
             return None
-        inherited = (
-            "experiment_id",
-            "pipeline_version_reference",
-            "runtime_config",
-            "service_account",
-            "plugins_input",
-        )
-        run = {key: recurring[key] for key in inherited if key in recurring}
+        run = {key: recurring[key] for key in _INHERITED if key in recurring}
         made = self.RunService_CreateRun({"run": {**run, "display_name": f"{recurring['display_name']}-run"}})
         made |= {"state": "RUNNING", "recurring_run_id": recurring_run_id}
         return made["run_id"]

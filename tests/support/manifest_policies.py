@@ -1,4 +1,4 @@
-"""Rules that every built overlay keeps: each takes the objects and tells what breaks it."""
+"""Rules for built overlays: each yields the problems of the objects."""
 
 import base64
 import re
@@ -25,14 +25,7 @@ def pod_security(objects: list[dict]) -> Iterator[str]:
             if pod.spec.get(key):
                 yield f"{pod.name}: {key}"
         for volume in pod.spec.get("volumes", []):
-            if not volume.keys() & {
-                "configMap",
-                "secret",
-                "emptyDir",
-                "projected",
-                "persistentVolumeClaim",
-                "downwardAPI",
-            }:
+            if not volume.keys() & VOLUMES:
                 yield f"{pod.name}: volume {volume['name']} is of a kind that is not allowed"
         for container in pod.containers:
             context, who = container.get("securityContext", {}), f"{pod.name} {container['name']}"

@@ -1,4 +1,4 @@
-"""Which connections the network policies let through, against those that the pods need."""
+"""Connections that the network policies allow, against those that the pods need."""
 
 import ipaddress
 import re

@@ -65,11 +65,7 @@ class Connection:
 
     @contextlib.contextmanager
     def requests(self) -> Iterator:
-        """Make requests.
-
-        Yields:
-            The client.
-        """
+        """Context of requests: yields the client; raises `ClusterError` if one fails."""
         with request_errors(self.host), contextlib.redirect_stdout(io.StringIO()):  # kfp prints links of its own.
             yield self.client
 
@@ -80,9 +76,6 @@ class Connection:
             request: one of the client's ``list_…`` methods.
             entries: name of the response's list.
             **arguments: of the request.
-
-        Yields:
-            The entries.
         """
         token = ""
         while token is not None:

@@ -1,4 +1,4 @@
-"""The times of a schedule: six fields, seconds first, as Kubeflow Pipelines' controller reads them (robfig/cron v1)."""
+"""Times of a schedule: six fields, seconds first, as Kubeflow Pipelines' controller reads them (robfig/cron v1)."""
 
 import itertools
 import re

@@ -17,7 +17,7 @@ MADE_DISABLED = "Made to start no runs."
 
 @dataclass(frozen=True)
 class Retired:
-    """Recurring runs that start no runs any more.
+    """Recurring runs that no longer start runs.
 
     Attributes:
         removed: ids of those that were removed.
@@ -34,24 +34,17 @@ def is_retired(run) -> bool:
 
 
 def retire(connection: Connection, recurring_runs: list) -> Retired:
-    """Let recurring runs start no more runs, and remove those whose runs have ended.
-
-    Args:
-        recurring_runs: as the API gives them.
-
-    Returns:
-        What was removed, and what a later call will remove.
-    """
+    """Disable recurring runs, and remove those whose runs have ended; a later call removes the others."""
     removed, kept = [], {}
     for run in recurring_runs:
         identity = run.recurring_run_id
         if run.status != "DISABLED":
-            _unless_gone(connection, lambda client, identity=identity: client.disable_recurring_run(identity))
+            _ignoring_missing(connection, lambda client, identity=identity: client.disable_recurring_run(identity))
         unfinished = _unfinished(connection, run)
         if unfinished:
             kept[identity] = unfinished
         else:
-            _unless_gone(connection, lambda client, identity=identity: _delete(client, identity))
+            _ignoring_missing(connection, lambda client, identity=identity: _delete(client, identity))
             removed.append(identity)
     return Retired(removed, kept)
 
@@ -79,9 +72,9 @@ def _delete(client, recurring_run_id: str) -> None:
     client.recurring_runs.recurring_run_service_delete_recurring_run(recurring_run_id, propagation_policy="ORPHAN")
 
 
-def _unless_gone(connection: Connection, request: Callable) -> None:
-    """Make a request about a recurring run that another call, or this one before its answer was lost, may have
-    removed."""
+def _ignoring_missing(connection: Connection, request: Callable) -> None:
+    """Make a request about a recurring run that may be gone: removed by another call, or by this one, whose answer
+    was lost."""
     import kfp_server_api
 
     with connection.requests() as client:

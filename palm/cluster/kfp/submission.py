@@ -1,4 +1,4 @@
-"""Submitting a run, and following it."""
+"""Submission of a run, and waiting for its end."""
 
 import importlib.util
 import math

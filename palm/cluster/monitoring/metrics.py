@@ -112,29 +112,4 @@ READING_SECONDS = PalmMetric(
     "palm_reading_duration_seconds", "Duration of the last reading, by source: storage, mlflow.", label="source"
 )
 
-STORAGE_METRICS = (
-    LAST_CHECK,
-    LAST_REBUILD,
-    LAST_FAILED,
-    FAILED_IN_A_ROW,
-    REFUSED_IN_A_ROW,
-    LAST_BUILD_POLICIES,
-    LAST_BUILD_MARKED,
-    LAST_BUILD_SECONDS,
-    LAST_BUILD_SAVED,
-    USUAL_SECONDS,
-    SPENT_TOTAL,
-    SAVED_TOTAL,
-    RUNS,
-    DAMAGED,
-)
-MLFLOW_METRICS = (
-    CHAMPION_VERSION,
-    CHAMPION_SINCE,
-    CHAMPION_GAP,
-    CHAMPION_BOUND,
-    CHAMPION_POLICIES,
-    REFUSED_VERSIONS,
-    LOG_PROBLEMS,
-)
-METRICS = (*STORAGE_METRICS, *MLFLOW_METRICS, GAP_LIMIT, STORAGE_UP, MLFLOW_UP, READING_SECONDS)
+METRICS = tuple(value for value in list(vars().values()) if isinstance(value, PalmMetric))

@@ -19,7 +19,7 @@ SMALLEST_BOUND = 1e-6
 """Bounds are raised to at least this, so that a gap relative to them has a meaning."""
 
 APEX_HEIGHT = 10.0
-"""How far above all bounds the point lies that closes the hull."""
+"""Height above all bounds of the point that closes the hull."""
 
 DOWNWARD = -1e-12
 """A facet faces down, and is part of the envelope, if its normal's last coordinate is below this."""
@@ -34,7 +34,7 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 """Its multiples modulo 1 are spread numbers without a pattern."""
 
 GENERIC_POINTS = 20
-"""How many points are tried for one that lies on no cell's face."""
+"""Most points tried for one that lies on no cell's face."""
 
 LOCATE_ENTRIES = 4_000_000
 """Points are located in blocks of at most about this many numbers."""

@@ -29,7 +29,7 @@ BOUNDARY = 1e-9
 """A coordinate below this lies on the boundary of the face."""
 
 CEILING = 5.0
-"""How far above all values the region of the lower bound is closed."""
+"""Height above all values at which the region of the lower bound is closed."""
 
 
 @dataclass(frozen=True, eq=False)

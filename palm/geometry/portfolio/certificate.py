@@ -15,10 +15,10 @@ EPSILON_ROUNDING = 1e-9
 """Positive gaps are reported this much larger than computed."""
 
 VALUE_TOLERANCE = 1e-8
-"""How far a value may miss its requirement by the solver's rounding, on values in [0, 1]."""
+"""Shortfall allowed for the solver's rounding, on values in [0, 1]."""
 
 ATTAINED_TOLERANCE = 1e-6
-"""How far the gap at the worst preference may be from the certified one."""
+"""Largest difference between the gap at the worst preference and the certified one."""
 
 PLACES_CHECKED = 150
 """Size of the lattice at which an epsilon is compared with what is needed there."""
@@ -38,7 +38,6 @@ class PortfolioCertificate:
         epsilon: for every v, the best member has J_v ≥ (1 - epsilon) J*(v) - delta, within VALUE_TOLERANCE; rounded up.
         delta: the additive tolerance granted.
         worst_weights: a preference at which epsilon is needed, shape (d,).
-        worst_policy: index of the policy that is best there.
         additive_gap: the largest J*(v) - max_s J_v(π_s), rounded up.
         additive_worst_weights: a preference at which that is needed, shape (d,).
         portfolio: indices of the members.
@@ -50,7 +49,6 @@ class PortfolioCertificate:
     epsilon: float
     delta: float
     worst_weights: Array
-    worst_policy: int
     additive_gap: float
     additive_worst_weights: Array
     portfolio: tuple[int, ...]
@@ -136,7 +134,6 @@ def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float 
         epsilon=epsilon,
         delta=float(delta),
         worst_weights=weights,
-        worst_policy=int(np.argmax(values @ weights)),
         additive_gap=float(rounded_up(additive_gap)),
         additive_worst_weights=_worst_weights(additive),
         portfolio=members,

@@ -119,7 +119,7 @@ def palm_grid(objectives: int, *, epsilon: float, delta: float) -> Array:
     """
     d = check_objectives(objectives)
     check_accuracy(epsilon, delta)
-    grid = pivot_grid(d, find_levels(d, epsilon=epsilon, delta=delta).values)
+    grid = pivot_grid(d, find_levels(d, epsilon=epsilon, delta=delta))
     _, first = np.unique(grid, axis=0, return_index=True)
     grid = grid[np.sort(first)]
     coverage = check_coverage(grid, epsilon=epsilon, delta=delta)

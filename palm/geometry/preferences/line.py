@@ -46,7 +46,7 @@ def line_packing(*, epsilon: float, delta: float) -> Packing:
     """Pack preferences of two objectives, as many as the fewest cells that cover, for δ' above 0.
 
     Returns:
-        Weights of 1: where each cell of the greedy cover starts, the cells stretched as far as their
+        Weights of 1: where each cell of the greedy cover starts, the cells stretched by as much as their
         number allows, by 1e-9 in δ' at least. At most 10 000 points, which prove no more than that.
 
     Source:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from palm.geometry.preferences.cells import cell_boxes, cell_polygon
 from palm.reporting.plots.axes import mark_point, name_line, ternary_axes, two_reward_axis
-from palm.reporting.plots.style import ALERT, CENTRED_TEXT, DOT, INK, PAPER, SIZE_INCHES, styled, text_on, wrapped
+from palm.reporting.plots.style import ALERT, CENTRED_TEXT, DOT, INK, PAPER, SIZE_INCHES, Look, styled, text_on, wrapped
 
 _TABLE_ROWS = 24
 
@@ -38,24 +38,26 @@ def cells_figure(
     Returns:
         Polygons on the simplex at d = 3, intervals at d = 2, a table of the weights at d > 3.
     """
-    figure = Figure(figsize=SIZE_INCHES)
+    figure, look = Figure(figsize=SIZE_INCHES), Look(reward_names, labels, colours)
     if weights.shape[1] > 3:
-        _draw_table(figure, weights, reward_names, labels)
+        _draw_table(figure, weights, look)
     else:
         draw = _draw_polygons if weights.shape[1] == 3 else _draw_intervals
-        draw(figure, weights, epsilon, delta, reward_names, labels, colours, counterexample)
+        draw(figure, weights, epsilon, delta, look, counterexample)
     return figure
 
 
-def _draw_polygons(figure, weights, epsilon, delta, reward_names, labels, colours, counterexample) -> None:
-    axes = ternary_axes(figure, reward_names)
+def _draw_polygons(
+    figure: Figure, weights: np.ndarray, epsilon: float, delta: float, look: Look, counterexample: np.ndarray | None
+) -> None:
+    axes, labels = ternary_axes(figure, look.reward_names), look.labels
     # Labelled vectors last, so that grey neighbours never cover them.
     for index in sorted(range(len(weights)), key=lambda i: bool(labels[i])):
-        polygon, colour = cell_polygon(weights[index], epsilon=epsilon, delta=delta), colours[index]
+        polygon, colour = cell_polygon(weights[index], epsilon=epsilon, delta=delta), look.colours[index]
         alpha, width = (0.3, 1.0) if labels[index] else (0.13, 0.6)
         axes.fill(*polygon.T, facecolor=colour, alpha=alpha, edgecolor="none", zorder=2)
         axes.fill(*polygon.T, facecolor="none", edgecolor=colour, linewidth=width, zorder=3)
-    for (top, left, right), label, colour in zip(weights, labels, colours, strict=True):
+    for (top, left, right), label, colour in zip(weights, labels, look.colours, strict=True):
         axes.scatter([top], [left], [right], s=270 if label else 22, color=colour, **DOT)
         if label:
             axes.text(top, left, right, label, color=text_on(colour), fontsize=8.5, zorder=6, **CENTRED_TEXT)
@@ -63,9 +65,11 @@ def _draw_polygons(figure, weights, epsilon, delta, reward_names, labels, colour
         mark_point(axes, counterexample, label="not covered", colour=ALERT)
 
 
-def _draw_intervals(figure, weights, epsilon, delta, reward_names, labels, colours, counterexample) -> None:
+def _draw_intervals(
+    figure: Figure, weights: np.ndarray, epsilon: float, delta: float, look: Look, counterexample: np.ndarray | None
+) -> None:
     """Cells as intervals of the first weight, one row for each vector."""
-    axis_name = two_reward_axis(reward_names)
+    axis_name = two_reward_axis(look.reward_names)
     bottom = 0.07 + 0.045 * (axis_name.count("\n") + 1)
     axes = figure.add_axes((0.1, bottom, 0.86, 0.94 - bottom))
     boxes = cell_boxes(weights, epsilon=epsilon, delta=delta)
@@ -73,13 +77,14 @@ def _draw_intervals(figure, weights, epsilon, delta, reward_names, labels, colou
     starts = np.maximum(np.maximum(boxes.lows[:, 0], 1 - boxes.highs[:, 1]), 0.0)
     ends = np.minimum(np.minimum(boxes.highs[:, 0], 1 - boxes.lows[:, 1]), 1.0)
     for row, index in enumerate(np.argsort(weights[:, 0], kind="stable")):
-        start, end, label = starts[index], ends[index], labels[index]
+        start, end, label = starts[index], ends[index], look.labels[index]
         alpha = 0.75 if label else 0.35
-        axes.barh(row, end - start, left=start, height=0.72, color=colours[index], alpha=alpha)
+        axes.barh(row, end - start, left=start, height=0.72, color=look.colours[index], alpha=alpha)
         axes.scatter([weights[index, 0]], [row], s=20, color=INK, **DOT)
         place, shift, side = (start, -5, "right") if end > 0.9 else (end, 5, "left")
-        text = {"xytext": (shift, 0), "textcoords": "offset points", "ha": side, "va": "center", "fontweight": "bold"}
-        axes.annotate(label, (place, row), **text)
+        axes.annotate(
+            label, (place, row), (shift, 0), textcoords="offset points", ha=side, va="center", fontweight="bold"
+        )
     axes.set_xlim(0, 1)
     if counterexample is not None:
         name_line(axes, counterexample[0], label="not covered", colour=ALERT)
@@ -89,9 +94,9 @@ def _draw_intervals(figure, weights, epsilon, delta, reward_names, labels, colou
     axes.set_xlabel(axis_name)
 
 
-def _draw_table(figure, weights, reward_names, labels) -> None:
+def _draw_table(figure: Figure, weights: np.ndarray, look: Look) -> None:
     """The weight vectors as a shaded table: labelled rows first, the others squeezed if they are many."""
-    count, dimension = weights.shape
+    (count, dimension), labels = weights.shape, look.labels
     axes = figure.add_axes((0.1, 0.03, 0.87, 0.8))
     order = sorted(range(count), key=lambda row: (not labels[row], len(labels[row]), labels[row]))
     named = sum(bool(label) for label in labels)
@@ -112,11 +117,12 @@ def _draw_table(figure, weights, reward_names, labels) -> None:
     for position, row in enumerate(order if squeezed == 1.0 else order[:named]):
         height = edges[position : position + 2].mean()
         for column, weight in enumerate(weights[row]):
-            look = {"color": text_on(to_hex(mesh.cmap(mesh.norm(weight)))), "fontsize": size}
-            axes.text(column + 0.5, height, f"{weight:.2f}", ha="center", va="center_baseline", **look)
+            ink = text_on(to_hex(mesh.cmap(mesh.norm(weight))))
+            place = {"ha": "center", "va": "center_baseline"}
+            axes.text(column + 0.5, height, f"{weight:.2f}", color=ink, fontsize=size, **place)
     bold = {"fontweight": "bold", "color": INK, "fontsize": size}
     axes.set_yticks(np.arange(named) + 0.5, [labels[row] for row in order[:named]], **bold)
-    titles = [wrapped(name, width=56 // dimension) for name in reward_names]
+    titles = [wrapped(name, width=56 // dimension) for name in look.reward_names]
     axes.set_xticks(np.arange(dimension) + 0.5, titles, color=INK, fontsize=9.5 if dimension <= 4 else 7.5)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

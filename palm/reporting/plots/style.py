@@ -1,8 +1,9 @@
 """Style: the colours and Matplotlib settings of all figures and the page."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
+from typing import NamedTuple
 
 import matplotlib as mpl
 
@@ -66,6 +67,14 @@ _SETTINGS = {
     "svg.fonttype": "path",
     "svg.hashsalt": "palm",
 }
+
+
+class Look(NamedTuple):
+    """Names of the rewards, and label and colour of each policy or weight vector, in a figure."""
+
+    reward_names: Sequence[str]
+    labels: Sequence[str]
+    colours: Sequence[str]
 
 
 def policy_colour(rank: int) -> str:

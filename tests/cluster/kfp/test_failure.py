@@ -1,4 +1,4 @@
-"""Why a run failed: from the records in the storage, from the pods, or from neither."""
+"""Reasons of failed runs: from the records in the storage, from the pods, or from neither."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What rollouts of the reference predict, against closed forms."""
+"""Predictions from rollouts of the reference, against closed forms."""
 
 import numpy as np
 import pytest
