@@ -84,7 +84,7 @@ lint: $(INSTALLED_DEV)
 	@cd build/layout && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 	@$(BIN)/mypy
 	@$(BIN)/python $(LOCKS)/lock.py --check
-	@$(BIN)/python $(IMAGES)/check_pins.py constraints.txt $(VENV)/.pins
+	@$(BIN)/python $(LOCKS)/check_pins.py constraints.txt $(VENV)/.pins
 
 bench: $(INSTALLED_BENCH)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/geometry.py

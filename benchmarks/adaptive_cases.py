@@ -1,4 +1,4 @@
-"""How many policies it takes to certify a gap to the true optimum: rounds of training against fixed designs.
+"""Policies needed to certify a gap to the true optimum: rounds of training against fixed designs.
 
 Everyone is measured alike: the number of policies, corners included, after which the bounds of
 ``palm.geometry.adaptive.optimum_bounds`` certify the target on the exact testbed. The fixed designs that lack

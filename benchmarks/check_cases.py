@@ -9,16 +9,17 @@ import time
 from pathlib import Path
 
 import boto3
-from conftest import edit_config, make_workspace
-from registry.conftest import judged, small_logs, small_selection, write_small_portfolio
 from results import Section
+from support.small_portfolio import promote, small_logs, small_selection, write_small_portfolio
+from support.workspace import edit_config, make_workspace
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from palm.builds.rebuild.snapshot import take_snapshot
 from palm.config.load import load_config
-from palm.promotion.promote import promote
+from palm.registry.content import Build
 from palm.registry.experiment import check_reachable
-from palm.registry.register import SNAPSHOT_FILE, finish_build, register
+from palm.registry.portfolio_registry import PortfolioRegistry
+from palm.registry.runs import SNAPSHOT_FILE
 
 # Imports all that the check imports, timed apart from its work; argument: a file of module names, made if missing.
 _CHECK = """
@@ -99,18 +100,11 @@ def _champion(folder: Path, uri: str) -> Path:
     config = load_config(path)
     check_reachable(config.registry)
     (folder / SNAPSHOT_FILE).write_text(json.dumps(take_snapshot(config)))
-    portfolio = write_small_portfolio(folder / "portfolio")
-    selection = small_selection()
-    made = register(
-        config,
-        build_id="build",
-        portfolio=portfolio,
-        selection=selection,
-        logs=small_logs(),
-        artifacts=[folder / SNAPSHOT_FILE],
-    )
-    promote(config, version=made["version"], judgement=judged(), who="benchmark")
-    finish_build(config, run_id=made["run_id"], files=[])
+    portfolio, registry = write_small_portfolio(folder / "portfolio"), PortfolioRegistry(config)
+    build = Build("build", portfolio, small_selection(), small_logs(), [folder / SNAPSHOT_FILE])
+    made = registry.register(build)
+    promote(config, made.version)
+    registry.finish(made.run_id, [])
     (folder / "config.json").write_text(config.to_json())
     return folder / "config.json"
 

@@ -1,4 +1,4 @@
-"""Evaluation of policies over one base model, against loops that load each model anew and go prompt by prompt."""
+"""Evaluation of policies over one base model, against loops that load each model again and go prompt by prompt."""
 
 import time
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from palm.training.adapters import new_policy, save_policy
 
 POLICIES = 10
 SLOW_POLICIES = 3
-"""How many of them the slowest way is tried on."""
+"""Number of them for the slowest way."""
 ADAPTER_SCALE = 0.02
 """Standard deviation of the random LoRA weights: a sequence KL of a few tenths of a nat, as of trained policies."""
 
@@ -87,7 +87,7 @@ def evaluation(setting: Setting) -> Section:
     return Section(
         title=f"Evaluation: {POLICIES} policies of the quickstart, {prompts} prompts × {samples} responses",
         note="Rewards and sequence KL of every policy; seconds a policy, loading included. `one base model` also "
-        "computes intervals and diversity. The loops load base model and adapter anew for each policy and call "
+        "computes intervals and diversity. The loops load base model and adapter again for each policy and call "
         "`generate` for each prompt, with all its responses in one batch or one by one. `ratio`: median over policies "
         "of the loop's time to ours, the two taken right after each other, with the smallest and the largest.",
         columns=("way", "policies", "s a policy", "ratio", "smallest", "largest", "mean KL"),

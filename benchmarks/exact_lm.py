@@ -1,4 +1,4 @@
-"""The exact language model: a tiny Llama whose every response is listed, so that J, J* and the gain have no noise.
+"""The exact language model: a tiny Llama all of whose responses are listed, so that J, J* and the gain have no noise.
 
 Every token but the end is one word of its own, so the text that a reward sees tells which tokens were sampled.
 """
@@ -66,7 +66,7 @@ def _uniform(text: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ExactLM:
-    """A reference policy with all that can be known of it.
+    """A reference policy with its exact quantities.
 
     Attributes:
         folder: the model folder.

@@ -1,4 +1,4 @@
-"""What operating a portfolio costs: the check that nothing has changed, promotions, the storage.
+"""Costs of operating a portfolio: the check that nothing has changed, promotions, the storage.
 
 Against a real MLflow server with a password and against SQLite, with S3 as a server in a process of its own. Each
 command prints its table and writes its part of RESULTS.md. Needs the servers of the tests: ``PYTHONPATH=tests``.

@@ -11,7 +11,7 @@ from palm.geometry.preferences.simplex import lattice
 SEEDS = range(20)
 PROMPTS, RESPONSES, SAMPLES, SIZE = 60, 200, 32, 5
 MANY_SAMPLES = 512
-"""So many that their error hardly counts: what the method could do at best."""
+"""So many that their error is negligible: the best case of the method."""
 
 TRUTH_DIVISIONS = 100
 """True gaps are looked at on a lattice of 5,151 preferences."""

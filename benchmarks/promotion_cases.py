@@ -1,4 +1,4 @@
-"""Promotions by several processes at once against MLflow's bare alias, which keeps no history and tells no conflict."""
+"""Promotions by several processes at once against MLflow's bare alias, without history and conflicts."""
 
 import multiprocessing
 import os
@@ -7,13 +7,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from conftest import edit_config, make_workspace
-from registry.conftest import judged, make_versions
 from results import Section
+from support.small_portfolio import judged, make_versions
+from support.workspace import edit_config, make_workspace
 
 from palm.config.load import load_config
-from palm.promotion.log import PromotionLog
-from palm.promotion.promote import promote
+from palm.promotion import promotions
 
 _LONGEST_WAIT_SECONDS = 0.2
 """Before somebody who was late tries again."""
@@ -33,7 +32,7 @@ def measure_promotions(server: str, count: int, processes: int) -> Section:
     with tempfile.TemporaryDirectory() as name:
         config_path = edit_config(make_workspace(Path(name)), registry__tracking_uri=server)
         registry = load_config(config_path).registry
-        client = make_versions(registry, 2 * processes)
+        make_versions(registry, 2 * processes)
         rows = []
         for label, work in (("palm", _promote), ("set_registered_model_alias", _set_alias)):
             begun = time.perf_counter()
@@ -42,14 +41,14 @@ def measure_promotions(server: str, count: int, processes: int) -> Section:
                 late = pool.starmap(work, [(config_path, index, count // processes) for index in range(processes)], 1)
             seconds = time.perf_counter() - begun
             rows.append([label, f"{count / seconds:.2f}", f"{seconds:.0f}", str(sum(late)) if label == "palm" else "-"])
-        found = PromotionLog(client, registry.model).read()
+        found = promotions(registry).log.read()
     if len(found.valid) != count or found.gaps:
         raise SystemExit(f"the log holds {len(found.valid)} promotions, {count} were told")
     rows[0].append(str(len(found.void)))
     rows[1].append("-")
     note = (
         f"{count} successful promotions by {processes} processes on an MLflow server with a password and SQLite, one "
-        "worker. Who is told of a conflict waits up to 0.2 s and tries again against the new champion. `tried again`: "
+        "worker. After a conflict a worker waits up to 0.2 s and tries again against the new champion. `tried again`: "
         "how often; `lost in the log`: those of them that had written their entry already. All that won are one chain."
     )
     columns = ("way", "a second", "s", "tried again", "lost in the log")
@@ -59,14 +58,14 @@ def measure_promotions(server: str, count: int, processes: int) -> Section:
 def _promote(path: Path, index: int, wanted: int) -> int:
     """Promote two versions in turn until enough have won; tells how often it was late."""
     random.seed()
-    config, champion, late, won = load_config(path), None, 0, 0
+    portfolio, champion, late, won = promotions(load_config(path)), None, 0, 0
     while won < wanted:
         version = str(2 * index + 1 + won % 2)
-        result = promote(config, version=version, judgement=judged(against=champion), who=str(os.getpid()))
-        if result["promoted"]:
+        result = portfolio.promote(version, judged(against=champion), who=str(os.getpid()))
+        if result.promoted:
             won, champion = won + 1, version
         else:
-            late, champion = late + 1, result["previous_version"]
+            late, champion = late + 1, result.previous_version
             time.sleep(random.uniform(0, _LONGEST_WAIT_SECONDS))
     return late
 

@@ -26,7 +26,7 @@ def random_values(seed):
 
 
 POLICIES = {"palm": palm_values, "random": random_values}
-"""What the policies of the comparison were trained for."""
+"""Preference weights of the policies that are compared."""
 
 
 def selection_rows(seeds=SEEDS, sizes=SIZES):

@@ -1,4 +1,4 @@
-"""What a GRPO step of palm costs beside a bare TRL script with the same settings."""
+"""Cost of a GRPO step of palm beside a bare TRL script with the same settings."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How different the responses of a portfolio are."""
+"""Diversity of a portfolio's responses."""
 
 from dataclasses import dataclass
 

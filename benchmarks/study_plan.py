@@ -1,4 +1,4 @@
-"""What the study trains, and the ways to a portfolio that it compares."""
+"""Trainings of the study, and the ways to a portfolio that it compares."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

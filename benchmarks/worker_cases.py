@@ -28,7 +28,7 @@ from palm.steps.run import run_step
 values, paths = json.loads(sys.argv[1])
 run_step(*values, **paths)
 """
-"""What a component does, as a program."""
+"""The work of a component, as a program."""
 
 WAYS = ("a process with its own imports each", "workers of one pool")
 
@@ -39,8 +39,8 @@ def workers() -> Section:
     return Section(
         title=f"Workers: {POLICIES} quickstart policies, each in a process of its own",
         note=f"{TRAINING_STEPS} steps each, one after the other, start of the pool and imports included. Forked "
-        "from a process that has imported PyTorch and TRL, or started anew; `identical`: adapters that are to the bit "
-        "those of the first way.",
+        "from a process that has imported PyTorch and TRL, or started from scratch; `identical`: adapters that are to "
+        "the bit those of the first way.",
         columns=("way", "s", "s a policy", "ratio", "identical"),
         rows=[
             [row["way"], f"{row['seconds']:.1f}", f"{row['per_policy']:.2f}", f"{row['ratio']:.2f}",

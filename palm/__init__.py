@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from palm.artifacts.summary import Summary
     from palm.config.portfolio import PortfolioConfig
     from palm.geometry.portfolio.named_selection import NamedSelection
     from palm.geometry.portfolio.values import ValueTable
     from palm.geometry.preferences.design import Design
     from palm.promotion import promotions
     from palm.serving.portfolio import load
-    from palm.verification.verified import Verified
+    from palm.verification.fault import Verified
 
 __all__ = ["ValueTable", "__version__", "build", "design", "load", "load_config", "promotions", "select", "verify"]
 
@@ -164,7 +165,7 @@ def verify(file: str | Path) -> "Verified":
 
 def build(
     config: "PortfolioConfig", *, output: str | Path = "builds", only_if_changed: bool = False
-) -> dict[str, Any] | None:
+) -> "Summary | None":
     """Train, certify, register and promote a portfolio on this machine, as `palm run` does.
 
     Args:

@@ -1,5 +1,7 @@
 """Errors that a user can act on: what is wrong, which rule it breaks, and the remedy."""
 
+import re
+
 
 class PalmError(Exception):
     """A problem in the user's input or environment, described in one line.
@@ -25,6 +27,11 @@ def in_words(error: BaseException) -> str:
     """An error in one line: the message of a `PalmError`, kind and message of any other."""
     message = " ".join(str(error).split())
     return message if isinstance(error, PalmError) else f"{type(error).__name__}: {message}"
+
+
+def without_credentials(text: str) -> str:
+    """Remove `user:password@` from every address in a text."""
+    return re.sub(r"://\S*@", "://", text)
 
 
 def _restored(kind: type[PalmError], arguments: tuple) -> PalmError:

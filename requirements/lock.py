@@ -15,13 +15,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from check_pins import AT_ONCE, INDEX, SECONDS, index_session, pip_settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 TOOLS = ("pip", "setuptools")
-EXTRAS = {"all": ["all"], "dev": ["all", "dev"], "bench": ["all", "dev", "bench"]}
+LAYERS = ("all", "dev", "bench")
 _CUDA = ("nvidia-", "cuda-", "triton")
 _PYTHONS = re.compile(r"py3|py2\.py3|cp3(11|12|13)|abi3")
 _PLATFORMS = re.compile(r"any|manylinux.*_(x86_64|aarch64)|macosx_.*_(arm64|universal2)")
@@ -68,51 +69,60 @@ def check(pins: dict[str, str], project: dict) -> list[str]:
 
 def write(pins: dict[str, str]) -> None:
     """Resolve every layer and write its file."""
-    sys.path.append(str(ROOT / "components" / "images"))
-    import check_pins
-
-    settings = check_pins._pip_settings()
-    index = settings.get("index-url", check_pins._INDEX).rstrip("/")
-    session = check_pins._session(settings)
+    settings = pip_settings()
+    index = settings.get("index-url", INDEX).rstrip("/")
+    session = index_session(settings)
 
     def hashes(name: str) -> list[str]:
-        answer = session.get(f"{index}/{name}/", timeout=check_pins._SECONDS)
+        answer = session.get(f"{index}/{name}/", timeout=SECONDS)
         answer.raise_for_status()
         return file_hashes(answer.json()["files"], pins[name])
 
     def entries(names: Iterable[str], version: str = "{name}=={version}", marker: str = "") -> list[str]:
         names = sorted(names)
-        with ThreadPoolExecutor(check_pins._AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             found = list(pool.map(hashes, names))
         return [
             entry(version.format(name=name, version=pins[name]) + marker, digests)
             for name, digests in zip(names, found, strict=True)
         ]
 
-    cpu = next(item for item in resolve([f"torch=={pins['torch']}+cpu"], "--no-deps"))
-    done: set[str] = {"torch", *TOOLS}
+    installed = {canonicalize_name(item["metadata"]["name"]): item for item in resolve(f".[{','.join(LAYERS)}]")}
+    cpu = resolve(f"torch=={pins['torch']}+cpu", "--no-deps")[0]["download_info"]["archive_info"]["hashes"]["sha256"]
+    cuda = {name for name in pins if name.startswith(_CUDA)}
     layers = {
         "tools": entries(TOOLS),
-        "torch-cpu": [entry(f"torch=={pins['torch']}+cpu", [cpu["download_info"]["archive_info"]["hashes"]["sha256"]])],
-        "torch-cuda": entries(["torch"], "{name}==={version}")
-        + entries((name for name in pins if name.startswith(_CUDA)), marker="; sys_platform == 'linux'"),
+        "torch-cpu": [entry(f"torch=={pins['torch']}+cpu", [cpu])],
+        "torch-cuda": entries(["torch"], "{name}==={version}") + entries(cuda, marker="; sys_platform == 'linux'"),
     }
-    for layer, extras in EXTRAS.items():
-        names = {canonicalize_name(item["metadata"]["name"]) for item in resolve([f".[{','.join(extras)}]"])}
-        names -= done | {"palm-portfolio"} | {name for name in names if name.startswith(_CUDA)}
-        layers[layer] = entries(names)
+    done = {"palm-portfolio", "torch", *TOOLS, *cuda}
+    for layer in LAYERS:
+        names = closure(installed, Requirement(f"palm-portfolio[{layer}]"))
+        layers[layer] = entries(names - done)
         done |= names
     for name, lines in layers.items():
         (FOLDER / f"{name}.lock").write_text(f"# Made by `make lock` from constraints.txt.\n{''.join(lines)}")
 
 
-def resolve(wanted: list[str], *options: str) -> list[dict]:
+def resolve(wanted: str, *options: str) -> list[dict]:
     """What pip would install, as in its report."""
     arguments = ["install", "--dry-run", "--ignore-installed", "--quiet", "--constraint", "constraints.txt", *options]
-    command = [sys.executable, "-m", "pip", *arguments, "--report", "-", *wanted]
-    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)[
-        "install"
-    ]
+    command = [sys.executable, "-m", "pip", *arguments, "--report", "-", wanted]
+    report = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(report)["install"]
+
+
+def closure(installed: dict[str, dict], wanted: Requirement) -> set[str]:
+    """Names of everything that a requirement brings."""
+    found, left = set(), [wanted]
+    while left:
+        requirement = left.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras} - {extra for known, extra in found if known == name}:
+            found.add((name, extra))
+            needed = map(Requirement, installed[name]["metadata"].get("requires_dist", []))
+            left += [other for other in needed if other.marker is None or other.marker.evaluate({"extra": extra})]
+    return {name for name, _ in found}
 
 
 def file_hashes(files: list[dict], version: str) -> list[str]:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import boto3
+import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
 from support.mlflow_server import USER, MlflowServer
@@ -15,6 +16,10 @@ from palm.config.load import load_config
 from palm.config.portfolio import Registry, TinyModel
 from palm.models.tiny import build_tiny_model
 from palm.registry.experiment import check_reachable
+
+# Examples have no time limit: a loaded machine must not fail a test.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

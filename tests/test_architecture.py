@@ -1,6 +1,7 @@
 """Rules of the house that a machine can check."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,17 @@ def test_nothing_reads_pickles_or_evaluates_text():
 def test_the_root_of_the_package_has_few_rooms():
     rooms = {path.name for path in (ROOT / "palm").iterdir()} - {"__init__.py", "py.typed", "__pycache__"}
     assert len(rooms) <= 20, sorted(rooms)
+
+
+@pytest.mark.parametrize("room", ["registry", "promotion", "steps/register_portfolio.py", "steps/promote_portfolio.py"])
+def test_public_functions_return_models(room):
+    """A dict of anything is a record, which has a model; a mapping of one type, e.g. name to path, is none."""
+    place = ROOT / "palm" / room
+    records = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (place.rglob("*.py") if place.is_dir() else [place])
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.returns is not None
+        if re.search(r"\bdict\b(?!\[str, (str|Path)\])", ast.unparse(node.returns))
+    ]
+    assert not records

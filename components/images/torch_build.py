@@ -1,4 +1,4 @@
-"""Tells which build of torch is installed, from what it says itself, and refuses another one than was asked for.
+"""Build of the installed torch (CPU or CUDA), as torch reports it; another one than the expected one is refused.
 
 usage: python torch_build.py [cpu | cuda]
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A living portfolio in one sitting: build, nothing changed, a reward changes, a harmful reward, rollback, history.
+# The life of a portfolio: build, no change, a changed reward, a harmful reward, rollback, history.
 # Usage: examples/rebuild/demo.sh [FOLDER]   (palm must be on the PATH, or named by PALM)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -43,4 +43,4 @@ class Design(Artifact):
     lower_bound: int = Field(description="Proven: no cover has fewer vectors.")
     packing: tuple[Vector, ...] = Field(description="Proof of lower_bound: preferences that no cell shares.")
     packing_weights: Vector = Field(description="Weight of each of them in the proof.")
-    predicted: Predicted | None = Field(None, description="Strategy predicted only.")
+    predicted: Predicted | None = Field(default=None, description="Strategy predicted only.")

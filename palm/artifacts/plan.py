@@ -12,8 +12,8 @@ class Training(Part):
     """A weight vector and how its policy is obtained: reused, fine-tuned from an earlier one, or trained from base."""
 
     weights: Vector = Field(description="Preference weights, length d.")
-    keep: str = Field("", description="Earlier policy that is reused; empty to train.")
-    start: str = Field("", description="Earlier policy that the training starts from; empty: the base model.")
+    keep: str = Field(default="", description="Earlier policy that is reused; empty to train.")
+    start: str = Field(default="", description="Earlier policy that the training starts from; empty: the base model.")
 
 
 class Plan(Artifact):
@@ -42,9 +42,9 @@ class Champion(Artifact):
 
     FILE: ClassVar[str] = "champion.json"
 
-    version: str | None = Field(None, description="Version in the registry; null without a champion.")
-    members: tuple[str, ...] = Field((), description="Policies of its portfolio.")
-    incomparable: str = Field("", description="Why its J cannot be compared; empty if it can.")
+    version: str | None = Field(default=None, description="Version in the registry; null without a champion.")
+    members: tuple[str, ...] = Field(default=(), description="Policies of its portfolio.")
+    incomparable: str = Field(default="", description="Why its J cannot be compared; empty if it can.")
 
 
 class Group(Part):

@@ -13,7 +13,9 @@ def artifact_types() -> dict[str, type[Artifact]]:
     """Name to model of every artifact."""
     for module in iter_modules(palm.artifacts.__path__):
         import_module(f"palm.artifacts.{module.name}")
-    return dict(sorted((model.label(), model) for model in Artifact.__subclasses__()))
+    # Processes that train together pass files of the same kind, which are no artifacts of a build.
+    models = [model for model in Artifact.__subclasses__() if model.__module__.startswith(palm.artifacts.__name__)]
+    return dict(sorted((model.label(), model) for model in models))
 
 
 def artifact_schema(name: str) -> dict[str, Any]:

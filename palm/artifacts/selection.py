@@ -91,4 +91,4 @@ class Selection(Artifact):
     policies: tuple[Candidate, ...] = Field(description="Every candidate, in the order of the design.")
     missing: tuple[Missing, ...] = Field(description="Policies whose training failed.")
     min_policies: int = Field(ge=1, description="Policies of the build that a portfolio needs.")
-    evaluations: dict[str, str] = Field({}, description="Policy to the name of its evaluation in the store.")
+    evaluations: dict[str, str] = Field(default={}, description="Policy to the name of its evaluation in the store.")

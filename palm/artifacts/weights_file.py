@@ -7,7 +7,7 @@ from palm.storage.files import read_json
 
 
 def read_weights(path: Path) -> list[list[float]]:
-    """Read preference weights.
+    """Read preference vectors, as they are in the file.
 
     Args:
         path: JSON file with a list of vectors, or an object with such a list under ``weights``, as

@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palm.builds.heartbeat import beating
 from palm.config.portfolio import PortfolioConfig, Registry
-from palm.errors import BuildError, DamagedError, PalmError, in_words
-from palm.registry.connection import without_credentials
+from palm.errors import BuildError, DamagedError, PalmError, in_words, without_credentials
 from palm.storage.digest import value_digest
 from palm.storage.records import Records
 
@@ -34,19 +33,15 @@ RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 
 
 class TaskRecord(BaseModel):
-    """Record of a task.
+    """Record of a task; times are in seconds since 1970.
 
     Attributes:
-        step: name of its step.
         label: what it works on, for people.
         weights: preference weights of the policy that it trains.
-        state: running also means: ended without recording its end.
+        state: "running" also means: ended without recording its end.
         attempt: number of the last attempt, from 1.
         attempts: maximum number of attempts.
         again: how often it was retried after it had succeeded.
-        started: seconds since 1970.
-        ended: seconds since 1970.
-        error: why it failed, one line.
         retry_may_help: whether a retry after the error may succeed.
         result: what the step records of its result.
     """
@@ -89,32 +84,29 @@ def page_name(build: str) -> str:
 
 
 def task_records(root: str, build: str) -> list[TaskRecord]:
-    """Records of the tasks of a build that have started, in the order of their starts.
-
-    Args:
-        root: ``storage.root``.
-        build: name of the build.
+    """Records of a build's tasks below ``storage.root``, in the order of their starts.
 
     Raises:
         DamagedError: one is not a task record.
         StorageError: they cannot be read.
     """
     folder = f"builds/{build}/tasks"
-    records = [parse_record(content, f"{root}/{folder}", TaskRecord) for content in Records(root).read_all(folder)]
+    records = [_parse(content, f"{root}/{folder}", TaskRecord) for content in Records(root).read_all(folder)]
     return sorted(records, key=lambda record: record.started)
 
 
-def parse_record(content: dict, place: str, kind: type[Model]) -> Model:
-    """Check a stored record.
-
-    Args:
-        content: decoded JSON.
-        place: where it is stored, for the error.
-        kind: what it must be.
+def read_record(records: Records, name: str, kind: type[Model]) -> Model | None:
+    """Read a stored record; None if there is none.
 
     Raises:
         DamagedError: it breaks the schema.
+        StorageError: it cannot be read.
     """
+    content = records.read(name)
+    return None if content is None else _parse(content, f"{records.root}/{name}.json", kind)
+
+
+def _parse(content: dict, place: str, kind: type[Model]) -> Model:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -122,12 +114,6 @@ def parse_record(content: dict, place: str, kind: type[Model]) -> Model:
         field = ".".join(map(str, problem["loc"]))
         rule = f"is not a record of type {kind.__name__} ({field}: {problem['msg']})"
         raise DamagedError(place, rule=rule, remedy="delete it and run again") from error
-
-
-def read_record(records: Records, name: str, kind: type[Model]) -> Model | None:
-    """Read a stored record; None if there is none. Raises as `parse_record`, and StorageError."""
-    content = records.read(name)
-    return None if content is None else parse_record(content, f"{records.root}/{name}.json", kind)
 
 
 def failed_for_good(root: str, step: str, identity: Any, error: BaseException) -> bool:
@@ -157,11 +143,7 @@ def failed_for_good(root: str, step: str, identity: Any, error: BaseException) -
 
 
 def record_owner(config: PortfolioConfig) -> None:
-    """Record which portfolio the current build belongs to; several may share a storage.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
+    """Record which portfolio the current build belongs to: several may share a storage."""
     if build := os.environ.get(BUILD_VARIABLE):
         Records(config.storage.root).write(f"builds/{build}/build", {"name": config.name, **owner(config.registry)})
 
@@ -175,13 +157,6 @@ def mark_use(root: str, key: str) -> None:
     """Record that the current build, if any, uses an entry of the store, which protects it from garbage collection.
 
     Call it before the entry is fetched or made.
-
-    Args:
-        root: ``storage.root``.
-        key: name of the entry.
-
-    Raises:
-        StorageError: it cannot be written.
     """
     if build := os.environ.get(BUILD_VARIABLE):
         Records(root).write(f"builds/{build}/uses/{key}", {"at": time.time()})

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from palm.builds.records import mark_use
 from palm.errors import StorageError
@@ -13,7 +14,7 @@ from palm.storage.files import new_folder
 from palm.storage.store import Store
 
 
-def entry_name(kind: str, definition) -> str:
+def entry_name(kind: str, definition: Any) -> str:
     """Name of an entry of the store: ``kind-`` and 12 digits of the definition's sha256.
 
     Args:
@@ -80,7 +81,7 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
     return name
 
 
-def reuse_or_make(store: Store, kind: str, definition, destination: Path, make: Callable[[Path], None]) -> bool:
+def reuse_or_make(store: Store, kind: str, definition: Any, destination: Path, make: Callable[[Path], None]) -> bool:
     """Fetch the entry of a definition, or make and publish it.
 
     Args:

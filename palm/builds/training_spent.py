@@ -11,15 +11,7 @@ from palm.progress import weights_label
 
 
 class Trained(BaseModel):
-    """Result of a task of train_policy, as far as it counts here; policy.json has the same fields.
-
-    Attributes:
-        weights: preference weights, shape ``(d,)``.
-        reused: whether the storage had the policy.
-        start: the earlier policy that its training started from; None or empty: the base model.
-        device_seconds: time that its training took, or had taken, on all devices together.
-        guard: the guard that marked it, if any.
-    """
+    """Result of a task of train_policy, as far as it counts here (see `palm.artifacts.policy.Policy`)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,15 +23,7 @@ class Trained(BaseModel):
 
 
 class TrainingSpent(Part):
-    """Sums over the trainings of a build.
-
-    Attributes:
-        trained: preference weights of the trained policies, as text.
-        continued: those of the trained ones that started from an earlier policy.
-        reused: preference weights of the reused policies, as text.
-        device_seconds: time spent on all GPUs (or processors) together.
-        device_seconds_saved: time that the training of the reused ones had taken.
-    """
+    """Sums over the trainings of a build (see `palm.artifacts.summary.Summary`)."""
 
     trained: tuple[str, ...]
     continued: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The commands of `palm` that need no model: designs, selections, their certificates, what to train next."""
+"""Commands of `palm` that need no model: designs, selections, certificates, weights to train next."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 
 
 class Method(StrEnum):
-    """How a portfolio is selected."""
+    """Methods of selection."""
 
     exact = "exact"
     greedy = "greedy"
@@ -111,25 +111,25 @@ def next_(
 
     result = next_policies(summary, target=target, batch=batch)
     if as_json:
-        typer.echo(json_text(result))
+        typer.echo(json_text(result.model_dump(mode="json")))
         return
-    worst = " ".join(f"{weight:.4f}" for weight in result["worst_weights"])
+    worst = " ".join(f"{weight:.4f}" for weight in result.worst_weights)
     typer.echo(
-        f"all trained policies together are within {result['epsilon']:.4f} of the optimum for every preference, if J* "
+        f"all trained policies together are within {result.epsilon:.4f} of the optimum for every preference, if J* "
         f"is as estimated from rollouts; worst weights {worst}"
     )
-    for weights in result["next"]:
+    for weights in result.next:
         typer.echo("train " + " ".join(f"{weight:.6f}" for weight in weights))
-    if not result["next"]:
+    if not result.next:
         typer.echo(f"the target of {target:g} is met")
 
 
 @commands.command()
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `palm design` or `palm select` printed (--json).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON printed by `palm design` or `palm select`.")],
     as_json: Json = False,
 ) -> None:
-    """Check a saved certificate again, with none of the code that found it; exits with 1 if a line fails."""
+    """Check a saved certificate with independent code; exits with 1 if a line fails."""
     import palm
 
     result = palm.verify(file)

@@ -1,4 +1,4 @@
-"""The command `palm`: every subcommand is a thin call into the library."""
+"""The command `palm`: each subcommand is a thin call into the library."""
 
 import json
 import os
@@ -47,18 +47,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Portfolios of aligned language models: train a few policies, serve every preference.",
 )
-app.add_typer(geometry)
-app.add_typer(cluster)
-app.add_typer(storage)
-app.add_typer(registry)
-app.add_typer(serving)
-app.add_typer(monitoring)
-app.add_typer(smoke)
+for _commands in (geometry, cluster, storage, registry, serving, monitoring, smoke):
+    app.add_typer(_commands)
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
 class Example(StrEnum):
-    """The examples that `palm init` knows."""
+    """Examples of `palm init`."""
 
     quickstart = "quickstart"
     gsm8k = "gsm8k"
@@ -82,11 +77,11 @@ def _options(
 
 @app.command()
 def init(
-    directory: Annotated[Path, typer.Argument(help="Folder to make.")],
-    example: Annotated[Example, typer.Option(help="What to start from.")] = Example.quickstart,
+    directory: Annotated[Path, typer.Argument(help="Folder to create.")],
+    example: Annotated[Example, typer.Option(help="Example to copy.")] = Example.quickstart,
     data: Annotated[Path | None, typer.Option(help="Folder with train.jsonl and test.jsonl (gsm8k).")] = None,
 ) -> None:
-    """Make a folder with a configuration, rewards and data to start from."""
+    """Create a folder with a configuration, rewards and data to start from."""
     from palm.cli.example_files import copy_example
 
     copy_example(example.value, directory, data)
@@ -95,7 +90,7 @@ def init(
 
 @app.command()
 def validate(config: ConfigPath, as_json: Json = False) -> None:
-    """Check a configuration, its files and its rewards; --json prints what the pipeline takes as its input `config`."""
+    """Check a configuration, its files and its rewards; --json prints the input `config` of a pipeline."""
     from palm.builds.inputs import check_inputs
     from palm.config.load import load_config
     from palm.pipelines.build_size import check_build_size
@@ -115,10 +110,11 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 @app.command()
 def schema(
     artifact: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of a file between steps instead, e.g. policy or evaluation.")
+        str | None,
+        typer.Option(metavar="NAME", help="Schema of a file between steps instead, e.g. policy or evaluation."),
     ] = None,
 ) -> None:
-    """Print the JSON schema of the configuration, or of an artifact: every key, its range and its meaning."""
+    """Print the JSON schema of the configuration or of an artifact: every key with its range and meaning."""
     from palm.artifacts.schema import artifact_schema
     from palm.config.load import config_schema
 
@@ -130,9 +126,9 @@ def schema(
 def run(
     config: ConfigPath,
     output: Annotated[Path | None, typer.Option(help="Folder of builds; unset: `builds` beside CONFIG.")] = None,
-    if_changed: Annotated[bool, typer.Option("--if-changed", help="Only if an input has changed.")] = False,
+    if_changed: Annotated[bool, typer.Option("--if-changed", help="Build only if an input has changed.")] = False,
     image: Annotated[
-        str | None, typer.Option(help="Run every task in a container of this image; it sees no GPU.")
+        str | None, typer.Option(help="Run every task in a container of this image, without GPUs.")
     ] = None,
 ) -> None:
     """Build, certify, register and promote a portfolio on this machine."""
@@ -140,7 +136,7 @@ def run(
     from palm.local.run import OUTCOME, run_build
     from palm.reporting.terminal import show_summary
 
-    # Bound to today's stdout: while the pipeline runs, sys.stdout is its log file.
+    # Bound now: while the pipeline runs, sys.stdout is its log file.
     console = Console(file=sys.stdout)
     folder, summary = run_build(
         load_config(config),
@@ -152,21 +148,23 @@ def run(
     if summary is None:
         typer.echo((folder / OUTCOME).read_text(encoding="utf-8").strip())
         return
-    # Off a terminal rich assumes 80 columns, which would cut the table.
+    # Without a terminal rich assumes 80 columns, which cut the table.
     show_summary(summary, folder, console if console.is_terminal else Console(width=max(140, console.width)))
 
 
 @app.command()
 def generate(
     weights: Annotated[str, typer.Option(help="Preference weights, e.g. 0.6,0.3,0.1.")],
-    prompt: Annotated[str, typer.Option(help="What to answer.")],
+    prompt: Annotated[str, typer.Option(help="Prompt to answer.")],
     config: Annotated[Path, typer.Option(help="Configuration of the portfolio.")] = Path("portfolio.yaml"),
-    alias: Annotated[str, typer.Option(help="Which registered version answers.")] = "champion",
+    alias: Annotated[str, typer.Option(help="Alias of the registered version.")] = "champion",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of sampling.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0.0, help="1: the certified policy; 0: likeliest response.")] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="1: the certified policy; 0: its likeliest response.")
+    ] = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Answer a prompt with the registered portfolio's policy for some preference weights."""
+    """Answer a prompt with the policy of a registered portfolio that serves the preference weights best."""
     from palm.config.load import load_config
     from palm.registry.answer import answer
 
@@ -183,7 +181,7 @@ def generate(
 def main() -> None:
     """Entry point of the command `palm`."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # What libraries tell their own developers is not for the reader of an answer; `python -W` still shows it.
+    # Warnings of libraries concern their developers; `python -W` still shows them.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     app()

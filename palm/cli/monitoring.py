@@ -1,4 +1,4 @@
-"""The command of `palm` that Prometheus asks."""
+"""`palm exporter`: metrics for Prometheus."""
 
 import signal
 import threading
@@ -22,7 +22,7 @@ def exporter(
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Serve metrics of the portfolio to Prometheus until told to stop."""
+    """Serve metrics of the portfolio to Prometheus until stopped."""
     from palm.cluster.monitoring.exporter import serve
 
     loaded, stop = placed_config(config, storage_root, tracking_uri), threading.Event()

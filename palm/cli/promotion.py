@@ -90,11 +90,9 @@ def history(
         found = found.model_copy(update={"entries": tuple(entry for entry in found.entries if entry.valid)})
     abandoned, unread = _abandoned(loaded)
     if as_json:
-        shown = found.model_dump(mode="json", by_alias=True)
-        for entry in shown["entries"]:
-            del entry["token"], entry["missing"]
         builds = None if unread else [vars(build) for build in abandoned]
-        typer.echo(json.dumps({**shown, "abandoned": builds}, ensure_ascii=False))
+        shown = {**found.model_dump(mode="json", by_alias=True), "abandoned": builds}
+        typer.echo(json.dumps(shown, ensure_ascii=False))
         return
     console = Console(file=sys.stdout)
     if not console.is_terminal:
@@ -134,7 +132,7 @@ def _abandoned(config: "PortfolioConfig") -> tuple[list, str]:
 
 def _show(model: str, entry: "Entry", as_json: bool) -> None:
     if as_json:
-        typer.echo(entry.model_dump_json(by_alias=True, exclude={"token", "missing"}))
+        typer.echo(entry.model_dump_json(by_alias=True))
         return
     before = f"version {entry.before}" if entry.before else "none"
     typer.echo(f"{model}: champion is version {entry.after}, was {before} (entry {entry.number} of the log)")

@@ -38,10 +38,10 @@ def pull(
     from palm.promotion.pull import pull
     from palm.serving.vllm import VLLM_CONFIG
 
-    found = pull(
+    folder = pull(
         promotions(load_config(config)), destination, version=version, dtype=dtype and dtype.value, report=typer.echo
     )
-    typer.echo(f"vllm serve --config {found.folder / VLLM_CONFIG}")
+    typer.echo(f"vllm serve --config {folder / VLLM_CONFIG}")
 
 
 @commands.command()

@@ -1,4 +1,4 @@
-"""The command `palm smoke`: an acceptance test of a cluster."""
+"""The command `palm smoke`."""
 
 import signal
 import sys
@@ -36,9 +36,9 @@ _TINY = {
 
 @commands.command()
 def smoke(
-    storage_root: Annotated[str, typer.Option(help="s3:// prefix below which a folder is created, and removed again.")],
+    storage_root: Annotated[str, typer.Option(help="s3:// prefix, below which a folder is made and removed.")],
     tracking_uri: Annotated[str, typer.Option(help="MLflow, as pods and this machine reach it.")],
-    keep: Annotated[bool, typer.Option("--keep", help="Keep what was created, for inspection.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything that was made, for inspection.")] = False,
     host: Host = None,
     namespace: Namespace = None,
     token_file: TokenFile = None,
@@ -47,14 +47,14 @@ def smoke(
     settings: Set = None,
     settings_folder: SettingsFolder = None,
 ) -> None:
-    """Try a cluster: doctor, a tiny build, the same again, a rebuild, promotion, rollback, page; no GPU is needed."""
+    """Test a cluster: doctor, a tiny build, its repetition, a rebuild, promotion, rollback, page; without a GPU."""
     from palm.cluster.kfp.connection import Address
     from palm.cluster.smoke.run import smoke as try_cluster
     from palm.config.load import load_cluster
 
     cluster = load_cluster(_TINY | overrides(settings, settings_folder))
     address = Address(host, namespace, token_file, ca_file, ui_host)
-    # Clean up also when this pod is stopped; only the main thread may handle signals.
+    # SIGTERM must not prevent the clean-up; only the main thread may set signal handlers.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()

@@ -1,4 +1,4 @@
-"""The commands of `palm` for its storage."""
+"""The command `palm gc`."""
 
 import json
 from collections import Counter
@@ -19,18 +19,18 @@ commands = typer.Typer()
 @commands.command()
 def gc(
     config: ConfigPath,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only tell.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only list.")] = False,
     days: Annotated[
         float,
         typer.Option(
-            min=0, help="How long what nothing needs is kept: longer than any task of a build takes; 0: no build runs."
+            min=0, help="How long to keep what nothing needs: longer than any task of a build; 0 only if no build runs."
         ),
     ] = 7,
     storage_root: StorageRoot = None,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
-    """Remove from the storage what no registered and no recent build needs."""
+    """Remove from the storage what neither a registered nor a recent build needs."""
     from palm.builds.garbage.collect import collect_garbage
 
     loaded = placed_config(config, storage_root, tracking_uri)
@@ -51,22 +51,12 @@ def _show(verdicts: list, console: Console, word: str) -> None:
             counts[kind, verdict.removed] += 1
             sizes[kind, verdict.removed] += verdict.size
     for kind in (*sorted({verdict.kind for verdict in verdicts}), "all"):
-        cells = [f(counts, sizes, kind, gone) for gone in (False, True) for f in (_count, _size)]
+        cells = [
+            text for removed in (False, True) for text in (str(counts[kind, removed]), decimal(sizes[kind, removed]))
+        ]
         table.add_row(kind, *cells, end_section=kind == "all")
     console.print(table)
     for verdict in verdicts:
         state = word if verdict.removed else "kept"
-        console.print(
-            f"{state}: {verdict.name} ({decimal(verdict.size)}): {verdict.reason}",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
-        )
-
-
-def _count(counts: Counter, sizes: Counter, kind: str, removed: bool) -> str:
-    return str(counts[kind, removed])
-
-
-def _size(counts: Counter, sizes: Counter, kind: str, removed: bool) -> str:
-    return decimal(sizes[kind, removed])
+        line = f"{state}: {verdict.name} ({decimal(verdict.size)}): {verdict.reason}"
+        console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""Requests to Kubernetes: secrets, nodes, pods, workflows, logs."""
+"""Requests to the Kubernetes API: Secrets, nodes, pods, workflows; and its errors as a `ClusterError` of one line."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from palm.errors import ClusterError
 
-_TIMEOUT = (5, 20)
+TIMEOUT = (5, 20)
 """Seconds to connect and to answer."""
 _WORKFLOWS, _RUN_LABEL = ("argoproj.io", "v1alpha1"), "pipeline/runid"
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -20,9 +20,8 @@ class Node:
     """A node with accelerators.
 
     Attributes:
-        name: of the node.
-        allocatable: accelerators for pods.
-        free: accelerators that no pod uses; None if pods cannot be listed.
+        allocatable: accelerators that pods can request there.
+        free: those that no pod requests; None if pods cannot be listed.
     """
 
     name: str
@@ -32,12 +31,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Kubernetes:
-    """An open connection to Kubernetes.
+    """A cluster that answers requests; every method raises a `ClusterError` if its request is refused.
 
     Attributes:
         core: a `kubernetes.client.CoreV1Api`.
-        host: its address.
-        version: of the cluster.
+        host: URL of the API server.
+        version: of Kubernetes.
     """
 
     core: object
@@ -45,28 +44,16 @@ class Kubernetes:
     version: str
 
     def secret_keys(self, namespace: str, name: str) -> set[str]:
-        """Names of a Secret's keys; its values are not kept.
-
-        Raises:
-            ClusterError: there is no such Secret, or reading it is not allowed.
-        """
+        """Keys of a Secret; its values are discarded."""
         missing = (
             f"kubectl create secret generic {name} --namespace {namespace} --from-literal=AWS_ACCESS_KEY_ID=… …; "
             "not needed where the pods' service account has all rights"
         )
         with kubernetes_errors(f"secret {name} in {namespace}", missing):
-            return set(self.core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT).data or {})
+            return set(self.core.read_namespaced_secret(name, namespace, _request_timeout=TIMEOUT).data or {})
 
     def accelerators(self, accelerator: str, node_selector: dict) -> list[Node]:
-        """The schedulable nodes that have an accelerator.
-
-        Args:
-            accelerator: its resource name.
-            node_selector: labels that a node must have.
-
-        Raises:
-            ClusterError: listing nodes is not allowed.
-        """
+        """The schedulable nodes with these labels that have an accelerator, given by its resource name."""
         from kubernetes.utils import parse_quantity
 
         used = self._used(accelerator)
@@ -80,66 +67,45 @@ class Kubernetes:
         return nodes
 
     def nodes_with_image(self, image: str) -> int:
-        """Number of nodes that list an image; each lists at most fifty.
-
-        Args:
-            image: its full reference.
-
-        Raises:
-            ClusterError: listing nodes is not allowed.
-        """
+        """Number of the nodes that report an image, by its full reference; each reports at most fifty images."""
         return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
 
     def workflow(self, namespace: str, run_id: str) -> dict | None:
-        """The Workflow of a run of Kubeflow Pipelines.
-
-        Returns:
-            The object; None if it does not exist.
-
-        Raises:
-            ClusterError: listing workflows is not allowed.
-        """
+        """The Argo Workflow of a run of Kubeflow Pipelines; None if it does not exist (any more)."""
         from kubernetes.client import CustomObjectsApi
 
         with kubernetes_errors(f"workflows in {namespace}", "install Argo Workflows"):
             found = CustomObjectsApi(self.core.api_client).list_namespaced_custom_object(
-                *_WORKFLOWS, namespace, "workflows", label_selector=f"{_RUN_LABEL}={run_id}", _request_timeout=_TIMEOUT
+                *_WORKFLOWS, namespace, "workflows", label_selector=f"{_RUN_LABEL}={run_id}", _request_timeout=TIMEOUT
             )
         return next(iter(found["items"]), None)
 
     def log(self, namespace: str, pod: str, *, lines: int) -> str:
-        """The last lines of a task's log.
-
-        Args:
-            lines: number of lines, ≥ 1.
-
-        Raises:
-            ClusterError: the pod was deleted, or reading logs is not allowed.
-        """
+        """The last lines of the log of a task's pod."""
         with kubernetes_errors(f"log of pod {pod} in {namespace}", "see the artifact executor-logs of the task"):
             answer = self.core.read_namespaced_pod_log(
                 pod,
                 namespace,
                 container="main",
                 tail_lines=lines,
-                _preload_content=False,  # The client would return the text of a Python literal.
-                _request_timeout=_TIMEOUT,
+                _preload_content=False,  # Else the client returns the repr of bytes as text.
+                _request_timeout=TIMEOUT,
             )
         return answer.data.decode(errors="replace")
 
     def _nodes(self) -> list:
         with kubernetes_errors("nodes of the cluster", "check the cluster"):
-            return self.core.list_node(_request_timeout=_TIMEOUT).items
+            return self.core.list_node(_request_timeout=TIMEOUT).items
 
     def _used(self, accelerator: str) -> dict[str, int] | None:
-        """Accelerators in use, by node; None where listing pods is not allowed."""
+        """Accelerators that pods request, by node; None where listing pods is forbidden."""
         from kubernetes.client import ApiException
         from kubernetes.utils import parse_quantity
 
         running = "status.phase!=Succeeded,status.phase!=Failed"
         try:
             with kubernetes_errors("pods of the cluster", "check the cluster"):
-                pods = self.core.list_pod_for_all_namespaces(field_selector=running, _request_timeout=_TIMEOUT).items
+                pods = self.core.list_pod_for_all_namespaces(field_selector=running, _request_timeout=TIMEOUT).items
         except ClusterError as error:
             if isinstance(error.__cause__, ApiException) and error.__cause__.status == 403:
                 return None
@@ -154,25 +120,22 @@ class Kubernetes:
 
 
 def connect_kubernetes() -> Kubernetes:
-    """Reach the cluster of this pod, or the one that kubectl reaches.
+    """Connect to the cluster of this pod, or to that of kubectl.
 
     Raises:
-        ClusterError: there is none, or it does not answer.
+        ClusterError: none is configured, or it does not answer.
     """
     from kubernetes import client
 
     settings = client_settings()
     api = client.ApiClient(settings)
     with kubernetes_errors("Kubernetes", "check KUBECONFIG"):
-        version = client.VersionApi(api).get_code(_request_timeout=_TIMEOUT).git_version
+        version = client.VersionApi(api).get_code(_request_timeout=TIMEOUT).git_version
     return Kubernetes(client.CoreV1Api(api), settings.host, version)
 
 
 def client_settings():
-    """Client settings of this pod, or of kubectl.
-
-    Returns:
-        A `kubernetes.client.Configuration`.
+    """The `kubernetes.client.Configuration` of this pod, or of kubectl.
 
     Raises:
         ClusterError: neither is configured.
@@ -180,12 +143,11 @@ def client_settings():
     from kubernetes import client, config
 
     settings = client.Configuration()
-    kubeconfig = os.environ.get("KUBECONFIG")
     try:
         if _in_a_pod():
             config.load_incluster_config(client_configuration=settings)
         else:
-            config.load_kube_config(config_file=kubeconfig, client_configuration=settings)
+            config.load_kube_config(config_file=os.environ.get("KUBECONFIG"), client_configuration=settings)
     except (config.ConfigException, OSError, ValueError) as error:
         raise ClusterError(
             "Kubernetes",
@@ -196,7 +158,7 @@ def client_settings():
 
 
 def own_namespace() -> str:
-    """The namespace of this pod, or the one that kubectl would use.
+    """The namespace of this pod, or the one that kubectl uses by default.
 
     Raises:
         ClusterError: neither is configured.
@@ -220,12 +182,12 @@ def _in_a_pod() -> bool:
 
 @contextlib.contextmanager
 def kubernetes_errors(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
-    """Raise `ClusterError` if a request fails.
+    """Convert the errors of a request.
 
     Args:
-        what: object of the request.
-        missing: remedy if it does not exist.
-        verb: past participle for the message.
+        what: the requested object, for the message.
+        missing: the remedy if it does not exist.
+        verb: past participle of what the request does with the object.
 
     Raises:
         ClusterError: the request fails.
@@ -243,8 +205,8 @@ def kubernetes_errors(what: str, missing: str, *, verb: str = "read") -> Iterato
             message = json.loads(error.body).get("message") or message
         remedy = {
             401: "sign in again: the credentials of KUBECONFIG have expired",
-            403: "ask for this right, or let someone who has it run this",
-        }.get(error.status, "see what it says")
+            403: "ask for this right, or let somebody look who has it",
+        }.get(error.status, "see the message")
         raise ClusterError(what, rule=f"cannot be {verb} ({error.status} {message})", remedy=remedy) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ClusterError(

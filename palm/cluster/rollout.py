@@ -1,10 +1,10 @@
 """Rollout of the champion to the pods of a Deployment.
 
-The version is an annotation of the pod template: a change of it replaces the pods as any change of the template does,
-all pods of one ReplicaSet serve one version, and `kubectl rollout undo` goes back to the one before.
+The version is an annotation of the pod template. Its change replaces the pods, all pods of one ReplicaSet serve one
+version, and `kubectl rollout undo` returns to the version before.
 """
 
-from palm.cluster.kubernetes_access import client_settings, kubernetes_errors, own_namespace
+from palm.cluster.kubernetes_access import TIMEOUT, client_settings, kubernetes_errors, own_namespace
 from palm.config.portfolio import Registry
 from palm.errors import ClusterError
 from palm.promotion import promotions
@@ -12,24 +12,23 @@ from palm.promotion import promotions
 VERSION = "palm/portfolio-version"
 """The annotation; pods get it as PALM_VERSION."""
 _CAUSE = "kubernetes.io/change-cause"
-"""What `kubectl rollout history` shows."""
-_TIMEOUT = (5, 20)
-"""Seconds to connect and to answer."""
+"""The annotation that `kubectl rollout history` shows."""
 
 
 def roll_out(registry: Registry, deployment: str, namespace: str | None = None) -> str:
-    """Set a Deployment to the champion's version, unless it has that already.
+    """Set a Deployment to the champion's version, unless it has that version already.
 
     Args:
+        registry: the server and the model's name.
         deployment: name of the Deployment.
-        namespace: unset: this pod's, or the one of kubectl.
+        namespace: its namespace; None: that of this pod or of kubectl.
 
     Returns:
-        One line for the user.
+        One line about what was done, or about the progress of the rollout.
 
     Raises:
         ClusterError: the cluster refuses or does not answer, or the champion's rollout has failed.
-        RegistryError: MLflow fails.
+        RegistryError: MLflow cannot be read.
         DamagedError: an entry of the promotion log was deleted.
     """
     from kubernetes.client import ApiClient, AppsV1Api
@@ -42,12 +41,12 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     what = f"deployment {namespace}/{deployment}"
     missing = "check --deployment and --namespace"
     with kubernetes_errors(what, missing):
-        found = apps.read_namespaced_deployment(deployment, namespace, _request_timeout=_TIMEOUT)
+        found = apps.read_namespaced_deployment(deployment, namespace, _request_timeout=TIMEOUT)
     served = (found.spec.template.metadata.annotations or {}).get(VERSION, "")
     if served == champion:
         return f"{what}: {_progress(found, what, champion)}"
     with kubernetes_errors(what, missing, verb="changed"):
-        apps.patch_namespaced_deployment(deployment, namespace, _patch(registry, champion), _request_timeout=_TIMEOUT)
+        apps.patch_namespaced_deployment(deployment, namespace, _patch(registry, champion), _request_timeout=TIMEOUT)
     return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
 
 
@@ -60,7 +59,7 @@ def _patch(registry: Registry, version: str) -> dict:
 
 
 def _progress(deployment, what: str, version: str) -> str:
-    """How far the rollout of the version is that the template has."""
+    """Progress of the rollout of the template's version."""
     status, wanted = deployment.status, deployment.spec.replicas
     if (status.observed_generation or 0) < deployment.metadata.generation:
         return f"version {version} is being rolled out"

@@ -1,9 +1,9 @@
-"""What every section of the configuration has in common."""
+"""The base class of the sections of the configuration."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration: unknown keys, NaN and infinities are refused."""
+    """A frozen section; unknown keys, NaN and infinities are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Reading the configuration: from a YAML file (people) or JSON text (pipeline tasks)."""
+"""Parsing and validation of the configuration: a YAML file of a user, or JSON text of a pipeline task."""
 
 import difflib
 import json
@@ -35,14 +35,11 @@ def load_cluster(overrides: Mapping[str, Any]) -> Cluster:
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PortfolioConfig:
-    """Read, check and anchor a configuration file.
+    """Read and validate a YAML file; paths in it are relative to its folder and made absolute.
 
     Args:
-        path: a YAML file. Relative paths inside it are taken from its folder and made absolute.
+        path: the file.
         overrides: values that replace those of the file, by dotted key.
-
-    Returns:
-        The validated configuration.
 
     Raises:
         ConfigError: the file is missing, not YAML, or breaks a rule.
@@ -60,35 +57,22 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Portf
 
 
 def parse_yaml(text: str, *, origin: str) -> dict:
-    """Parse YAML in which no key is given twice.
-
-    Args:
-        text: a YAML mapping.
-        origin: what the text is, for the message of an error.
-
-    Returns:
-        Its keys and values.
+    """Parse a YAML mapping without duplicate keys; ``origin`` names the text in error messages.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is anything else.
     """
     try:
         raw = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(origin, rule=f"is not valid YAML ({error})", remedy="mend the syntax") from error
+        raise ConfigError(origin, rule=f"is not valid YAML ({error})", remedy="correct the syntax") from error
     if not isinstance(raw, dict):
         raise ConfigError(origin, rule="must be a YAML mapping", remedy="start from `palm init`")
     return raw
 
 
 def parse_config(text: str) -> PortfolioConfig:
-    """Rebuild a configuration from `PortfolioConfig.to_json`, as pipeline tasks do.
-
-    Args:
-        text: JSON text.
-
-    Returns:
-        The validated configuration.
+    """Validate the JSON text of `PortfolioConfig.to_json`, as pipeline tasks do.
 
     Raises:
         ConfigError: the text is not JSON or breaks a rule.
@@ -105,12 +89,12 @@ def parse_config(text: str) -> PortfolioConfig:
 
 
 def config_schema() -> dict:
-    """JSON schema of the configuration, for editors and other programs."""
+    """JSON schema of the configuration, for editors and other tools."""
     return PortfolioConfig.model_json_schema()
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error instead of the last one winning."""
+    """The safe loader, except that a duplicate key is an error."""
 
     def construct_mapping(self, node, deep=False):
         seen = set()
@@ -129,7 +113,7 @@ def _validate(raw, *, origin: str, model: type[BaseModel] = PortfolioConfig):
         return model.model_validate(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        # A mistyped key is told before the key that is missing because of it.
+        # A mistyped key comes before the key that is missing because of it.
         first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         path, _ = _walk(first["loc"], model)
@@ -151,7 +135,7 @@ def _validate(raw, *, origin: str, model: type[BaseModel] = PortfolioConfig):
 
 
 def _rule(problem: dict) -> str:
-    """What pydantic found, without words about its own workings."""
+    """The message of pydantic, without its own terms."""
     match problem["type"]:
         case "union_tag_invalid":
             context = problem["ctx"]
@@ -166,19 +150,16 @@ def _rule(problem: dict) -> str:
 
 
 def _shown(value) -> str:
-    """A value as it may appear in a message: short, and without credentials."""
+    """A value for a message: short, and without credentials."""
     text = re.sub(r"://\S*@", "://", repr(value))
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _walk(location: tuple, model: type[BaseModel]) -> tuple[list, list[str]]:
-    """Follow a pydantic error location through the JSON schema.
-
-    Args:
-        location: keys and indices, and the tag of every union that is passed.
+    """Follow a pydantic error location, which includes the tags of unions, through the JSON schema.
 
     Returns:
-        The keys and indices that a person wrote, and the keys of the section where they end.
+        The keys and indices of the user's file, and the known keys of the section where they end.
     """
     schema = model.model_json_schema()
     node, path = schema, []
@@ -192,12 +173,12 @@ def _walk(location: tuple, model: type[BaseModel]) -> tuple[list, list[str]]:
 
     for step in location:
         if "oneOf" in node:
-            # A union: the step names its member, by discriminator value or by section, and is no key of the file.
+            # A union: the step is the tag of a member, by discriminator value or by section, and no key of the file.
             mapping = node.get("discriminator", {}).get("mapping", {})
             node = resolve({"$ref": mapping.get(step, f"#/$defs/{step}")})
             continue
         if isinstance(step, str) and "properties" not in node:
-            break  # A union of plain types: the step names one of them.
+            break  # A union of plain types: the step is the name of one of them.
         path.append(step)
         if isinstance(step, int):
             node = resolve(node.get("items", {}))
@@ -207,7 +188,7 @@ def _walk(location: tuple, model: type[BaseModel]) -> tuple[list, list[str]]:
 
 
 def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
-    """Make every relative path of the configuration absolute, so that any task can run in any folder."""
+    """Make relative paths absolute, because tasks run in other folders."""
 
     def path(text: str) -> str:
         return text if Location(text).is_url else str((folder / text).resolve())

@@ -1,4 +1,4 @@
-"""The places of a configuration's inputs: files, and models that are a folder, a hub id or an address."""
+"""The locations of a configuration's inputs: files, and models that are a folder, a hub id or an S3 address."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,11 @@ from palm.storage.location import Location
 
 
 def with_places(config: PortfolioConfig, *, file: Callable[[str], str], model: Callable[[str], str]) -> PortfolioConfig:
-    """Put every input of a configuration in another place.
+    """A copy of a configuration in which every input has another location.
 
     Args:
-        config: the configuration.
-        file: gives the new place of a file: prompts, a corpus, the source of a Python reward.
-        model: gives the new place of a model: base model, classifier, embedding model.
-
-    Returns:
-        The same configuration with these places.
+        file: maps the location of a file: prompts, a corpus, the source of a Python reward.
+        model: maps the location of a model: base model, classifier, embedding model.
     """
     base, prompts, evaluation = config.base_model, config.prompts, config.evaluation
     if base.tiny is not None:

@@ -50,7 +50,7 @@ class MinMax(Section):
     high: float | None = Field(None, description=f"Raw value that maps to 1; {_CALIBRATED}, their maximum.")
     outside: Literal["error", "clip"] = Field(
         "error",
-        description="What becomes of a raw value outside [low, high]: an error, or 0 and 1; clip is required where "
+        description="Raw values outside [low, high] are an error, or become 0 and 1; clip is required where "
         "low or high is calibrated, since better policies leave the reference's range.",
     )
 

@@ -1,4 +1,4 @@
-"""The one configuration of a build: a frozen, validated tree."""
+"""The configuration of a build: a frozen tree of validated sections."""
 
 import re
 from typing import Literal
@@ -13,7 +13,7 @@ from palm.config.training import Training
 
 
 class TinyModel(Section):
-    """A small Llama trained from scratch on the spot: the base model of demos, tests and CI."""
+    """A small Llama, trained from scratch by the build: the base model of demos, tests and CI."""
 
     corpus: str = Field(
         description="JSONL file of {prompt, response} pairs that it is trained on, or its s3:// address."
@@ -44,7 +44,7 @@ class BaseModelSource(Section):
         description="A folder, a hub id (NAME or NAME@REVISION), an s3:// prefix, or `tiny` (see the section tiny).",
     )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="Number format of weights and compute.")
-    tiny: TinyModel | None = Field(None, description="How to make the built-in tiny model; only with source: tiny.")
+    tiny: TinyModel | None = Field(None, description="Size and training of the tiny model; only with source: tiny.")
 
     @model_validator(mode="after")
     def _tiny_matches_source(self):
@@ -54,7 +54,7 @@ class BaseModelSource(Section):
 
 
 class Prompts(Section):
-    """Where the prompts are: JSONL, each line an object with `prompt` and any further fields for the rewards."""
+    """JSONL files of prompts: each line an object with `prompt` and any further fields for the rewards."""
 
     train: str = Field(description="JSONL file of prompts that policies are trained on, or its s3:// address.")
     eval: str = Field(
@@ -63,7 +63,7 @@ class Prompts(Section):
 
 
 class Design(Section):
-    """Which preference weights are trained (docs/method.md, cells and grids)."""
+    """The preference weights that are trained (docs/method.md, cells and grids)."""
 
     strategy: str = Field(
         description="minimal (fewest vectors), palm (the paper's grid), predicted (the best few by rollouts of the "
@@ -77,15 +77,15 @@ class Design(Section):
         description="Number of vectors: required by predicted, random and uniform; a cap for palm and minimal.",
     )
     weights: list[list[float]] | None = Field(None, description="The vectors themselves; only with strategy weights.")
-    time_limit_seconds: float = Field(120.0, gt=0, description="How long minimal or predicted may search, in seconds.")
+    time_limit_seconds: float = Field(120.0, gt=0, description="Time limit of minimal and predicted, in seconds.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random strategy.")
 
 
 class Generation(Section):
-    """How responses are produced, always sampled at temperature 1: the policy itself, not a sharpened one."""
+    """Generation of responses, always at temperature 1, so that the policy itself is measured."""
 
-    max_new_tokens: int = Field(ge=1, description="Response limit in tokens; a longer response is cut there.")
-    batch_size: int = Field(64, ge=1, description="Responses generated or scored at once, outside training.")
+    max_new_tokens: int = Field(ge=1, description="Longest response in tokens; a longer one is truncated.")
+    batch_size: int = Field(64, ge=1, description="Responses generated or scored in one batch, outside training.")
 
 
 class Reference(Section):
@@ -96,15 +96,15 @@ class Reference(Section):
 
 
 class Evaluation(Section):
-    """How each policy is measured, on the same held-out prompts for all."""
+    """Evaluation of each policy, on the same held-out prompts for all."""
 
     samples_per_prompt: int = Field(8, ge=1, description="Responses per held-out prompt.")
     seed: int = Field(1, ge=0, lt=2**32, description="Seed of sampling and resampling, the same for all policies.")
     distinct_ngrams: int = Field(
         42,
         ge=2,
-        description="n-grams of each prompt's responses that distinct-n compares: a fixed number, so that long "
-        "responses do not look repetitive (42 tokens as in HD-D, McCarthy and Jarvis 2010).",
+        description="n-grams of each prompt's responses that distinct-n compares; a fixed number, so that the "
+        "value does not fall with the length (42 as in HD-D, McCarthy and Jarvis 2010).",
     )
     embedding_model: str | None = Field(
         None,
@@ -122,18 +122,18 @@ class Evaluation(Section):
 
 
 class SelectionSettings(Section):
-    """Which of the trained policies make the portfolio."""
+    """Selection of the portfolio from the trained policies."""
 
     size: int = Field(ge=1, description="Largest number of policies in the portfolio, K.")
     method: Literal["exact", "greedy"] = Field("exact", description="exact: proven optimal; greedy: the paper's.")
     delta: float = Field(0.0, ge=0, description="Additive slack δ of the portfolio guarantee, in units of J.")
     time_limit_seconds: float = Field(
-        60.0, gt=0, description="How long the exact selection may take, and again the curve of all sizes, in seconds."
+        60.0, gt=0, description="Time limit of the exact selection, and again of the curve of all sizes, in seconds."
     )
 
 
 class Registry(Section):
-    """Where runs and the portfolio are recorded."""
+    """The MLflow server that records runs and the portfolio."""
 
     tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
     experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
@@ -142,7 +142,7 @@ class Registry(Section):
     @field_validator("tracking_uri")
     @classmethod
     def _holds_no_credentials(cls, uri: str) -> str:
-        # The value itself must not be repeated in the message.
+        # The message must not contain the value.
         if uri.startswith("http") and "@" in uri:
             raise ValueError(
                 "holds a user or password, which would be stored with every build; set MLFLOW_TRACKING_USERNAME and "
@@ -154,34 +154,34 @@ class Registry(Section):
 
 
 class Promotion(Section):
-    """The gate before the alias `champion`: it looks at confidence bounds over prompts, never at estimates."""
+    """The gate of the alias `champion`; it compares confidence bounds over prompts, never estimates."""
 
     max_epsilon: float = Field(
         ge=0,
         le=1,
-        description="Largest certified worst-case gap ε that may be promoted: its upper bound counts.",
+        description="Largest upper bound of the certified worst-case gap ε.",
     )
     max_loss: float = Field(
         0.02,
         ge=0,
-        description="Most that the best value J of any preference may fall below the champion's, in units of J, under "
-        "the present rewards: the upper bound over all preferences counts.",
+        description="Largest loss of the best value J of any preference against the champion, in units of J, under the "
+        "current rewards: its upper bound over all preferences.",
     )
     min_metrics: dict[str, float] = Field(
         {},
-        description="Name of a metric to the least mean that every policy of the portfolio must reach: its lower bound "
-        "counts. A metric that no reward trains notices rewards that are gamed.",
+        description="Name of a metric to the smallest mean of every policy of the portfolio: its lower bound. A metric "
+        "that no reward trains detects reward hacking.",
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of each of these bounds by itself.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of each bound separately.")
 
 
 class Rebuild(Section):
-    """What a build takes over from the champion when its inputs have changed."""
+    """Reuse of the champion's policies when the inputs of a build have changed."""
 
     from_champion: bool = Field(
         True,
-        description="Evaluate the champion's policies under the present rewards, as candidates for the portfolio; keep "
-        "those that are as near to the optimum as their training came, start the other trainings from the best.",
+        description="Evaluate the champion's policies under the current rewards, as candidates for the portfolio. Keep "
+        "those that are as close to the optimum as after their training; start the other trainings from the best.",
     )
     steps: int | None = Field(
         None,
@@ -192,7 +192,7 @@ class Rebuild(Section):
 
 
 class Storage(Section):
-    """Where trained policies are kept, named by content, so that nothing is trained twice."""
+    """The store of trained policies, named by content, so that nothing is trained twice."""
 
     root: str = Field(min_length=1, description="A folder or an s3:// prefix.")
 
@@ -213,7 +213,7 @@ class PortfolioConfig(Section):
     evaluation: Evaluation = Field(Evaluation(), description="Evaluation of each policy.")
     selection: SelectionSettings = Field(description="Choice of the portfolio.")
     registry: Registry = Field(description="MLflow.")
-    rebuild: Rebuild = Field(Rebuild(), description="What a build takes over from the champion.")
+    rebuild: Rebuild = Field(Rebuild(), description="Reuse of the champion's policies.")
     promotion: Promotion = Field(description="Promotion gate.")
     storage: Storage = Field(description="Storage of trained policies.")
     cluster: Cluster = Field(Cluster(), description="Pods of a run in a cluster.")

@@ -1,4 +1,4 @@
-"""The configuration and the snapshot of a run: given as text, or as the address of a file in the storage."""
+"""The configuration and the snapshot of a run: text, or a file in the storage that is named by its content."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from palm.storage.records import Records
 from palm.storage.s3_backend import S3Backend
 
 CONFIGS, SNAPSHOTS = "configs", "snapshots"
-"""Folders below ``storage.root``; a file in them is named by its content and never changes."""
+"""Folders below ``storage.root``."""
 
 LONGEST_ADDRESS = 200
 """Characters. Kubeflow Pipelines copies an address into every task many times, and shows it in every panel."""
@@ -23,7 +23,7 @@ _DIGITS = 16
 
 
 def publish(root: str, folder: str, value: dict) -> str:
-    """Write a JSON file whose name is made from its content.
+    """Write a JSON file that is named by its content.
 
     Args:
         root: ``storage.root``.
@@ -31,7 +31,7 @@ def publish(root: str, folder: str, value: dict) -> str:
         value: JSON-able.
 
     Returns:
-        Its address, for tasks to read it from; of one content it is always the same.
+        Its address, which is the same for the same content.
 
     Raises:
         ConfigError: the address in S3 would be too long.
@@ -58,19 +58,13 @@ def publish_config(config: PortfolioConfig) -> str:
 
 
 def root_of(address: str) -> str | None:
-    """``storage.root`` of a configuration that `publish_config` has written; None if the address is none of those."""
+    """``storage.root`` of a configuration that `publish_config` has written; None for any other address or text."""
     root, found, _ = address.rpartition(f"/{CONFIGS}/")
     return root if found and _is_address(address) else None
 
 
 def read_snapshot(source: str) -> str:
-    """Read the snapshot of a run.
-
-    Args:
-        source: JSON text, the address of a file with it, or empty.
-
-    Returns:
-        JSON text, or empty.
+    """JSON text of a run's snapshot, given as text or address; empty text stays empty.
 
     Raises:
         StorageError: the file cannot be read.
@@ -84,11 +78,8 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
     Args:
         source: YAML or JSON text, or the address of such a file: ``s3://…`` or an absolute path that ends in .json or
             .yaml; the paths in it must be absolute.
-        storage_root: takes the place of ``storage.root`` unless empty.
-        tracking_uri: takes the place of ``registry.tracking_uri`` unless empty.
-
-    Returns:
-        The validated configuration.
+        storage_root: replaces ``storage.root`` unless empty.
+        tracking_uri: replaces ``registry.tracking_uri`` unless empty.
 
     Raises:
         ConfigError: it is malformed or breaks a rule.
@@ -99,11 +90,11 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
     raw = parse_yaml(_text(source, "config"), origin=origin)
     for section, key, value in (("storage", "root", storage_root), ("registry", "tracking_uri", tracking_uri)):
         given = raw.get(section) or {}
-        # Of anything else that stands there the validation tells.
+        # The validation reports any other type of section.
         if value and isinstance(given, dict):
             raw[section] = {**given, key: value}
     config = parse_config(json.dumps(raw))
-    with_places(config, file=_absolute, model=_absolute_folder)
+    with_places(config, file=_absolute, model=lambda source: _absolute(source) if source.startswith(".") else source)
     return config
 
 
@@ -126,16 +117,12 @@ def _text(source: str, what: str) -> str:
 
 
 def _absolute(place: str) -> str:
-    """Refuse a path that means another file in every task."""
+    """Refuse a relative path, which each task would resolve in another folder."""
     location = Location(place)
     if not location.is_url and not location.is_absolute_path:
         raise ConfigError(
             f"config: {place}",
             rule="is a relative path, which tasks cannot find",
-            remedy="give a path or an s3:// address",
+            remedy="give an absolute path or an s3:// address",
         )
     return place
-
-
-def _absolute_folder(source: str) -> str:
-    return _absolute(source) if source.startswith(".") else source

@@ -36,10 +36,10 @@ def _uri(pattern: str, description: str):
 
 
 class _Reward(Section):
-    """What every reward r_i(x, y) has."""
+    """Keys of every reward r_i(x, y)."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Unique name: letters, digits, underscores.")
-    normalisation: Normalisation = Field(Identity(), description="How the raw value is mapped into [0, 1].")
+    normalisation: Normalisation = Field(Identity(), description="Map of the raw value into [0, 1].")
     timeout_seconds: float = Field(
         600.0,
         gt=0,
@@ -58,7 +58,7 @@ class PythonReward(_Reward):
 
 
 class _Classifying(_Reward):
-    """How a sequence classifier is asked for one number."""
+    """Options of rewards that are sequence classifiers."""
 
     label: int | str | None = Field(
         None, description="Index or name of the label whose score is the reward; required if the model has several."

@@ -28,7 +28,7 @@ class Rwr(Section):
     micro_batch_size: int | None = Field(
         None, ge=1, description="Responses per backward pass; divides batch_size; unset: all of a process."
     )
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models want about 1e-3.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW; tiny models need about 1e-3.")
 
 
 class Vllm(Section):
@@ -49,7 +49,7 @@ class Vllm(Section):
 
 
 class Soup(Section):
-    """Interpolation of the corner policies, the ones that were trained for a single reward each."""
+    """Interpolation of the corner policies, each trained for a single reward."""
 
     corners: Literal["rloo", "grpo", "rwr"] = Field("rwr", description="Backend that trains the corner policies.")
 
@@ -64,7 +64,7 @@ class Training(Section):
     )
     warm_start: Literal["rwr", "rloo", "grpo", "soup", "none"] | None = Field(
         None,
-        description="Backend whose policy the training starts from; unset: rwr for rloo and grpo, none for the others.",
+        description="Backend of the policy that the training starts from; unset: rwr for rloo and grpo, else none.",
     )
     steps: int = Field(ge=1, description="Policy-gradient steps (rloo, grpo).")
     prompts_per_step: int = Field(8, ge=1, description="Distinct prompts per step.")
@@ -73,7 +73,7 @@ class Training(Section):
         64, ge=1, description="Responses per backward pass; divides the step's; smaller: less memory, same gradient."
     )
     learning_rate: float = Field(
-        1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models want about 1e-3."
+        1e-4, gt=0, description="Peak learning rate of AdamW, linear decay; tiny models need about 1e-3."
     )
     warmup_steps: int = Field(3, ge=0, description="Steps of linear warm-up.")
     activation_checkpointing: bool = Field(False, description="Recompute activations: less memory, about 20 % slower.")
@@ -97,11 +97,11 @@ class Training(Section):
     min_policies: int | None = Field(
         None,
         ge=1,
-        description="Fewest trained policies that a portfolio may be selected from, if trainings fail for good; unset: "
-        "all but one in ten.",
+        description="Trained policies that a selection needs at least, if trainings fail permanently; unset: all but "
+        "one in ten.",
     )
     checkpoint_steps: int = Field(
-        25, ge=1, description="Steps between checkpoints in the storage; an interrupted training goes on from the last."
+        25, ge=1, description="Steps between checkpoints in the storage; an interrupted training resumes from the last."
     )
     max_kl: float | None = Field(
         None,
@@ -170,7 +170,7 @@ class Training(Section):
 
     @property
     def backends(self) -> set[str]:
-        """All backends that run: the backend, its start and, for a soup, what trains the corners and their start."""
+        """All backends that run: the backend, its warm start and, for a soup, those of the corner policies."""
         found = {self.backend, self.start} - {"none"}
         if "soup" in found:
             found |= {self.soup.corners, "rwr"}
@@ -178,7 +178,7 @@ class Training(Section):
 
     @property
     def samples(self) -> bool:
-        """Whether a backend runs that samples responses while it trains."""
+        """Whether a backend samples responses while it trains."""
         return bool(self.backends & {"rloo", "grpo"})
 
     @property

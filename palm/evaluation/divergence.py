@@ -3,8 +3,7 @@
 from palm.models.load import LoadedModel
 
 _BLOCK_NUMBERS = 2_000_000
-"""Log-probabilities are compared in blocks of about this many numbers: they stay in the cache of a CPU, and add little
-to the memory that the logits take."""
+"""Numbers per block when log-probabilities are compared: a block fits the cache of a CPU and adds little memory."""
 
 
 def sequence_divergence(
@@ -12,14 +11,14 @@ def sequence_divergence(
 ) -> list[float]:
     """Estimate KL(π(.|x) ‖ π_ref(.|x)) in nats from responses sampled from the policy.
 
-    The sum over response tokens of the exact KL between the two next-token distributions: unbiased like the sampled
-    log-ratio, with less variance (docs/method.md, Statistics).
+    The estimate is the sum over response tokens of the exact KL between the two next-token distributions: unbiased like
+    the sampled log-ratio, with less variance (docs/method.md, Statistics).
 
     Args:
-        policy: a policy, which knows its reference (`LoadedModel.reference`).
+        policy: a policy with its reference (`LoadedModel.reference`).
         prompt_ids: token ids, length n.
         response_ids: sampled token ids, end token included, length n.
-        batch_size: sequences at once.
+        batch_size: sequences per batch.
 
     Returns:
         One estimate ≥ 0 per response, length n.
@@ -50,7 +49,7 @@ def _batch(policy: LoadedModel, prompts: list[list[int]], responses: list[list[i
         masks.append([0] * left + [1] * (len(prompt) + len(response)) + [0] * right)
     ids = torch.tensor(rows, device=policy.device)  # (B, P + C)
     mask = torch.tensor(masks, device=policy.device)
-    # Left padding shifts positions; models with absolute positions need them counted from the first real token.
+    # Left padding shifts positions; absolute positions are counted from the first real token.
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "logits_to_keep": width + 1}
     ours = policy.model(**inputs).logits
@@ -60,16 +59,7 @@ def _batch(policy: LoadedModel, prompts: list[list[int]], responses: list[list[i
 
 
 def _summed(ours, theirs, real):
-    """Sum the KL of every real token of each response.
-
-    Args:
-        ours: logits of the policy, shape (B, C + 1, V); the last position predicts nothing that is kept.
-        theirs: logits of the reference, likewise.
-        real: which tokens are not padding, shape (B, C).
-
-    Returns:
-        Shape (B,), float64.
-    """
+    """KL summed over the real tokens (B, C) of each response, from logits of shape (B, C + 1, V), last one unused."""
     import torch
     from torch.nn.functional import kl_div
 

@@ -4,6 +4,7 @@ It is computed prompt by prompt and averaged over prompts. Two responses are com
 embeddings, or without embeddings by the cosine of their counts of token n-grams, n = 1, 2, 3.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,8 +108,8 @@ def between_policies(portfolio: list[Answers], *, ngrams: int, seed: int) -> Por
         single=spread("single", np.where(np.isnan(mixture), np.nan, single)),
         mixture=spread("mixture", np.where(np.isnan(single), np.nan, mixture)),
         distinct_ngrams=ngrams,
-        effective_policies=_mean(columns["effective"]),
-        effective_policies_by_chance=_mean(columns["by_chance"]),
+        effective_policies=mean_over_prompts(np.array(columns["effective"])),
+        effective_policies_by_chance=mean_over_prompts(np.array(columns["by_chance"])),
     )
 
 
@@ -184,7 +185,7 @@ def _between(portfolio: list[Answers], prompt: int, ngrams: int, rng: np.random.
     }
 
 
-def _distinct(grids: list[np.ndarray], groups, draws: int) -> list[float]:
+def _distinct(grids: list[np.ndarray], groups: Iterable[np.ndarray], draws: int) -> list[float]:
     """Mean over groups of responses of the share of different n-grams, for each n; NaN if a group has too few."""
     return [float(np.mean([distinct_share(grid[group].sum(axis=0), draws) for group in groups])) for grid in grids]
 

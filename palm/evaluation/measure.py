@@ -1,7 +1,5 @@
 """Means over prompts with their standard errors, and ratios of means with their intervals."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from palm.artifacts.evaluation import Mean, ShareInterval
@@ -22,22 +20,9 @@ def mean_over_prompts(values: np.ndarray) -> Mean:
     return Mean(mean=float(by_prompt.mean()), standard_error=error)
 
 
-@dataclass(frozen=True)
-class Share:
-    """A ratio of two means over the same prompts.
-
-    Attributes:
-        share: the ratio; None where the second mean is 0 up to rounding.
-        interval: None without a ratio, for one prompt, or where a resample has no ratio.
-    """
-
-    share: float | None
-    interval: ShareInterval | None = None
-
-
 def share_over_prompts(
     part: np.ndarray, whole: np.ndarray, *, seed: int, confidence: float = 0.95, resamples: int = 2000
-) -> Share:
+) -> tuple[float | None, ShareInterval | None]:
     """Estimate mean(part) / mean(whole) with a percentile bootstrap interval over prompts, paired.
 
     The interval does not cover a bias that all prompts share.
@@ -47,17 +32,21 @@ def share_over_prompts(
         whole: one value per prompt, shape (p,), at least 0 up to rounding.
         confidence: in (0, 1).
 
+    Returns:
+        The ratio, None where the second mean is 0 up to rounding; and its interval, None without a ratio, for one
+        prompt, or where a resample has no ratio.
+
     Source: Efron (1979).
     """
     if whole.mean() <= NEGLIGIBLE:
-        return Share(None)
+        return None, None
     share, count = float(part.mean() / whole.mean()), len(part)
     # One resample at a time: for thousands of prompts the matrix of all counts would not fit into memory.
     rng, uniform = np.random.default_rng(seed), np.full(count, 1 / count)
     both = np.stack([part, whole], axis=1)
     means = np.array([rng.multinomial(count, uniform) @ both for _ in range(resamples)]) / count
     if count == 1 or (means[:, 1] <= NEGLIGIBLE).any():
-        return Share(share)
+        return share, None
     tail = (1 - confidence) / 2
     low, high = np.quantile(means[:, 0] / means[:, 1], [tail, 1 - tail])
-    return Share(share, ShareInterval(confidence=confidence, low=float(low), high=float(high)))
+    return share, ShareInterval(confidence=confidence, low=float(low), high=float(high))

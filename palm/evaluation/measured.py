@@ -1,6 +1,7 @@
 """Measurements of policies by prompt: the data of every bootstrap."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,8 @@ class MeasuredByPrompt:
         """a = R − β KL, means over prompts, shape (n, d)."""
         return (self.rewards - self.costs[:, :, None]).mean(axis=1)
 
-    def of(self, indices) -> "MeasuredByPrompt":
-        """The measurements of some policies."""
+    def of(self, indices: Iterable[int]) -> "MeasuredByPrompt":
+        """Measurements of some of the policies."""
         chosen = list(indices)
         return MeasuredByPrompt(self.rewards[chosen], self.metrics[chosen], self.costs[chosen])
 

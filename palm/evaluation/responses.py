@@ -1,6 +1,6 @@
 """Responses of a policy and their embeddings, before any reward scores them: sampling and files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,23 +141,38 @@ def response_divergences(
     return np.array(divergences).reshape(len(prompts), -1)
 
 
-def write_responses(path: Path, responses: Responses) -> None:
-    """Write responses as Parquet, one row each, those to one prompt in a row.
+def response_table(
+    prompts: list[str], texts: list[str], token_ids: list[list[int]], truncated: Sequence[bool]
+) -> dict[str, Sequence]:
+    """Columns of a table with one row per response, the responses to one prompt in a row.
 
-    Columns: ``prompt_index`` and ``sample`` (from 0), ``prompt``, ``response``, ``token_ids`` (end token included),
-    ``truncated`` (cut at the token limit) and ``kl`` (sequence KL to the reference, nats).
+    They are ``prompt_index`` and ``sample`` (from 0), ``prompt``, ``response``, ``token_ids`` (end token included) and
+    ``truncated`` (cut at the token limit).
+
+    Args:
+        prompts: length p; the other arguments have length p · n.
     """
-    prompts, samples = responses.divergences.shape
-    table = {
-        "prompt_index": np.repeat(np.arange(prompts), samples),
-        "sample": np.tile(np.arange(samples), prompts),
-        "prompt": np.repeat(np.array(responses.prompts, dtype=object), samples),
-        "response": responses.texts,
-        "token_ids": [answer.token_ids for answer in responses.answers],
-        "truncated": [answer.truncated for answer in responses.answers],
-        "kl": responses.divergences.ravel(),
+    samples = len(texts) // len(prompts)
+    return {
+        "prompt_index": np.repeat(np.arange(len(prompts)), samples),
+        "sample": np.tile(np.arange(samples), len(prompts)),
+        "prompt": np.repeat(np.array(prompts, dtype=object), samples),
+        "response": texts,
+        "token_ids": token_ids,
+        "truncated": truncated,
     }
-    pd.DataFrame(table).to_parquet(path, index=False)
+
+
+def write_responses(path: Path, responses: Responses) -> None:
+    """Write responses as Parquet: `response_table` and ``kl`` (sequence KL to the reference, nats)."""
+    answers = responses.answers
+    table = response_table(
+        responses.prompts,
+        responses.texts,
+        [answer.token_ids for answer in answers],
+        [answer.truncated for answer in answers],
+    )
+    pd.DataFrame({**table, "kl": responses.divergences.ravel()}).to_parquet(path, index=False)
 
 
 def read_responses(path: Path) -> Responses:

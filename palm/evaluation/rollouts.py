@@ -1,6 +1,6 @@
 """Scored rollouts of a policy: sampled responses with every reward, as one Parquet table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import DataError
-from palm.evaluation.responses import sample_responses
+from palm.evaluation.responses import response_table, sample_responses
 from palm.models.generate import Response
 from palm.models.load import LoadedModel
 from palm.models.prompts import PromptSet
@@ -115,24 +115,22 @@ def scored(
 def write_rollouts(
     path: Path, rollouts: Rollouts, reward_names: list[str], metric_names: list[str], **columns: np.ndarray
 ) -> None:
-    """Write rollouts as Parquet, one row a response, the responses to one prompt in a row.
+    """Write rollouts as Parquet: `palm.evaluation.responses.response_table` and further columns.
 
-    Columns: ``prompt_index`` and ``sample`` (from 0), ``prompt``, ``response``, ``token_ids`` (end token included),
-    ``truncated`` (cut at the token limit), ``reward_NAME`` and ``metric_NAME`` (normalised), and the further ones.
+    ``reward_NAME`` and ``metric_NAME`` are normalised scores, ``raw_NAME`` scores before normalisation.
 
     Args:
         reward_names: length d.
         metric_names: length m.
         columns: further values per response, each of shape (p, n).
     """
-    prompts, samples = rollouts.truncated.shape
     table = {
-        "prompt_index": np.repeat(np.arange(prompts), samples),
-        "sample": np.tile(np.arange(samples), prompts),
-        "prompt": np.repeat(np.array(rollouts.prompts, dtype=object), samples),
-        "response": [text for texts in rollouts.responses for text in texts],
-        "token_ids": [ids for row in rollouts.token_ids for ids in row],
-        "truncated": rollouts.truncated.ravel(),
+        **response_table(
+            rollouts.prompts,
+            [text for texts in rollouts.responses for text in texts],
+            [ids for row in rollouts.token_ids for ids in row],
+            rollouts.truncated.ravel(),
+        ),
         **{f"reward_{name}": rollouts.rewards[:, :, i].ravel() for i, name in enumerate(reward_names)},
         **{f"metric_{name}": rollouts.metrics[:, :, i].ravel() for i, name in enumerate(metric_names)},
         **{f"raw_{name}": values.ravel() for name, values in rollouts.raw.items()},
@@ -141,7 +139,7 @@ def write_rollouts(
     pd.DataFrame(table).to_parquet(path, index=False)
 
 
-def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] = ()) -> Rollouts:
+def read_rollouts(path: Path, reward_names: list[str], metric_names: Sequence[str] = ()) -> Rollouts:
     """Read the file of `write_rollouts`.
 
     Args:
@@ -159,12 +157,12 @@ def read_rollouts(path: Path, reward_names: list[str], metric_names: list[str] =
         raise DataError(
             str(path),
             rule=f"is not a table of scored rollouts ({error})",
-            remedy="make it with the step sample_reference or evaluate_policy",
+            remedy="make it with the step sample_reference or evaluate_policies",
         ) from error
     samples = int(table["sample"].max()) + 1
     shape = (len(table) // samples, samples)
 
-    def grid(column) -> list[list]:
+    def grid(column: pd.Series) -> list[list]:
         values = column.tolist()
         return [values[start : start + samples] for start in range(0, len(values), samples)]
 

@@ -62,7 +62,7 @@ def summarise_policy(
     ours = (rollouts.rewards @ weights - beta * divergences).mean(axis=1)
     theirs = (reference.rewards @ weights).mean(axis=1)
     optimum = estimate_optimum(reference.rewards, weights, beta=beta)
-    share = share_over_prompts(ours - theirs, optimum.by_prompt - theirs, seed=seed)
+    share, interval = share_over_prompts(ours - theirs, optimum.by_prompt - theirs, seed=seed)
     return Evaluation(
         **dict(summarise_scores(rollouts, reward_names, metric_names)),
         policy=policy.policy,
@@ -77,8 +77,8 @@ def summarise_policy(
         optimum_bias=optimum.bias,
         effective_sample_size=optimum.effective_sample_size,
         smallest_effective_sample_size=optimum.smallest_effective_sample_size,
-        share_of_gain=share.share,
-        share_interval=share.interval,
+        share_of_gain=share,
+        share_interval=interval,
         value_vector=(rollouts.rewards.mean(axis=(0, 1)) - beta * kl.mean).tolist(),
         diversity=diversity,
     )

@@ -1,4 +1,4 @@
-"""Containers for the tasks of a local build: which folders they see, as whom they run, how they end."""
+"""Containers for the tasks of a local build: their folders, user and end."""
 
 import contextlib
 import os
@@ -16,10 +16,7 @@ _SHARED_MEMORY = "1g"
 
 
 def check_image(image: str) -> None:
-    """Ask Docker for an image, before anything is started.
-
-    Args:
-        image: its name.
+    """Check that Docker has an image.
 
     Raises:
         BuildError: no Docker daemon answers, or it does not have the image.
@@ -43,16 +40,13 @@ def check_image(image: str) -> None:
 
 
 @contextlib.contextmanager
-def container_runner(config: PortfolioConfig, *, folder: Path, environment: dict[str, str]) -> Iterator:
-    """KFP's runner of containers, which end with the block at the latest.
+def container_runner(config: PortfolioConfig, folder: Path, environment: dict[str, str]) -> Iterator:
+    """A `kfp.local.DockerRunner`, whose containers end with the block at the latest.
 
     Args:
-        config: the configuration; its files and folders are mounted where they are.
+        config: the configuration; its files and folders are mounted at their own paths.
         folder: the build's folder.
         environment: variables of every task.
-
-    Yields:
-        A `kfp.local.DockerRunner`.
     """
     import docker
     from kfp import local
@@ -62,9 +56,9 @@ def container_runner(config: PortfolioConfig, *, folder: Path, environment: dict
         yield local.DockerRunner(
             mounts=_mounts(config, folder),
             environment={**inherited, **environment},
-            # What a task writes belongs to who started the build, as without containers.
+            # Files that a task writes belong to the user who started the build, as without containers.
             user=f"{os.getuid()}:{os.getgid()}",
-            # A server that the configuration calls localhost is the one of this machine.
+            # localhost in the configuration is this machine.
             network_mode="host",
             shm_size=_SHARED_MEMORY,
             labels={_LABEL: folder.name},
@@ -72,24 +66,21 @@ def container_runner(config: PortfolioConfig, *, folder: Path, environment: dict
 
 
 def mounted_paths(config: PortfolioConfig) -> tuple[set[Path], set[Path]]:
-    """The local files and folders of a configuration.
+    """Local files and folders that tasks read, and folders that they write.
 
     Args:
         config: a configuration with absolute paths.
-
-    Returns:
-        Those that tasks read, and the folders that they write.
     """
     read, written = [], [config.storage.root]
 
     def noted(place: str) -> str:
-        # A function may read what is beside it.
+        # A function may read files beside its own.
         read.append(str(Path(place).parent) if place.endswith(".py") else place)
         return place
 
     with_places(config, file=noted, model=noted)
     database = config.registry.tracking_uri.removeprefix("sqlite:///")
-    # SQLite keeps a journal beside its file, and palm the artifacts.
+    # Beside its file SQLite keeps a journal and palm the artifacts.
     written.append(str(Path(database).parent) if database.startswith("/") else "")
     return _absolute(read), _absolute(written)
 
@@ -110,12 +101,12 @@ def _mounts(config: PortfolioConfig, folder: Path) -> list:
 
 @contextlib.contextmanager
 def _ended(client, build: str) -> Iterator[None]:
-    """Remove the build's containers when the block ends or this process is told to; KFP would wait for them."""
+    """Remove the build's containers when the block ends or on a signal to stop; KFP would wait for them."""
     from docker.errors import APIError
 
     def remove() -> None:
         for container in client.containers.list(filters={"label": f"{_LABEL}={build}"}, ignore_removed=True):
-            # One that has just ended is being removed already.
+            # A container that has just ended is being removed already.
             with contextlib.suppress(APIError):
                 container.remove(force=True)
 

@@ -1,4 +1,4 @@
-"""Showing the events of a running build: bars on a terminal, plain lines elsewhere."""
+"""View of the events of a running build: bars on a terminal, plain lines elsewhere."""
 
 import json
 import threading
@@ -7,16 +7,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+_POLL_SECONDS = 0.2
+
 
 class EventView:
-    """Follows a file of events (`palm.progress`).
+    """Follows a file of events (`palm.progress`) inside a `with` block.
 
     Args:
         path: the file; it may not exist yet.
         console: where to show them.
 
     Attributes:
-        first_error: ``(step, message)`` of the first step that failed, or None.
+        first_error: step and message of the first step that failed, or None.
     """
 
     def __init__(self, path: Path, console: Console):
@@ -36,18 +38,24 @@ class EventView:
             disable=not console.is_terminal,
         )
         self.first_error: tuple[str, str] | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> "EventView":
-        """Start drawing."""
+        """Start to follow the file."""
         self._progress.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_) -> None:
-        """Stop drawing."""
+        """Show the last events and stop."""
+        self._ended.set()
+        self._thread.join()
+        self.poll()
         self._progress.stop()
 
     def poll(self) -> None:
-        """Show the events that were written since the last call."""
+        """Show the events that were written since the last poll."""
         with self._lock:
             if not self._path.exists():
                 return
@@ -57,8 +65,12 @@ class EventView:
                     self._position = stream.tell()
                     self._show(json.loads(line))
 
+    def _follow(self) -> None:
+        while not self._ended.wait(_POLL_SECONDS):
+            self.poll()
+
     def _show(self, event: dict) -> None:
-        # Two equal weight vectors have equal labels.
+        # Not by name: equal weight vectors have equal labels.
         key = event["id"]
         name = f"{event['stage']} {event['label']}".strip()
         match event["event"]:

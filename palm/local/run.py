@@ -1,10 +1,9 @@
-"""A build on this machine: the pipeline of the cluster, run by one of KFP's local runners."""
+"""Local builds: the pipeline of the cluster, run on this machine by one of KFP's local runners."""
 
 import contextlib
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,6 @@ from palm.steps.workers.client import WORKERS_VARIABLE
 from palm.steps.workers.pool import worker_pool
 from palm.storage.files import write_text
 
-_POLL_SECONDS = 0.2
 _LOG, _EVENTS, _STEPS = "run.log", "events.jsonl", "steps"
 OUTCOME = "outcome.md"
 _SHOWN = {
@@ -37,7 +35,7 @@ _SHOWN = {
     ("register-portfolio", "summary"): "summary.json",
     ("record-outcome", "outcome"): OUTCOME,
 }
-"""Outputs of tasks that a person looks at, and their names in the build's folder."""
+"""Outputs of tasks for people, and their names in the build's folder."""
 
 
 def run_build(
@@ -48,18 +46,18 @@ def run_build(
     only_if_changed: bool = False,
     image: str | None = None,
 ) -> tuple[Path, Summary | None]:
-    """Run the pipeline `build_portfolio` here, or `rebuild_on_change`.
+    """Run the pipeline `build_portfolio` or `rebuild_on_change` on this machine.
 
     Args:
         config: the configuration.
         output: folder of builds; the build gets a new folder in it with the report, its data, the configuration,
             the log and every step's files.
         console: where progress is shown.
-        only_if_changed: whether to build only if an input is not that of the last build.
+        only_if_changed: whether to build only if an input has changed since the last build.
         image: run every task in a container of this image, e.g. ``localhost/palm:0.1.0-cpu``; None: in a process.
 
     Returns:
-        The build's folder, and its summary (see `palm.steps.report`); None if nothing had to be built.
+        The build's folder and its summary; None if there was nothing to build.
 
     Raises:
         PalmError: an input is unusable; nothing was started.
@@ -73,15 +71,14 @@ def run_build(
     write_text(folder / "config.yaml", config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
     settings = _settings(folder)
-    start = (
-        container_runner(config, folder=folder, environment=settings) if image else _process_runner(folder, settings)
-    )
-    with start as runner, EventView(folder / _EVENTS, console) as view, _polling(view):
+    start = container_runner(config, folder, settings) if image else _process_runner(folder, settings)
+    with start as runner, EventView(folder / _EVENTS, console) as view:
         try:
             _run_pipeline(_pipeline(only_if_changed, image), config, folder, view, runner)
         finally:
             for (task, name), target in _SHOWN.items():
-                if (path := _output(folder, task, name)) is not None:
+                # A pipeline with an exit handler has no outputs of its own.
+                for path in folder.glob(f"{_STEPS}/*/{task}/{name}"):
                     shutil.copyfile(path, folder / target)
     summary = folder / _SHOWN["register-portfolio", "summary"]
     return folder, Summary.read(summary) if summary.exists() else None
@@ -90,7 +87,7 @@ def run_build(
 def _pipeline(only_if_changed: bool, image: str | None) -> Callable:
     from palm.pipelines.compile import PIPELINES
 
-    # No retries: nobody preempts a task here, and what fails would fail again, a minute later.
+    # No retries: no task is preempted here, and a failed one would fail again a minute later.
     images = {"image": image, "gpu_image": image} if image else {}
     cluster = Cluster(tasks=PodResources(retries=0), **images)
     return PIPELINES["rebuild_on_change" if only_if_changed else "build_portfolio"](cluster)
@@ -98,7 +95,7 @@ def _pipeline(only_if_changed: bool, image: str | None) -> Callable:
 
 @contextlib.contextmanager
 def _process_runner(folder: Path, environment: dict[str, str]) -> Iterator:
-    """A runner whose tasks are processes of this environment, and have their steps done by workers."""
+    """A runner whose tasks are processes of this environment and run their steps in workers."""
     from kfp import local
 
     with (
@@ -121,18 +118,18 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
             error = raised
     view.poll()
     outcome = read_outcome(config.storage.root, folder.name)
-    # KFP takes a container that is gone before it is asked how it ended for one that did its work.
+    # KFP counts a container that is removed before it is asked for its exit status as successful.
     if error is None and outcome is not None and outcome.state != "failed":
         check_executor_outputs(folder / _STEPS)
         return
-    # KFP only says which task it was, or that of a later one: a step's own record or error says what is wrong.
+    # KFP only names the task, or a later one: the step's own record or error says what is wrong.
     what, rule = _recorded_failure(outcome) or view.first_error or ("build", " ".join(str(error).split()))
     raise BuildError(what, rule=rule, remedy=f"finished steps are kept and reused; the whole log is {log}") from error
 
 
 @contextlib.contextmanager
 def _opened(log: Path) -> Iterator[TextIO]:
-    """The log, which on a full disk fails with its name, once, and not with a traceback for each line of KFP's."""
+    """Open the log; on a full disk it fails once, with its name, not with a traceback for each line of KFP."""
     before, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         with log.open("a", encoding="utf-8", buffering=1) as stream:
@@ -144,21 +141,16 @@ def _opened(log: Path) -> Iterator[TextIO]:
 
 
 def _recorded_failure(outcome: Outcome | None) -> tuple[str, str] | None:
-    """``(step, what was wrong)`` of the first task that started and did not come to its end."""
+    """Task and error of the first failure of a task that started."""
     failures = [failure for failure in (outcome.failures if outcome else ()) if failure.attempt]
     return (failures[0].task, failures[0].error) if failures else None
-
-
-def _output(folder: Path, task: str, name: str) -> Path | None:
-    """An output of a task, if it came that far: a pipeline with an exit handler has no outputs of its own."""
-    return next(folder.glob(f"{_STEPS}/*/{task}/{name}"), None)
 
 
 def _settings(folder: Path) -> dict[str, str]:
     return {
         EVENTS_VARIABLE: str(folder / _EVENTS),
         BUILD_VARIABLE: folder.name,
-        # Small models compute fastest on one thread, and to the same bits whatever machine goes on with a training.
+        # Small models compute fastest on one thread, and give the same bits on whatever machine a training resumes.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "TOKENIZERS_PARALLELISM": "false",
     }
@@ -166,7 +158,7 @@ def _settings(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _environment(wanted: dict[str, str]) -> Iterator[None]:
-    """The environment that processes started in the block inherit."""
+    """Set environment variables for the processes that are started in the block."""
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:
@@ -177,22 +169,3 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
                 del os.environ[key]
             else:
                 os.environ[key] = value
-
-
-@contextlib.contextmanager
-def _polling(view: EventView) -> Iterator[None]:
-    """Show new events from a thread while the pipeline blocks this one."""
-    finished = threading.Event()
-
-    def follow() -> None:
-        while not finished.wait(_POLL_SECONDS):
-            view.poll()
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        thread.join()
-        view.poll()

@@ -127,9 +127,6 @@ def training_order(lengths: np.ndarray, *, batch_size: int, steps: int, seed: in
 
     Args:
         lengths: tokens of each pair, shape (n,).
-        batch_size: pairs per step.
-        steps: optimiser steps.
-        seed: seed of the shuffling.
 
     Returns:
         Indices of pairs, shape (steps · batch_size,).

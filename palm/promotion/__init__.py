@@ -1,6 +1,7 @@
 """Promotion: the gate, the promotion log and the alias `champion`."""
 
 from palm.config.portfolio import PortfolioConfig, Registry
+from palm.errors import ConfigError
 from palm.promotion.champion import Promotions
 from palm.registry.client import Client
 
@@ -13,8 +14,13 @@ def promotions(source: PortfolioConfig | Registry | str, model: str = "") -> Pro
     Args:
         source: the configuration or its section `registry`, or the address of MLflow.
         model: registered model of the portfolio; only with an address.
+
+    Raises:
+        ConfigError: an address was given without a model.
     """
     if isinstance(source, str):
+        if not model:
+            raise ConfigError("model=''", rule="is missing", remedy="name the registered model beside MLflow's address")
         source = Registry(tracking_uri=source, experiment=model, model=model)
     registry = source.registry if isinstance(source, PortfolioConfig) else source
     return Promotions(Client(registry), registry.model)

@@ -5,17 +5,11 @@ from palm.promotion.entry import Entry
 from palm.promotion.log import PromotionLog
 from palm.registry.client import Client
 from palm.registry.retry import retry_on_conflict
-from palm.registry.version import CHAMPION, version_deleted, version_with_alias
+from palm.registry.version import CHAMPION, lookup_version, version_with_alias
 
 
 class ChampionAlias:
-    """The alias of one portfolio.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
-        log: its promotion log.
-    """
+    """The alias of one portfolio."""
 
     def __init__(self, client: Client, model: str, log: PromotionLog):
         self._client, self._model, self._log = client, model, log
@@ -29,16 +23,13 @@ class ChampionAlias:
 
         A champion that was deleted can have no alias: nothing is served until another version is promoted.
 
-        Args:
-            head: the log's head as it was read.
-
         Returns:
             The version that had the alias, empty for none; None if nothing was changed.
         """
         found = self.version()
         if head is None or found == head.after:
             return None
-        if version_deleted(self._client, self._model, head.after):
+        if lookup_version(self._client, self._model, head.after) is None:
             logger.warning("%s: version %s is champion by the log, but was deleted", self._model, head.after)
             return None
         logger.warning("%s: alias champion is %s, the log says %s; set", self._model, found or "absent", head.after)
@@ -49,9 +40,6 @@ class ChampionAlias:
         """Set the alias to the log's head, repeatedly until the head is what was set.
 
         The last process to set the alias reads the log after that, so a slow writer cannot leave an older champion.
-
-        Args:
-            head: the head as it was read or written.
         """
         while True:
             retry_on_conflict(self._client.set_registered_model_alias, self._model, CHAMPION, head.after)

@@ -13,7 +13,7 @@ from palm.promotion.replay import Replay
 from palm.promotion.rollback import earlier_champion
 from palm.registry.client import Client
 from palm.registry.integrity import check_servable
-from palm.registry.version import CHALLENGER, existing_version, version_deleted, version_with_alias
+from palm.registry.version import CHALLENGER, existing_version, lookup_version, version_with_alias
 
 
 class Promotions:
@@ -21,10 +21,6 @@ class Promotions:
 
     Every method fails with `RegistryError` if MLflow fails, and with `DamagedError` if the log was edited or, except
     in `history` and `repair`, an entry of it was deleted.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
     """
 
     def __init__(self, client: Client, model: str):
@@ -56,7 +52,7 @@ class Promotions:
 
         Args:
             version: the version that was judged.
-            judgement: result of the gate.
+            judgement: the gate's.
             who: the author, for the log.
         """
         seen = self.log.tail()
@@ -65,19 +61,19 @@ class Promotions:
             self._alias.fix(head)
             if head.gate and head.gate.passed:
                 record_judgement(self.client, self.model, version, PROMOTED, head.gate)
-            return _promoted(head, judgement)
+            return _verdict(version, judgement, head.why, head.before, head)
         champion = head.after if head else self._alias.version()
         if not judgement.passed:
             self._alias.fix(head)
             record_judgement(self.client, self.model, version, REFUSED, judgement)
-            return _not_promoted(version, judgement, judgement.reason, champion)
+            return _verdict(version, judgement, judgement.reason, champion)
         undone = self._undone(version)
         if undone is not None:
             reason = (
                 f"{undone.who} has rolled back from version {version} ({undone.why or 'no reason given'}); "
                 f"to promote it all the same: palm promote --version {version}"
             )
-            return _not_promoted(version, judgement, reason, champion)
+            return _verdict(version, judgement, reason, champion)
         try:
             if judgement.against != champion:
                 raise conflict(PROMOTION, version, expected=judgement.against, found=champion)
@@ -85,18 +81,17 @@ class Promotions:
                 seen, before=champion, after=version, kind=PROMOTION, why=judgement.reason, who=who, gate=judgement
             )
         except ConflictError as error:
-            return _not_promoted(version, judgement, str(error), error.champion)
+            return _verdict(version, judgement, str(error), error.champion)
         self._alias.follow(entry)
         record_judgement(self.client, self.model, version, PROMOTED, judgement)
-        return _promoted(entry, judgement)
+        return _verdict(version, judgement, entry.why, entry.before, entry)
 
     def promote_by_hand(self, version: str | None = None, *, why: str, who: str, override: bool = False) -> Entry:
         """Make a version champion by decision of a person, after its files were verified.
 
         Args:
             version: the version; None: the one with the alias `challenger`.
-            why: the reason.
-            who: the author.
+            why, who: reason and author, for the log.
             override: whether to accept a version that the gate has refused or never judged; needs a reason.
 
         Raises:
@@ -133,8 +128,7 @@ class Promotions:
         Args:
             to: a version that was champion; None: the one before the promotion of the present champion, so that
                 another rollback goes one step further back.
-            why: the reason.
-            who: the author.
+            why, who: reason and author, for the log.
 
         Raises:
             RegistryError: there is no such earlier champion.
@@ -153,7 +147,7 @@ class Promotions:
         found, alias = self.log.read(), self._alias.version()
         champion = found.head.after if found.head else None
         problems = [f"entry {number} of the log is missing: somebody has deleted it" for number in found.gaps]
-        if champion is not None and version_deleted(self.client, self.model, champion):
+        if champion is not None and lookup_version(self.client, self.model, champion) is None:
             problems.append(
                 f"version {champion}, champion by the log, was deleted: run `palm rollback` or `palm promote`"
             )
@@ -175,9 +169,6 @@ class Promotions:
 
     def repair(self, *, who: str) -> list[str]:
         """Record deleted entries and set the alias to what the log says.
-
-        Args:
-            who: the author, for the log.
 
         Returns:
             What was done, a line each; empty if nothing was wrong.
@@ -240,25 +231,16 @@ def _alias_line(was: str, now: str) -> str:
     return f"alias champion was {f'version {was}' if was else 'absent'}, set to version {now}"
 
 
-def _promoted(entry: Entry, judgement: Judgement) -> Verdict:
+def _verdict(
+    version: str, judgement: Judgement, reason: str, before: str | None, entry: Entry | None = None
+) -> Verdict:
+    gate = judgement if entry is None else entry.gate
     return Verdict(
-        promoted=True,
-        reason=entry.why,
-        version=entry.after,
-        previous_version=entry.before,
-        checks=entry.gate.checks if entry.gate else (),
-        log_entry=entry.number,
-        confidence=judgement.confidence,
-    )
-
-
-def _not_promoted(version: str, judgement: Judgement, reason: str, champion: str | None) -> Verdict:
-    return Verdict(
-        promoted=False,
+        promoted=entry is not None,
         reason=reason,
         version=version,
-        previous_version=champion,
-        checks=judgement.checks,
-        log_entry=None,
+        previous_version=before,
+        checks=gate.checks if gate else (),
+        log_entry=entry.number if entry else None,
         confidence=judgement.confidence,
     )

@@ -33,15 +33,7 @@ class Champion:
 
 
 def read_champion(config: PortfolioConfig, plan: Path) -> Champion | None:
-    """Read the champion as the step plan_training has measured it; None if there was none.
-
-    Args:
-        config: the configuration.
-        plan: folder of that step.
-
-    Raises:
-        DataError: a file is missing or malformed.
-    """
+    """Read the champion as plan_training has measured it, from the folder of that step; None if there was none."""
     record = RecordedChampion.read(plan)
     if record.version is None:
         return None
@@ -51,13 +43,7 @@ def read_champion(config: PortfolioConfig, plan: Path) -> Champion | None:
 
 
 def loss_against(config: PortfolioConfig, champion: Champion, ours: MeasuredByPrompt) -> Comparison:
-    """Bound the largest loss of any preference if a portfolio takes the champion's place, at promotion.confidence.
-
-    Args:
-        config: the configuration.
-        champion: a champion that can be compared.
-        ours: the portfolio's policies.
-    """
+    """Bound the largest loss of any preference if a portfolio takes the champion's place, at promotion.confidence."""
     before, after = len(champion.measured.rewards), len(ours.rewards)
     return compare_portfolios(
         np.concatenate([champion.measured.rewards, ours.rewards]),

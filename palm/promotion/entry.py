@@ -21,7 +21,7 @@ def _numbers(text: Any) -> Any:
 
 
 class Entry(Part):
-    """A change of the champion; entries never change.
+    """A change of the champion; entries never change. Its JSON, for people, leaves out `token` and `missing`.
 
     Attributes:
         number: place in the log, from 1; given by MLflow, unique and increasing.
@@ -48,15 +48,16 @@ class Entry(Part):
     who: str
     at: str
     gate: Annotated[Judgement | None, BeforeValidator(_decoded)] = None
-    token: str
-    missing: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = ()
+    token: str = Field(exclude=True)
+    missing: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field((), exclude=True)
 
     def tags(self) -> dict[str, str]:
         """Tags of the model version that holds the entry."""
-        shown = self.model_dump(mode="json", by_alias=True, exclude={"number", "missing"})
+        shown = self.model_dump(mode="json", by_alias=True, exclude={"number"})
         gate = json.dumps(shown.pop("gate"), separators=(",", ":"))
         tags = {key: "" if value is None else str(value) for key, value in shown.items()}
-        return {**tags, "gate": gate, **({"missing": ",".join(map(str, self.missing))} if self.missing else {})}
+        tags |= {"gate": gate, "token": self.token}
+        return tags | ({"missing": ",".join(map(str, self.missing))} if self.missing else {})
 
     @field_serializer("gate")
     def _gate_as_object(self, gate: Judgement | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from palm.artifacts.verdict import GAP_CHECK
 from palm.promotion.judged import recorded_judgement
 from palm.registry.client import Client
 from palm.registry.run_records import EPSILON, PORTFOLIO_SIZE
-from palm.registry.version import version_deleted
+from palm.registry.version import lookup_version
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class VersionFigures:
 
 def version_figures(client: Client, model: str, version: str) -> VersionFigures:
     """Read the figures of a version; all are None if it was deleted."""
-    if version_deleted(client, model, version):
+    entry = lookup_version(client, model, version)
+    if entry is None:
         return VersionFigures()
-    entry = client.get_model_version(model, version)
     metrics = client.get_run(entry.run_id).data.metrics if entry.run_id else {}
     judgement = recorded_judgement(entry.tags)
     bounds = [check.bound for check in judgement.checks if check.name == GAP_CHECK] if judgement else []

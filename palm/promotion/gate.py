@@ -68,15 +68,8 @@ def _prompts(ours: MeasuredByPrompt) -> Check | None:
     count = ours.rewards.shape[1]
     if count >= _FEWEST_PROMPTS:
         return None
-    return Check(
-        name="held-out prompts",
-        value=count,
-        bound=None,
-        limit=_FEWEST_PROMPTS,
-        passed=False,
-        detail=f"{count} are too few for any bound",
-        remedy=f"give at least {_FEWEST_PROMPTS}, better hundreds",
-    )
+    detail, remedy = f"{count} are too few for any bound", f"give at least {_FEWEST_PROMPTS}, better hundreds"
+    return _unbounded("held-out prompts", count, _FEWEST_PROMPTS, passed=False, detail=detail, remedy=remedy)
 
 
 def _missing(selection: Selection) -> Check | None:
@@ -84,40 +77,22 @@ def _missing(selection: Selection) -> Check | None:
     missing = selection.missing
     if not missing:
         return None
+    detail = "; ".join(f"{weights_label(entry.weights)}: {entry.error}" for entry in missing)
     trained = sum(not candidate.earlier for candidate in selection.policies)
-    allowed = trained + len(missing) - selection.min_policies
-    return Check(
-        name=_MISSING,
-        value=len(missing),
-        bound=None,
-        limit=allowed,
-        passed=len(missing) <= allowed,
-        detail="; ".join(f"{weights_label(entry.weights)}: {entry.error}" for entry in missing),
-        remedy="run the build again",
-    )
+    limit = trained + len(missing) - selection.min_policies
+    passed, remedy = len(missing) <= limit, "run the build again"
+    return _unbounded(_MISSING, len(missing), limit, passed=passed, detail=detail, remedy=remedy)
 
 
 def _gap(config: PortfolioConfig, selection: Selection) -> Check:
     epsilon, limit, interval = selection.epsilon, config.promotion.max_epsilon, selection.interval
     if interval is None:
-        return Check(
-            name=GAP_CHECK,
-            value=epsilon,
-            bound=None,
-            limit=limit,
-            passed=False,
-            detail="it has no bound, as some resampled prompts leave no ε",
-            remedy="raise selection.delta or give more held-out prompts",
-        )
+        detail = "it has no bound, as some resampled prompts leave no ε"
+        remedy = "raise selection.delta or give more held-out prompts"
+        return _unbounded(GAP_CHECK, epsilon, limit, passed=False, detail=detail, remedy=remedy)
     bound = max(interval.upper, epsilon)
-    return Check(
-        name=GAP_CHECK,
-        value=epsilon,
-        bound=bound,
-        limit=limit,
-        passed=bound <= limit,
-        remedy="raise selection.size, train more weight vectors, or give more held-out prompts",
-    )
+    remedy = "raise selection.size, train more weight vectors, or give more held-out prompts"
+    return Check(name=GAP_CHECK, value=epsilon, bound=bound, limit=limit, passed=bound <= limit, remedy=remedy)
 
 
 def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | None) -> Check | None:
@@ -125,45 +100,30 @@ def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | 
         return None
     limit, name = config.promotion.max_loss, f"largest loss of any preference against version {champion.version}"
     if champion.incomparable:
-        return Check(
-            name=name,
-            value=None,
-            bound=None,
-            limit=limit,
-            passed=False,
-            detail=f"{champion.incomparable}, so J cannot be compared",
-            remedy="look at both and decide by hand: palm promote --override",
-        )
+        detail = f"{champion.incomparable}, so J cannot be compared"
+        remedy = "look at both and decide by hand: palm promote --override"
+        return _unbounded(name, None, limit, passed=False, detail=detail, remedy=remedy)
     compared = loss_against(config, champion, ours)
     bound = float(max(compared.loss_upper, compared.largest_loss))
+    weights = zip(config.reward_names, compared.worst_weights, strict=True)
     return Check(
         name=name,
         value=compared.largest_loss,
         bound=bound,
         limit=limit,
         passed=bound <= limit,
-        detail=", ".join(
-            f"{reward} {weight:.2f}" for reward, weight in zip(config.reward_names, compared.worst_weights, strict=True)
-        ),
+        detail=", ".join(f"{reward} {weight:.2f}" for reward, weight in weights),
         remedy="train longer or more weight vectors, raise selection.size, or give more held-out prompts",
     )
 
 
 def _guards(selection: Selection) -> Check:
-    marked = {
-        candidate.policy: candidate.guard.message
-        for candidate in selection.policies
-        if candidate.guard is not None and candidate.policy in selection.portfolio
-    }
-    return Check(
-        name="guards that fired in training",
-        value=len(marked),
-        bound=None,
-        limit=0,
-        passed=not marked,
-        detail="; ".join(f"{policy}: {message}" for policy, message in sorted(marked.items())),
-        remedy="lower training.learning_rate or train longer",
-    )
+    members = [candidate for candidate in selection.policies if candidate.policy in selection.portfolio]
+    marked = sorted((member.policy, member.guard.message) for member in members if member.guard is not None)
+    detail = "; ".join(f"{policy}: {message}" for policy, message in marked)
+    remedy = "lower training.learning_rate or train longer"
+    name = "guards that fired in training"
+    return _unbounded(name, len(marked), 0, passed=not marked, detail=detail, remedy=remedy)
 
 
 def _metrics(config: PortfolioConfig, members: Sequence[str], ours: MeasuredByPrompt) -> list[Check]:
@@ -177,12 +137,12 @@ def _metrics(config: PortfolioConfig, members: Sequence[str], ours: MeasuredByPr
         values = ours.metrics[:, :, names.index(name)]
         means = values.mean(axis=1)
         worst = int(means.argmin())
-        resampled = (shares @ values.T).min(axis=1)
-        bound = min(float(np.quantile(resampled, 1 - config.promotion.confidence)), float(means[worst]))
+        value, resampled = float(means[worst]), (shares @ values.T).min(axis=1)
+        bound = min(float(np.quantile(resampled, 1 - config.promotion.confidence)), value)
         checks.append(
             Check(
                 name=f"metric {name}",
-                value=means[worst],
+                value=value,
                 bound=bound,
                 limit=limit,
                 passed=bound >= limit,
@@ -191,3 +151,7 @@ def _metrics(config: PortfolioConfig, members: Sequence[str], ours: MeasuredByPr
             )
         )
     return checks
+
+
+def _unbounded(name: str, value: float | None, limit: float, *, passed: bool, detail: str, remedy: str) -> Check:
+    return Check(name=name, value=value, bound=None, limit=limit, passed=passed, detail=detail, remedy=remedy)

@@ -7,23 +7,13 @@ from palm.registry.client import Client, all_pages
 
 
 class LoggedEntry(Entry):
-    """An entry of the promotion log.
-
-    Attributes:
-        valid: whether it counts; else another writer was first.
-    """
+    """An entry of the promotion log; it is valid unless another writer was first."""
 
     valid: bool
 
 
 class Refusal(Part):
-    """A version that the gate has refused.
-
-    Attributes:
-        version: its number.
-        at: when, UTC, ISO 8601; empty if not recorded.
-        why: the gate's reason.
-    """
+    """A version that the gate has refused, when (UTC, ISO 8601; empty if not recorded), and why."""
 
     version: str
     at: str

@@ -14,15 +14,7 @@ PROMOTED, REFUSED = "promoted", "refused"
 
 
 def record_judgement(client: Client, model: str, version: str, verdict: str, judgement: Judgement) -> None:
-    """Tag a version with the gate's judgement.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
-        version: its version.
-        verdict: ``promoted`` or ``refused``.
-        judgement: what the gate has found.
-    """
+    """Tag a version with the gate's judgement."""
     dated = judgement.model_copy(update={"at": datetime.now(UTC).isoformat(timespec="milliseconds")})
     # The verdict comes last: a version that has one has a judgement.
     for key, value in ((_JUDGEMENT, dated.model_dump_json()), (VERDICT, verdict)):

@@ -6,6 +6,7 @@ its writer saw, which counts, so replay begins there.
 """
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,23 +39,14 @@ class Tail:
 
 
 class PromotionLog:
-    """The log of one portfolio.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
-    """
+    """The log of one portfolio."""
 
     def __init__(self, client: Client, model: str):
         self._client, self._model = client, model
         self.name = f"{model}-promotions"
 
     def tail(self) -> Tail:
-        """Read the end of the log, in one request unless many writers have lost since the head.
-
-        Raises:
-            DamagedError: an entry was deleted.
-        """
+        """Read the end of the log, in one request unless many writers have lost since the head."""
         found, newest = self._stretch(None)
         return Tail(found.head, newest)
 
@@ -74,20 +66,13 @@ class PromotionLog:
 
         Args:
             seen: the end of the log that the decision is based on.
-            before: the champion then.
-            after: the new champion.
-            kind: ``promotion``, ``rollback`` or ``repair``.
-            why: the reason.
-            who: the author.
-            gate: the gate's judgement.
-            missing: numbers of deleted entries that this one records.
+            before, after, kind, why, who, gate, missing: as in `Entry`.
 
         Returns:
             The entry, which is the head now or was for a moment.
 
         Raises:
             ConflictError: another writer was first; the head is theirs and nothing else was changed.
-            DamagedError: an entry was deleted.
         """
         entry = Entry(
             number=0,
@@ -129,24 +114,13 @@ class PromotionLog:
         return won
 
     def read(self) -> Replay:
-        """Read the whole log; deleted entries are reported in the result, not raised.
-
-        Raises:
-            DamagedError: a version is no entry at all.
-        """
-        query = f"name = '{self.name}'"
-        versions = all_pages(
-            self._client.search_model_versions, query, max_results=1000, order_by=["version_number ASC"]
-        )
-        return replay([self._entry(version) for version in versions])
+        """Read the whole log; deleted entries are reported in the result, not raised."""
+        return replay([self._entry(version) for version in self._versions("ASC", page=1000)])
 
     def _stretch(self, first: int | None) -> tuple[Replay, int]:
         """The entries from one that counts (unset: the one that the newest is built on) to the newest."""
         versions = []
-        query = f"name = '{self.name}'"
-        for version in all_pages(
-            self._client.search_model_versions, query, max_results=_PAGE, order_by=["version_number DESC"]
-        ):
+        for version in self._versions("DESC", page=_PAGE):
             versions.append(version)
             first = self._entry(version).previous if first is None else first
             if int(version.version) <= max(first, 1):
@@ -158,6 +132,10 @@ class PromotionLog:
         if found.missing:
             raise self._damaged(found.missing)
         return found, int(versions[0].version)
+
+    def _versions(self, direction: str, *, page: int) -> Iterator:
+        order = [f"version_number {direction}"]
+        return all_pages(self._client.search_model_versions, f"name = '{self.name}'", max_results=page, order_by=order)
 
     def _entry(self, version) -> Entry:
         if not version.tags:
@@ -176,14 +154,7 @@ class PromotionLog:
 
 
 def conflict(kind: str, version: str, *, expected: str | None, found: str | None) -> ConflictError:
-    """Error for a decision that was based on another champion than the present one.
-
-    Args:
-        kind: ``promotion``, ``rollback`` or ``repair``.
-        version: the version that was to be champion.
-        expected: the champion that the decision was based on.
-        found: the champion now.
-    """
+    """Error for a decision that was based on the champion `expected` while it is `found`."""
     error = ConflictError(
         f"{kind} of version {version}",
         rule=f"the champion is {_version(found)} now, this was decided when it was {_version(expected)}",

@@ -1,5 +1,6 @@
 """Builds of registered portfolios: what MLflow keeps of them."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from palm.promotion.judged import VERDICT
 from palm.registry.client import Client
 from palm.registry.integrity import download_verified
 from palm.registry.runs import SNAPSHOT_FILE
-from palm.registry.version import CHALLENGER, CHAMPION, version_deleted, version_with_alias
+from palm.registry.version import CHALLENGER, CHAMPION, lookup_version, version_with_alias
 from palm.storage.files import read_json
 
 Recorded = TypeVar("Recorded", bound=Artifact)
@@ -26,11 +27,6 @@ class PastBuild:
     """A registered version and the files of its build's run, each read when it is first used.
 
     A file is None if it was not recorded, if palm of another version has written it, or if the version was deleted.
-
-    Args:
-        client: client of MLflow.
-        model: registered model of the portfolio.
-        version: its version.
     """
 
     def __init__(self, client: Client, model: str, version: str):
@@ -59,14 +55,13 @@ class PastBuild:
         return self._artifact(Plan)
 
     @cached_property
-    def snapshot(self) -> dict[str, Any] | None:
+    def snapshot(self) -> Mapping[str, Any] | None:
         """Inputs of the build (`palm.builds.rebuild.snapshot`)."""
         return self._file(SNAPSHOT_FILE)
 
     @cached_property
     def _record(self):
-        deleted = version_deleted(self._client, self._model, self.version)
-        return None if deleted else self._client.get_model_version(self._model, self.version)
+        return lookup_version(self._client, self._model, self.version)
 
     @cached_property
     def _kept(self) -> set[str]:
@@ -115,19 +110,10 @@ def _build(promotions: Promotions, alias: str) -> PastBuild | None:
 
 
 def download_policies(promotions: Promotions, version: str, destination: Path) -> dict[str, Path]:
-    """Download a registered portfolio and check every byte of it.
-
-    Args:
-        promotions: of the portfolio.
-        version: its version.
-        destination: folder to make.
-
-    Returns:
-        Name of each policy of the portfolio to its folder.
+    """Download a registered portfolio, check its digests, and return the folder of each policy by name.
 
     Raises:
         ModelError: a file is not the one that was registered.
-        RegistryError: MLflow fails.
     """
     folder = download_verified(promotions.client, promotions.model, version, destination)
     return {entry.policy: folder / entry.folder for entry in Routing.read(folder).policies}

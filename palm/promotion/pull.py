@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from palm.artifacts.routing import Routing
@@ -26,21 +25,6 @@ _PULLED = "pulled.json"
 _LOCK, _LEFTOVERS = ".pull.lock", f".{FOLDER}.*"
 
 
-@dataclass(frozen=True)
-class Pulled:
-    """A portfolio on this machine.
-
-    Attributes:
-        version: of the registered model.
-        folder: its portfolio folder, with the base model and `vllm.yaml`.
-        fetched: whether it was downloaded; else it was there and is verified.
-    """
-
-    version: str
-    folder: Path
-    fetched: bool
-
-
 def pull(
     promotions: Promotions,
     destination: Path,
@@ -48,8 +32,8 @@ def pull(
     version: str | None = None,
     dtype: str | None = None,
     report: Callable[[str], None],
-) -> Pulled:
-    """Fill `portfolio` in a folder with a version, its base model and the configuration of vLLM.
+) -> Path:
+    """Fill `portfolio` in a folder with a version, its base model and the configuration of vLLM; return its path.
 
     Nothing is written to MLflow. An earlier content stays until the new one is there and verified; a call that is
     killed leaves at most hidden files, which the next one removes.
@@ -74,14 +58,14 @@ def pull(
             rule="does not exist, nothing was promoted yet",
             remedy="build a portfolio that passes the gate, `palm promote` one, or give --version",
         )
-    with _alone(place.parent):
+    with _locked(place.parent):
         content = existing_version(client, model, version).tags.get(CONTENT, "")
         record = {"model": model, "version": version, "content": content}
         if _holds(place, record, dtype):
             report(f"{model} version {version} is there, every sha256 as recorded")
-            return Pulled(version, place, fetched=False)
-        _fill(client, place, record, dtype, report)
-    return Pulled(version, place, fetched=True)
+        else:
+            _fill(client, place, record, dtype, report)
+    return place
 
 
 def _fill(
@@ -132,8 +116,8 @@ def _holds(place: Path, record: dict[str, str], dtype: str | None) -> bool:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep out other calls for the same folder: the lock goes with the process, however that ends."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against other calls; the lock ends with the process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / _LOCK).open("w")

@@ -33,12 +33,7 @@ class Replay:
 
 
 def replay(entries: Iterable[Entry], first: int = 1) -> Replay:
-    """Decide which entries of a stretch of the log count.
-
-    Args:
-        entries: all of the stretch, in any order.
-        first: number where it begins: 1, or that of an entry known to count.
-    """
+    """Decide which entries of a stretch of the log count; it begins at 1 or at an entry known to count."""
     by_number = {entry.number: entry for entry in entries}
     built_upon = {entry.previous for entry in by_number.values()}
     noted = {number for entry in by_number.values() for number in entry.missing}

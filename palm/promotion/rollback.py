@@ -23,16 +23,7 @@ def champions(entries: Sequence[Entry]) -> list[str]:
 
 
 def earlier_champion(model: str, entries: Sequence[Entry], to: str | None) -> str:
-    """Version that a rollback makes champion.
-
-    Args:
-        model: registered model, for errors.
-        entries: the entries of its log that count, oldest first.
-        to: the wanted version; None: the champion before the present one.
-
-    Raises:
-        RegistryError: it was never champion, or is champion already.
-    """
+    """Version that a rollback makes champion: `to`, or the champion before the present one."""
     past = champions(entries)
     if to is None:
         if len(past) < 2:

@@ -1,12 +1,12 @@
-"""Answers of a registered portfolio, as any client of MLflow gets them."""
+"""Answers of a registered portfolio."""
 
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.geometry.preferences.simplex import check_preference_weights
-from palm.registry.client import Client, error_code
+from palm.registry.client import Client
 from palm.registry.connection import connected
-from palm.registry.version import ABSENT
-from palm.serving.portfolio import Answer
+from palm.registry.version import version_with_alias
+from palm.serving.portfolio import Answer, load
 
 
 def answer(
@@ -15,7 +15,7 @@ def answer(
     """Answer a prompt with the model version that has an alias.
 
     Args:
-        config: the configuration, for the registry and the rewards' names.
+        config: the configuration.
         prompt: the user's text.
         weights: preference weights, length d.
         alias: ``champion`` or ``challenger``.
@@ -26,24 +26,14 @@ def answer(
         WeightsError: the weights are not on the simplex.
         RegistryError: MLflow fails, or no version has the alias.
     """
-    import mlflow
-    import pandas as pd
-
-    weights = check_preference_weights(weights, len(config.rewards)).tolist()
+    check_preference_weights(weights, len(config.rewards))
     model = config.registry.model
-    try:
-        Client(config.registry).get_model_version_by_alias(model, alias)
-    except RegistryError as error:
-        if error_code(error) not in ABSENT:
-            raise
+    if version_with_alias(Client(config.registry), model, alias) is None:
         raise RegistryError(
             f"models:/{model}@{alias}",
             rule="does not exist",
             remedy="build the portfolio with `palm run`, or name another --alias",
-        ) from error
-    with connected(config.registry):
-        loaded = mlflow.pyfunc.load_model(f"models:/{model}@{alias}")
-        rows = loaded.predict(
-            pd.DataFrame({"prompt": [prompt], "weights": [weights]}), params={"seed": seed, "temperature": temperature}
         )
-    return Answer(**rows.iloc[0])
+    with connected(config.registry):
+        portfolio = load(f"models:/{model}@{alias}")
+    return portfolio.answer(prompt, weights, seed=seed, temperature=temperature)

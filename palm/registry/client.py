@@ -9,12 +9,9 @@ from palm.registry.connection import connected
 
 
 class Client:
-    """MLflow's client of one registry: every method of `mlflow.MlflowClient`, each call in a connection of its own.
+    """MLflow's client of one registry: every method of `mlflow.MlflowClient`.
 
     A call uses PALM's credentials while it lasts and fails with `RegistryError`.
-
-    Args:
-        registry: where MLflow is.
     """
 
     def __init__(self, registry: Registry):
@@ -38,13 +35,7 @@ def error_code(error: RegistryError) -> str:
 
 
 def all_pages(search: Callable, *arguments, **options) -> Iterator:
-    """Results of a search of MLflow, page after page.
-
-    Args:
-        search: a method of the client whose results come in pages.
-        *arguments: of the search.
-        **options: of the search.
-    """
+    """Results of a method of the client whose results come in pages."""
     token = None
     while True:
         page = search(*arguments, page_token=token, **options)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from palm.config.pods import MLFLOW_KEYS, task_variable
 from palm.config.portfolio import Registry
-from palm.errors import RegistryError
+from palm.errors import RegistryError, without_credentials
 from palm.registry.kfp_plugin import plugin_run
 
 if TYPE_CHECKING:
@@ -23,13 +22,7 @@ _LOGIN = (*MLFLOW_KEYS, "MLFLOW_TRACKING_AUTH")
 
 @contextmanager
 def connected(registry: Registry) -> Iterator["MlflowClient"]:
-    """Point MLflow to the configured server or SQLite file.
-
-    Args:
-        registry: where MLflow is.
-
-    Yields:
-        MLflow's client.
+    """Point MLflow to the configured server or SQLite file, with PALM's credentials.
 
     Raises:
         RegistryError: MLflow cannot be reached or refuses the request.
@@ -86,8 +79,3 @@ def _own_environment(uri: str) -> Iterator[None]:
         for key in own:
             os.environ.pop(key, None)
         os.environ.update(before)
-
-
-def without_credentials(text: str) -> str:
-    """Remove `user:password@` from every address in a text."""
-    return re.sub(r"://\S*@", "://", text)

@@ -1,8 +1,13 @@
-"""Content of a registered portfolio: builds of the same content, whoever started them and when, are one version."""
+"""Content of a build: builds of the same content, whoever started them and when, are one registered version."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from palm.artifacts.policy import TrainingLog
 from palm.artifacts.routing import Routing
+from palm.artifacts.selection import Selection
 from palm.storage.digest import file_digest, value_digest
 
 CONTENT = "palm.content"
@@ -11,19 +16,30 @@ _RECORDS = {"policy.json", "training_log.json", "train_job.json"}
 """Files of a policy that say how long its training took and whether it was reused; its name stands for its content."""
 
 
-def content_digest(routing: Routing, artifacts: list[Path]) -> str:
-    """One sha256 for a portfolio and what it was made from.
+@dataclass(frozen=True)
+class Build:
+    """A build that is registered.
 
-    Args:
-        routing: routing table, with the sha256 of every file of the portfolio.
-        artifacts: files that are kept with the build: configuration, design, selection, snapshot.
-
-    Returns:
-        64 hexadecimal digits, the same for two runs of the same work.
+    Attributes:
+        build_id: names the build.
+        portfolio: portfolio folder (`palm.serving.portfolio`).
+        selection: the selected portfolio, with every policy's evaluation.
+        logs: policy name to its training log.
+        artifacts: files to keep with its run: configuration, design, selection, plan, snapshot.
     """
-    files = {name: digest for name, digest in routing.sha256.items() if PurePosixPath(name).name not in _RECORDS}
-    # Without the version, which portfolios of earlier versions of palm lack: the same content keeps its digest.
-    table = routing.model_dump(mode="json", exclude={"schema_version"})
-    return value_digest(
-        {"portfolio": {**table, "sha256": files}, "made_from": {path.name: file_digest(path) for path in artifacts}}
-    )
+
+    build_id: str
+    portfolio: Path
+    selection: Selection
+    logs: Mapping[str, TrainingLog]
+    artifacts: Sequence[Path]
+
+    @cached_property
+    def content(self) -> str:
+        """One sha256 for the portfolio and what it was made from, the same for two builds of the same work."""
+        routing = Routing.read(self.portfolio)
+        files = {name: digest for name, digest in routing.sha256.items() if PurePosixPath(name).name not in _RECORDS}
+        # Without the version, which portfolios of an older palm lack: the same content keeps its digest.
+        table = routing.model_dump(mode="json", exclude={"schema_version"})
+        made_from = {path.name: file_digest(path) for path in self.artifacts}
+        return value_digest({"portfolio": {**table, "sha256": files}, "made_from": made_from})

@@ -1,4 +1,4 @@
-"""Run of Kubeflow Pipelines' MLflow plugin: what tasks are told of it, and links between it and PALM's run."""
+"""Run of Kubeflow Pipelines' MLflow plugin: its description in every task, and links between it and PALM's run."""
 
 import json
 import logging
@@ -26,8 +26,7 @@ class PluginRun:
 
     Attributes:
         server: address of the plugin's MLflow, which need not be PALM's.
-        experiment: id of its experiment.
-        run: its id.
+        experiment, run: ids.
         workspace: MLflow workspace; empty: the server has none.
         login: how the plugin logs in: ``kubernetes``, ``bearer``, ``basic-auth`` or ``none``.
         trusted: whether the server's certificate is not checked.
@@ -90,15 +89,7 @@ def plugin_note() -> str:
 
 
 def link_plugin_run(registry: Registry, *, experiment: str, run: str, build_id: str, version: str = "") -> None:
-    """Name PALM's run, and the registered version, in the plugin's run; a failure is logged only.
-
-    Args:
-        registry: PALM's MLflow.
-        experiment: id of PALM's experiment.
-        run: id of PALM's run.
-        build_id: names the build.
-        version: of the registered model; empty: nothing was registered.
-    """
+    """Name PALM's run, and the version if one was registered, in the plugin's run; a failure is logged only."""
     plugin = plugin_run()
     if plugin is None:
         return

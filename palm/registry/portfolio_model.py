@@ -1,4 +1,4 @@
-"""The registered portfolio as an MLflow model: loaded from this file's code, never from a pickle."""
+"""MLflow model of a portfolio: loaded from the code of this file, never from a pickle."""
 
 from pathlib import Path
 

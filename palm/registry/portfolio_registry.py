@@ -1,16 +1,13 @@
 """Registry of portfolios in MLflow: builds are registered, finished or failed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from palm.artifacts.policy import TrainingLog
 from palm.artifacts.registration import Registration
-from palm.artifacts.routing import Routing
-from palm.artifacts.selection import Selection
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.registry.client import Client, all_pages
-from palm.registry.content import CONTENT, content_digest
+from palm.registry.content import CONTENT, Build
 from palm.registry.experiment import check_exists
 from palm.registry.kfp_plugin import link_plugin_run, plugin_note, plugin_tags
 from palm.registry.retry import retry_on_conflict
@@ -22,8 +19,7 @@ from palm.registry.version import CHALLENGER, find_version, make_version
 class PortfolioRegistry:
     """Registered portfolios of one model, and the runs of their builds: a parent run and one for each policy.
 
-    Args:
-        config: the configuration.
+    Every method fails with `RegistryError` if MLflow fails.
     """
 
     def __init__(self, config: PortfolioConfig):
@@ -31,65 +27,37 @@ class PortfolioRegistry:
         self._client = Client(config.registry)
         self._model = config.registry.model
 
-    def register(
-        self,
-        build_id: str,
-        *,
-        portfolio: Path,
-        selection: Selection,
-        logs: Mapping[str, TrainingLog],
-        artifacts: Sequence[Path],
-    ) -> Registration:
+    def register(self, build: Build) -> Registration:
         """Record a build and register its portfolio under the alias `challenger`; its run stays open.
 
         The same content is one version and one run, whichever builds register it, also at the same time. A call that
         was killed is completed by the next one.
-
-        Args:
-            build_id: names the build.
-            portfolio: portfolio folder (`palm.serving.portfolio`).
-            selection: the selected portfolio, with every policy's evaluation.
-            logs: policy name to its training log.
-            artifacts: files to keep with the parent run.
-
-        Raises:
-            RegistryError: MLflow fails.
         """
-        client, content = self._client, content_digest(Routing.read(portfolio), artifacts)
-        runs = Runs(client)
-        version = find_version(client, content)
+        client, runs = self._client, Runs(self._client)
+        version = find_version(client, build.content)
         if version is None:
             # Idempotent: a second attempt finds what the first one made.
-            version = retry_on_conflict(self._make, runs, content, build_id, portfolio, selection, logs, artifacts)
-        retry_on_conflict(runs.keep_one_of_each, content, version.run_id)
-        retry_on_conflict(self._add_build, version, build_id)
+            version = retry_on_conflict(self._make, runs, build)
+        retry_on_conflict(runs.keep_one_of_each, build.content, version.run_id)
+        retry_on_conflict(self._add_build, version, build.build_id)
         retry_on_conflict(client.set_registered_model_alias, self._model, CHALLENGER, version.version)
-        made = Registration(
-            model=self._model, version=str(version.version), run_id=version.run_id, aliases=(CHALLENGER,)
-        )
-        self._link(runs, made.run_id, build_id, version=made.version)
-        return made
+        number, run = str(version.version), version.run_id
+        self._link(runs, run, build.build_id, version=number)
+        return Registration(model=self._model, version=number, run_id=run, aliases=(CHALLENGER,))
 
     def finish(self, run_id: str, files: Sequence[Path]) -> None:
-        """Keep the last files of a build (the report and its data) with its run, and end the run.
-
-        Raises:
-            RegistryError: MLflow fails.
-        """
+        """Keep the last files of a build (the report and its data) with its run, and end the run."""
         for path in files:
             self._client.log_artifact(run_id, str(path))
         self._client.set_terminated(run_id)
 
     def fail(self, build_id: str, note: str, *, abandoned: bool = False) -> None:
-        """Mark the run of a build as failed; it gets a new run if it has none yet, or shares a finished one.
+        """Mark the run of a build as failed; it gets a new run if it has none, or a finished one.
 
         Args:
             build_id: names the build.
             note: what happened, Markdown; MLflow shows it as the run's description.
             abandoned: whether the build belongs to another run of the pipeline than this process.
-
-        Raises:
-            RegistryError: MLflow fails.
         """
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -101,45 +69,27 @@ class PortfolioRegistry:
             self._link(runs, run, build_id)
 
     def builds(self, *, page_size: int = 200) -> dict[str, str]:
-        """Registered builds: name to the number of a version that it made or found.
-
-        Args:
-            page_size: how many versions a request asks for.
-
-        Raises:
-            RegistryError: MLflow fails, or its file does not exist.
-        """
+        """Registered builds: name to the number of a version that it made or found."""
         check_exists(self._config.registry)
         versions = all_pages(self._client.search_model_versions, f"name = '{self._model}'", max_results=page_size)
         return {build: str(version.version) for version in versions for build in builds_of(version.tags)}
 
-    def _make(
-        self,
-        runs: Runs,
-        content: str,
-        build_id: str,
-        portfolio: Path,
-        selection: Selection,
-        logs: Mapping[str, TrainingLog],
-        artifacts: Sequence[Path],
-    ):
+    def _make(self, runs: Runs, build: Build):
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-        client, config, lineage = self._client, self._config, lineage_tags(build_id)
+        client, lineage, selection = self._client, lineage_tags(build.build_id), build.selection
         try:
-            run = runs.find_or_create(f"{config.name} {build_id}", {CONTENT: content}, lineage)
-            log_build(client, run, config, selection, artifacts)
+            run = runs.find_or_create(self._run_name(build.build_id), {CONTENT: build.content}, lineage)
+            log_build(client, run, self._config, selection, build.artifacts)
             for candidate in selection.policies:
                 name = candidate.policy
-                tags = {CONTENT: content, POLICY: name, MLFLOW_PARENT_RUN_ID: run}
+                tags = {CONTENT: build.content, POLICY: name, MLFLOW_PARENT_RUN_ID: run}
                 child = runs.find_or_create(name, tags, lineage)
-                log_policy(client, child, candidate, logs[name], chosen=name in selection.portfolio)
-            return make_version(
-                client, config, run=run, content=content, build_id=build_id, portfolio=portfolio, selection=selection
-            )
+                log_policy(client, child, candidate, build.logs[name], chosen=name in selection.portfolio)
+            return make_version(client, self._config, build, run)
         except RegistryError:
             # A concurrent build of the same content that was first deletes the runs that this one was filling.
-            first = find_version(client, content)
+            first = find_version(client, build.content)
             if first is None:
                 raise
             return first
@@ -165,7 +115,10 @@ class PortfolioRegistry:
                 return run.info.run_id
         lineage = {build_tag(build_id): "true"} if abandoned else lineage_tags(build_id)
         tags = {MADE_BY: build_id, "palm.failed": "true"}
-        return runs.find_or_create(f"{self._config.name} {build_id}", tags, lineage)
+        return runs.find_or_create(self._run_name(build_id), tags, lineage)
+
+    def _run_name(self, build_id: str) -> str:
+        return f"{self._config.name} {build_id}"
 
     def _link(self, runs: Runs, run: str, build_id: str, *, version: str = "") -> None:
         link_plugin_run(self._config.registry, experiment=runs.experiment, run=run, build_id=build_id, version=version)

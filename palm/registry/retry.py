@@ -17,16 +17,7 @@ Result = TypeVar("Result")
 
 
 def retry_on_conflict(call: Callable[..., Result], *arguments, **options) -> Result:
-    """Call an idempotent function, repeatedly while it conflicts with the same call of other processes.
-
-    Args:
-        call: makes requests to MLflow.
-        *arguments: of the call.
-        **options: of the call.
-
-    Returns:
-        The result of the call.
-    """
+    """Call an idempotent function, repeatedly while it conflicts with the same call of other processes."""
     for attempt in range(1, _ATTEMPTS):
         try:
             return call(*arguments, **options)

@@ -50,15 +50,7 @@ def log_build(
 
 
 def log_policy(client: Client, run: str, measured: Measurements, log: TrainingLog, *, chosen: bool) -> None:
-    """Record a policy and end its run; a second time adds nothing.
-
-    Args:
-        client: client of MLflow.
-        run: id of the policy's run.
-        measured: its evaluation.
-        log: its training log.
-        chosen: whether it is in the portfolio.
-    """
+    """Record a policy, which is in the portfolio if chosen, and end its run; a second time adds nothing."""
     from mlflow.entities import Metric, Param
 
     values = {f"reward/{name}": mean.mean for name, mean in measured.rewards.items()}

@@ -38,11 +38,7 @@ def lineage_tags(build_id: str) -> dict[str, str]:
 
 
 class Runs:
-    """Runs of one experiment, which is made if missing.
-
-    Args:
-        client: client of MLflow.
-    """
+    """Runs of one experiment, which is made if missing."""
 
     def __init__(self, client: Client):
         self._client = client
@@ -66,9 +62,7 @@ class Runs:
     def keep_one_of_each(self, content: str, parent: str) -> None:
         """Delete the runs of a content that concurrent or killed builds have left.
 
-        Args:
-            content: digest of the content.
-            parent: id of its version's run, which stays with one run of each policy.
+        The run of its version (`parent`) stays, with one run of each policy.
         """
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 

@@ -9,14 +9,12 @@ from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.registry.client import Client, error_code
 from palm.registry.connection import connected
-from palm.registry.content import CONTENT
+from palm.registry.content import CONTENT, Build
 from palm.registry.retry import retry_on_conflict
 from palm.registry.runs import lineage_tags
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 """Aliases: of the version that was registered last, and of the version that is served."""
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""MLflow's codes for a version or an alias that does not exist."""
 _REQUIREMENTS = ("boto3", "mlflow", "numpy", "pandas", "peft", "torch", "transformers")
 """Packages that decide an answer. Not palm itself, which MLflow would install from a public index."""
 
@@ -27,31 +25,28 @@ def find_version(client: Client, content: str):
     return min(found, key=lambda entry: int(entry.version), default=None)
 
 
+def lookup_version(client: Client, model: str, version: str):
+    """MLflow's record of a version; None if it does not exist or was deleted."""
+    try:
+        return client.get_model_version(model, version)
+    except RegistryError as error:
+        if error_code(error) not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
+
+
 def existing_version(client: Client, model: str, version: str):
     """MLflow's record of a version.
 
     Raises:
         RegistryError: there is no such version.
     """
-    try:
-        return client.get_model_version(model, version)
-    except RegistryError as error:
-        if error_code(error) not in ABSENT:
-            raise
+    found = lookup_version(client, model, version)
+    if found is None:
         raise RegistryError(
             f"{model} version {version}", rule="does not exist", remedy="see `palm history CONFIG` and the MLflow UI"
-        ) from error
-
-
-def version_deleted(client: Client, model: str, version: str) -> bool:
-    """Whether a version that is named somewhere was deleted from the registry."""
-    try:
-        client.get_model_version(model, version)
-    except RegistryError as error:
-        if error_code(error) not in ABSENT:
-            raise
-        return True
-    return False
+        )
+    return found
 
 
 def version_with_alias(client: Client, model: str, alias: str) -> str | None:
@@ -61,33 +56,16 @@ def version_with_alias(client: Client, model: str, alias: str) -> str | None:
     return None if version is None else str(version)
 
 
-def make_version(
-    client: Client,
-    config: PortfolioConfig,
-    *,
-    run: str,
-    content: str,
-    build_id: str,
-    portfolio: Path,
-    selection: Selection,
-):
-    """Log the portfolio and register it, unless another build of the same content was first.
-
-    Args:
-        client: client of MLflow.
-        config: the configuration.
-        run: the build's run.
-        content: digest of the content.
-        build_id: names the build.
-        portfolio: portfolio folder.
-        selection: the selected portfolio.
+def make_version(client: Client, config: PortfolioConfig, build: Build, run: str):
+    """Log a portfolio under a run and register it, unless another build of the same content was first.
 
     Returns:
         MLflow's record of the first version of this content; its run may be another one.
     """
-    logged = _log_model(client, run, portfolio)
+    logged = _log_model(client, run, build.portfolio)
     model = client.registry.model
-    _ensure_model(client, model)
+    if not client.search_registered_models(f"name = '{model}'"):
+        create_model(client, model, "Portfolios of aligned policies; one version is one portfolio.")
     created = retry_on_conflict(
         client.create_model_version,
         model,
@@ -96,25 +74,19 @@ def make_version(
         run_id=run,
         model_id=logged.model_id,
         tags={
-            **lineage_tags(build_id),
-            CONTENT: content,
-            "palm.epsilon": f"{selection.epsilon:.6f}",
-            "palm.delta": str(selection.delta),
+            **lineage_tags(build.build_id),
+            CONTENT: build.content,
+            "palm.epsilon": f"{build.selection.epsilon:.6f}",
+            "palm.delta": str(build.selection.delta),
         },
-        description=_description(client, config, run, selection),
+        description=_description(client, config, run, build.selection),
     )
-    first = find_version(client, content)
+    first = find_version(client, build.content)
     # Numbers are given in turn, so all builds agree on the first one.
     if int(first.version) != int(created.version):
         client.delete_model_version(model, str(created.version))
         client.delete_logged_model(logged.model_id)
     return first
-
-
-def _ensure_model(client: Client, model: str) -> None:
-    if client.search_registered_models(f"name = '{model}'"):
-        return
-    create_model(client, model, "Portfolios of aligned policies; one version is one portfolio.")
 
 
 def create_model(client: Client, model: str, description: str) -> None:

@@ -1,1 +1,1 @@
-"""What people look at: figures and one self-contained HTML page."""
+"""Reports for people: figures, self-contained HTML pages and the summary on the terminal."""

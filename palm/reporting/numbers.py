@@ -1,4 +1,4 @@
-"""Numbers and names as the page writes them."""
+"""Formats of numbers and names on the page."""
 
 import math
 import re
@@ -17,14 +17,9 @@ def _is_number(value: float | None) -> bool:
 
 
 def fixed(value: float | None, digits: int = 3) -> str:
-    """A number with a fixed count of decimals, a dash for an absent one.
+    """A number with a fixed number of decimals; a dash for None and non-finite values.
 
-    Args:
-        value: the number; None and non-finite values count as absent.
-        digits: decimals.
-
-    Returns:
-        The text, with a real minus sign and never minus zero.
+    It has a real minus sign and is never minus zero.
     """
     if not _is_number(value):
         return ABSENT
@@ -53,15 +48,7 @@ def vector(weights: Sequence[float]) -> str:
 
 
 def in_words(weights: Sequence[float], names: Sequence[str]) -> str:
-    """A preference for people, largest weight first.
-
-    Args:
-        weights: a point of the simplex, shape ``(d,)``.
-        names: of the rewards, shape ``(d,)``.
-
-    Returns:
-        E.g. ``62 % humour, 38 % safety``; weights below half a percent are left out.
-    """
+    """A preference, largest weight first, e.g. ``62 % humour, 38 % safety``; below half a percent is left out."""
     ranked = sorted(zip(weights, names, strict=True), key=lambda pair: -pair[0])
     return ", ".join(f"{percent(weight)} {name}" for weight, name in ranked if weight >= 0.005)
 
@@ -83,6 +70,6 @@ def moment(iso: str) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name that a browser may break after underscores and within runs of over 16 characters, escaped."""
+    """An escaped name that a browser may break after underscores and within runs of over 16 characters."""
     pieces = re.findall(r"[^_\s]{0,15}_|[^_\s]{1,16}\s*|\s+", name)
     return Markup("<wbr>").join(pieces)

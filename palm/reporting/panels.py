@@ -8,9 +8,11 @@ from markupsafe import Markup
 
 from palm.artifacts.summary import Summary
 from palm.reporting.numbers import in_words, percent, percent_up
-from palm.reporting.plots.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
+from palm.reporting.plots.cells import cells_figure
+from palm.reporting.plots.curves import size_gap_figure, trade_off_figure
 from palm.reporting.plots.inline_svg import inline_svg
 from palm.reporting.plots.style import UNCHOSEN
+from palm.reporting.plots.usage import usage_figure
 from palm.reporting.view import PolicyView
 
 

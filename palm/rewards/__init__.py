@@ -1,1 +1,1 @@
-"""What scores a response: loading, normalisation, checks, fingerprints."""
+"""Rewards: loading, scoring, normalisation, fingerprints."""

@@ -25,9 +25,6 @@ def calibrate(sources: list[RewardSource], raw: np.ndarray) -> list[RewardSource
         sources: rewards, length d.
         raw: their raw scores of the reference's responses to the training prompts, shape (n, d).
 
-    Returns:
-        The rewards with fitted normalisations, in order.
-
     Raises:
         RewardError: raw scores do not determine a normalisation.
     """
@@ -43,7 +40,7 @@ def write_calibration(
     """Write calibration.json, with a summary of the raw scores.
 
     Args:
-        folder: folder of the reference's rollouts.
+        folder: of the reference's rollouts.
         sources: rewards as configured, length d.
         calibrated: the same from `calibrate`.
         raw: raw scores, shape (n, d).
@@ -63,11 +60,7 @@ def write_calibration(
 
 
 def read_calibration(folder: Path, sources: list[RewardSource]) -> list[RewardSource]:
-    """The rewards with the stored normalisations, in order.
-
-    Args:
-        folder: folder of the reference's rollouts.
-        sources: rewards as configured, length d.
+    """Put the normalisations stored in the reference's rollouts into rewards as configured.
 
     Raises:
         DataError: the file is missing, or the rollouts were scored by other rewards than these.

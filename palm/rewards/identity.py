@@ -1,31 +1,23 @@
-"""What a reward is now, found out without downloading or loading a model."""
+"""Identities of rewards: fingerprinted by content, without downloading or loading a model."""
 
 from palm.config.portfolio import Registry
 from palm.config.rewards import Classifier, MlflowModel, PythonReward, Reward
 from palm.errors import ModelError, RewardError, StorageError
 from palm.models.source import model_identity
+from palm.rewards.loaded import reward_name
 from palm.rewards.mlflow_model import find_version, version_identity
-from palm.rewards.python_function import load_function
-from palm.rewards.verifiers import load_verifier
+from palm.rewards.python.function import load_function
+from palm.rewards.verifier.load import load_verifier
 
 _NOT_ITS_VALUES = {"name", "uri", "timeout_seconds", "batch_size"}
-"""Keys of a reward that change no value; where its content comes from is told by that content."""
+"""Keys of a reward that change no value; the uri is represented by its content."""
 
 
 def reward_identity(spec: Reward, registry: Registry) -> dict:
-    """Tell a reward from all that it may be at another time.
-
-    It changes whenever the values may change. A source that cannot be asked is an error: it may have changed.
-
-    Args:
-        spec: its configuration.
-        registry: where MLflow is.
-
-    Returns:
-        JSON-able: what its source holds, and its options.
+    """Identify the content of a reward's source and its options, JSON-able: another identity may give other values.
 
     Raises:
-        RewardError: the source cannot be read.
+        RewardError: the source cannot be read, so it may have changed.
     """
     return {**_content(spec, registry), "options": spec.model_dump(mode="json", exclude=_NOT_ITS_VALUES)}
 
@@ -46,6 +38,4 @@ def _classifier(spec: Classifier) -> dict:
     try:
         return model_identity(spec.uri.removeprefix("hf:"), option=f"reward {spec.name!r}: uri")
     except (ModelError, StorageError) as error:
-        raise RewardError(
-            f"reward {spec.name!r}: uri={spec.uri!r}", rule=f"cannot be read ({error})", remedy="mend its source"
-        ) from error
+        raise RewardError(reward_name(spec), rule=f"cannot be read ({error})", remedy="fix its source") from error

@@ -12,8 +12,8 @@ from palm.config.portfolio import Registry
 from palm.config.rewards import Classifier, MlflowModel
 from palm.errors import RegistryError, RewardError
 from palm.registry.connection import connected
-from palm.rewards.classifier import open_classifier
-from palm.rewards.loaded import Loaded, RawReward
+from palm.rewards.classifier.load import open_classifier
+from palm.rewards.loaded import Loaded, RawReward, reward_name
 from palm.storage.cache import cached_folder
 from palm.storage.digest import folder_digests
 
@@ -22,15 +22,10 @@ _CLASSIFIER_KEYS = ("label", "output", "batch_size", "max_tokens", "dtype")
 
 
 def load_mlflow_model(spec: MlflowModel, registry: Registry | None) -> Loaded:
-    """Open a registered model.
-
-    Args:
-        spec: its configuration.
-        registry: where MLflow is.
+    """Open a registered model, which is loaded when the function is first called.
 
     Returns:
-        The function, which loads the model when it is first called; its identity is the resolved version and the
-        content of its files.
+        Its identity is the resolved version and the content of its files.
 
     Raises:
         RewardError: there is no such version, it is pickled, or of a flavour that gives no reward.
@@ -46,47 +41,33 @@ def load_mlflow_model(spec: MlflowModel, registry: Registry | None) -> Loaded:
 
 
 def find_version(spec: MlflowModel, registry: Registry | None):
-    """Look up the registered version that a reward's uri leads to now.
-
-    Args:
-        spec: its configuration.
-        registry: where MLflow is.
-
-    Returns:
-        MLflow's record of the version.
+    """Look up the registered version that a reward's uri resolves to: MLflow's record.
 
     Raises:
-        RewardError: there is none, or MLflow cannot be asked.
+        RewardError: there is none, or MLflow cannot be reached.
     """
     from mlflow.exceptions import MlflowException
 
     if registry is None:
-        raise RewardError(_what(spec), rule="needs a registry", remedy="give the section registry")
+        raise RewardError(reward_name(spec), rule="needs a registry", remedy="give the section registry")
     name, _, alias = spec.uri.removeprefix("mlflow:models:/").partition("@")
     name, _, number = name.partition("/")
-    with _told(spec), connected(registry) as client:
+    with _mlflow_errors(spec), connected(registry) as client:
         try:
             return client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             raise RewardError(
-                _what(spec),
+                reward_name(spec),
                 rule="does not exist in the registry",
                 remedy=f"check name and {'alias' if alias else 'version'} at {registry.tracking_uri}",
             ) from error
 
 
 def version_identity(found) -> dict:
-    """What tells a registered version from every other one of its registry.
-
-    Args:
-        found: MLflow's record of the version.
-
-    Returns:
-        JSON-able.
-    """
-    # The number alone is not enough: it starts anew when a model is deleted and made again.
+    """Tell a registered version, MLflow's record, from every other one of its registry; JSON-able."""
+    # The number alone is not enough: it starts again at 1 when a model is deleted and created again.
     return {
         "model": found.name,
         "version": str(found.version),
@@ -96,13 +77,13 @@ def version_identity(found) -> dict:
 
 
 @contextmanager
-def _told(spec: MlflowModel) -> Iterator[None]:
-    """Tell of whose reward it was that MLflow failed."""
+def _mlflow_errors(spec: MlflowModel) -> Iterator[None]:
+    """Report MLflow's failures with the reward's name."""
     try:
         yield
     except RegistryError as error:
         raise RewardError(
-            _what(spec), rule=f"cannot be had from MLflow ({error})", remedy="check registry.tracking_uri"
+            reward_name(spec), rule=f"cannot be read from MLflow ({error})", remedy="check registry.tracking_uri"
         ) from error
 
 
@@ -115,7 +96,7 @@ def _download(spec: MlflowModel, registry: Registry | None) -> tuple[str, str, P
         mlflow.artifacts.download_artifacts(f"models:/{found.name}/{found.version}", dst_path=str(folder))
         _refuse_pickles(spec, folder)
 
-    with _told(spec), connected(registry):
+    with _mlflow_errors(spec), connected(registry):
         made = {"registry": registry.tracking_uri, **version_identity(found)}
         folder = cached_folder({"mlflow": made}, fill)
     return found.name, str(found.version), folder
@@ -125,14 +106,14 @@ def _refuse_pickles(spec: MlflowModel, folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and (path.suffix.lower() in _PICKLES or _looks_pickled(path)):
             raise RewardError(
-                _what(spec),
+                reward_name(spec),
                 rule=f"holds {path.relative_to(folder)}, which may be a pickle, and a pickle can run any code",
                 remedy="log the model from code (python_model='file.py'), or with the transformers flavour",
             )
 
 
 def _looks_pickled(path: Path) -> bool:
-    """Whether a file, whatever its name, starts like a pickle or is a PyTorch archive of one."""
+    """Detect by content a file that starts like a pickle or is a PyTorch archive of one."""
     with path.open("rb") as stream:
         head = stream.read(2)
     if len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5:
@@ -147,7 +128,7 @@ def _open_transformers(spec: MlflowModel, folder: Path, flavour: dict) -> Loaded
     weights, tokenizer = folder / flavour.get("model_binary", "model"), folder / "components" / "tokenizer"
     if flavour.get("task") != "text-classification" or not weights.is_dir() or not tokenizer.is_dir():
         raise RewardError(
-            _what(spec),
+            reward_name(spec),
             rule=f"is a transformers model of task {flavour.get('task')!r}",
             remedy="log one with task='text-classification', its weights and its tokenizer",
         )
@@ -158,7 +139,7 @@ def _refuse_classifier_keys(spec: MlflowModel) -> None:
     changed = [key for key in _CLASSIFIER_KEYS if getattr(spec, key) != Classifier.model_fields[key].default]
     if changed:
         raise RewardError(
-            f"{_what(spec)}: {changed[0]}={getattr(spec, changed[0])!r}",
+            f"{reward_name(spec)}: {changed[0]}={getattr(spec, changed[0])!r}",
             rule="has no meaning here: the model is not of the transformers flavour",
             remedy="leave it out",
         )
@@ -185,7 +166,3 @@ def _load_pyfunc(folder: Path):
     import mlflow
 
     return mlflow.pyfunc.load_model(str(folder))
-
-
-def _what(spec: MlflowModel) -> str:
-    return f"reward {spec.name!r}: uri={spec.uri!r}"

@@ -1,4 +1,4 @@
-"""Mapping raw rewards into [0, 1], and fitting such a map to the raw rewards of the reference."""
+"""Normalisation of raw rewards into [0, 1], and its fit to the raw rewards of the reference."""
 
 import math
 
@@ -13,15 +13,10 @@ MAX_KNOTS = 200
 
 
 def normalise(rule: Normalisation, raw: np.ndarray) -> np.ndarray:
-    """Apply a fitted rule.
-
-    Args:
-        rule: the rule, with all its numbers.
-        raw: finite raw rewards, any shape.
+    """Apply a fitted rule to finite raw rewards of any shape.
 
     Returns:
-        Normalised rewards, same shape: in [0, 1], except where a raw value is outside what an identity or a minmax
-        rule without clipping allows.
+        In [0, 1], except where a raw value is outside the range of an identity or of a minmax rule without clipping.
     """
     match rule:
         case Identity():
@@ -41,12 +36,9 @@ def fit(rule: Normalisation, raw: np.ndarray, *, name: str) -> Normalisation:
     """Fill in the numbers that a rule lacks.
 
     Args:
-        rule: the rule; numbers that it has already stay.
+        rule: numbers that it has already stay.
         raw: finite raw rewards of the reference's responses, shape (n,).
         name: the reward, for messages.
-
-    Returns:
-        The same rule with all its numbers.
 
     Raises:
         RewardError: the raw rewards do not determine them.
@@ -57,7 +49,7 @@ def fit(rule: Normalisation, raw: np.ndarray, *, name: str) -> Normalisation:
         raise RewardError(
             f"reward {name!r} gave {raw[0]:.6g} for all {raw.size} responses of the reference",
             rule=f"a {rule.kind} normalisation cannot be calibrated on a constant",
-            remedy="give the normalisation's numbers, or a reward that tells responses apart",
+            remedy="give the normalisation's numbers, or a reward that distinguishes responses",
         )
     match rule:
         case Sigmoid(center=center, scale=scale):
@@ -83,7 +75,7 @@ def fit(rule: Normalisation, raw: np.ndarray, *, name: str) -> Normalisation:
 
 
 def _mid_ranks(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most MAX_KNOTS points of the mid-rank distribution function P(X < x) + P(X = x) / 2, extremes included."""
+    """Compute P(X < x) + P(X = x) / 2 at no more than MAX_KNOTS points, extremes included."""
     values, counts = np.unique(raw, return_counts=True)
     levels = (np.cumsum(counts) - 0.5 * counts) / raw.size
     if len(values) > MAX_KNOTS:

@@ -1,4 +1,4 @@
-"""Scoring responses: every value is finite and in [0, 1], or it is an error that names the culprit."""
+"""Scores of responses: every value is finite and in [0, 1], or an error names the reward and the response."""
 
 import copy
 import inspect
@@ -14,7 +14,7 @@ from palm.rewards.source import RewardSource
 from palm.rewards.time_limit import TimeLimitError, call_in_time
 
 _MOST_RETRIES = 256
-"""How many samples are tried one by one to find the one that makes a reward raise."""
+"""Most samples tried one by one to find the one that makes a reward raise."""
 
 
 def score(sources: list[RewardSource], prompts: PromptSet, responses: list[str]) -> np.ndarray:
@@ -35,38 +35,18 @@ def score(sources: list[RewardSource], prompts: PromptSet, responses: list[str])
 
 
 def score_one(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.ndarray:
-    """Score responses with one reward; arguments and errors as in `score`.
-
-    Returns:
-        Normalised rewards in [0, 1], shape (n,), float64.
-    """
+    """Score responses with one reward, as `score`: shape (n,)."""
     return score([source], prompts, responses)[:, 0]
 
 
 def raw_scores(sources: list[RewardSource], prompts: PromptSet, responses: list[str]) -> np.ndarray:
-    """Score responses without normalisation; arguments and errors as in `score`.
-
-    Returns:
-        Raw rewards, finite, shape (n, d), float64.
-    """
+    """Score responses without normalisation, as `score`: finite, shape (n, d), float64."""
     columns = [_raw(source, prompts, responses) for source in sources]
     return np.stack(columns, axis=1) if columns else np.empty((len(responses), 0))
 
 
 def normalised_scores(sources: list[RewardSource], raw: np.ndarray, responses: list[str]) -> np.ndarray:
-    """Map raw rewards into [0, 1].
-
-    Args:
-        sources: the rewards, length d, with fitted normalisations.
-        raw: finite raw rewards, shape (n, d).
-        responses: texts, length n, for messages.
-
-    Returns:
-        Normalised rewards in [0, 1], shape (n, d), float64.
-
-    Raises:
-        RewardError: a value is outside [0, 1].
-    """
+    """Map finite raw rewards, shape (n, d), into [0, 1]; a RewardError names the response of a value outside."""
     values = np.empty_like(raw)
     for column, source in enumerate(sources):
         rule = source.spec.normalisation
@@ -77,7 +57,7 @@ def normalised_scores(sources: list[RewardSource], raw: np.ndarray, responses: l
             raise RewardValueError(
                 f"reward {source.spec.name!r} gave {float(raw[row, column])!r} for {_sample(row, responses)}",
                 rule=f"is {float(values[row, column])!r} after {rule.kind} normalisation, must be in [0, 1]",
-                remedy=f"set a normalisation that covers its range, or mend {source.spec.uri}",
+                remedy=f"set a normalisation that covers its range, or fix {source.spec.uri}",
             )
     return values
 
@@ -85,7 +65,7 @@ def normalised_scores(sources: list[RewardSource], raw: np.ndarray, responses: l
 def _raw(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.ndarray:
     if not responses:
         return np.empty(0)
-    what, remedy = f"reward {source.spec.name!r}", f"mend {source.spec.uri}"
+    what, remedy = f"reward {source.spec.name!r}", f"fix {source.spec.uri}"
     values = _call(source, prompts, responses)
     if inspect.isawaitable(values):
         if inspect.iscoroutine(values):
@@ -114,11 +94,11 @@ def _raw(source: RewardSource, prompts: PromptSet, responses: list[str]) -> np.n
 
 
 def _call(source: RewardSource, prompts: PromptSet, responses: list[str]):
-    """Call the reward; whatever goes wrong is told with its name and, where it can be found, the sample."""
+    """Call the reward; errors name it and, where it can be found, the sample."""
     spec = source.spec
 
     def ask(indices: list[int]):
-        # Copies: a reward that changes its arguments must not change what the next one sees.
+        # Copies: a reward that changes its arguments must not affect the next one.
         chosen = prompts.take(indices)
         fields = copy.deepcopy(chosen.fields)
         values = source.function(prompts=chosen.texts, responses=[responses[index] for index in indices], **fields)
@@ -131,26 +111,26 @@ def _call(source: RewardSource, prompts: PromptSet, responses: list[str]):
         raise RewardError(
             f"reward {spec.name!r}: timeout_seconds={spec.timeout_seconds:g}",
             rule=f"scoring {len(responses)} responses took longer",
-            remedy=f"raise timeout_seconds, or mend {spec.uri}",
+            remedy=f"raise timeout_seconds, or fix {spec.uri}",
         ) from error
     except PalmError:
         raise
-    except (Exception, SystemExit) as error:  # User code: whatever it raises is told with the reward's name.
+    except (Exception, SystemExit) as error:  # User code may raise anything.
         culprit = None if isinstance(error, SystemExit) else _culprit(ask, len(responses), spec.timeout_seconds)
         place = "" if culprit is None else f" for {_sample(culprit, responses)}"
         raise RewardError(
-            f"reward {spec.name!r}", rule=f"raised {type(error).__name__}{place}: {error}", remedy=f"mend {spec.uri}"
+            f"reward {spec.name!r}", rule=f"raised {type(error).__name__}{place}: {error}", remedy=f"fix {spec.uri}"
         ) from error
 
 
 def _culprit(ask, count: int, seconds: float) -> int | None:
-    """The first sample that makes the reward raise on its own; None if no single one of the first few does."""
+    """Find the first sample that makes the reward raise on its own; None if no single one of the first few does."""
 
     def search() -> int | None:
         for index in range(min(count, _MOST_RETRIES)):
             try:
                 ask([index])
-            except Exception:  # Whatever it raises: that it raises is what is looked for.
+            except Exception:
                 return index
         return None
 
@@ -162,7 +142,7 @@ def _culprit(ask, count: int, seconds: float) -> int | None:
 
 def _number(value, index: int, source: RewardSource, responses: list[str]) -> float:
     what = f"reward {source.spec.name!r} gave {_shown(value)} for {_sample(index, responses)}"
-    remedy = f"mend {source.spec.uri}"
+    remedy = f"fix {source.spec.uri}"
     if getattr(value, "shape", ()) != ():
         raise RewardValueError(what, rule="must be one number per response", remedy=remedy)
     try:

@@ -1,14 +1,14 @@
-"""A reward ready for use, whatever kind it is, with a fingerprint of what it is."""
+"""Rewards ready for use, of any kind, with a fingerprint of their content."""
 
 from dataclasses import dataclass
 
 from palm.config.portfolio import Registry
 from palm.config.rewards import Classifier, MlflowModel, PythonReward, Reward
-from palm.rewards.classifier import load_classifier
+from palm.rewards.classifier.load import load_classifier
 from palm.rewards.loaded import Loaded, RawReward
 from palm.rewards.mlflow_model import load_mlflow_model
-from palm.rewards.python_function import load_function
-from palm.rewards.verifiers import load_verifier
+from palm.rewards.python.function import load_function
+from palm.rewards.verifier.load import load_verifier
 from palm.storage.digest import value_digest
 
 
@@ -34,9 +34,6 @@ def load_reward(spec: Reward, registry: Registry | None = None) -> RewardSource:
     Args:
         spec: its configuration.
         registry: where MLflow is; needed by models of a registry only.
-
-    Returns:
-        The reward with its fingerprint.
 
     Raises:
         RewardError: the URI does not lead to a usable reward.

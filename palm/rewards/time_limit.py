@@ -1,4 +1,4 @@
-"""Calling what may never return."""
+"""Calls with a time limit."""
 
 import contextvars
 import threading
@@ -10,17 +10,10 @@ class TimeLimitError(Exception):
 
 
 def call_in_time(function: Callable[[], object], seconds: float):
-    """Call a function, and wait for it no longer than some time.
+    """Call a function, and wait for its result no longer than some time.
 
     A function that does not return is left behind in a daemon thread, which does not keep the process alive. Compiled
-    code that never lets go of the interpreter cannot be left behind.
-
-    Args:
-        function: what to call.
-        seconds: how long to wait.
-
-    Returns:
-        What the function returned.
+    code that never releases the interpreter cannot be left behind.
 
     Raises:
         TimeLimitError: it did not return in time.

@@ -17,12 +17,12 @@ import numpy as np
 
 from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.portfolio import BaseModelSource
-from palm.errors import ModelError, RegistryError
+from palm.errors import RegistryError, without_credentials
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter
 from palm.serving.router import Router, Weights
-from palm.serving.verification import fetch_recorded_base, verify_portfolio
+from palm.serving.verification import fetch_recorded_base, portfolio_folder, verify_portfolio
 from palm.storage.digest import folder_digests, value_digest
 
 
@@ -114,13 +114,10 @@ def _download(uri: str, destination: str) -> Path:
     except (mlflow.MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         raise RegistryError(
             uri,
-            rule=f"cannot be downloaded ({' '.join(str(error).split())[:300]})",
+            rule=f"cannot be downloaded ({without_credentials(' '.join(str(error).split()))[:300]})",
             remedy="check the name, MLFLOW_TRACKING_URI and the credentials",
         ) from error
-    found = next(Path(destination).rglob(Routing.FILE), None)
-    if found is None:
-        raise ModelError(uri, rule=f"has no {Routing.FILE}", remedy="choose a version that palm has registered")
-    return found.parent
+    return portfolio_folder(Path(destination), uri)
 
 
 class ServedPortfolio:

@@ -30,6 +30,22 @@ def verify_portfolio(folder: Path) -> Routing:
     return routing
 
 
+def portfolio_folder(download: Path, what: str) -> Path:
+    """The portfolio folder in a downloaded version.
+
+    Args:
+        download: where it was downloaded to.
+        what: names the version, for the error.
+
+    Raises:
+        ModelError: it is not a portfolio.
+    """
+    found = next(download.rglob(Routing.FILE), None)
+    if found is None:
+        raise ModelError(what, rule=f"has no {Routing.FILE}", remedy="choose a version that palm has registered")
+    return found.parent
+
+
 def fetch_recorded_base(base: RecordedBase, destination: Path) -> None:
     """Download a base model and check the sha256 of every file.
 

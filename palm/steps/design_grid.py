@@ -68,7 +68,8 @@ def _grid(config: PortfolioConfig, progress: Stage) -> Design:
     def on_cover(size: int) -> None:
         progress.advance(round(limit - seconds_left()), round(limit), f"seconds, best cover {size}")
 
-    return Design(**design(**design_arguments(config), seconds_left=seconds_left, on_cover=on_cover).to_dict())
+    made = design(**design_arguments(config), seconds_left=seconds_left, on_cover=on_cover)
+    return Design.model_validate(made.to_dict())
 
 
 def _predicted(config: PortfolioConfig, rollouts: Path) -> Design:
@@ -86,4 +87,5 @@ def _predicted(config: PortfolioConfig, rollouts: Path) -> Design:
         optimum_bias=chosen.prediction.optimum_bias.tolist(),
         samples_per_prompt=rewards.shape[1],
     )
-    return Design(**{**design(**arguments).to_dict(), "strategy": PREDICTED, "predicted": predicted})
+    certified = design(**arguments).to_dict()
+    return Design.model_validate({**certified, "strategy": PREDICTED, "predicted": predicted})

@@ -1,4 +1,4 @@
-"""Step: whether anything that a portfolio is made from has changed since the last build."""
+"""Step: detect whether an input of the portfolio has changed since the last build."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ from palm.storage.files import write_text
 
 @dataclass(frozen=True)
 class Change:
-    """What a build would be made from now, and how that differs from the last build.
+    """Differences between the inputs now and those of the last build.
 
     Attributes:
-        changed: whether a build would give anything new.
-        snapshot: the inputs of a build that starts now.
+        changed: whether a build could give another result.
+        snapshot: the inputs now (`palm.builds.rebuild.snapshot`).
         headline: one sentence.
         lines: one per difference.
     """
@@ -32,19 +32,16 @@ class Change:
 
 
 def detect_change(config: PortfolioConfig, destination: Path) -> Change:
-    """Compare the inputs as they are now with those of the last build that the gate has judged.
+    """Compare the inputs with those of the last build that the gate has judged, and close abandoned builds.
 
-    Neither PyTorch nor a model is loaded. It closes abandoned builds.
+    Neither PyTorch nor a model is loaded.
 
     Args:
         config: the configuration.
         destination: Markdown file to write.
 
-    Returns:
-        The differences.
-
     Raises:
-        PalmError: an input cannot be read, or MLflow fails: that is never taken for "nothing has changed".
+        PalmError: an input cannot be read, or MLflow fails; this never counts as "nothing has changed".
     """
     with stage("detect_change", config.name):
         record_owner(config)
@@ -61,9 +58,9 @@ def _compare(config: PortfolioConfig, snapshot: dict, last: PastBuild | None) ->
         return Change(True, snapshot, f"No portfolio {config.registry.model} is registered yet", [])
     name = f"version {last.version} of {config.registry.model}"
     if not last.finished:
-        return Change(True, snapshot, f"The build of {name} did not come to its end", [])
+        return Change(True, snapshot, f"The build of {name} did not finish", [])
     if last.snapshot is None:
-        return Change(True, snapshot, f"Nothing is recorded of what {name} was made from", [])
+        return Change(True, snapshot, f"The inputs of {name} are not recorded", [])
     lines = describe_changes(last.snapshot, snapshot)
     judged = {"promoted": ", which was promoted", "refused": ", which the gate refused"}.get(last.verdict, "")
     headline = f"{'Changed' if lines else 'Nothing has changed'} since {name}{judged}"

@@ -65,7 +65,7 @@ def plan_training(
                 earlier.candidates() if config.rebuild.from_champion else [],
                 reference=np.array([reference[name].mean for name in config.reward_names]),
                 name_of=earlier.name_of_new_training,
-                from_version=champion and champion.version,
+                from_version=champion.version if champion else None,
             )
             earlier.measure_champion(plan).write(folder)
             from_base = earlier.trained_from_base(plan)
@@ -117,7 +117,6 @@ class _EarlierPolicies:
         self._base_model, self._rollouts = base_model, rollouts
         self._folder, self._scratch = folder, scratch
         self._store = Store(config.storage.root)
-        self._downloaded: dict[str, Path] = {}
         self._digest = base_model_digest(base_model)
         self._prompts = file_digest(local_file(config.prompts.train))
 
@@ -187,19 +186,20 @@ class _EarlierPolicies:
             mark_use(self._store.root, name)
             if folder.exists() or self._store.fetch(name, folder):
                 folders[name] = folder
-        missing = [name for name in names if name not in folders]
-        if missing and from_registry:
-            folders |= self._registered(missing)
+            elif from_registry:
+                folders[name] = self._registered(name)
         return folders
 
-    def _registered(self, names: list[str]) -> dict[str, Path]:
-        if self._champion is not None and not self._downloaded:
-            place = self._scratch / "registered"
-            self._downloaded = download_policies(promotions(self._config), self._champion.version, place)
-        gone = [name for name in names if name not in self._downloaded]
-        if gone:
-            raise StorageError(f"{self._store.root}/{gone[0]}", rule="does not exist any more", remedy="run again")
-        return {name: self._downloaded[name] for name in names}
+    def _registered(self, name: str) -> Path:
+        if name not in self._downloaded:
+            raise StorageError(f"{self._store.root}/{name}", rule="does not exist any more", remedy="run again")
+        return self._downloaded[name]
+
+    @cached_property
+    def _downloaded(self) -> dict[str, Path]:
+        if self._champion is None:
+            return {}
+        return download_policies(promotions(self._config), self._champion.version, self._scratch / "registered")
 
     def _over_this_base(self, policy: Policy) -> bool:
         definition = policy.definition or {}

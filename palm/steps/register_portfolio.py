@@ -14,6 +14,7 @@ from palm.builds.reuse import fetch_entry
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import DataError
 from palm.progress import stage
+from palm.registry.content import Build
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import SNAPSHOT_FILE
 from palm.serving.portfolio import write_portfolio
@@ -83,13 +84,9 @@ def register_portfolio(
             files[SNAPSHOT_FILE] = snapshot
         for name, text in files.items():
             write_text(scratch / name, text)
-        registration = PortfolioRegistry(config).register(
-            build_id,
-            portfolio=portfolio,
-            selection=selected,
-            logs={name: TrainingLog.read(folder) for name, folder in folders.items()},
-            artifacts=[scratch / name for name in files],
-        )
+        logs = {name: TrainingLog.read(folder) for name, folder in folders.items()}
+        build = Build(build_id, portfolio, selected, logs, [scratch / name for name in files])
+        registration = PortfolioRegistry(config).register(build)
         registration.write(destination)
     return registration
 

@@ -17,7 +17,8 @@ from palm.evaluation.diversity import between_policies
 from palm.evaluation.evaluate import read_answers
 from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
 from palm.geometry.portfolio.selection import Selection as Chosen
-from palm.geometry.portfolio.selection import describe_selection, select, size_gap_curve
+from palm.geometry.portfolio.selection import describe_selection, select
+from palm.geometry.portfolio.size_gap_curve import size_gap_curve
 from palm.geometry.portfolio.statistics import resample_gap
 from palm.geometry.portfolio.values import ValueTable
 from palm.progress import deadline, stage
@@ -105,7 +106,7 @@ def value_table(measured: Sequence[Measurements], reward_names: list[str]) -> Va
 
 def _candidates(evaluations: list[Path], earlier: list[Path]) -> tuple[list[Candidate], list[Path]]:
     """Every policy once, as two equal weight vectors of a design are one policy; and the folders they are read from."""
-    found = {}
+    found: dict[str, tuple[Candidate, Path]] = {}
     for folder in (*evaluations, *earlier):
         evaluation = Evaluation.read(folder)
         candidate = Candidate(**evaluation.model_dump(exclude={"schema_version"}), earlier=folder in earlier)

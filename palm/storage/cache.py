@@ -11,7 +11,7 @@ from palm.storage.digest import value_digest
 from palm.storage.files import new_folder
 
 
-def cached_folder(definition, fill: Callable[[Path], None]) -> Path:
+def cached_folder(definition: object, fill: Callable[[Path], None]) -> Path:
     """A folder that is downloaded once.
 
     Args:

@@ -22,6 +22,6 @@ def folder_digest(folder: Path) -> str:
     return value_digest(folder_digests(folder))
 
 
-def value_digest(value) -> str:
+def value_digest(value: object) -> str:
     """Digest of a JSON-able value; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -15,7 +15,7 @@ _FULL_BELOW_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
-def storage_errors(place, kinds: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
+def storage_errors(place: str | Path, kinds: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
     """Convert low-level errors.
 
     Args:

@@ -44,7 +44,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write or replace a JSON file, formatted by `json_text`.
 
     Raises:
@@ -54,7 +54,7 @@ def write_json(path: Path, value) -> None:
     write_text(path, json_text(value) + "\n")
 
 
-def json_text(value) -> str:
+def json_text(value: object) -> str:
     """Indented JSON without a final line break; every list of numbers is on one line.
 
     Raises:

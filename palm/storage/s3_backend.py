@@ -1,13 +1,12 @@
 """The backend over a prefix in S3; all requests to S3 are made here."""
 
 import io
-import itertools
 import mimetypes
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from palm.storage.errors import storage_errors
 from palm.storage.inventory import StoredFile, UnfinishedUpload
@@ -42,9 +41,13 @@ class S3Backend:
         self._bucket, self._prefix = Location(root).bucket_and_key
 
     def read(self, name: str) -> bytes | None:
-        stream = io.BytesIO()
+        def request() -> bytes:
+            stream = io.BytesIO()
+            read_object(stream, **self._object(name))
+            return stream.getvalue()
+
         with self._errors(name):
-            return none_if_missing(lambda: read_object(stream, **self._object(name)) or stream.getvalue())
+            return none_if_missing(request)
 
     def read_version(self, name: str, etag: str, stream: BinaryIO) -> None:
         """Write an object's content into a stream, if it still has a given ETag."""
@@ -61,7 +64,9 @@ class S3Backend:
         from botocore.exceptions import ClientError
 
         with self._errors(name):
-            for attempt in itertools.count(1):
+            attempt = 0
+            while True:
+                attempt += 1
                 try:
                     s3_client().put_object(**self._object(name), Body=content, IfNoneMatch="*")
                     return True
@@ -158,7 +163,7 @@ class S3Backend:
     def _name(self, key: str) -> str:
         return key.removeprefix(f"{self._prefix}/") if self._prefix else key
 
-    def _listed(self, below: str, operation: str, kind: str, **options) -> list[dict]:
+    def _listed(self, below: str, operation: str, kind: str, **options: str) -> list[dict]:
         prefix = self._key(f"{below}/" if below else "")
         with self._errors(below):
             paginator = s3_client().get_paginator(operation)
@@ -173,7 +178,7 @@ class S3Backend:
         with self._errors(name):
             s3_client().delete_object(**self._object(name))
 
-    def _upload(self, transfer, name: str, path: Path) -> None:
+    def _upload(self, transfer: Any, name: str, path: Path) -> None:
         from boto3.exceptions import S3UploadFailedError
 
         with self._errors(name):
@@ -185,7 +190,7 @@ class S3Backend:
                 # The upload was completed, but the answer was lost and the retry failed.
                 transfer.upload_file(str(path), self._bucket, self._key(name))
 
-    def _download(self, transfer, path: Path, name: str) -> Path | None:
+    def _download(self, transfer: Any, path: Path, name: str) -> Path | None:
         with self._errors(name):
             return none_if_missing(lambda: transfer.download_file(self._bucket, self._key(name), str(path)) or path)
 

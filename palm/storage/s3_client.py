@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _ATTEMPTS = 5
 """Attempts of a request, unless AWS_MAX_ATTEMPTS or the user's AWS configuration sets their number."""
@@ -23,14 +23,14 @@ _PARALLEL_FILES, _PARALLEL_PARTS = 8, 10
 """Files that are transferred at the same time, and parts of all of them together."""
 
 
-def s3_client():
+def s3_client() -> Any:
     """The S3 client of this process, made from the usual AWS environment variables and files; it is thread-safe."""
     settings = {key: value for key, value in os.environ.items() if key.startswith("AWS_") or key.endswith("_PROXY")}
     return _client(os.getpid(), tuple(sorted(settings.items())))
 
 
 @functools.lru_cache(maxsize=1)
-def _client(process: int, environment: tuple[tuple[str, str], ...]):
+def _client(process: int, environment: tuple[tuple[str, str], ...]) -> Any:
     # A forked process must not share the parent's connections; a changed environment needs a new client.
     import boto3
     from botocore.config import Config
@@ -56,7 +56,7 @@ def s3_error_types() -> tuple[type[Exception], ...]:
     return OSError, BotoCoreError, ClientError, Boto3Error
 
 
-def transfer_manager():
+def transfer_manager() -> Any:
     """A context manager with ``upload_file`` and ``download_file``, which send large files in parts."""
     from boto3.s3.transfer import S3Transfer, TransferConfig
 
@@ -75,7 +75,7 @@ def in_parallel(work: Callable, items: Iterable) -> list:
             raise
 
 
-def none_if_missing(request: Callable):
+def none_if_missing(request: Callable[[], Any]) -> Any:
     """The result of a request; None if the object does not exist."""
     from botocore.exceptions import ClientError
 

@@ -57,14 +57,7 @@ def checkpoint_arguments(settings: Training) -> dict:
 
 
 def finished_result(loaded: LoadedTask, model, state, *, steps: int, remedy: str) -> TrainingResult:
-    """The result of a trainer that did all its steps.
-
-    Args:
-        loaded: the training.
-        model: what was trained.
-        state: the trainer's state.
-        steps: steps that it should have done.
-        remedy: what to do if it stopped for no known reason.
+    """The result of a trainer, given its state, that did all its steps.
 
     Raises:
         PreemptedError: the process was told to stop.
@@ -81,38 +74,37 @@ def finished_result(loaded: LoadedTask, model, state, *, steps: int, remedy: str
     raise TrainingError(f"steps={steps}", rule=f"the trainer stopped after {state.global_step}", remedy=remedy)
 
 
+def _together() -> bool:
+    """Whether several processes train together."""
+    from torch import distributed
+
+    return distributed.is_available() and distributed.is_initialized()
+
+
 def _any_process(flag: bool) -> bool:
     """Whether the flag is set in any of the processes that train together: all must stop at the same step."""
     import torch
 
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not _together():
         return flag
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    shared = torch.tensor([int(flag)], device=device)
+    shared = torch.tensor([int(flag)], device="cuda" if torch.cuda.is_available() else "cpu")
     torch.distributed.all_reduce(shared, op=torch.distributed.ReduceOp.MAX)
     return bool(shared.item())
 
 
 def _wait_for_all() -> None:
-    import torch
+    from torch import distributed
 
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
+    if _together():
+        distributed.barrier()
 
 
 def _gather_random_states(folder: Path) -> None:
     """Complete the first process's checkpoint with the random states that processes on other machines saved there."""
-    import torch
     from torch import distributed
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    own = (folder / f"rng_state_{distributed.get_rank()}.pth").read_bytes()
-    sizes = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(sizes, torch.tensor([len(own)], device=device))
-    padded = torch.zeros(int(max(sizes)), dtype=torch.uint8, device=device)
-    padded[: len(own)] = torch.frombuffer(bytearray(own), dtype=torch.uint8)
-    states = [torch.zeros_like(padded) for _ in sizes]
-    distributed.all_gather(states, padded)
-    if distributed.get_rank() == 0:
-        for rank, (state, size) in enumerate(zip(states, sizes, strict=True)):
-            (folder / f"rng_state_{rank}.pth").write_bytes(state[: int(size)].cpu().numpy().tobytes())
+    rank, states = distributed.get_rank(), [b""] * distributed.get_world_size()
+    distributed.all_gather_object(states, (folder / f"rng_state_{rank}.pth").read_bytes())
+    if rank == 0:
+        for other, state in enumerate(states):
+            (folder / f"rng_state_{other}.pth").write_bytes(state)

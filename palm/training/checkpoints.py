@@ -35,18 +35,7 @@ class Checkpoints:
         return replace(self, backend=backend)
 
     def latest(self, folder: Path, *, up_to: int | None = None) -> Path | None:
-        """Fetch the newest checkpoint that is whole.
-
-        Args:
-            folder: scratch folder.
-            up_to: largest step whose checkpoint may be used; None for any.
-
-        Returns:
-            A folder that a Hugging Face trainer resumes from, or None if there is no checkpoint.
-
-        Raises:
-            StorageError: the store cannot be read.
-        """
+        """Fetch the newest whole checkpoint, of at most a given step, into a scratch folder; None if there is none."""
         for name in reversed(self.store.entries(self._place)):
             if up_to is not None and int(name.removeprefix("step-")) > up_to:
                 continue
@@ -62,15 +51,7 @@ class Checkpoints:
         return None
 
     def publish(self, folder: Path, step: int) -> None:
-        """Store a checkpoint that a trainer has written, and remove the older ones.
-
-        Args:
-            folder: the trainer's checkpoint folder; it is removed.
-            step: optimiser steps done.
-
-        Raises:
-            StorageError: the store cannot be written.
-        """
+        """Store a checkpoint, remove the trainer's folder of it, and remove older checkpoints."""
         for pattern in _NOT_NEEDED:
             for path in folder.glob(pattern):
                 path.unlink()

@@ -35,11 +35,7 @@ def kl_limit(settings: Training, beta: float) -> float:
 
 
 class Watchdog:
-    """Checks what a trainer logs, step by step.
-
-    Args:
-        limit: largest KL of a whole response, in nats.
-    """
+    """Checks what a trainer logs, step by step, with a limit for the KL of a whole response, in nats."""
 
     def __init__(self, limit: float):
         self._limit = limit
@@ -58,7 +54,6 @@ class Watchdog:
 
         Args:
             entry: the logged values; ``kl`` is TRL's mean per token.
-            step: optimiser steps done.
 
         Raises:
             GuardFired: the loss or its gradient is not finite, or the KL stays above the limit.
@@ -81,16 +76,7 @@ def is_worse_than_reference(gain: Mean) -> bool:
 
 
 def check_objective(gain: Mean, *, prompts: int, step: int) -> Guard | None:
-    """Check after training that the policy is not worse than the reference.
-
-    Args:
-        gain: J − J_ref on training prompts.
-        prompts: how many prompts.
-        step: optimiser steps done.
-
-    Returns:
-        The guard if J is below J_ref by more than two standard errors, else None.
-    """
+    """The guard if J is below J_ref after training, given J − J_ref on training prompts; else None."""
     if not is_worse_than_reference(gain):
         return None
     message = f"J is {-gain.mean:.4f} ± {gain.standard_error:.4f} below J_ref on {prompts} training prompts"

@@ -18,15 +18,7 @@ from palm.training.task import Leg, LoadedTask, Start, TrainingResult
 def run_trainer(
     loaded: LoadedTask, leg: Leg, start: Start, trainer_class: type, config_class: type, faithful: dict
 ) -> TrainingResult:
-    """Train a policy with one of TRL's online trainers.
-
-    Args:
-        loaded: objective, data and settings.
-        leg: the part of the training that is run.
-        start: state to start from.
-        trainer_class: TRL trainer.
-        config_class: its configuration.
-        faithful: the settings that make it maximise J_w and nothing else.
+    """Train a policy with one of TRL's online trainers and the settings that make it maximise exactly J_w.
 
     Raises:
         GuardFired: the training diverges.
@@ -78,9 +70,6 @@ def prompt_schedule(prompts: int, *, steps: int, prompts_per_step: int, seed: in
 
     Args:
         prompts: number of prompts, at least prompts_per_step.
-        steps: policy-gradient steps.
-        prompts_per_step: distinct prompts per step.
-        seed: seed of the shuffling.
 
     Returns:
         Indices of prompts, shape (steps · prompts_per_step,).

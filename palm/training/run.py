@@ -54,7 +54,7 @@ def fit_policy(loaded: LoadedTask, folder: Path) -> FittedPolicy:
     """Train a policy and save it.
 
     Args:
-        loaded: objective, data and settings.
+        loaded: the task.
         folder: folder to fill with the policy, in PEFT's adapter format or, with full fine-tuning, as a whole model,
             and ``training_log.json``, every logged step.
 
@@ -83,9 +83,9 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
     """Compare a saved policy with the reference on training prompts, as it will be served.
 
     Args:
-        loaded: objective, data and settings.
+        loaded: the task.
         folder: folder that `fit_policy` filled.
-        step: optimiser steps done.
+        step: optimiser steps done, for the guard.
 
     Returns:
         J − J_ref on training prompts, and the guard if J is below J_ref.

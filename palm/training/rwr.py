@@ -69,10 +69,8 @@ def resample(rewards: np.ndarray, weights: np.ndarray, *, beta: float, rng: np.r
     """Draw as many rollouts per prompt as there are, with probability softmax(w·r / β).
 
     Args:
-        rewards: shape (p, n, d).
-        weights: preference weights, shape (d,).
-        beta: β > 0.
-        rng: source of randomness.
+        rewards: shape (p, n, a).
+        weights: preference weights, shape (a,).
 
     Returns:
         Indices of the drawn samples, shape (p, n).

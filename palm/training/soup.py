@@ -35,12 +35,8 @@ def interpolate(loaded: LoadedTask, leg: Leg) -> TrainingResult:
 def starting_state(model, settings: Lora) -> dict:
     """The soup as the start of another training: its best approximation by an adapter of the usual rank.
 
-    Args:
-        model: PEFT model that `interpolate` returned.
-        settings: rank and alpha of the adapter that is trained next.
-
     Returns:
-        Its state, as `palm.training.adapters.policy_state` gives it.
+        The `policy_state` of an adapter with these settings.
 
     Source: truncated singular value decomposition (Eckart and Young 1936), of the small core between two QR factors.
     """

@@ -17,17 +17,12 @@ from palm.storage.digest import value_digest
 from palm.training.checkpoints import Checkpoints
 
 TRAINING_REVISION = 1
-"""Part of every policy's name. Raise it with any change after which the same definition trains other weights."""
+"""Part of every policy's name and of the inputs of a build. Raise it with any change after which the same inputs give
+other results."""
 
 
 class ActiveReward(Part):
-    """A reward with a positive weight.
-
-    Attributes:
-        spec: its configuration, before calibration.
-        fingerprint: sha256 of what decides its values (`palm.rewards.source.RewardSource`).
-        weight: its preference weight, at most 1.
-    """
+    """A reward with a positive weight: its configuration before calibration, its fingerprint, its weight."""
 
     spec: Reward
     fingerprint: str
@@ -209,7 +204,7 @@ class LoadedTask:
     """A training task with its inputs on this machine.
 
     Attributes:
-        task: what is trained.
+        task: objective, legs and settings.
         base_model: folder of the base model.
         prompts: training prompts.
         rewards: the active rewards, length a.
@@ -235,11 +230,9 @@ class LoadedTask:
 
 @dataclass(frozen=True)
 class Start:
-    """The state that a leg starts from.
+    """The weights that a leg starts from, a `policy_state`, or the checkpoint that it resumes from.
 
-    Attributes:
-        state: weights of a policy (`palm.training.adapters.policy_state`); None: the base model.
-        checkpoint: folder of the checkpoint from which an interrupted leg resumes, or None.
+    Without both it starts from the base model.
     """
 
     state: dict | None = None
@@ -248,13 +241,7 @@ class Start:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The result of a leg.
-
-    Attributes:
-        model: the PEFT model with the trained adapter; with full fine-tuning the model itself.
-        log: the trainer's log, one dict for each logged step.
-        steps: optimiser steps done.
-    """
+    """The result of a leg: the PEFT model, or the model itself; the entries of its log; optimiser steps done."""
 
     model: object
     log: list[dict]

@@ -1,18 +1,20 @@
-"""Files that hold a certificate: read them, check them, name the line that fails."""
+"""Certificate files: read, checked, and faults reported with their line."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from palm.errors import DataError, VerificationError
-from palm.verification.cover_claims import verify_cover
-from palm.verification.fault import Fault, place_name
-from palm.verification.json_lines import line_of
-from palm.verification.portfolio_claims import verify_portfolio
-from palm.verification.schema import KINDS, CoverFile
-from palm.verification.verified import Verified
+from palm.verification.cover import verify_cover
+from palm.verification.fault import Fault, Place, Verified, place_name
+from palm.verification.portfolio import verify_portfolio
+from palm.verification.schema import KINDS, CoverFile, PortfolioFile
 
+_SPACE = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
 _SOURCES = "give a file that `palm design --json` or `palm select --json` printed"
 
 
@@ -21,9 +23,6 @@ def verify_file(path: Path) -> Verified:
 
     Args:
         path: JSON file, as `palm design --json` and `palm select --json` print it.
-
-    Returns:
-        What it proves.
 
     Raises:
         DataError: it cannot be read as JSON.
@@ -36,8 +35,7 @@ def verify_file(path: Path) -> Verified:
         raise DataError(str(path), rule=f"cannot be read as JSON ({error})", remedy=_SOURCES) from error
     try:
         claim = _parse(content)
-        verify = verify_cover if isinstance(claim, CoverFile) else verify_portfolio
-        return verify(claim)
+        return verify_cover(claim) if isinstance(claim, CoverFile) else verify_portfolio(claim)
     except Fault as fault:
         others = "".join(f" (and {place_name(other)}, line {line_of(text, other)})" for other in fault.others)
         raise VerificationError(
@@ -47,7 +45,7 @@ def verify_file(path: Path) -> Verified:
         ) from fault
 
 
-def _object(pairs):
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make a dict of an object's pairs; a key given twice is an error instead of the last one winning."""
     result = dict(pairs)
     if len(result) < len(pairs):
@@ -56,8 +54,8 @@ def _object(pairs):
     return result
 
 
-def _parse(content):
-    """Turn the content of a file into what it claims."""
+def _parse(content: Any) -> CoverFile | PortfolioFile:
+    """Turn the content of a file into its claims."""
     if not isinstance(content, dict):
         raise Fault((), "is not an object with the key certificate", remedy=_SOURCES)
     kind = content.get("certificate")
@@ -76,6 +74,45 @@ def _parse(content):
         raise Fault(first["loc"], f"{message}{given}{more}", remedy=_SOURCES) from error
 
 
-def _short(value):
+def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def line_of(text: str, place: Place) -> int:
+    """Find the line, counted from 1, on which a value of readable JSON starts.
+
+    If the place does not exist, it is the line of the innermost value on the way.
+    """
+    at = _skip_space(text, 0)
+    for step in place:
+        found = _enter(text, at, step)
+        if found is None:
+            break
+        at = found
+    return text.count("\n", 0, at) + 1
+
+
+def _enter(text: str, at: int, step: str | int) -> int | None:
+    """Find where a value inside the array or object at ``at`` starts; None if it is not there."""
+    opening = text[at]
+    if opening not in "[{":
+        return None
+    at, number = _skip_space(text, at + 1), 0
+    while text[at] not in "]}":
+        key: str | int = number
+        if opening == "{":
+            key, at = _DECODER.raw_decode(text, at)
+            at = _skip_space(text, _skip_space(text, at) + 1)
+        if key == step:
+            return at
+        at = _skip_space(text, _DECODER.raw_decode(text, at)[1])
+        if text[at] == ",":
+            at = _skip_space(text, at + 1)
+        number += 1
+    return None
+
+
+def _skip_space(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return at if space is None else space.end()

@@ -1,26 +1,91 @@
-"""Whether the cells of preference vectors cover the simplex: split it until every piece lies in one cell."""
+"""Covers: the claims of a certificate, and the search for a hole by splitting the simplex."""
+
+import math
 
 import numpy as np
 
-from palm.verification.fault import Fault, shown
+from palm.verification.fault import Array, Fault, Verified, check_row, check_rows, shown
+from palm.verification.packing import LOAD_TOLERANCE, check_loads, check_packing
+from palm.verification.schema import CoverFile
 
 WEIGHT_SUM_TOLERANCE = 1e-6
-"""How far the sum of a preference vector may be from 1: what the design accepts of a user."""
+"""Largest difference from 1 of the sum of a preference vector: the design accepts as much from a user."""
 
 COUNTEREXAMPLE_SUM_TOLERANCE = 1e-9
-"""How far the sum of a counterexample may be from 1."""
+"""Largest difference from 1 of the sum of a counterexample."""
+
+PACKING_SUM_TOLERANCE = 1e-12
+"""Largest difference from 1 of the sum of a preference of a packing; far below ``packing.SAFE_MARGIN``."""
 
 SHARED_BOUNDARY = 1e-12
 """A piece thinner than this in one coordinate is a boundary shared by closed cells, not a hole."""
 
 
-def check_cover(weights, *, epsilon, delta):
-    """Check the claim that the cells of preference vectors cover the whole simplex.
+def verify_cover(claim: CoverFile) -> Verified:
+    """Check that the cells cover the simplex, or leave the hole that is claimed, and that no fewer could do.
 
-    Args:
-        weights: shape (k, d), rows on the simplex.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
+    Raises:
+        Fault: a claim does not hold.
+    """
+    d, epsilon, delta = claim.objectives, claim.epsilon, claim.delta
+    cells = f"preference weights of {d} objectives (ε'={epsilon:g}, δ'={delta:g})"
+    weights = check_rows(claim.weights, d, place=("weights",), tolerance=WEIGHT_SUM_TOLERANCE)
+    if claim.size != len(weights):
+        raise Fault(("size",), f"claims {claim.size}, but the file holds {len(weights)} vectors")
+    not_proved = []
+    point = _counterexample(claim)
+    if point is None:
+        check_cover(weights, epsilon=epsilon, delta=delta)
+        proved = [f"{claim.size} cells cover all {cells}, up to slivers thinner than {SHARED_BOUNDARY:.0e}"]
+    else:
+        check_counterexample(point, weights, epsilon=epsilon, delta=delta)
+        proved = [f"{claim.size} cells do NOT cover all {cells}: none holds {shown(point)}"]
+        not_proved = [f"that {claim.coverage.uncovered_fraction:.6g} of the simplex is uncovered"]
+    if claim.lower_bound is not None or claim.packing is not None:
+        proved.append(_lower_bound(claim))
+    return Verified(certificate=claim.certificate, proved=tuple(proved), not_proved=tuple(not_proved))
+
+
+def _counterexample(claim: CoverFile) -> Array | None:
+    """Give the preference that no cell is claimed to hold; a file that claims a cover must not name one."""
+    coverage, place = claim.coverage, ("coverage", "counterexample")
+    if not coverage.covered:
+        if coverage.counterexample is None:
+            raise Fault(place, "must be a preference that no cell holds where covered is false")
+        return check_row(coverage.counterexample, claim.objectives, place=place, tolerance=COUNTEREXAMPLE_SUM_TOLERANCE)
+    if coverage.uncovered_fraction != 0:
+        raise Fault(("coverage", "uncovered_fraction"), "must be 0 where everything is covered")
+    if coverage.counterexample is not None:
+        raise Fault(place, "must be null where everything is covered")
+    return None
+
+
+def _lower_bound(claim: CoverFile) -> str:
+    """Check the packing, and that its total weight is above the claimed bound less 1; give the sentence it proves."""
+    bound, packing = claim.lower_bound, claim.packing
+    if packing is None:
+        raise Fault(("lower_bound",), f"claims {bound}, but the file holds no packing that proves it")
+    if bound is None:
+        raise Fault(("packing",), "proves a lower bound, but the file claims none")
+    points = check_rows(packing, claim.objectives, place=("packing",), tolerance=PACKING_SUM_TOLERANCE)
+    shares = np.ones(len(points)) if claim.packing_weights is None else np.array(claim.packing_weights)
+    if len(shares) != len(points):
+        raise Fault(("packing_weights",), f"must be {len(points)} numbers, one for each preference, are {len(shares)}")
+    total = math.fsum(shares)
+    # Some vector is always needed, even if the weights prove nothing.
+    if bound > 1 and bound - 1 >= total / (1 + LOAD_TOLERANCE):
+        raise Fault(("lower_bound",), f"claims {bound}, but the packing has a total weight of {total:.9g}")
+    kind = "packing"
+    if (shares == 1).all():
+        check_packing(packing, epsilon=claim.epsilon, delta=claim.delta)
+    else:
+        check_loads(points, shares, epsilon=claim.epsilon, delta=claim.delta)
+        kind = "weighted packing"
+    return f"no cover has fewer than {bound} vectors ({kind} of {len(packing)})"
+
+
+def check_cover(weights: Array, *, epsilon: float, delta: float) -> None:
+    """Check that the cells of preference vectors, shape (k, d), cover the whole simplex.
 
     Raises:
         Fault: they leave a hole; it names a preference in it and the nearest cell.
@@ -37,18 +102,8 @@ def check_cover(weights, *, epsilon, delta):
     )
 
 
-def check_counterexample(point, weights, *, epsilon, delta):
-    """Check the claim that a preference is in no cell.
-
-    Args:
-        point: v on the simplex, shape (d,).
-        weights: shape (k, d), rows on the simplex.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-
-    Raises:
-        Fault: it is in one; it names which.
-    """
+def check_counterexample(point: Array, weights: Array, *, epsilon: float, delta: float) -> None:
+    """Check that a preference v, shape (d,), is in no cell; a Fault names the cell that holds it."""
     holds = np.flatnonzero(distances(point, weights, epsilon=epsilon, delta=delta) <= 0)
     if holds.size:
         raise Fault(
@@ -58,34 +113,17 @@ def check_counterexample(point, weights, *, epsilon, delta):
         )
 
 
-def distances(point, weights, *, epsilon, delta):
-    """Measure how far a preference v is outside each cell: the largest |w_i - v_i| - (ε' v_i + δ').
-
-    Args:
-        point: v, shape (d,).
-        weights: w, shape (k, d).
-        epsilon: multiplicative tolerance ε' of the cells.
-        delta: additive tolerance δ' of the cells.
-
-    Returns:
-        Array of shape (k,): above 0 outside, at most 0 in the closed cell.
+def distances(point: Array, weights: Array, *, epsilon: float, delta: float) -> Array:
+    """Measure how far a preference v is outside each cell, shape (k,): the largest |w_i - v_i| - (ε' v_i + δ').
 
     Source:
-        The condition of Lemma 3.2 (arXiv 2604.04144), as written.
+        The condition of Lemma 3.2 (arXiv 2604.04144), as written: at most 0 in the closed cell.
     """
     return (np.abs(weights - point) - (epsilon * point + delta)).max(axis=1)
 
 
-def find_hole(weights, *, epsilon, delta):
-    """Search the simplex for a preference that is in no cell.
-
-    Args:
-        weights: shape (k, d), rows on the simplex.
-        epsilon: multiplicative tolerance ε' of the cells, in [0, 1).
-        delta: additive tolerance δ' of the cells, in [0, 1].
-
-    Returns:
-        A preference in no cell, shape (d,); None if the cells cover the simplex.
+def find_hole(weights: Array, *, epsilon: float, delta: float) -> Array | None:
+    """Search the simplex for a preference that is in no cell of some vectors, shape (k, d); None if they cover.
 
     Source:
         Derived: a cell is the simplex cut with the box [(w - δ') / (1 + ε'), (w + δ') / (1 - ε')]. A piece (a box cut
@@ -101,7 +139,8 @@ def find_hole(weights, *, epsilon, delta):
         if (high - low).min() <= SHARED_BOUNDARY:
             continue
         lows, highs = np.maximum(cell_lows[near], low), np.minimum(cell_highs[near], high)
-        meets = _overlaps(lows, highs)
+        thickness = np.minimum((highs - lows).min(axis=1), np.minimum(1 - lows.sum(axis=1), highs.sum(axis=1) - 1))
+        meets = thickness > SHARED_BOUNDARY
         near, lows, highs = near[meets], lows[meets], highs[meets]
         if not near.size:
             return low + (high - low) * (1 - low.sum()) / (high - low).sum()
@@ -114,26 +153,10 @@ def find_hole(weights, *, epsilon, delta):
     return None
 
 
-def _overlaps(lows, highs):
-    """Say which boxes have a cut with the simplex that is more than a shared boundary."""
-    thickness = np.minimum((highs - lows).min(axis=1), np.minimum(1 - lows.sum(axis=1), highs.sum(axis=1) - 1))
-    return thickness > SHARED_BOUNDARY
-
-
-def _face(low, high, lows, highs):
-    """Pick where to split a piece: at the outermost face of the cell that fills most of it.
-
-    Args:
-        low: lower corner of the piece, shape (d,).
-        high: upper corner of the piece, shape (d,).
-        lows: lower corners of the cells within the piece, shape (k, d).
-        highs: upper corners of the cells within the piece, shape (k, d).
-
-    Returns:
-        Axis and coordinate of a face that is inside the piece.
-    """
+def _face(low: Array, high: Array, lows: Array, highs: Array) -> tuple[int, float]:
+    """Pick where to split a piece, as axis and coordinate: the outermost face of the cell that fills most of it."""
     largest = int(np.argmax(((highs - lows) / (high - low)).prod(axis=1)))
     outside = np.concatenate([lows[largest] - low, high - highs[largest]]) / np.tile(high - low, 2)
     face = int(np.argmax(outside))
     axis = face % len(low)
-    return axis, (lows if face < len(low) else highs)[largest, axis]
+    return axis, float((lows if face < len(low) else highs)[largest, axis])

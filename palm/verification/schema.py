@@ -1,4 +1,4 @@
-"""The form of certificate files: what must be there and of which type. More keys are allowed."""
+"""The schema of certificate files: required keys and their types. More keys are allowed."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class _Part(BaseModel):
 
 
 class CoverageClaim(_Part):
-    """What is claimed of the cells."""
+    """The coverage that is claimed of the cells."""
 
     covered: bool
     uncovered_fraction: Annotated[Number, Field(ge=0, le=1)]
@@ -24,7 +24,7 @@ class CoverageClaim(_Part):
 
 
 class CoverFile(_Part):
-    """Preference vectors, what is claimed of their cells, and a packing that proves how few could do."""
+    """Preference vectors, the coverage of their cells, and a packing that proves how few could do."""
 
     certificate: Literal["cover"]
     objectives: Annotated[int, Field(strict=True, ge=2)]
@@ -64,4 +64,4 @@ class PortfolioFile(_Part):
     proof: Proof
 
 
-KINDS = {"cover": CoverFile, "portfolio": PortfolioFile}
+KINDS: dict[str, type[CoverFile] | type[PortfolioFile]] = {"cover": CoverFile, "portfolio": PortfolioFile}

@@ -25,12 +25,21 @@ IN_THE_BUILD = {
     "training_log": "policy0/training_log.json",
     "evaluation": "evaluation0/evaluation.json",
     "selection": "selection",
+    "registration": "registration",
+    "verdict": "verdict",
+    "summary": "summary",
+    "routing": "mlartifacts/**/routing.json",
 }
+
+
+def test_no_artifact_is_left_out():
+    """The outcome is written by the last task of a pipeline, which the library's build does not have."""
+    assert set(artifact_types()) == {*IN_THE_BUILD, "outcome"}
 
 
 @pytest.mark.parametrize("name", IN_THE_BUILD)
 def test_every_file_of_a_build_follows_its_schema_and_is_read_as_it_was_written(build, name, tmp_path):
-    path, model = build.folder / IN_THE_BUILD[name], artifact_types()[name]
+    path, model = next(build.folder.glob(IN_THE_BUILD[name])), artifact_types()[name]
     jsonschema.validate(read_json(path), artifact_schema(name))
     model.read(path).write(tmp_path)
     assert (tmp_path / model.FILE).read_text() == path.read_text()
@@ -79,7 +88,7 @@ def test_a_file_without_its_folder_is_named(tmp_path):
 def test_an_unknown_artifact_is_refused_with_the_names():
     with pytest.raises(DataError) as refused:
         artifact_schema("polcy")
-    assert "\n" not in str(refused.value) and "base_model, champion, design, evaluation" in str(refused.value)
+    assert "\n" not in str(refused.value) and "give one of base_model, calibration, champion" in str(refused.value)
 
 
 def test_a_policy_of_another_trainer_needs_a_name_and_weights_only():

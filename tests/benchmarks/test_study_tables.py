@@ -1,4 +1,4 @@
-"""What the study's tables say must be what was measured."""
+"""The study's tables against the measurements."""
 
 import numpy as np
 from study_cases import Candidate, Difference, Judged, Versus

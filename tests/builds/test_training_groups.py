@@ -17,13 +17,13 @@ def trainings(count: int) -> list[Training]:
 
 
 @pytest.mark.parametrize(("policies", "size", "tasks"), [(0, 1, 0), (1, 1, 1), (16, 1, 16), (17, 2, 9), (48, 3, 16)])
-def test_a_task_a_policy_as_long_as_these_are_few(policies, size, tasks):
+def test_few_policies_have_one_task_each(policies, size, tasks):
     assert group_size(policies, None) == size
     assert len(grouped(trainings(policies), None)) == tasks <= MOST_TASKS
 
 
 @given(st.integers(0, 1000))
-def test_however_many_policies_there_are_at_most_sixteen_tasks(policies):
+def test_any_number_of_policies_has_at_most_sixteen_tasks(policies):
     groups = grouped(trainings(policies), None)
     assert len(groups) <= 16
     assert (len(groups) == policies) == (policies <= 16)

@@ -1,4 +1,4 @@
-"""The component train_policies in a pipeline of its own, with trainings that fail."""
+"""The component train_policies in a pipeline of its own, and its failed trainings."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def test_trains_the_policy_that_the_library_trains(build, config, keep, tmp_path
     assert first["policies"] == [build.trained[1]]
     with fetched(parse_config(config).storage.root, build.trained[1]["policy"]) as (policy,):
         stored, expected = Policy.read(policy), Policy.read(build.policies[1])
-        # The copy of a build says more than the stored one.
+        # Only the copy of a build has these.
         differing = {key: getattr(expected, key) for key in ("training_seconds", "device_seconds", "reused")}
         assert stored.model_copy(update=differing) == expected
         assert (policy / ADAPTER).read_bytes() == (build.policies[1] / ADAPTER).read_bytes()
@@ -90,7 +90,7 @@ def test_a_policy_that_fails_for_good_does_not_fail_its_group(build, config, kee
     assert group.metrics.metadata["reused"] == 1
 
 
-def test_what_a_retry_may_mend_is_tried_again_once_the_others_are_trained(build, config, group, monkeypatch):
+def test_an_error_that_a_retry_may_fix_is_retried_once_the_others_are_trained(build, config, group, monkeypatch):
     monkeypatch.setenv(ATTEMPTS_VARIABLE, "2")
     root = parse_config(config).storage.root
     with pytest.raises(StorageError, match=f"{GONE}: does not exist any more"):
@@ -103,8 +103,8 @@ def test_what_a_retry_may_mend_is_tried_again_once_the_others_are_trained(build,
     assert states == {"0.000 1.000": ("failed", 2), "0.500 0.500": ("succeeded", 1)}
 
 
-def test_outside_of_a_build_what_a_retry_may_mend_fails_the_task(group, monkeypatch):
-    """In a pipeline of one's own nothing says how often the task is tried."""
+def test_outside_of_a_build_an_error_that_a_retry_may_fix_fails_the_task(group, monkeypatch):
+    """In a pipeline of your own the number of attempts is unknown."""
     monkeypatch.delenv(BUILD_VARIABLE)
     with pytest.raises(StorageError, match="does not exist any more"):
         group(GONE)

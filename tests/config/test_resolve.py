@@ -77,7 +77,7 @@ def test_an_address_that_tasks_would_copy_in_vain_is_refused(s3, tmp_path):
 
 
 @pytest.mark.parametrize("read", [resolve_config, read_snapshot])
-def test_an_address_with_nothing_behind_it_is_told(read, root):
+def test_a_missing_file_is_one_line(read, root):
     with pytest.raises(StorageError, match=f"={root}/none.json: cannot be read") as error:
         read(f"{root}/none.json")
     assert "\n" not in str(error.value)
@@ -103,7 +103,7 @@ def test_places_are_replaced_only_when_given(config):
         ("storage: s3://a", "config: name"),
     ],
 )
-def test_bad_text_is_told_in_one_line(text, message):
+def test_bad_text_is_one_line(text, message):
     with pytest.raises(ConfigError, match=message) as error:
         resolve_config(text, storage_root="s3://b")
     assert "\n" not in str(error.value)

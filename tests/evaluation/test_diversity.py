@@ -96,7 +96,7 @@ def test_the_order_of_responses_does_not_matter():
     assert second.vendi_score.mean == pytest.approx(first.vendi_score.mean)
 
 
-def test_one_response_a_prompt_has_no_pairs():
+def test_one_response_per_prompt_has_no_pairs():
     answers = Answers([[[1, 2, 3]], [[4, 5, 6]]], unit(np.ones((2, 1, 3))))
     assert within_policy(answers, ngrams=2).pairwise_distance is None
     assert between_policies([answers, answers], ngrams=2, seed=0).mixture.pairwise_distance is None

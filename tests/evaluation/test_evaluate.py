@@ -83,7 +83,7 @@ def test_samples_hold_everything_about_each_response(built):
     assert evaluation.gain.standard_error == pytest.approx(gain.std(ddof=1) / 8**0.5)
 
 
-def test_end_tokens_are_no_sign_of_likeness(built):
+def test_end_tokens_do_not_count_as_similarity(built):
     evaluate(built, load_config(built / "portfolio.yaml"), ["first"], "evaluations")
     table = pd.read_parquet(built / "evaluations" / "first" / "samples.parquet")
     answers = read_answers(built / "evaluations" / "first", ["length", "vowels"])
@@ -91,7 +91,7 @@ def test_end_tokens_are_no_sign_of_likeness(built):
     assert [len(ids) for ids in flat] == (table["length"] - ~table["truncated"]).tolist()
 
 
-def test_the_portfolio_says_how_different_its_policies_are(built):
+def test_the_selection_has_the_diversity_of_the_portfolio(built):
     config = load_config(edit_config(built, evaluation={"distinct_ngrams": 10}))
     evaluate(built, config, list(WEIGHTS), "evaluations")
     result = select_portfolio(

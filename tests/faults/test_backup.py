@@ -137,9 +137,9 @@ def register_and_promote(config, folder, number: int, *, against: str | None) ->
 
 
 def history(path) -> dict:
-    told = CliRunner().invoke(app, ["history", str(path), "--json"])
-    assert told.exit_code == 0, told.output
-    found = json.loads(told.stdout)
+    shown = CliRunner().invoke(app, ["history", str(path), "--json"])
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(shown.stdout)
     assert found["problems"] == []
     return found
 

@@ -13,22 +13,14 @@ import venv
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
 import requests
-import torch
 from support.mlflow_server import USER
-from support.small_portfolio import promote, register_small
+from support.published import publish, upload_base
+from support.small_portfolio import promote
 
 from palm.config.load import load_config
-from palm.config.portfolio import BaseModelSource
-from palm.config.training import Lora
-from palm.models.load import load_model
-from palm.serving.portfolio import write_portfolio
-from palm.serving.router import Router
-from palm.storage.digest import folder_digests
-from palm.training.adapters import new_policy, save_policy
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("trl", "datasets", "kfp", "kubernetes", "pytest", "moto")
@@ -71,8 +63,8 @@ class Consumer:
     def run(self, program: str, *arguments, credentials: dict[str, str]) -> subprocess.CompletedProcess:
         """Run a program of the environment; nothing but the credentials comes from the environment of the tests."""
         process = self.start(program, *arguments, credentials=credentials)
-        out, told = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+        out, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
     def start(self, program: str, *arguments, credentials: dict[str, str]) -> subprocess.Popen:
         """Start a program of the environment, with all that it starts in a group of its own."""
@@ -103,27 +95,14 @@ def consumer(tmp_path_factory):
     return Consumer(tmp_path_factory.mktemp("consumer"))
 
 
-@pytest.fixture(scope="module")
-def adapters(base_model, tmp_path_factory) -> dict[str, Path]:
-    """Two policies that answer differently."""
-    folder = tmp_path_factory.mktemp("adapters")
-    for seed, name in enumerate(("policy-a", "policy-b")):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.5)
-        save_policy(model, folder / name)
-    return {path.name: path for path in sorted(folder.iterdir())}
-
-
 class Place:
     """A configuration whose champion is in MLflow and S3, and the way there for the consumer."""
 
-    def __init__(self, workspace: Path, mlflow_server, s3, s3_server: str, adapters: dict[str, Path]):
+    def __init__(self, workspace: Path, mlflow_server, s3, s3_server: str):
         self.path, self.s3 = workspace / "portfolio.yaml", s3
         self.config = load_config(self.path)
         self.uri = f"models:/{self.config.registry.model}@champion"
-        self._adapters, self._tracking = adapters, mlflow_server.uri
+        self._tracking = mlflow_server.uri
         self.credentials = {
             "MLFLOW_TRACKING_URI": mlflow_server.uri,
             "MLFLOW_TRACKING_USERNAME": USER,
@@ -135,19 +114,8 @@ class Place:
         }
 
     def make_champion(self, base_model: Path, source: str) -> None:
-        """Register a portfolio of the two policies and promote it."""
-        folder = self.path.parent / "served"
-        folder.mkdir()
-        write_portfolio(
-            folder,
-            router=Router(tuple(self.config.reward_names), tuple(self._adapters), np.array([[0.9, 0.1], [0.1, 0.9]])),
-            policies=self._adapters,
-            base_model=base_model,
-            base_source=BaseModelSource(source=source),
-            base_files=folder_digests(base_model),
-            max_new_tokens=8,
-        )
-        register_small(self.config, folder, "build")
+        """Register a portfolio of two policies and promote it."""
+        publish(self.config, self.path.parent, base_model, source=source)
         assert promote(self.config, "1").promoted
 
     def answers_here(self) -> list[dict]:
@@ -179,8 +147,8 @@ def flipped(s3, bucket: str, key: str):
 
 
 @pytest.fixture
-def place(server_workspace, mlflow_server, s3, s3_server, adapters):
-    return Place(server_workspace, mlflow_server, s3, s3_server, adapters)
+def place(server_workspace, mlflow_server, s3, s3_server):
+    return Place(server_workspace, mlflow_server, s3, s3_server)
 
 
 def ask(consumer: Consumer, place: Place) -> subprocess.CompletedProcess:
@@ -195,8 +163,8 @@ def generate(consumer: Consumer, place: Place) -> subprocess.CompletedProcess:
 def check_refused(done: subprocess.CompletedProcess, file: str) -> None:
     """By a program with a traceback, whose last line tells it; by palm in that line alone."""
     assert done.returncode == 1 and not done.stdout
-    told = done.stderr.strip().splitlines()[-1]
-    found = re.search(rf"(ModelError|error): .*{re.escape(file)}: sha256 is (\w{{64}}), recorded is (\w{{64}})", told)
+    line = done.stderr.strip().splitlines()[-1]
+    found = re.search(rf"(ModelError|error): .*{re.escape(file)}: sha256 is (\w{{64}}), recorded is (\w{{64}})", line)
     assert found and found[2] != found[3], done.stderr
 
 
@@ -204,8 +172,7 @@ def check_refused(done: subprocess.CompletedProcess, file: str) -> None:
 def test_a_champion_answers_and_a_flipped_bit_is_refused(consumer, place, base_model, faults, kind):
     source = str(base_model) if kind == "embedded" else "s3://palm/models/base"
     if kind == "in S3":
-        for path in base_model.iterdir():
-            place.s3.upload_file(str(path), "palm", f"models/base/{path.name}")
+        upload_base(place.s3, base_model)
     place.make_champion(base_model, source)
     expected = place.answers_here()
     assert [answer["policy"] for answer in expected] == ["policy-a", "policy-b", "policy-b"]
@@ -243,8 +210,8 @@ def test_commands_need_no_other_extras(consumer, place, base_model, tmp_path):
     ):
         done = consumer.run("palm", *arguments, credentials=place.credentials)
         assert done.returncode == 0, done.stderr
-    told = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
-    assert [entry["to"] for entry in json.loads(told.stdout)["entries"]] == ["1"]
+    shown = consumer.run("palm", "history", place.path, "--json", credentials=place.credentials)
+    assert [entry["to"] for entry in json.loads(shown.stdout)["entries"]] == ["1"]
 
 
 def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):
@@ -253,8 +220,8 @@ def test_mlflow_serves_it_where_palm_is_installed(consumer, place, base_model):
     expected = place.answers_here()
     requirements = mlflow.pyfunc.get_model_dependencies(place.uri)
     assert "palm" not in Path(requirements).read_text()
-    told = consumer.run("python", "-c", MISMATCHES, requirements, credentials={})
-    assert told.stdout.strip() == "[]", told
+    done = consumer.run("python", "-c", MISMATCHES, requirements, credentials={})
+    assert done.stdout.strip() == "[]", done
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The story of a portfolio that follows its rewards, run as a user runs it."""
+"""The example `rebuild`, run as a user runs it."""
 
 import os
 import re

@@ -107,12 +107,12 @@ WRITES = [_publish, _fetch, _write_text, _record, _new_folder, _weights, _optimi
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__.strip("_"))
-def test_a_full_disk_is_told_and_nothing_is_left(write, disk, work, faults, monkeypatch):
+def test_a_full_disk_is_one_line_and_nothing_is_left(write, disk, work, faults, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(disk))
     ballast = filled(disk)
-    with pytest.raises(StorageError, match="No space left on device") as told:
+    with pytest.raises(StorageError, match="No space left on device") as error:
         write(disk, work)
-    assert str(disk) in str(told.value) and "\n" not in str(told.value)
+    assert str(disk) in str(error.value) and "\n" not in str(error.value)
     assert [path for path in disk.rglob("*") if not path.is_dir()] == [ballast], "something half-written was left"
     assert not list(disk.rglob(".*")), "a temporary folder was left"
     ballast.unlink()
@@ -173,23 +173,10 @@ def test_a_flipped_name_in_a_manifest_in_s3_is_noticed(s3, tmp_path, faults):
     store.publish("entry", tmp_path / "work")
     text = s3.get_object(Bucket="palm", Key="root/entry/manifest.json")["Body"].read()
     s3.put_object(Bucket="palm", Key="root/entry/manifest.json", Body=text.replace(b"adapter", b"adaptez"))
-    with pytest.raises(
-        DamagedError, match=r"entry/manifest\.json: .*sha256 of its files' list is [0-9a-f]{64}, it says"
-    ):
+    with pytest.raises(DamagedError, match=r"entry/manifest\.json: .*sha256 of its files' list is [0-9a-f]+, it says"):
         store.fetch("entry", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     faults("flipped bit in a manifest")
-
-
-def test_manifests_without_a_digest_of_their_own_are_read(tmp_path):
-    """Those of entries that an older palm has made."""
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work/files").write_text("alpha")
-    store = Store(str(tmp_path / "store"))
-    store.publish("entry", tmp_path / "work")
-    manifest = tmp_path / "store/entry" / MANIFEST
-    manifest.write_text(json.dumps(json.loads(manifest.read_text())["files"]))
-    assert store.fetch("entry", tmp_path / "out") and (tmp_path / "out/files").read_text() == "alpha"
 
 
 @pytest.mark.parametrize("place", ["entry", "checkpoint"])

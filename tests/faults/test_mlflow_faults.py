@@ -35,7 +35,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def place(workspace, server, monkeypatch):
-    """A configuration with an experiment and a model of its own; dead servers are told of soon."""
+    """A configuration with an experiment and a model of its own; a dead server is an error soon."""
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", USER)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.password)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -75,17 +75,17 @@ def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, 
         server.kill()
     else:
         os.killpg(builder.pid, signal.SIGKILL)
-    told = [json.loads(line) for line in builder.communicate()[0].splitlines() if line.startswith("{")]
-    assert all("error" in answer for answer in told), "the kill came too late"
+    answers = [json.loads(line) for line in builder.communicate()[0].splitlines() if line.startswith("{")]
+    assert all("error" in answer for answer in answers), "the kill came too late"
     if victim == "MLflow":
         server.start()
     # Another build of the same, and the first one's own retry, at the same time.
-    told = register_at_once(place, portfolio, "build-1", "build-2")
+    answers = register_at_once(place, portfolio, "build-1", "build-2")
     registry = load_config(place).registry
     client = mlflow.MlflowClient(server.uri, server.uri)
-    assert len(told) == 2
-    check_one_of_each(client, registry, told)
-    assert builds_of(client.get_model_version(registry.model, told[0]["version"]).tags) == ["build-1", "build-2"]
+    assert len(answers) == 2
+    check_one_of_each(client, registry, answers)
+    assert builds_of(client.get_model_version(registry.model, answers[0]["version"]).tags) == ["build-1", "build-2"]
     faults(f"SIGKILL of {victim} during a registration")
 
 

@@ -1,4 +1,4 @@
-"""Who is champion when many promote at once, and when one is killed halfway."""
+"""The champion when many promote at once, and when one of them is killed."""
 
 import json
 import os
@@ -50,24 +50,24 @@ def test_hundreds_of_promotions_by_eight_processes_are_one_chain(server, workspa
     pairs = [f"{2 * index + 1},{2 * index + 2}" for index in range(PROMOTERS)]
     done = run([TESTS / "support" / "promoters.py", path, str(EACH), *pairs])
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    answer = json.loads(done.stdout.splitlines()[-1])
     found = promotions(registry).log.read()
-    # A chain: everybody built on what was there, and nobody's promotion is lost.
+    # A chain: every promotion follows the one before, and none is lost.
     assert [entry.previous for entry in found.valid] == [0, *(entry.number for entry in found.valid[:-1])]
     assert [entry.before for entry in found.valid] == [None, *(entry.after for entry in found.valid[:-1])]
     assert not found.gaps
-    # Everybody was told the truth about which of theirs counted.
-    for promoter in told["promoters"]:
+    # Every promoter knows which of its promotions counted.
+    for promoter in answer["promoters"]:
         assert promoter["won"] == [entry.number for entry in found.valid if entry.who == promoter["who"]]
     everything = (*found.valid, *found.void)
     assert len({entry.token for entry in everything}) == len(everything)
     assert str(client.get_registered_model(registry.model).aliases["champion"]) == found.head.after
-    lost = sum(promoter["lost"] for promoter in told["promoters"])
+    lost = sum(promoter["lost"] for promoter in answer["promoters"])
     assert len(found.valid) == PROMOTERS * EACH and 0 < len(found.void) <= lost
-    rate = len(found.valid) / told["seconds"]
+    seconds = answer["seconds"]
     print(
-        f"\n{len(found.valid)} promotions in {told['seconds']:.0f} s ({rate:.1f} a second); {len(found.void)} lost in "
-        f"the log, {lost - len(found.void)} were late before it"
+        f"\n{len(found.valid)} promotions in {seconds:.0f} s ({len(found.valid) / seconds:.1f} a second); "
+        f"{len(found.void)} lost in the log, {lost - len(found.void)} were late before it"
     )
     faults("promotion among concurrent ones", len(found.valid))
     faults("promotion lost to another one", lost)
@@ -93,14 +93,14 @@ def by_a_repair(config):
     assert promotions(config).repair(who="test") == ["alias champion was version 1, set to version 2"]
 
 
-@pytest.mark.parametrize("mend", [by_retry, by_the_next, by_a_refusal, by_a_read, by_a_repair])
-def test_a_promoter_killed_before_the_alias_is_mended(config, faults, mend):
+@pytest.mark.parametrize("fix", [by_retry, by_the_next, by_a_refusal, by_a_read, by_a_repair])
+def test_the_alias_is_fixed_after_a_promoter_was_killed(config, faults, fix):
     client = make_versions(config.registry, 3)
     promote(config, "1")
     assert run(["-c", APPEND_AND_DIE, config.registry.tracking_uri, config.registry.model, "1", "2"]).returncode == -9
     alias = mlflow.MlflowClient.get_model_version_by_alias
     assert str(alias(client, config.registry.model, "champion").version) == "1"
-    mend(config)
+    fix(config)
     found = promotions(config).history()
-    assert not found.problems and found.alias == ("3" if mend is by_the_next else "2")
+    assert not found.problems and found.alias == ("3" if fix is by_the_next else "2")
     faults("SIGKILL of a promoter")

@@ -1,4 +1,4 @@
-"""A rebuild that is killed at any moment, or done twice at once, ends as one that nothing disturbed."""
+"""Rebuilds that are killed at any moment, or run twice at once, end as an undisturbed one."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from palm.storage.manifest import MANIFEST
 
 KILLS_OF_STEPS, KILLS_OF_COMMAND = 24, 6
 EVENTS = 24
-"""Of the events of a command those, at most, that a kill waits for."""
+"""Largest number of events of a command that a kill waits for."""
 DATABASE = "mlflow.db"
 TIMED, TIMES = {"policy.json", "training_log.json"}, {"training_seconds", "step_time", "resumed_from_step"}
 MLFLOW_DIES_IN = ("train_policy", "register_portfolio", "promote_portfolio", "report")
@@ -46,12 +46,12 @@ class Rebuilds:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            # A dead MLflow is told of soon.
+            # Calls of a dead MLflow fail soon.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
         )
         assert self.run() == 0, self.log()
         rewards = folder / "rewards.py"
-        # Fewer is better now: no old policy is as good as it was.
+        # Shorter is better now: no old policy is as good as before.
         rewards.write_text(rewards.read_text().replace("min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"))
         for name in (*KEPT, DATABASE):
             _copy(folder / name, folder / "saved" / name)
@@ -60,17 +60,17 @@ class Rebuilds:
         self.undisturbed = self.state()
 
     def run(self, **options) -> int:
-        """Do a rebuild; ``kill`` and ``pause`` as of the server. Returns its exit status."""
+        """Run a rebuild, with ``kill`` and ``pause`` as in the server; returns its exit status."""
         (status,) = self.run_at_once(options)
         return status
 
     def run_at_once(self, *rebuilds: dict) -> list[int]:
-        """Do rebuilds that begin together."""
+        """Run rebuilds that start together."""
         self.start(*rebuilds)
         return self.wait()
 
     def start(self, *rebuilds: dict) -> list[str]:
-        """Begin rebuilds, each of the configuration unless it names another one; returns the builds' names."""
+        """Start rebuilds, each of the configuration unless it names another one; returns the builds' names."""
         requests = []
         for options in rebuilds:
             build = self.folder / "builds" / f"build-{len(self.builds) + len(requests):03d}"
@@ -98,11 +98,11 @@ class Rebuilds:
         return {record.step: record.ended - record.started for record in records}
 
     def restore(self) -> None:
-        """Back to where the reward has just changed. The same place: MLflow keeps absolute paths."""
+        """Restore the state after the reward changed, in the same folder: MLflow keeps absolute paths."""
         for name in KEPT:
             _remove(self.folder / name)
             _copy(self.folder / "saved" / name, self.folder / name)
-        # Its content only: MLflow in this process keeps the file open.
+        # Only the content: MLflow in this process keeps the file open.
         with (
             closing(sqlite3.connect(self.folder / "saved" / DATABASE)) as saved,
             closing(sqlite3.connect(self.folder / DATABASE)) as database,
@@ -113,7 +113,7 @@ class Rebuilds:
         return Path(self._log.name).read_text()[-3000:]
 
     def state(self) -> dict:
-        """All that is left of the rebuilds, but for names that each build gives anew."""
+        """Everything that the rebuilds have left, except names that are unique to each build."""
         config = load_config(self.config)
         client = mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
         model, store = config.registry.model, Path(config.storage.root)
@@ -136,7 +136,7 @@ class Rebuilds:
         }
 
     def check(self) -> None:
-        """What is left is what the undisturbed rebuild has left; else say where it is not."""
+        """Compare the state with that of the undisturbed rebuild."""
         found, expected = self.state(), self.undisturbed
         entries, wanted = found.pop("entries"), expected["entries"]
         assert found == {key: expected[key] for key in found}
@@ -156,11 +156,11 @@ class Rebuilds:
 
 
 def _content(entry: Path) -> dict:
-    """Its files' digests; of the two that tell how long a training took, all else that they tell."""
+    """Digests of an entry's files, without the times in the two files that record how long a training took."""
     content = folder_digests(entry)
     for name in TIMED.intersection(content):
         content[name] = _untimed(json.loads((entry / name).read_text()))
-        # It holds their digests.
+        # The manifest holds their digests.
         content.pop(MANIFEST, None)
     return content
 
@@ -201,7 +201,7 @@ def test_the_rebuild_that_is_disturbed_trains_and_promotes(rebuilds):
 
 
 def test_killed_at_random_moments_it_ends_the_same(rebuilds, faults):
-    """In every step as often as in every other: the time of a rebuild is nearly all that of two of them."""
+    """Equally often in every step: two of them take nearly all the time of a rebuild."""
     generator, killed = random.Random(int(os.environ.get("SEED", "6"))), 0
     steps = [*rebuilds.steps] * (1 + KILLS_OF_STEPS // len(rebuilds.steps))
     generator.shuffle(steps)
@@ -265,7 +265,7 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     other = rebuilds.another_configuration(rewards__0__uri="python:others.py:length")
     rewards = (rebuilds.folder / "rewards.py").read_text()
     (rebuilds.folder / "others.py").write_text(rewards.replace("20) / 20", "10) / 10"))
-    # The slower one has looked at the champion before the other one becomes it.
+    # The slower one has read the champion before the other one is promoted.
     assert rebuilds.run_at_once({"config": other, "pause": "select_portfolio"}, {}) == [0, 0], rebuilds.log()
     slower = rebuilds.folder / "builds" / rebuilds.builds[-2]
     told = json.loads((slower / "summary.json").read_text())["promotion"]
@@ -283,7 +283,7 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     ]
     assert state["aliases"] == {"challenger": "3", "champion": "3"} and state["verdicts"][-1] == ("3", "promoted")
     assert {status for _, status in state["runs"]} == {"FINISHED"}
-    # And then there is rest.
+    # After that nothing changes.
     assert rebuilds.run(config=other) == 0 and rebuilds.state() == state
     faults("two rebuilds at once, of different rewards")
 

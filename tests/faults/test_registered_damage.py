@@ -1,4 +1,4 @@
-"""A bit of a registered version is flipped: nobody serves it, goes back to it, or builds on it."""
+"""A flipped bit in a registered version: it is neither served, nor promoted, nor built on."""
 
 from pathlib import Path
 

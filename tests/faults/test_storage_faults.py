@@ -263,14 +263,14 @@ def test_a_fault_that_passes_is_survived_at_every_request(bench, name, faults):
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("fault", PERMANENT)
-def test_a_fault_that_stays_is_told_and_the_call_works_afterwards(bench, name, fault, faults, monkeypatch):
+def test_a_fault_that_stays_is_one_line_and_the_call_works_afterwards(bench, name, fault, faults, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2" if fault != "503" else "1")
     call = CALLS[name]
     folder = bench.fresh(call)
     bench.proxy.rules.append(Rule(fault, times=float("inf")))
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as error:
         call.act(folder, bench.work)
-    assert call.place in str(told.value) and "\n" not in str(told.value)
+    assert call.place in str(error.value) and "\n" not in str(error.value)
     there = stored(bench.s3)
     assert "team/store/entry/manifest.json" not in there or is_whole(there, bench.work)
     assert not [path for path in folder.rglob("*") if path.parent.name in ("out", "palm")], "something half is visible"
@@ -331,7 +331,7 @@ def test_attempts_are_those_of_the_user(bench, monkeypatch):
         assert len(bench.proxy.requests) == int(attempts or 5)
 
 
-def test_the_end_of_an_upload_that_is_told_twice_is_no_error(bench, faults):
+def test_an_upload_that_is_completed_twice_is_no_error(bench, faults):
     """S3 does not know the upload any more when the first answer was lost; the stand-in behind the proxy does."""
     large = bench.tmp_path / "large"
     large.mkdir()

@@ -1,4 +1,4 @@
-"""A package index on this machine: what pip and the check of the pins ask."""
+"""A package index on this machine, for pip and the check of the pins."""
 
 import json
 import threading
@@ -16,9 +16,9 @@ class Index(ThreadingHTTPServer):
     """One that speaks PEP 691, or only HTML.
 
     Attributes:
-        files: project to its files: name to the reason why it was withdrawn, or None.
+        files: project to its files: name to the reason of its withdrawal, or None.
         asked: paths, in order.
-        speaks_json: whether it gives what is asked for.
+        speaks_json: whether it answers in JSON.
     """
 
     daemon_threads = True

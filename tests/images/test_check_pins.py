@@ -1,24 +1,24 @@
-"""No pin is one that the index has withdrawn: the check, against an index of this machine."""
+"""Check of withdrawn pins, against an index of this machine."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-from images.conftest import SCRIPTS
+from images.conftest import ROOT
 
 PINS = "# comment\nnumpy==2.4.0\nmy_package==1.0\n"
 
 
 @pytest.fixture
 def check(tmp_path, index):
-    """Run the check on some pins; its exit code and what it says."""
+    """Run the check on some pins; its exit code and output."""
 
     def run(pins: str = PINS, uri: str = index.uri) -> tuple[int, str]:
         (tmp_path / "constraints.txt").write_text(pins)
         environment = os.environ | {"PIP_INDEX_URL": uri, "PIP_CONFIG_FILE": os.devnull}
         done = subprocess.run(
-            [sys.executable, SCRIPTS / "check_pins.py", "constraints.txt", "stamp"],
+            [sys.executable, ROOT / "requirements" / "check_pins.py", "constraints.txt", "stamp"],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""Which build of torch is installed and put into an image: chosen, checked, and said as it is."""
+"""Choice and check of the build of torch, in the environment and in the images."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def write_wheel(folder: Path, version: str) -> Path:
 
 
 class TestWheel:
-    """`torch_wheel.sh`: what pip is told."""
+    """`torch_wheel.sh`: arguments for pip."""
 
     @pytest.fixture
     def wheel(self, tmp_path, index):
@@ -71,7 +71,7 @@ class TestWheel:
 
 
 class TestBuild:
-    """`torch_build.py`: what is installed, whatever it was asked for."""
+    """`torch_build.py`: the installed build."""
 
     @pytest.fixture
     def build(self, tmp_path):

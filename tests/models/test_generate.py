@@ -53,7 +53,7 @@ def test_batches_order_and_other_prompts_do_not_change_a_response(policy):
     assert generate(policy, ["oak", "oak"], max_new_tokens=12, batch_size=8, seed=1) == [together[3], together[6]]
 
 
-def test_damaged_weights_are_told(base_model):
+def test_damaged_weights_are_reported(base_model):
     damaged = load_model(base_model)
     next(damaged.model.parameters()).data[:] = float("nan")
     with pytest.raises(ModelError, match="gives probabilities that are not numbers"):
@@ -114,6 +114,6 @@ def test_an_end_of_turn_token_that_only_the_model_declares_ends_a_response(base_
 
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
-def test_temperatures_without_meaning_are_refused(policy, temperature):
+def test_invalid_temperatures_are_refused(policy, temperature):
     with pytest.raises(ModelError, match="temperature="):
         generate(policy, PROMPTS, max_new_tokens=2, batch_size=5, seed=0, temperature=temperature)

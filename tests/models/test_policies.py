@@ -39,7 +39,7 @@ def logits(model):
         return model(torch.tensor([[5, 9, 30, 7]])).logits
 
 
-def test_each_kind_answers_and_refers_to_the_base_model(base_model, folders):
+def test_each_kind_differs_from_the_base_model_and_refers_to_it(base_model, folders):
     expected = logits(load_model(base_model).model)
     policies = PolicySet(load_model(base_model))
     for name in ("whole", "first", "second"):
@@ -53,7 +53,7 @@ def test_each_kind_answers_and_refers_to_the_base_model(base_model, folders):
         assert torch.equal(logits(reference), expected)
 
 
-def test_company_does_not_change_a_policy(base_model, folders):
+def test_other_policies_do_not_change_a_policy(base_model, folders):
     """Bit for bit the same logits and responses alone, after others came and went, and beside others."""
     alone = {}
     for name, folder in folders.items():
@@ -85,7 +85,7 @@ def test_a_removed_policy_leaves_the_base_model_as_it_was(base_model, folders):
         assert not [name for name, _ in reference.named_parameters() if "lora" in name]
 
 
-def test_names_are_taken_once_and_must_be_known(base_model, folders):
+def test_names_are_unique_and_must_be_known(base_model, folders):
     policies = PolicySet(load_model(base_model))
     policies.add("first", folders["first"])
     with pytest.raises(ModelError, match="policy 'first': is loaded already"):
@@ -95,7 +95,7 @@ def test_names_are_taken_once_and_must_be_known(base_model, folders):
             action("other")
 
 
-def test_kinds_are_told_apart(folders, tmp_path):
+def test_kinds_are_distinguished(folders, tmp_path):
     assert is_adapter(folders["first"]) and not is_adapter(folders["whole"])
     with pytest.raises(ModelError, match="holds neither an adapter"):
         is_adapter(tmp_path)

@@ -23,21 +23,16 @@ def test_a_folder_is_copied_without_foreign_files(base_model, tmp_path):
     load_model(tmp_path / "out")
 
 
-def test_a_folder_without_tokenizer_is_refused(base_model, tmp_path):
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("config.json", "model.safetensors"):
-        shutil.copy(base_model / name, source)
-    with pytest.raises(ModelError, match=r"holds no tokenizer; save one"):
-        fetch(source, tmp_path / "out")
-
-
-def test_pickled_weights_are_refused(base_model, tmp_path):
-    source = tmp_path / "source"
-    shutil.copytree(base_model, source)
-    (source / "model.safetensors").rename(source / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="holds no \\*.safetensors"):
-        fetch(source, tmp_path / "out")
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("tokenizer*", "holds no tokenizer; save one"), ("*.safetensors", r"holds no \*.safetensors")],
+)
+def test_an_incomplete_folder_is_refused(base_model, tmp_path, missing, words):
+    shutil.copytree(base_model, tmp_path / "source")
+    for path in (tmp_path / "source").glob(missing):
+        path.rename(tmp_path / "source" / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=words):
+        fetch(tmp_path / "source", tmp_path / "out")
 
 
 def test_missing_folder_and_broken_weights(base_model, tmp_path):

@@ -1,11 +1,12 @@
-"""The gate on made measurements: every condition by itself, and what is said of it."""
+"""The gate on constructed measurements: every condition by itself, and its reason in words."""
 
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_portfolio import small_candidate, small_evaluation, small_selection
+from support.measurements import evaluation
+from support.small_portfolio import small_candidate, small_selection
 from support.workspace import edit_config
 
 from palm.artifacts.evaluation import Guard
@@ -38,7 +39,7 @@ class Setting:
 
     def evaluation(self, place, name, rewards, *, metric=0.5):
         place.mkdir(parents=True)
-        small_evaluation(name).write(place)
+        evaluation(name).write(place)
         shape = (PROMPTS, SAMPLES)
         noises = self.rng.normal(0, 1, size=(PROMPTS, 1)) * self.noise
         table = {
@@ -85,7 +86,7 @@ class Setting:
 NEW = {"a": (0.8, 0.3), "b": (0.3, 0.8)}
 
 
-def test_the_first_portfolio_has_nobody_to_compare_with(setting):
+def test_the_first_portfolio_is_compared_with_no_champion(setting):
     judged = setting.judge(NEW)
     assert judged.passed and judged.against is None
     assert [check.name for check in judged.checks] == ["worst-case gap", "guards that fired in training"]
@@ -113,7 +114,7 @@ def test_who_loses_is_found_between_the_corners_too(setting):
     assert "length 0.5" in check.detail and "largest loss of any preference against version 3 0." in judged.reason
 
 
-def test_nobody_loses_with_the_same_policies_and_one_more(setting):
+def test_no_preference_loses_with_the_same_policies_and_one_more(setting):
     setting.champion("3", {"x": (0.5, 0.3)})
     judged = setting.judge({"a": (0.9, 0.3), "b": (0.3, 0.8)})
     check = next(check for check in judged.checks if "version 3" in check.name)
@@ -156,7 +157,7 @@ def test_a_metric_below_its_limit_refuses_though_all_rewards_are_fine(setting):
     assert "metric polite" in judged.reason and "a reward may be gamed" in judged.reason
 
 
-def test_who_is_missing_is_told_and_no_more_than_may_be(setting):
+def test_missing_policies_are_named_up_to_the_allowed_number(setting):
     missing = (Missing(weights=(0.3, 0.7), error="loss is not a number"),)
     judged = setting.judge(NEW, missing=missing)
     check = next(check for check in judged.checks if check.name == "policies whose training failed")

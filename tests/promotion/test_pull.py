@@ -56,8 +56,8 @@ def visible(folder) -> list[str]:
 
 def test_what_vllm_is_given_answers_as_the_portfolio_does(champion, tmp_path):
     path, portfolio = champion
-    told = pull(path, tmp_path / "models")
-    assert f"vllm serve --config {tmp_path}/models/portfolio/vllm.yaml" in told
+    shown = pull(path, tmp_path / "models")
+    assert f"vllm serve --config {tmp_path}/models/portfolio/vllm.yaml" in shown
     settings = yaml.safe_load((tmp_path / "models/portfolio/vllm.yaml").read_text())
     served = ServedPortfolio(portfolio)
     modules = dict(entry.split("=") for entry in settings["lora-modules"])
@@ -101,8 +101,8 @@ def test_a_flipped_byte_is_refused_and_leaves_nothing(champion, damaged, s3, tmp
         content = s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()
     for key in keys:
         s3.put_object(Bucket=bucket, Key=key, Body=content[:-1] + bytes([content[-1] ^ 1]))
-    told = pull(path, tmp_path / "models", code=1)
-    assert name in told and "sha256 is " in told and "recorded is " in told and told.count("error: ") == 1
+    shown = pull(path, tmp_path / "models", code=1)
+    assert name in shown and "sha256 is " in shown and "recorded is " in shown and shown.count("error: ") == 1
     assert visible(tmp_path / "models") == []
 
 
@@ -129,9 +129,7 @@ def test_a_killed_call_leaves_nothing_half_and_the_next_one_fills(champion, tmp_
     assert visible(models) == ["portfolio"]
 
 
-def test_whoever_may_only_read_can_pull_though_the_alias_would_have_to_be_mended(
-    champion, mlflow_server, tmp_path, monkeypatch
-):
+def test_a_user_who_may_only_read_can_pull_although_the_alias_is_wrong(champion, mlflow_server, tmp_path, monkeypatch):
     path, _ = champion
     admin = (USER, mlflow_server.password)
     model = load_config(path).registry.model
@@ -146,7 +144,7 @@ def test_whoever_may_only_read_can_pull_though_the_alias_would_have_to_be_mended
     assert "version 1: 2 policies" in pull(path, tmp_path / "models")
 
 
-def test_what_is_not_there_is_told(config, tmp_path):
+def test_a_version_that_is_not_there_is_an_error(config, tmp_path):
     path = tmp_path / "portfolio.yaml"
     assert "nothing was promoted yet" in pull(path, tmp_path / "models", code=1)
     assert "small version 7: does not exist" in pull(path, tmp_path / "models", "--version", "7", code=1)
@@ -154,7 +152,7 @@ def test_what_is_not_there_is_told(config, tmp_path):
 
 @pytest.fixture(scope="module")
 def adapters(base_model, tmp_path_factory):
-    """A portfolio folder as far as `vllm_config` looks at it, in the number format that vLLM wants."""
+    """What `vllm_config` reads of a portfolio folder, in a number format that vLLM supports."""
     folder = tmp_path_factory.mktemp("portfolio")
     write_adapters(folder / "adapters", base_model, 0)
     policies = tuple(RoutedPolicy(policy=name, value_vector=(0, 0), folder=f"adapters/{name}") for name in POLICIES)

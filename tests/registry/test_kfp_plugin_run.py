@@ -60,7 +60,7 @@ def registered(config, folder) -> Registration:
     return register_small(config, write_small_portfolio(folder / "portfolio"), "build-1")
 
 
-# By Kubernetes is what an installation does unless told otherwise; these pods have no token of it.
+# `kubernetes` is the default of an installation; these pods have no token for it.
 @pytest.mark.parametrize("login", ["basic-auth", "kubernetes"])
 def test_nothing_of_palms_goes_into_the_plugins_runs(server_workspace, mlflow_server, plugin_server, turned_on, login):
     config = load_config(server_workspace / "portfolio.yaml")
@@ -99,7 +99,7 @@ def test_the_plugins_environment_is_back_afterwards(config, plugin_server, turne
 
 
 class _Listening(BaseHTTPRequestHandler):
-    """Answers nobody, and keeps what it was sent."""
+    """Refuses every request and keeps its headers."""
 
     def do_POST(self):
         self.server.heard.append(dict(self.headers))

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
+from support.damage import flip
 from support.small_portfolio import promote
 from support.workspace import edit_config
 from typer.testing import CliRunner
@@ -18,8 +20,9 @@ from palm.errors import ModelError, RegistryError, WeightsError
 from palm.registry.answer import answer
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import builds_of
-from palm.serving.portfolio import ServedPortfolio
+from palm.serving.portfolio import load
 from palm.serving.router import Router
+from palm.serving.verification import portfolio_folder
 from palm.steps.evaluate_policies import evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.register_portfolio import register_portfolio
@@ -165,24 +168,20 @@ def test_a_new_process_and_palm_generate_answer_alike_with_the_routers_policy(bu
     )
     answers = json.loads(result.stdout.split("ANSWERS")[1])
     assert [entry["policy"] for entry in answers] == [router.route(point) for point in weights]
+    mlflow.set_tracking_uri(config.registry.tracking_uri)
+    served = load(f"models:/{config.registry.model}@champion")
     for point, expected in zip(weights, answers, strict=True):
-        shown = CliRunner().invoke(
-            app,
-            [
-                "generate",
-                "--config",
-                str(folder / "portfolio.yaml"),
-                "--prompt",
-                "say tea",
-                "--weights",
-                ",".join(map(str, point)),
-                "--seed",
-                "3",
-                "--json",
-            ],
-        )
+        assert vars(served.answer("say tea", dict(zip(config.reward_names, point, strict=True)), seed=3)) == expected
+        options = ("--weights", ",".join(map(str, point)), "--seed", "3", "--json")
+        shown = ask(folder, *options)
         assert shown.exit_code == 0, shown.output
         assert json.loads(shown.stdout) == expected
+
+
+def ask(folder, *options: str):
+    return CliRunner().invoke(
+        app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "say tea", *options]
+    )
 
 
 def test_questions_that_cannot_be_answered(built):
@@ -192,10 +191,11 @@ def test_questions_that_cannot_be_answered(built):
     register(built)
     with pytest.raises(WeightsError):
         answer(config, "say tea", [0.5, 0.6], alias="challenger", seed=0, temperature=1.0)
+    mlflow.set_tracking_uri(config.registry.tracking_uri)
+    with pytest.raises(RegistryError, match=f"^models:/{config.registry.model}@nobody: cannot be downloaded"):
+        load(f"models:/{config.registry.model}@nobody")
     for weights in ("0.5,half", "0.5", "-0.5,1.5"):
-        result = CliRunner().invoke(
-            app, ["generate", "--config", str(folder / "portfolio.yaml"), "--prompt", "x", "--weights", weights]
-        )
+        result = ask(folder, "--weights", weights)
         assert result.exit_code != 0 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
 
 
@@ -203,12 +203,10 @@ def test_a_tampered_adapter_is_refused(built, tmp_path):
     _, config, _ = built
     registered = register(built)
     mlflow.set_tracking_uri(config.registry.tracking_uri)
-    local = mlflow.artifacts.download_artifacts(f"models:/{registered.model}/1", dst_path=str(tmp_path / "copy"))
-    folder = next((tmp_path / "copy").rglob("routing.json")).parent
-    assert local and ServedPortfolio(folder).router.policies
+    uri = f"models:/{registered.model}/{registered.version}"
+    folder = portfolio_folder(Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "copy"))), uri)
+    assert load(folder).router.policies
     weights = next(folder.rglob("adapter_model.safetensors"))
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
+    flip(weights, weights.stat().st_size - 1, bit=0)
     with pytest.raises(ModelError, match=r"adapter_model\.safetensors: sha256 is"):
-        ServedPortfolio(folder)
+        load(folder)

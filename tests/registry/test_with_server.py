@@ -6,22 +6,15 @@ import subprocess
 import sys
 
 import mlflow
-import numpy as np
 import pytest
 from support.concurrent_register import check_one_of_each, register_at_once
-from support.small_portfolio import promote, register_small, registered, write_small_portfolio
+from support.published import publish
+from support.small_portfolio import promote, registered, write_small_portfolio
 
 from palm.config.load import load_config
-from palm.config.portfolio import BaseModelSource
-from palm.config.training import Lora
 from palm.errors import ModelError
-from palm.models.load import load_model
 from palm.promotion import promotions
 from palm.registry.portfolio_registry import PortfolioRegistry
-from palm.serving.portfolio import write_portfolio
-from palm.serving.router import Router
-from palm.storage.digest import folder_digests
-from palm.training.adapters import new_policy, save_policy
 
 
 def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, mlflow_server):
@@ -42,13 +35,13 @@ def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, ml
 def test_four_builders_at_once_make_one_through_the_server(server_workspace, mlflow_server):
     config = load_config(server_workspace / "portfolio.yaml")
     portfolio = write_small_portfolio(server_workspace / "portfolio")
-    told = register_at_once(server_workspace / "portfolio.yaml", portfolio, "a", "b", "c", "d")
+    answers = register_at_once(server_workspace / "portfolio.yaml", portfolio, "a", "b", "c", "d")
     client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
-    assert len(told) == 4
-    check_one_of_each(client, config.registry, told)
+    assert len(answers) == 4
+    check_one_of_each(client, config.registry, answers)
 
 
-def test_a_flipped_byte_in_s3_is_told_with_file_and_digests(server_workspace, s3, s3_server):
+def test_a_flipped_byte_in_s3_is_an_error_with_file_and_digests(server_workspace, s3, s3_server):
     config = load_config(server_workspace / "portfolio.yaml")
     for number, text in enumerate(("one", "two"), 1):
         registered(config, server_workspace, text)
@@ -104,19 +97,7 @@ def test_palm_generate_needs_nothing_that_only_training_or_a_cluster_needs(serve
     """A champion from MLflow and S3 answers where neither trl and datasets nor kfp and kubernetes are installed."""
     path = server_workspace / "portfolio.yaml"
     config = load_config(path)
-    adapter, folder = server_workspace / "adapter", server_workspace / "served"
-    save_policy(new_policy(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), adapter)
-    folder.mkdir()
-    write_portfolio(
-        folder,
-        router=Router(tuple(config.reward_names), ("policy-a", "policy-b"), np.array([[0.9, 0.1], [0.1, 0.9]])),
-        policies={"policy-a": adapter, "policy-b": adapter},
-        base_model=base_model,
-        base_source=BaseModelSource(source=str(base_model)),
-        base_files=folder_digests(base_model),
-        max_new_tokens=8,
-    )
-    register_small(config, folder, "build")
+    publish(config, server_workspace, base_model, source=str(base_model))
     promote(config, "1")
     arguments = ["generate", "--config", str(path), "--prompt", "say tea", "--weights", "0.2,0.8", "--json"]
     done = subprocess.run([sys.executable, "-c", SERVE, *arguments], capture_output=True, text=True)

@@ -9,10 +9,13 @@ from matplotlib.patches import Polygon, Rectangle
 
 from palm.geometry.preferences.cells import cell_polygon
 from palm.geometry.preferences.simplex import spread_points
-from palm.reporting.plots.figures import cells_figure, size_gap_figure, trade_off_figure, usage_figure
+from palm.reporting.plots.cells import cells_figure
+from palm.reporting.plots.curves import size_gap_figure, trade_off_figure
 from palm.reporting.plots.regions import serving_regions
+from palm.reporting.plots.usage import usage_figure
 
 BLUE, RED, GREY = "#0072b2", "#d55e00", "#8a939e"
+VALUES = [[0.8, 0.4, 0.4], [0.4, 0.8, 0.4]]
 
 
 def texts(figure):
@@ -34,6 +37,17 @@ def cells(weights, *, names, labels, **more):
         labels=labels,
         colours=[BLUE if label else GREY for label in labels],
         **more,
+    )
+
+
+def usage(values, *, shares=(0.5, 0.5), worst, names="abc"):
+    return usage_figure(
+        np.array(values),
+        usage=shares,
+        reward_names=list(names),
+        labels=["P1", "P2"],
+        colours=[BLUE, RED],
+        worst_weights=np.array(worst),
     )
 
 
@@ -82,31 +96,16 @@ def test_more_rewards_give_a_table_of_all_weights_with_the_kept_ones_first():
 
 
 def test_usage_draws_the_exact_regions_in_the_policies_colours():
-    values = np.array([[0.8, 0.4, 0.4], [0.4, 0.8, 0.4]])
-    figure = usage_figure(
-        values,
-        usage=[0.5, 0.5],
-        reward_names=["a", "b", "c"],
-        labels=["P1", "P2"],
-        colours=[BLUE, RED],
-        worst_weights=np.array([0.5, 0.5, 0.0]),
-    )
+    figure = usage(VALUES, worst=[0.5, 0.5, 0.0])
     axes = figure.axes[0]
     drawn = {mpl.colors.to_hex(p.get_facecolor()): p.get_xy()[:-1] for p in axes.patches if p.get_fill()}
-    for colour, region in zip([BLUE, RED], serving_regions(values), strict=True):
+    for colour, region in zip([BLUE, RED], serving_regions(np.array(VALUES)), strict=True):
         np.testing.assert_allclose(drawn[colour], axes.transProjection.transform(region))
     assert {"P1\n50 %", "P2\n50 %", "worst"} <= texts(figure)
 
 
 def test_usage_of_two_rewards_is_a_strip_that_changes_where_the_objectives_cross():
-    figure = usage_figure(
-        np.array([[1.0, 0.0], [0.0, 0.5]]),
-        usage=[2 / 3, 1 / 3],
-        reward_names=["a", "b"],
-        labels=["P1", "P2"],
-        colours=[BLUE, RED],
-        worst_weights=np.array([1 / 3, 2 / 3]),
-    )
+    figure = usage([[1.0, 0.0], [0.0, 0.5]], shares=[2 / 3, 1 / 3], worst=[1 / 3, 2 / 3], names="ab")
     spans = {mpl.colors.to_hex(p.get_facecolor()): p.get_extents() for p in figure.axes[1].patches}
     to_data = figure.axes[1].transData.inverted()
     assert to_data.transform(spans[RED].p1)[0] == pytest.approx(1 / 3, abs=1e-3)
@@ -114,14 +113,7 @@ def test_usage_of_two_rewards_is_a_strip_that_changes_where_the_objectives_cross
 
 
 def test_usage_of_many_rewards_is_one_bar_a_policy():
-    figure = usage_figure(
-        np.eye(4)[:2],
-        usage=[0.7, 0.3],
-        reward_names=list("abcd"),
-        labels=["P1", "P2"],
-        colours=[BLUE, RED],
-        worst_weights=np.full(4, 0.25),
-    )
+    figure = usage(np.eye(4)[:2], shares=[0.7, 0.3], worst=np.full(4, 0.25), names="abcd")
     assert [bar.get_width() for bar in figure.axes[0].patches] == [0.7, 0.3]
     assert {"70.0 %", "30.0 %"} <= texts(figure)
 
@@ -192,10 +184,9 @@ def test_long_names_stay_inside_the_figure(dimension):
     corners = np.eye(dimension)
     labels = [f"P{index + 1}" for index in range(dimension)]
     look = {"reward_names": names, "labels": labels, "colours": [BLUE] * dimension}
-    usage = [1 / dimension] * dimension
     figures = [
         cells(corners, names=names, labels=labels, counterexample=corners[0]),
-        usage_figure(corners, usage=usage, worst_weights=corners[0], **look),
+        usage_figure(corners, usage=[1 / dimension] * dimension, worst_weights=corners[0], **look),
         trade_off_figure(
             np.random.default_rng(0).uniform(size=(dimension, 2)),
             standard_errors=np.full((dimension, 2), 0.01),
@@ -215,14 +206,7 @@ def test_long_names_stay_inside_the_figure(dimension):
 @pytest.mark.parametrize("corner", [0, 1, 2])
 @pytest.mark.parametrize("names", [["arithmetic", "format", "brevity"], ["a", "b", "c"]])
 def test_the_worst_preference_at_a_corner_leaves_its_name_legible(corner, names):
-    figure = usage_figure(
-        np.array([[0.8, 0.4, 0.4], [0.4, 0.8, 0.4]]),
-        usage=[0.5, 0.5],
-        reward_names=names,
-        labels=["P1", "P2"],
-        colours=[BLUE, RED],
-        worst_weights=np.eye(3)[corner],
-    )
+    figure = usage(VALUES, worst=np.eye(3)[corner], names=names)
     FigureCanvasAgg(figure).draw()
     boxes = {
         text.get_text(): mpl.text.Text.get_window_extent(text)

@@ -13,8 +13,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from palm.errors import RewardError
 from palm.models.prompts import PromptSet
+from palm.rewards.classifier.sequence_model import load_sequence_model
 from palm.rewards.scoring import raw_scores, score_one
-from palm.rewards.sequence_model import load_sequence_model
 
 PROMPTS = PromptSet(["say tea", "say sky", "say oak", "say tea", "say bread and stone"], {})
 RESPONSES = ["sky sky", "tea tea", "oak bread stone crypt area", "", "tea"]
@@ -262,7 +262,7 @@ def test_hub_models_are_pinned_and_a_hub_that_is_away_is_one_line():
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "PATH": "", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
     last = done.stderr.strip().splitlines()[-1]
-    assert "RewardError: reward 'mine': uri='hf:org/model@abc': cannot be had from the model hub" in last
+    assert "RewardError: reward 'mine': uri='hf:org/model@abc': cannot be downloaded from the model hub" in last
     assert last.endswith("check name, revision, network and HF_TOKEN, or give a folder")
 
 
@@ -286,7 +286,9 @@ def test_a_prefix_in_s3_is_downloaded_once_and_known_by_its_content(classifier, 
 
 def test_s3_errors_are_one_line(s3, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(RewardError, match=r"'mine': uri='s3://palm/nothing': cannot be had from S3 .*holds no objects"):
+    with pytest.raises(
+        RewardError, match=r"'mine': uri='s3://palm/nothing': cannot be downloaded from S3 .*holds no objects"
+    ):
         load("s3://palm/nothing", label=0)
     with pytest.raises(RewardError, match="NoSuchBucket"):
         load("s3://no-such-bucket/judge", label=0)

@@ -141,7 +141,7 @@ def test_what_cannot_be_used_is_one_line(registry, cache, name, keys, words):
 def test_a_registry_that_is_away_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     away = Registry(tracking_uri=f"sqlite:///{tmp_path}/file/mlflow.db", experiment="e", model="m")
-    with pytest.raises(RewardError, match=r"'mine': uri='mlflow:models:/judge/1': cannot be had from MLflow"):
+    with pytest.raises(RewardError, match=r"'mine': uri='mlflow:models:/judge/1': cannot be read from MLflow"):
         load(away, "judge/1")
     with pytest.raises(RewardError, match="needs a registry"):
         load_reward(spec("mlflow:models:/judge/1"))

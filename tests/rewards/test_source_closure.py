@@ -1,4 +1,4 @@
-"""Which edits of a file change what counts as a function's source: all that can change a value, few others."""
+"""Edits of a file that change a function's source: all that can change a value, few others."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from palm.rewards.source_closure import function_source
+from palm.rewards.python.source_closure import function_source
 
 FILE = '''"""Rewards."""
 
@@ -305,7 +305,7 @@ def runnable(statements: tuple[str, ...]) -> list[str]:
     return kept
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(_modules, st.data())
 def test_an_edit_that_changes_a_value_changes_the_source(module, data):
     module = runnable(module)

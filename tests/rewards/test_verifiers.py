@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from support.reward_cases import load, prompts
 
 from palm.errors import RewardError
-from palm.rewards.numbers import parse_number
 from palm.rewards.scoring import score_one
+from palm.rewards.verifier.numbers import parse_number
 
 
 def values(uri: str, responses: list[str], **keys) -> list[float]:

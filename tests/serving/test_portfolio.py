@@ -1,81 +1,76 @@
-import numpy as np
-import pytest
-import torch
+"""A portfolio folder answers with the policy that the weights ask for, over the base model that was recorded."""
 
-from palm.config.portfolio import BaseModelSource
-from palm.config.training import Lora
-from palm.errors import ModelError
+import json
+
+import mlflow
+import pytest
+from support.published import upload_base, write_served
+from support.untrained import write_untrained
+
+from palm.artifacts.routing import Routing
+from palm.errors import DataError, ModelError, RegistryError
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
-from palm.models.source import fetch_base_model
-from palm.progress import Stage
-from palm.serving.portfolio import ServedPortfolio, load, write_portfolio
-from palm.serving.router import Router
-from palm.storage.digest import folder_digests
-from palm.training.adapters import new_policy, save_policy
+from palm.serving.portfolio import load
 
 
-def portfolio(folder, base_model, source: BaseModelSource, files: dict[str, str]):
-    """A portfolio of one untrained adapter."""
-    save_policy(new_policy(load_model(base_model).model, Lora(rank=2, alpha=2), seed=0), folder / "adapter")
-    (folder / "portfolio").mkdir()
-    router = Router(("a", "b"), ("only",), np.array([[0.5, 0.5]]))
-    write_portfolio(
-        folder / "portfolio", router=router, policies={"only": folder / "adapter"}, base_model=base_model,
-        base_source=source, base_files=files, max_new_tokens=8,
-    )  # fmt: skip
-    return ServedPortfolio(folder / "portfolio")
+@pytest.fixture
+def adapter(base_model, tmp_path):
+    write_untrained(tmp_path / "adapter", base_model, seed=0)
+    return {"only": tmp_path / "adapter"}
 
 
-def test_a_base_model_in_s3_is_referenced_and_verified(s3, base_model, tmp_path):
-    for path in base_model.iterdir():
-        s3.upload_file(str(path), "palm", f"models/base/{path.name}")
-    source = BaseModelSource(source="s3://palm/models/base")
-    fetch_base_model(source, tmp_path / "fetched", Stage("test", ""))
-    served = portfolio(tmp_path, base_model, source, folder_digests(tmp_path / "fetched"))
-    assert not (tmp_path / "portfolio" / "base_model").exists()
-    embedded = BaseModelSource(source=str(base_model))
-    (tmp_path / "second").mkdir()
-    copied = portfolio(tmp_path / "second", base_model, embedded, folder_digests(base_model))
-    assert served.answer("say tea", [0.5, 0.5], seed=1) == copied.answer("say tea", [0.5, 0.5], seed=1)
+def test_a_base_model_in_s3_is_referenced_and_verified(s3, base_model, adapter, tmp_path):
+    upload_base(s3, base_model)
+    write_served(tmp_path / "referenced", adapter, base_model)
+    write_served(tmp_path / "embedded", adapter, base_model, source=str(base_model))
+    assert not (tmp_path / "referenced" / "base_model").exists()
+    referenced, embedded = load(tmp_path / "referenced"), load(tmp_path / "embedded")
+    assert referenced.answer("say tea", [0.5, 0.5], seed=1) == embedded.answer("say tea", [0.5, 0.5], seed=1)
     s3.put_object(Bucket="palm", Key="models/base/generation_config.json", Body=b"{}")
     with pytest.raises(ModelError, match=r"models/base/generation_config\.json: sha256 is \w{64}, recorded is \w{64}"):
-        ServedPortfolio(tmp_path / "portfolio").answer("say tea", [0.5, 0.5])
+        load(tmp_path / "referenced").answer("say tea", [0.5, 0.5])
 
 
-def test_a_moved_away_file_is_named(base_model, tmp_path):
-    portfolio(tmp_path, base_model, BaseModelSource(source=str(base_model)), folder_digests(base_model))
+def test_a_missing_file_is_named(base_model, adapter, tmp_path):
+    write_served(tmp_path / "portfolio", adapter, base_model)
     (tmp_path / "portfolio" / "adapters" / "only" / "adapter_config.json").unlink()
     with pytest.raises(ModelError, match=r"adapters/only/adapter_config\.json: sha256 is None"):
-        ServedPortfolio(tmp_path / "portfolio")
+        load(tmp_path / "portfolio")
+
+
+def test_a_portfolio_without_a_schema_version_is_served_and_one_of_a_newer_palm_is_not(base_model, adapter, tmp_path):
+    """An older palm wrote no schema version; its portfolios stay in the registry."""
+    write_served(tmp_path / "portfolio", adapter, base_model)
+    file = tmp_path / "portfolio" / Routing.FILE
+    content = json.loads(file.read_text())
+    assert content.pop("schema_version") == 1
+    file.write_text(json.dumps(content))
+    assert load(tmp_path / "portfolio").reward_names == ("length", "vowels")
+    file.write_text(json.dumps({"schema_version": 2, **content}))
+    with pytest.raises(DataError, match=r"routing\.json: schema_version 2: must be 1"):
+        load(tmp_path / "portfolio")
+
+
+def test_a_version_that_cannot_be_downloaded_is_one_line_without_the_password(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri("http://user:secret-of-tests@127.0.0.1:9")
+    with pytest.raises(RegistryError, match=r"^models:/small@champion: cannot be downloaded \(.*credentials$") as error:
+        load("models:/small@champion")
+    mlflow.set_tracking_uri(before)
+    assert "secret-of-tests" not in str(error.value)
 
 
 def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path):
-    """Each answers as it does by itself, whatever was asked before."""
-    for seed, name in enumerate(("adapter", "whole")):
-        model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed)
-        for key, weight in model.named_parameters():
-            if "lora_B" in key:
-                torch.nn.init.normal_(weight, std=0.5)
-        if name == "adapter":
-            save_policy(model, tmp_path / name)
-        else:
-            model.merge_and_unload().save_pretrained(tmp_path / name)
+    """Each answers as it does by itself, whichever policy answered before."""
     folders = {name: tmp_path / name for name in ("adapter", "whole")}
-    (tmp_path / "portfolio").mkdir()
-    routing = write_portfolio(
-        tmp_path / "portfolio",
-        router=Router(("a", "b"), ("adapter", "whole"), np.array([[0.9, 0.1], [0.1, 0.9]])),
-        policies=folders,
-        base_model=base_model,
-        base_source=BaseModelSource(source=str(base_model)),
-        base_files=folder_digests(base_model),
-        max_new_tokens=8,
-    )
+    for seed, name in enumerate(folders):
+        write_untrained(folders[name], base_model, seed=seed, std=0.5, merged=name == "whole")
+    routing = write_served(tmp_path / "portfolio", folders, base_model, source=str(base_model))
     assert [entry.folder for entry in routing.policies] == ["adapters/adapter", "models/whole"]
     served = load(tmp_path / "portfolio")
-    assert served.answer("say tea", {"b": 0.2, "a": 0.8}, seed=3) == served.answer("say tea", [0.8, 0.2], seed=3)
     questions = [("say tea", [1, 0]), ("say oak", [0, 1]), ("say tea", [0, 1]), ("say oak", [1, 0])]
     answers = [served.answer(prompt, weights, seed=3) for prompt, weights in questions]
     for (prompt, _), answer in zip(questions, answers, strict=True):
@@ -84,3 +79,4 @@ def test_adapters_and_whole_models_are_served_side_by_side(base_model, tmp_path)
         assert answer.response == alone.text
     assert [answer.policy for answer in answers] == ["adapter", "whole", "whole", "adapter"]
     assert answers[0].response != answers[2].response
+    assert served.answer("say tea", {"vowels": 0, "length": 1}, seed=3) == answers[0]

@@ -51,7 +51,7 @@ def test_without_a_build_there_is_everything_to_build(config, workspace):
 )
 def test_the_same_inputs_are_not_built_again_whatever_the_gate_said(config, workspace, verdict, said):
     snapshot = take_snapshot(config)
-    register(config, workspace, {**snapshot, "palm": "0.0.0"}, aliases=["champion"], verdict="promoted")
+    register(config, workspace, {**snapshot, "training_revision": 0}, aliases=["champion"], verdict="promoted")
     register(config, workspace, snapshot, aliases=["challenger"], verdict=verdict)
     change = detect_change(config, workspace / "changes.md")
     assert not change.changed and change.lines == [] and said in change.headline and "version 2" in change.headline
@@ -59,11 +59,11 @@ def test_the_same_inputs_are_not_built_again_whatever_the_gate_said(config, work
 
 def test_a_build_that_was_never_judged_does_not_count(config, workspace):
     snapshot = take_snapshot(config)
-    register(config, workspace, {**snapshot, "palm": "0.0.0"}, aliases=["champion"], verdict="promoted")
+    register(config, workspace, {**snapshot, "training_revision": 0}, aliases=["champion"], verdict="promoted")
     register(config, workspace, snapshot, aliases=["challenger"])
     change = detect_change(config, workspace / "changes.md")
-    assert change.changed and change.lines == ["palm: 0.0.0 → 0.1.0"] and "version 1" in change.headline
-    assert "- palm: 0.0.0 → 0.1.0\n" in (workspace / "changes.md").read_text()
+    assert change.changed and change.lines == ["training revision: 0 → 1"] and "version 1" in change.headline
+    assert "- training revision: 0 → 1\n" in (workspace / "changes.md").read_text()
 
 
 def test_a_build_that_was_judged_but_not_finished_is_done_again(config, workspace):
@@ -72,13 +72,13 @@ def test_a_build_that_was_judged_but_not_finished_is_done_again(config, workspac
         (run,) = client.search_runs([client.get_experiment_by_name("small").experiment_id])
         client.update_run(run.info.run_id, status="RUNNING")
     change = detect_change(config, workspace / "changes.md")
-    assert change.changed and change.headline == "The build of version 1 of small did not come to its end"
+    assert change.changed and change.headline == "The build of version 1 of small did not finish"
 
 
 def test_a_champion_whose_inputs_nobody_recorded_is_not_taken_for_unchanged(config, workspace):
     register(config, workspace, None, aliases=["champion"])
     change = detect_change(config, workspace / "changes.md")
-    assert change.changed and change.headline.startswith("Nothing is recorded of what version 1")
+    assert change.changed and change.headline.startswith("The inputs of version 1 of small are not recorded")
 
 
 def test_what_cannot_be_asked_is_an_error_and_leaves_no_file(config, workspace):

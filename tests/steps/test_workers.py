@@ -1,4 +1,4 @@
-"""Steps in workers: the results, failures and ends of a process a step, without its imports."""
+"""Steps in workers: results, failures and ends are those of a process for each step."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from palm.artifacts.base_model import BaseModel
 from palm.config.load import parse_config
 from palm.errors import BuildError
 from palm.progress import EVENTS_VARIABLE
@@ -25,7 +26,7 @@ from palm.steps.run import run_step
 for (name, config, *values), paths in json.loads(sys.argv[1]):
     run_step(name, parse_config(config), *values, **paths)
 """
-"""What components do, as a program."""
+"""Runs steps as components do."""
 
 HOLDER = """
 import sys, time
@@ -41,18 +42,29 @@ with worker_pool(Path(sys.argv[1])) as address:
 """
 """Keeps a pool; when interrupted it waits for what runs, as KFP does."""
 
-SHORT_SECONDS = 60
+PREFIX = """
+import json, os, signal, sys, time
+from pathlib import Path
+directory = os.getcwd()
+"""
+ON_SIGTERM = "signal.signal(signal.SIGTERM, lambda *_: os._exit(9)); "
+WAIT = "Path('pid').write_text(str(os.getpid())); time.sleep(600)"
+
+SHORT_SECONDS = 300
+
+Step = tuple[list, dict]
+"""Arguments of `run_step`: name, configuration as text and values; paths."""
 
 
-def do(values: list, paths: dict) -> None:
+def do(step: Step) -> None:
     """What `TASK` does, in this process."""
-    name, config, *others = values
-    run_step(name, parse_config(config), *others, **paths)
+    (name, config, *values), paths = step
+    run_step(name, parse_config(config), *values, **paths)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def interrupts():
-    """A shell that starts tests in the background has them ignore SIGINT, and so would all that they start."""
+    """Handle SIGINT, which a shell makes background processes ignore, and with them all that they start."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -72,28 +84,26 @@ def address(pool, monkeypatch):
     return pool
 
 
-def on_loading(workspace: Path, code: str) -> None:
-    """Let the rewards' file do something whenever a step loads it."""
-    path = workspace / "rewards.py"
-    path.write_text(f"import json, os, signal, sys, time\nfrom pathlib import Path\n{code}\n{path.read_text()}")
+@pytest.fixture
+def training(config, workspace):
+    """A step that loads the rewards, which run some code first; without code it fails at the next thing."""
+
+    def call(code: str = "") -> Step:
+        path = workspace / "rewards.py"
+        if code:
+            path.write_text(f"{PREFIX}os.chdir({str(workspace)!r})\n{code}\n{path.read_text()}")
+        (workspace / "base").mkdir(exist_ok=True)
+        (workspace / "base" / BaseModel.FILE).write_text('{"schema_version": 1, "digest": "0", "source": "tiny"}')
+        places = {"base_model": "base", "rollouts": "none", "destination": "policy"}
+        paths = {key: str(workspace / name) for key, name in places.items()}
+        return ["train_policy", config.to_json(), [0.5, 0.5]], paths
+
+    return call
 
 
-def on_training(config, workspace: Path) -> tuple[list, dict]:
-    """Arguments of a step that loads the rewards and, unless they stop it, fails at the next thing."""
-    (workspace / "base").mkdir(exist_ok=True)
-    (workspace / "base" / "palm_base_model.json").write_text('{"schema_version": 1, "digest": "0", "source": "tiny"}')
-    places = {"base_model": "base", "rollouts": "none", "destination": "policy"}
-    return ["train_policy", config.to_json(), [0.5, 0.5]], {key: str(workspace / name) for key, name in places.items()}
-
-
-def start_task(*arguments: tuple[list, dict]) -> subprocess.Popen:
-    command = [sys.executable, "-c", TASK, json.dumps(arguments)]
+def start_task(*steps: Step) -> subprocess.Popen:
+    command = [sys.executable, "-c", TASK, json.dumps(steps)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def hold_pool(folder: Path) -> subprocess.Popen:
-    command = [sys.executable, "-c", HOLDER, folder / "pool.log"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def wait_until(condition) -> None:
@@ -139,7 +149,7 @@ def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, mon
     inputs = {"base_model": base, "rollouts": rollouts}
     own = config.model_copy(update={"storage": config.storage.model_copy(update={"root": str(workspace / "own")})})
 
-    def steps(text: str, name: str) -> list[tuple[list, dict]]:
+    def steps(text: str, name: str) -> list[Step]:
         policy, evaluation = str(workspace / f"policy-{name}"), str(workspace / f"evaluation-{name}")
         return [
             (["train_policy", text, [0.25, 0.75]], {"destination": policy, **inputs}),
@@ -147,8 +157,8 @@ def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, mon
         ]
 
     run_step("train_policy", config, [1.0, 0.0], destination=str(workspace / "other"), **inputs)
-    for values, paths in steps(config.to_json(), "pool"):
-        do(values, paths)
+    for step in steps(config.to_json(), "pool"):
+        do(step)
     monkeypatch.delenv(WORKERS_VARIABLE)
     task = start_task(*steps(own.to_json(), "own"))
     _, err = task.communicate()
@@ -160,81 +170,69 @@ def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, mon
     assert records[0]["policy"] == records[1]["policy"] and not any(record["reused"] for record in records)
 
 
-def test_a_worker_has_the_imports_and_its_tasks_surroundings_and_nothing_else(config, workspace, address, monkeypatch):
-    on_loading(
-        workspace,
+def test_a_worker_has_the_imports_and_its_tasks_environment_and_nothing_else(training, workspace, address, monkeypatch):
+    step = training(
         "import torch\n"
-        f"Path({str(workspace / 'seen.json')!r}).write_text(json.dumps({{"
+        "Path('seen.json').write_text(json.dumps({"
         "'trl': 'trl.trainer.rloo_trainer' in sys.modules, 'cuda': torch.cuda.is_initialized(),"
-        "'threads': torch.get_num_threads(), 'directory': os.getcwd(), 'mine': os.environ['MINE'],"
+        "'threads': torch.get_num_threads(), 'directory': directory, 'mine': os.environ['MINE'],"
         f"'key': {WORKERS_VARIABLE!r} in os.environ, 'home': 'HOME' in os.environ, 'parent': os.getppid()}}))\n"
         "os._exit(3)",
     )
     monkeypatch.setenv("MINE", "ü")
     monkeypatch.delenv("HOME")
-    monkeypatch.chdir(workspace)
-    values, paths = on_training(config, workspace)
+    monkeypatch.chdir(workspace / "base")
     with pytest.raises(SystemExit) as ended:
-        do(values, paths)
+        do(step)
     assert ended.value.code == 3
     threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count()))
     assert json.loads((workspace / "seen.json").read_text()) == {
-        "trl": True, "cuda": False, "threads": threads, "directory": str(workspace), "mine": "ü", "key": False,
+        "trl": True, "cuda": False, "threads": threads, "directory": str(workspace / "base"), "mine": "ü", "key": False,
         "home": False, "parent": servers(pool_folder(address))[0],
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("breaking", ["prompts", "rewards"])
-def test_an_error_comes_back_as_it_was(config, workspace, address, breaking):
-    if breaking == "prompts":
-        (workspace / "train.jsonl").unlink()
-    else:
-        (workspace / "rewards.py").write_text("def length(prompts, responses): return 1\n")
-    values, paths = on_training(config, workspace)
+@pytest.mark.parametrize(("file", "kind"), [("train.jsonl", "DataError"), ("rewards.py", "RewardError")])
+def test_an_error_comes_back_as_it_was(training, workspace, address, file, kind):
+    (workspace / file).write_text("def length(prompts, responses): return 1\n")
+    (name, config, *values), paths = step = training()
     with pytest.raises(Exception) as here:
-        call_step(values[0], values[1], values[2:], paths)
+        call_step(name, config, values, paths)
     with pytest.raises(Exception) as there:
-        do(values, paths)
-    assert type(there.value) is type(here.value) and type(here.value).__name__ in {"DataError", "RewardError"}
+        do(step)
+    assert type(there.value) is type(here.value) and type(here.value).__name__ == kind
     assert str(there.value) == str(here.value)
 
 
-def test_an_unexpected_error_is_in_the_tasks_log_with_its_traceback(config, workspace, address):
-    (name, text, _), paths = on_training(config, workspace)
+def test_an_unexpected_error_is_in_the_tasks_log_with_its_traceback(training, address):
+    (name, text, _), paths = training()
     task = start_task(([name, text, ["one", "half"]], paths))
     _, err = task.communicate()
     assert task.returncode == 1
     assert "Traceback" in err and "train_policy.py" in err and "ValueError: Unknown format code" in err
 
 
-def test_a_killed_worker_is_told(config, workspace, address, monkeypatch):
-    on_loading(workspace, "os.kill(os.getpid(), signal.SIGKILL)")
+def test_a_killed_worker_is_reported(training, workspace, address, monkeypatch):
+    step = training("os.kill(os.getpid(), signal.SIGKILL)")
     monkeypatch.setenv(EVENTS_VARIABLE, str(workspace / "events.jsonl"))
-    values, paths = on_training(config, workspace)
     with pytest.raises(BuildError, match=r"step train_policy: its process was killed by SIGKILL; if memory"):
-        do(values, paths)
+        do(step)
     events = [json.loads(line) for line in (workspace / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events] == ["start", "start", "error"]
     assert "SIGKILL" in events[-1]["error"]
     assert events[0]["process"] != os.getpid() and events[0]["label"] == "0.500 0.500"
 
 
-def test_sigterm_reaches_the_worker_and_its_exit_status_the_task(config, workspace, address):
-    on_loading(
-        workspace,
-        "signal.signal(signal.SIGTERM, lambda *_: os._exit(9))\n"
-        f"Path({str(workspace / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(600)",
-    )
-    task = start_task(on_training(config, workspace))
-    wait_until((workspace / "pid").exists)
+def test_sigterm_reaches_the_worker_and_its_exit_status_the_task(training, workspace, address):
+    task = start_task(training(ON_SIGTERM + WAIT))
+    pid_in(workspace / "pid")
     task.send_signal(signal.SIGTERM)
     task.communicate(timeout=SHORT_SECONDS)
     assert task.returncode == 9
 
 
-def test_what_a_killed_task_asked_for_ends_with_it(config, workspace, address):
-    on_loading(workspace, f"Path({str(workspace / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(600)")
-    task = start_task(on_training(config, workspace))
+def test_the_worker_of_a_killed_task_ends_with_it(training, workspace, address):
+    task = start_task(training(WAIT))
     worker = pid_in(workspace / "pid")
     assert runs(worker)
     task.kill()
@@ -242,14 +240,13 @@ def test_what_a_killed_task_asked_for_ends_with_it(config, workspace, address):
     wait_until(lambda: not runs(worker))
 
 
-def test_a_client_without_the_key_is_refused(config, workspace, address, monkeypatch):
-    on_loading(workspace, f"Path({str(workspace / 'ran')!r}).touch()\nos._exit(3)")
-    values, paths = on_training(config, workspace)
+def test_a_client_without_the_key_is_refused(training, workspace, address, monkeypatch):
+    step = training("Path('ran').touch()\nos._exit(3)")
     key, _, path = address.partition("@")
     for wrong in ("", "0" * len(key), key[:-1]):
         monkeypatch.setenv(WORKERS_VARIABLE, f"{wrong}@{path}")
         with pytest.raises(BuildError, match="worker pool .* refuses"):
-            do(values, paths)
+            do(step)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
         client.send(f"{key}\n".encode())
@@ -258,65 +255,59 @@ def test_a_client_without_the_key_is_refused(config, workspace, address, monkeyp
     assert Path(path).parent.stat().st_mode & 0o077 == 0
     monkeypatch.setenv(WORKERS_VARIABLE, address)
     with pytest.raises(SystemExit):
-        do(values, paths)
+        do(step)
     assert (workspace / "ran").exists()
 
 
-def test_a_pool_that_ends_leaves_nothing(config, workspace, tmp_path, monkeypatch):
+def test_a_pool_that_ends_leaves_nothing(training, tmp_path, monkeypatch):
     with worker_pool(tmp_path / "pool.log") as address:
         folder = pool_folder(address)
         wait_until(lambda: len(servers(folder)) == 1)
         assert folder.exists()
     assert not folder.exists() and not servers(folder)
     monkeypatch.setenv(WORKERS_VARIABLE, address)
-    values, paths = on_training(config, workspace)
     with pytest.raises(BuildError, match="has ended"):
-        do(values, paths)
+        do(training())
 
 
-def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clean_up(
-    config, workspace, tmp_path, monkeypatch
-):
+@pytest.fixture
+def holder(tmp_path, monkeypatch):
+    """A process that keeps the pool of this test's tasks, and the pool's folder."""
+    command = [sys.executable, "-c", HOLDER, tmp_path / "pool.log"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().strip()
+        monkeypatch.setenv(WORKERS_VARIABLE, address)
+        yield process, pool_folder(address)
+        process.kill()
+
+
+def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clean_up(training, workspace, holder):
     """KFP would start every waiting task of a loop after Ctrl-C."""
-    on_loading(
-        workspace,
-        f"Path({str(workspace / 'pid')!r}).write_text(str(os.getpid()))\n"
-        f"try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    Path({str(workspace / 'clean')!r}).touch()\n"
-        "    os._exit(7)",
-    )
-    holder = hold_pool(tmp_path)
-    address = holder.stdout.readline().strip()
-    monkeypatch.setenv(WORKERS_VARIABLE, address)
-    running = start_task(on_training(config, workspace))
+    step = training(f"try:\n    {WAIT}\nexcept KeyboardInterrupt:\n    Path('clean').touch()\n    os._exit(7)")
+    process, folder = holder
+    running = start_task(step)
     worker = pid_in(workspace / "pid")
     (workspace / "pid").unlink()
-    holder.send_signal(signal.SIGINT)
-    assert holder.stdout.readline() == "interrupted\n"
-    _, err = start_task(on_training(config, workspace)).communicate(timeout=SHORT_SECONDS)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "interrupted\n"
+    _, err = start_task(step).communicate(timeout=SHORT_SECONDS)
     assert "BuildError" in err and "refuses" in err and not (workspace / "pid").exists()
     assert runs(worker)
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=SHORT_SECONDS)
     assert running.returncode == 7 and (workspace / "clean").exists()
-    holder.communicate("\n", timeout=SHORT_SECONDS)
-    assert holder.returncode == 0 and not servers(pool_folder(address)) and not pool_folder(address).exists()
+    process.communicate("\n", timeout=SHORT_SECONDS)
+    assert process.returncode == 0 and not servers(folder) and not folder.exists()
 
 
-def test_a_pool_ends_with_its_starter_even_if_that_is_killed(config, workspace, tmp_path, monkeypatch):
+def test_a_pool_ends_with_its_starter_even_if_that_is_killed(training, workspace, holder):
     """Its workers too, by SIGTERM first."""
-    on_loading(
-        workspace,
-        "signal.signal(signal.SIGTERM, lambda *_: os._exit(9))\n"
-        f"Path({str(workspace / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(600)",
-    )
-    holder = hold_pool(tmp_path)
-    address = holder.stdout.readline().strip()
-    monkeypatch.setenv(WORKERS_VARIABLE, address)
-    task = start_task(on_training(config, workspace))
+    process, folder = holder
+    task = start_task(training(ON_SIGTERM + WAIT))
     worker = pid_in(workspace / "pid")
-    holder.kill()
-    holder.communicate()
+    process.kill()
+    process.communicate()
     task.communicate(timeout=SHORT_SECONDS)
     assert task.returncode == 9
-    wait_until(lambda: not runs(worker) and not servers(pool_folder(address)))
-    assert not pool_folder(address).exists()
+    wait_until(lambda: not runs(worker) and not servers(folder))
+    assert not folder.exists()

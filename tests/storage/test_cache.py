@@ -48,7 +48,7 @@ def test_another_process_may_be_first(cache):
     assert len(list(cache.iterdir())) == 1
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(StorageError, match="set XDG_CACHE_HOME"):

@@ -36,7 +36,7 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_broken_json_is_told(tmp_path):
+def test_broken_json_is_an_error(tmp_path):
     write_text(tmp_path / "a.json", "{")
     with pytest.raises(DataError, match=r"a\.json.*cannot be read as JSON"):
         read_json(tmp_path / "a.json")

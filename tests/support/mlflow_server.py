@@ -25,7 +25,7 @@ class MlflowServer:
         folder: an empty folder for its database and log.
         s3: address of the S3 server that it keeps artifacts in; unset: artifacts in the folder.
         bucket: an existing bucket.
-        password: of the user `admin`; unset: nobody is asked for one.
+        password: of the user `admin`; unset: no log-in.
         workers: its processes.
         s3_keys: access key and secret key of that S3 server.
         postgres: the variables that say where its PostgreSQL is; unset: SQLite files in the folder.

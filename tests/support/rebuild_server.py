@@ -1,10 +1,10 @@
-"""Rebuilds in forked processes: for each line on stdin, a list of rebuilds that begin together, their exit statuses.
+"""Rebuilds in forked processes: each line on stdin lists rebuilds that start together; the answer: exit statuses.
 
 A rebuild is ``{"config": …, "root": …, "build": …}``: its configuration file, the storage's folder and a folder for
-its files, which names it. With ``"kill": [STEP, SECONDS]`` in it, it is killed so long after the step has begun, if it
-still runs then; with ``"pause": STEP`` it is halted at the step until the others have ended.
-A rebuild is the work of the pipeline's tasks in the pipeline's order. The imports are done once, here, so
-that thirty rebuilds can be started and killed in minutes.
+its files, which names it. ``"kill": [STEP, SECONDS]`` kills it so long after the start of the step, if it still runs;
+``"pause": STEP`` stops it at the step until the others have ended.
+A rebuild does the work of the pipeline's tasks in order. The imports are done once, here, so that thirty rebuilds can
+be started and killed in minutes.
 """
 
 import json
@@ -31,7 +31,7 @@ from palm.errors import PalmError
 
 
 def rebuild(config_file: Path, build: Path) -> None:
-    """Do what `palm run --if-changed` does, in this process."""
+    """The work of `palm run --if-changed`, in this process."""
     os.environ[BUILD_VARIABLE] = build.name
     build.mkdir(parents=True)
 
@@ -57,14 +57,14 @@ def rebuild(config_file: Path, build: Path) -> None:
 
 @dataclass
 class Rebuild:
-    """One that runs.
+    """A running rebuild.
 
     Attributes:
-        request: as it was asked for.
+        request: the request.
         pid: its process.
         status: its exit status, or minus the signal that ended it; None while it runs.
-        begun: when the step that is waited for has begun.
-        paused: whether it is halted.
+        begun: start of the step at which it is killed or stopped.
+        paused: whether it is stopped.
     """
 
     request: dict
@@ -74,7 +74,7 @@ class Rebuild:
     paused: bool = False
 
     def watch(self, *, alone: bool) -> None:
-        """Look once whether it has ended, and do to it what is to be done now."""
+        """Check once whether it has ended; kill, stop or continue it if it is time."""
         ended, status = os.waitpid(self.pid, os.WNOHANG)
         if ended:
             self.status = os.waitstatus_to_exitcode(status)
@@ -116,7 +116,7 @@ def start(request: dict) -> Rebuild:
 
 
 def serve(requests: list[dict]) -> list[int]:
-    """Have rebuilds done at once; returns their exit statuses: 1 after a `PalmError`, 2 after any other error."""
+    """Run rebuilds at once; returns their exit statuses: 1 after a `PalmError`, 2 after any other error."""
     rebuilds = [start(request) for request in requests]
     while running := [one for one in rebuilds if one.status is None]:
         for one in running:

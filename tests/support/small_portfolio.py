@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import mlflow
+from support.measurements import evaluation
 
-from palm.artifacts.evaluation import Diversity, Evaluation, Mean
 from palm.artifacts.policy import TrainingLog
 from palm.artifacts.registration import Registration
 from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.artifacts.selection import Candidate, Selection
 from palm.artifacts.verdict import Check, Judgement
 from palm.promotion import promotions
+from palm.registry.content import Build
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.storage.digest import folder_digests
 
@@ -32,36 +33,6 @@ def write_small_portfolio(folder: Path, text: str = "weights") -> Path:
     return folder
 
 
-def small_evaluation(policy: str) -> Evaluation:
-    """A policy that measures 0.5 in everything."""
-    mean = Mean(mean=0.5, standard_error=0.01)
-    means = ("objective", "objective_reference", "objective_optimum", "gain", "kl", "response_tokens")
-    return Evaluation(
-        policy=policy,
-        weights=(0.5, 0.5),
-        guard=None,
-        rewards={"length": mean, "vowels": mean},
-        metrics={},
-        regulariser=0.0,
-        value_vector=(0.5, 0.5),
-        optimum_bias=0.0,
-        effective_sample_size=9.0,
-        smallest_effective_sample_size=9.0,
-        share_of_gain=None,
-        share_interval=None,
-        truncation_rate=0.0,
-        diversity=Diversity(
-            kernel="n-grams",
-            samples_per_prompt=2,
-            distinct_ngrams=1,
-            vendi_score=mean,
-            pairwise_distance=None,
-            distinct={},
-        ),
-        **dict.fromkeys(means, mean),
-    )
-
-
 def small_selection(**changes) -> Selection:
     """Two of three policies; unless changed, it has only what registration and the gate look at."""
     values = {
@@ -81,7 +52,7 @@ def small_selection(**changes) -> Selection:
 
 def small_candidate(policy: str, **changes) -> Candidate:
     """The same policy as a candidate."""
-    measured = small_evaluation(policy).model_dump(exclude={"schema_version"})
+    measured = evaluation(policy).model_dump(exclude={"schema_version"})
     return Candidate(**measured | changes, earlier=False)
 
 
@@ -102,13 +73,8 @@ def make_versions(registry, count: int) -> mlflow.MlflowClient:
 
 def register_small(config, portfolio: Path, build_id: str) -> Registration:
     """Register a portfolio folder as a build would."""
-    return PortfolioRegistry(config).register(
-        build_id,
-        portfolio=portfolio,
-        selection=small_selection(),
-        logs=small_logs(),
-        artifacts=[portfolio / Routing.FILE],
-    )
+    build = Build(build_id, portfolio, small_selection(), small_logs(), [portfolio / Routing.FILE])
+    return PortfolioRegistry(config).register(build)
 
 
 def registered(config, folder: Path, text: str) -> Registration:

@@ -1,11 +1,11 @@
-"""A stand-in for the Kubernetes API and the controller of Kubeflow Trainer, over HTTP.
+"""A stand-in for the Kubernetes API and the controller of Kubeflow Trainer.
 
-It is neither. It holds TrainJobs, Secrets and Pods, refuses a TrainJob that the real CRD refuses, and runs the nodes of
-a TrainJob as processes of this machine: with the container's command and environment, and the variables PET_… that
-Trainer's torch plugin sets. Nodes are not restarted, as by a runtime with ``backoffLimit: 0``.
+It holds TrainJobs, Secrets and Pods, refuses a TrainJob that the real CRD refuses, and runs the nodes of a TrainJob as
+processes of this machine: with the container's command and environment, and the variables PET_… that Trainer's torch
+plugin sets. Nodes are not restarted, as by a runtime with ``backoffLimit: 0``.
 """
 
-import json
+import logging
 import os
 import signal
 import socket
@@ -14,33 +14,36 @@ import sys
 import threading
 import uuid
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import yaml
+from flask import Flask, Response, request
 from support.custom_resources import CustomResource
+from werkzeug.serving import make_server
 
 NAMESPACE = "team"
+NODES = {
+    "nodes": 2,
+    "image": "localhost/palm:0.1.0-gpu",
+    "accelerator": None,
+    "cpu": "1",
+    "memory": "2Gi",
+    "secret": "credentials-of-the-team",
+}
+"""Section `training.train_job` of a configuration whose nodes the stand-in runs."""
+
 RUNTIMES = {("ClusterTrainingRuntime", "torch-distributed")}
 KEPT = ("HOME", "OMP_NUM_THREADS", "PYTHONPATH")
-"""Of this process's environment, what the processes of a node need to be this project's."""
+"""Variables of this process that the processes of a node need to import this project."""
 
 
 class Refused(Exception):
-    """An answer that is no success."""
+    """An answer with a status that is not success."""
 
-    def __init__(self, status: int, reason: str, message: str, name: str = ""):
-        self.status = status
-        self.body = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "status": "Failure",
-            "message": message,
-            "reason": reason,
-            "details": {"name": name, "kind": "trainjobs"},
-            "code": status,
-        }
+    def __init__(self, code: int, reason: str, message: str, name: str):
+        details = {"name": name, "kind": "trainjobs"}
+        body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason}
+        self.answer = {**body, "details": details, "code": code}, code
 
 
 class Node:
@@ -115,10 +118,10 @@ class KubernetesStandIn:
         self.jobs: dict[str, Job] = {}
         self.created: list[Job] = []
         self.pods: dict[str, dict] = {}
-        self.requests: list[str] = []
-        self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        # One request at a time, so that nothing needs a lock.
+        self._server = make_server("127.0.0.1", 0, self._app())
+        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 
     def kubeconfig(self) -> Path:
         """A file by which clients find the server."""
@@ -141,38 +144,33 @@ class KubernetesStandIn:
                     os.killpg(node.process.pid, signal.SIGKILL)
                     node.process.wait()
 
-    def answer(self, method: str, path: str, query: dict, body: dict | None):
-        """The answer to a request: JSON-able, or text."""
-        with self._lock:
-            self.requests.append(f"{method} {path}")
-            for name in [name for name, job in self.jobs.items() if "deletionTimestamp" in job.object["metadata"]]:
-                if self.jobs[name].stopped:
-                    del self.jobs[name]
-            jobs = f"/apis/{self.kind.group}/{self.kind.version}/namespaces/{NAMESPACE}/{self.kind.plural}"
-            pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-            parts = path.removeprefix(jobs if path.startswith(jobs) else pods).strip("/").split("/")
-            match method, path.startswith(jobs), path.startswith(pods), parts:
-                case "POST", True, _, [""]:
-                    return self._create(body, strict=query.get("fieldValidation") == ["Strict"])
-                case "GET", True, _, [name] if name:
-                    return self._job(name).to_json()
-                case "DELETE", True, _, [name] if name:
-                    return self._delete(name, body or query)
-                case "GET", _, True, [""]:
-                    return self._list_pods(query["labelSelector"][0])
-                case "GET", _, True, [name]:
-                    return self._pod(name)
-                case "GET", _, True, [name, "log"]:
-                    return self._log(name, query)
-            raise Refused(404, "NotFound", f"the server could not find the requested resource: {method} {path}")
+    def _app(self) -> Flask:
+        app = Flask(__name__)
+        jobs = f"/apis/{self.kind.group}/{self.kind.version}/namespaces/{NAMESPACE}/{self.kind.plural}"
+        pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+        app.before_request(self._remove_stopped)
+        app.errorhandler(Refused)(lambda refused: refused.answer)
+        app.post(jobs)(self._create)
+        app.get(f"{jobs}/<name>", endpoint="job")(lambda name: self._job(name).to_json())
+        app.delete(f"{jobs}/<name>")(self._delete)
+        app.get(pods)(self._list_pods)
+        app.get(f"{pods}/<name>")(self._pod)
+        app.get(f"{pods}/<pod>/log")(self._log)
+        return app
+
+    def _remove_stopped(self) -> None:
+        for name, job in list(self.jobs.items()):
+            if "deletionTimestamp" in job.object["metadata"] and job.stopped:
+                del self.jobs[name]
 
     def _job(self, name: str) -> Job:
         if name not in self.jobs:
             raise Refused(404, "NotFound", f'trainjobs.trainer.kubeflow.org "{name}" not found', name)
         return self.jobs[name]
 
-    def _create(self, manifest: dict, *, strict: bool) -> dict:
-        assert strict, "without strict validation the API server drops what it does not know"
+    def _create(self) -> dict:
+        assert request.args.get("fieldValidation") == "Strict", "else the API server drops what it does not know"
+        manifest = request.get_json()
         name = manifest["metadata"]["name"]
         problems = [*self.kind.problems(manifest), *_webhook(manifest["spec"])]
         if problems:
@@ -191,18 +189,18 @@ class KubernetesStandIn:
         for rank in range(trainer["numNodes"]):
             log = self.folder / f"{name}-{len(self.created)}-{rank}.log"
             # As Trainer's torch plugin does; its host is the first pod's name in DNS, its port always 29500.
-            told = {
+            variables = {
                 "PET_NNODES": str(trainer["numNodes"]),
                 "PET_NPROC_PER_NODE": str(trainer["numProcPerNode"]),
                 "PET_NODE_RANK": str(rank),
                 "PET_MASTER_ADDR": "127.0.0.1",
                 "PET_MASTER_PORT": str(port),
             }
-            process = self._run(trainer, told, log) if self.schedulable else None
+            process = self._run(trainer, variables, log) if self.schedulable else None
             nodes.append(Node(f"{name}-node-0-{rank}-{uuid.uuid4().hex[:5]}", process, log))
         return nodes
 
-    def _run(self, trainer: dict, told: dict, log: Path) -> subprocess.Popen:
+    def _run(self, trainer: dict, variables: dict, log: Path) -> subprocess.Popen:
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
         for entry in trainer["env"]:
@@ -219,21 +217,21 @@ class KubernetesStandIn:
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**environment, **told},
+                env={**environment, **variables},
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def _delete(self, name: str, options: dict) -> dict:
-        job = self._job(name)
-        assert "Foreground" in options["propagationPolicy"], "else the TrainJob is gone before its pods are"
+    def _delete(self, name: str) -> dict:
+        job, policy = self._job(name), request.args.get("propagationPolicy")
+        assert policy == "Foreground", "else the TrainJob is gone before its pods are"
         job.object["metadata"].setdefault("deletionTimestamp", now())
         job.stop()
         return job.to_json()
 
-    def _list_pods(self, selector: str) -> dict:
-        label, _, name = selector.partition("=")
+    def _list_pods(self) -> dict:
+        label, _, name = request.args["labelSelector"].partition("=")
         assert label == "jobset.sigs.k8s.io/jobset-name"
         nodes = self.jobs[name].nodes if name in self.jobs else []
         return {"kind": "PodList", "apiVersion": "v1", "items": [node.to_json(name) for node in nodes]}
@@ -243,10 +241,11 @@ class KubernetesStandIn:
             raise Refused(404, "NotFound", f'pods "{name}" not found', name)
         return self.pods[name]
 
-    def _log(self, pod: str, query: dict) -> str:
+    def _log(self, pod: str) -> Response:
         node = next(node for job in self.jobs.values() for node in job.nodes if node.pod == pod)
-        assert query["container"] == ["node"] and query.get("previous", ["False"]) in (["False"], ["false"])
-        return "\n".join(node.log.read_text().splitlines()[-int(query["tailLines"][0]) :])
+        assert request.args["container"] == "node" and request.args.get("previous", "false").lower() == "false"
+        lines = node.log.read_text().splitlines()[-int(request.args["tailLines"]) :]
+        return Response("\n".join(lines), mimetype="text/plain")
 
 
 def now() -> str:
@@ -258,19 +257,12 @@ def condition(kind: str, reason: str, message: str) -> dict:
 
 
 def container(state: dict) -> dict:
-    return {
-        "name": "node",
-        "image": "i",
-        "imageID": "i",
-        "ready": False,
-        "restartCount": 0,
-        "state": state,
-        "lastState": {},
-    }
+    common = {"name": "node", "image": "i", "imageID": "i", "ready": False, "restartCount": 0}
+    return {**common, "state": state, "lastState": {}}
 
 
 def _webhook(spec: dict) -> list[str]:
-    """What Trainer's admission webhook checks beyond the CRD, as far as it concerns these TrainJobs."""
+    """The checks of Trainer's admission webhook, beyond the CRD, that concern these TrainJobs."""
     runtime = spec["runtimeRef"]
     found = []
     if (runtime["kind"], runtime["name"]) not in RUNTIMES:
@@ -284,27 +276,3 @@ def _webhook(spec: dict) -> list[str]:
             if job["name"] != "node" or any(entry["name"] != "node" or "env" in entry for entry in containers):
                 found.append("spec.runtimePatches: must patch the job and container named node, without envs")
     return found
-
-
-def _handler(stand_in: KubernetesStandIn) -> type:
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            address = urlsplit(self.path)
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            try:
-                answer, status = stand_in.answer(self.command, address.path, parse_qs(address.query), body), 200
-            except Refused as refused:
-                answer, status = refused.body, refused.status
-            text = answer if isinstance(answer, str) else json.dumps(answer)
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        do_GET = do_POST = do_DELETE = _serve
-
-        def log_message(self, *_) -> None:
-            pass
-
-    return Handler

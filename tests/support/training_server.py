@@ -1,7 +1,7 @@
 """Trainings in processes of their own that can be killed: imports are paid once, each training is a fork.
 
-Reads one JSON object a line (config, weights, base_model, rollouts, destination), prints the process id of the
-training and, when it has ended, its exit status (negative: the signal that ended it).
+Reads one JSON object per line, the arguments of `support.trainings.train`; prints the process id of the training and,
+when it has ended, its exit status (negative: the signal that ended it).
 """
 
 import json
@@ -11,23 +11,15 @@ import traceback
 from pathlib import Path
 
 import trl  # noqa: F401 - imported before the fork
+from support.trainings import train
 from transformers import Trainer  # noqa: F401
 
-from palm.config.load import load_config
 from palm.errors import PreemptedError
-from palm.steps.train_policy import train_policy
-from palm.training import grpo, rloo, run, rwr, soup  # noqa: F401
 
 
-def train(request: dict) -> int:
+def exit_code(request: dict) -> int:
     try:
-        train_policy(
-            load_config(Path(request["config"])),
-            request["weights"],
-            base_model=Path(request["base_model"]),
-            rollouts=Path(request["rollouts"]),
-            destination=Path(request["destination"]),
-        )
+        train(Path(request.pop("workspace")), **request)
     except PreemptedError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -41,7 +33,7 @@ def serve() -> None:
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
-            os._exit(train(json.loads(line)))
+            os._exit(exit_code(json.loads(line)))
         sys.stdout.write(f"{process}\n")
         sys.stdout.flush()
         status = os.waitpid(process, 0)[1]

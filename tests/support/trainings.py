@@ -30,15 +30,35 @@ def built(prepared, tmp_path) -> Path:
     return Path(shutil.copytree(prepared, tmp_path / "workspace"))
 
 
+def train(workspace: Path, name: str, weights=(1.0, 0.0), **changes) -> Policy:
+    """Train a policy in a workspace, into the folder of that name, after some changes of the configuration."""
+    config = load_config(edit_config(workspace, **changes) if changes else workspace / "portfolio.yaml")
+    inputs = {"base_model": workspace / "base", "rollouts": workspace / "rollouts"}
+    return train_policy(config, list(weights), **inputs, destination=workspace / name)
+
+
+def resample(workspace: Path, **changes) -> None:
+    """Sample the reference rollouts again, after some changes of the configuration."""
+    config = load_config(edit_config(workspace, **changes))
+    shutil.rmtree(workspace / "rollouts")
+    sample_reference(config, workspace / "base", workspace / "rollouts")
+
+
+def add_late_reward(workspace: Path, *, fails_with: int) -> None:
+    """Replace the second reward by one that fails only in training, where it scores that many responses at once."""
+    rewards = workspace / "rewards.py"
+    rewards.write_text(
+        rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
+        f"    return [None if len(responses) == {fails_with} else 0.5 for _ in responses]\n"
+    )
+    resample(workspace, rewards=[{"name": name, "uri": f"python:rewards.py:{name}"} for name in ("length", "late")])
+
+
 @pytest.fixture
 def trained(built):
-    """A function that trains a policy in the workspace and returns its record and its folder."""
+    """A function that trains a policy in the workspace and returns it with its folder."""
 
-    def train(name: str, weights=(1.0, 0.0), **changes) -> tuple[Policy, Path]:
-        config = load_config(edit_config(built, **changes))
-        record = train_policy(
-            config, list(weights), base_model=built / "base", rollouts=built / "rollouts", destination=built / name
-        )
-        return record, built / name
+    def train_built(name: str, weights=(1.0, 0.0), **changes) -> tuple[Policy, Path]:
+        return train(built, name, weights, **changes), built / name
 
-    return train
+    return train_built

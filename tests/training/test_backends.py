@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from support.trainings import add_late_reward, resample, train
 from support.workspace import edit_config
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from palm.artifacts.evaluation import Reference
+from palm.artifacts.evaluation import Evaluation, Reference
 from palm.builds.inputs import check_inputs
 from palm.config.load import load_config
 from palm.config.training import Lora
@@ -21,24 +22,18 @@ from palm.models.prompts import encode_prompts
 from palm.steps.evaluate_policies import evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
-from palm.steps.train_policy import train_policy
-from palm.storage.digest import folder_digests
+from palm.storage.digest import file_digest, folder_digests
 from palm.training.adapters import new_policy, save_policy
 
 
-def resample(folder, **changes) -> None:
-    """Reference rollouts of other rewards in the place of the old ones."""
-    config = load_config(edit_config(folder, **changes))
-    shutil.rmtree(folder / "rollouts")
-    sample_reference(config, folder / "base", folder / "rollouts")
-
-
-def train(folder, name: str, weights=(1.0, 0.0), **changes):
-    config = load_config(edit_config(folder, **changes))
-    record = train_policy(
-        config, list(weights), base_model=folder / "base", rollouts=folder / "rollouts", destination=folder / name
+def evaluate(folder, name: str) -> Evaluation:
+    return evaluate_policy(
+        load_config(folder / "portfolio.yaml"),
+        policy=folder / name,
+        base_model=folder / "base",
+        rollouts=folder / "rollouts",
+        destination=folder / f"{name}-evaluation",
     )
-    return config, record
 
 
 ONLINE = {
@@ -54,23 +49,10 @@ OFFLINE = {"training__rwr": {"learning_rate": 0.003}}
 @pytest.mark.parametrize(("backend", "settings"), [("rloo", ONLINE), ("grpo", ONLINE), ("rwr", OFFLINE)])
 def test_training_raises_the_scalarised_objective(built, backend, settings):
     """Each backend, both corners: J and the weighted reward well above the reference's on held-out prompts."""
+    settings = {**settings, "training__backend": backend, "evaluation": {"samples_per_prompt": 32}}
     for index, weights in enumerate([(1.0, 0.0), (0.0, 1.0)]):
-        config, record = train(
-            built,
-            f"policy{index}",
-            weights,
-            training__backend=backend,
-            evaluation={"samples_per_prompt": 32},
-            **settings,
-        )
-        assert not record.reused
-        measured = evaluate_policy(
-            config,
-            policy=built / f"policy{index}",
-            base_model=built / "base",
-            rollouts=built / "rollouts",
-            destination=built / f"evaluation{index}",
-        )
+        assert not train(built, f"policy{index}", weights, **settings).reused
+        measured, config = evaluate(built, f"policy{index}"), load_config(built / "portfolio.yaml")
         reference = Reference.read(built / "rollouts")
         name = config.reward_names[index]
         assert measured.gain.mean > 2 * measured.gain.standard_error > 0, measured
@@ -81,29 +63,20 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
         assert measured.objective.mean == pytest.approx(np.dot(weights, vector))
 
 
-def test_same_definition_is_not_trained_again(built):
-    _, first = train(built, "one")
-    _, second = train(built, "two")
-    assert second == first.model_copy(update={"reused": True})
-    assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
-        built / "two" / "adapter_model.safetensors"
-    ).read_bytes()
-
-
 def test_training_is_reproducible_and_named_by_what_matters(built):
-    _, first = train(built, "one")
-    _, again = train(built, "two", storage__root="other-store")
+    first, again = train(built, "one"), train(built, "two", storage__root="other-store")
     assert again.policy == first.policy and not again.reused
-    assert (built / "one" / "adapter_model.safetensors").read_bytes() == (
-        built / "two" / "adapter_model.safetensors"
-    ).read_bytes()
-    assert train(built, "three", training__seed=1)[1].policy != first.policy
-    assert train(built, "four", (0.0, 1.0), training__seed=0)[1].policy != first.policy
-    assert train(built, "five", registry__model="renamed", selection__size=1)[1].policy == first.policy
+    one, two = (file_digest(built / name / "adapter_model.safetensors") for name in ("one", "two"))
+    assert one == two
+    assert train(built, "reused") == again.model_copy(update={"reused": True})
+    assert file_digest(built / "reused" / "adapter_model.safetensors") == one
+    assert train(built, "three", training__seed=1).policy != first.policy
+    assert train(built, "four", (0.0, 1.0), training__seed=0).policy != first.policy
+    assert train(built, "five", registry__model="renamed", selection__size=1).policy == first.policy
     rewards = built / "rewards.py"
     rewards.write_text(rewards.read_text().replace("20", "10"))
     resample(built)
-    assert train(built, "six")[1].policy != first.policy
+    assert train(built, "six").policy != first.policy
 
 
 def test_the_saved_adapter_is_the_trained_one(built):
@@ -116,18 +89,7 @@ def test_the_saved_adapter_is_the_trained_one(built):
 
 
 def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
-    rewards = built / "rewards.py"
-    rewards.write_text(
-        rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
-        "    return [None if len(responses) == 16 else 0.5 for _ in responses]\n"
-    )
-    resample(
-        built,
-        rewards=[
-            {"name": "length", "uri": "python:rewards.py:length"},
-            {"name": "late", "uri": "python:rewards.py:late"},
-        ],
-    )
+    add_late_reward(built, fails_with=16)
     with pytest.raises(Exception, match="reward 'late' gave None"):
         train(built, "policy", (0.5, 0.5), training__warm_start="none")
     assert not (built / "policy").exists()
@@ -170,14 +132,7 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
     prepare_base_model(config, workspace / "base")
     sample_reference(config, workspace / "base", workspace / "rollouts")
     train(workspace, "policy")
-    measured = evaluate_policy(
-        config,
-        policy=workspace / "policy",
-        base_model=workspace / "base",
-        rollouts=workspace / "rollouts",
-        destination=workspace / "evaluation",
-    )
-    assert measured.kl.mean > 0
+    assert evaluate(workspace, "policy").kl.mean > 0
     policy = PolicySet(load_model(workspace / "base")).add("policy", workspace / "policy")
     alone = generate(policy, ["say tea"], max_new_tokens=8, batch_size=1, seed=0, temperature=0)[0]
     beside = generate(
@@ -188,7 +143,7 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
 
 @pytest.mark.parametrize("backend", ["rloo", "rwr"])
 def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_model(built, backend):
-    config, record = train(
+    record = train(
         built,
         "policy",
         training={
@@ -209,13 +164,7 @@ def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_mo
     before, after = (load_file(built / name / "model.safetensors") for name in ("base", "policy"))
     assert before.keys() == after.keys()
     assert all((before[name] != after[name]).any() for name in before), "a weight was not trained"
-    measured = evaluate_policy(
-        config,
-        policy=built / "policy",
-        base_model=built / "base",
-        rollouts=built / "rollouts",
-        destination=built / "evaluation",
-    )
+    measured = evaluate(built, "policy")
     assert measured.kl.mean > 0.01
     assert measured.gain.mean > 2 * measured.gain.standard_error
 

@@ -10,14 +10,14 @@ def checkpoints(root):
 
 
 def publish(checkpoints, folder, step: int) -> None:
-    """What a trainer leaves: its state, and files that no resumed training reads."""
+    """A trainer's folder: its state, and files that no resumed training reads."""
     folder.mkdir()
     for name in ("adapter_model.safetensors", "trainer_state.json", "tokenizer.json", "training_args.bin", "README.md"):
         (folder / name).write_text(f"{name} of step {step}")
     checkpoints.publish(folder, step)
 
 
-def test_the_newest_two_are_kept_without_what_nobody_reads_and_the_newest_is_read(checkpoints, tmp_path):
+def test_the_newest_two_are_kept_without_unused_files_and_the_newest_is_read(checkpoints, tmp_path):
     assert checkpoints.latest(tmp_path) is None
     for step in (5, 10, 15):
         publish(checkpoints, tmp_path / "made", step)
@@ -31,7 +31,7 @@ def test_the_newest_two_are_kept_without_what_nobody_reads_and_the_newest_is_rea
     assert checkpoints.latest(tmp_path / "none", up_to=9) is None
 
 
-def test_parts_of_a_training_are_apart_and_end_together(checkpoints, tmp_path):
+def test_legs_have_their_own_checkpoints_that_are_discarded_together(checkpoints, tmp_path):
     publish(checkpoints, tmp_path / "one", 5)
     publish(checkpoints.of("rwr"), tmp_path / "two", 7)
     other = Checkpoints(checkpoints.store, "policy-b").of("rloo")

@@ -1,4 +1,4 @@
-"""What only a GPU can show; the processor tests take the same path. `pytest -m gpu` on a machine that has one."""
+"""Properties that need a GPU; the processor tests take the same path. `pytest -m gpu` on a machine that has one."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def test_training_in_bfloat16_raises_the_objective(trained, backend):
     assert all(np.isfinite(weight).all() and np.abs(weight).max() > 0 for weight in weights.values())
 
 
-def test_a_preempted_training_goes_on_and_ends_close_to_the_undisturbed_one(trained):
+def test_a_preempted_training_resumes_and_ends_close_to_the_undisturbed_one(trained):
     """Sums on a GPU have no fixed order, so not to the bit."""
     settings = {**BF16, "base_model__dtype": "float32", "training__warm_start": "none", "training__checkpoint_steps": 2}
     _, undisturbed = trained("undisturbed", **settings, storage__root="one")

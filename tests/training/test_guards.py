@@ -19,7 +19,7 @@ HOT = {
 
 
 def logged(kl: float) -> dict:
-    """Of a step whose responses have 9 tokens and this KL in all."""
+    """The log of a step whose responses have 9 tokens and this KL in total."""
     return {"loss": 0.1, "grad_norm": 2.0, "kl": kl / 9, "completions/mean_length": 9.0}
 
 
@@ -27,7 +27,7 @@ def logged(kl: float) -> dict:
     ("entry", "words"),
     [({"loss": float("nan")}, "loss is nan at step 7"), ({"grad_norm": float("inf")}, "grad_norm is inf at step 7")],
 )
-def test_a_loss_that_is_not_a_number_fires_at_once(entry, words):
+def test_a_loss_that_is_not_finite_fires_immediately(entry, words):
     with pytest.raises(GuardFired, match=words) as caught:
         Watchdog(4.0).check({**logged(1.0), **entry}, step=7)
     assert caught.value.guard.kind == "loss"
@@ -43,7 +43,7 @@ def test_a_kl_that_stays_above_the_limit_fires():
     assert caught.value.guard.kind == "kl"
 
 
-def test_a_kl_that_is_above_the_limit_for_a_moment_does_not_fire():
+def test_a_kl_above_the_limit_for_two_steps_does_not_fire():
     watchdog = Watchdog(4.0)
     for step, kl in enumerate([3.9, 40.0, 40.0, 3.9, 40.0, 40.0, 3.9]):
         watchdog.check(logged(kl), step=step)
@@ -71,7 +71,7 @@ def test_a_training_that_runs_away_is_stopped_and_leaves_the_last_good_checkpoin
     record, folder = trained("hot", **HOT, training__checkpoint_steps=1)
     guard = record.guard
     assert guard.kind == "kl" and guard.step < 30
-    # Three steps in a row were above the limit, and what a step logs is of the policy before it.
+    # Three steps in a row were above the limit, and a step logs the values of the policy before it.
     assert 0 < record.steps <= guard.good_step == guard.step - 4
     kls = {entry["step"]: entry["kl"] * entry["completions/mean_length"] for entry in log_of(folder)}
     assert max(kls) == record.steps and max(kls.values()) < 0.3
@@ -83,8 +83,8 @@ def log_of(folder) -> list[dict]:
     return json.loads((folder / "training_log.json").read_text())["steps"]
 
 
-def test_weights_that_nothing_can_be_sampled_from_are_a_guards_business(trained):
-    """The first step's learning rate is 0, the second one's is beyond all measure."""
+def test_weights_that_nothing_can_be_sampled_from_fire_a_guard(trained):
+    """The learning rate is 0 in the first step, and far too large in the second."""
     record, _ = trained("broken", **HOT | {"training__learning_rate": 1e21}, training__checkpoint_steps=1)
     assert record.guard.kind == "loss" and record.steps == 1
 
@@ -100,7 +100,7 @@ def test_a_soup_of_a_marked_corner_is_refused(trained):
         trained("soup", [0.5, 0.5], **settings, training__checkpoint_steps=1)
 
 
-def test_without_a_checkpoint_there_is_nothing_to_keep(trained):
+def test_a_guard_before_the_first_checkpoint_is_an_error(trained):
     with pytest.raises(TrainingError, match=r"training of policy-.*KL is .* before there was a good checkpoint"):
         trained("hot", **HOT)
 

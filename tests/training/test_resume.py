@@ -1,4 +1,4 @@
-"""A training that is interrupted, at any moment and in any way, ends with the adapter of one that is not."""
+"""An interrupted training ends with the adapter of an uninterrupted one, whenever and however it is interrupted."""
 
 import contextlib
 import itertools
@@ -29,23 +29,21 @@ class Server:
     """Starts trainings of the workspace in processes of their own."""
 
     def __init__(self, folder: Path, log: Path):
-        script = Path(__file__).parents[1] / "support" / "training_server.py"
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True
+            [sys.executable, "-m", "support.training_server"],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log.open("w"),
+            text=True,
         )
 
-    def start(self, store: str, destination: Path) -> int:
+    def start(self, store: str, policy: Path) -> int:
         """Start a training with a store of its own; returns its process id."""
-        config = self.folder / f"{store}.yaml"
-        config.write_text(edit_config(self.folder, storage__root=store).read_text())
-        request = {
-            "config": str(config),
-            "weights": [0.7, 0.3],
-            "base_model": str(self.folder / "base"),
-            "rollouts": str(self.folder / "rollouts"),
-            "destination": str(destination),
-        }
+        # Here and not in the training, which may be killed while it writes.
+        edit_config(self.folder, storage__root=store)
+        request = {"workspace": str(self.folder), "name": policy.name, "weights": [0.7, 0.3]}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -54,8 +52,8 @@ class Server:
         """Exit status of the training."""
         return int(self._process.stdout.readline())
 
-    def train(self, store: str, destination: Path) -> int:
-        self.start(store, destination)
+    def train(self, store: str, policy: Path) -> int:
+        self.start(store, policy)
         return self.wait()
 
     def close(self) -> None:
@@ -90,7 +88,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(server):
-    """The adapter of a training in one go, and how many seconds it took."""
+    """The adapter of an uninterrupted training, and its duration in seconds."""
     server.start("undisturbed", server.folder / "undisturbed-policy")
     start = time.monotonic()
     assert server.wait() == 0
@@ -110,7 +108,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         if len(resumed) < KILLS // 2 - 1:
             time.sleep(moment)
         else:
-            # However loaded the machine is: the last one is killed when it has left a checkpoint.
+            # Independent of the machine's load: the last one is killed after its first checkpoint.
             _wait_for_checkpoint(server.folder / store)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -123,7 +121,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
         resumed.append(Policy.read(policy).resumed_from_step)
         if len(resumed) == KILLS // 2:
             break
-    assert resumed[-1] > 0, "the training did not go on from its checkpoint"
+    assert resumed[-1] > 0, "the training did not resume from its checkpoint"
 
 
 def _wait_for_checkpoint(store: Path, seconds: float = 120.0) -> None:
@@ -159,7 +157,7 @@ def half_done(server, undisturbed):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "manifest", "unlisted"])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(server, undisturbed, half_done, damage):
+def test_a_damaged_checkpoint_is_logged_and_the_one_before_it_used(server, undisturbed, half_done, damage):
     store = server.folder / f"damaged-{damage}"
     shutil.copytree(half_done, store)
     before, newest = sorted(store.glob("checkpoints/*/rloo/step-*"))

@@ -55,7 +55,7 @@ def test_agrees_with_subtraction_and_with_sampling(objectives):
     assert 8 <= covered <= 32, "both answers must be tried"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(2, 4), st.integers(0, 10**9))
 def test_agrees_with_subtraction(objectives, seed):
     weights, accuracy = draw(np.random.default_rng(seed), objectives)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm.storage.files import json_text
-from palm.verification.json_lines import line_of
+from palm.verification.certificate_file import line_of
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers()
 VALUES = st.recursive(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from palm.verification.fault import Fault
-from palm.verification.load import check_loads
-from palm.verification.packing import check_packing
+from palm.verification.packing import check_loads, check_packing
 
 
 def serves(vector, point, accuracy, slack=1e-9):

@@ -12,7 +12,7 @@ from palm.geometry.portfolio.certificate import certify
 from palm.geometry.portfolio.selection import Selection, describe_selection
 from palm.geometry.portfolio.values import ValueTable
 from palm.verification.fault import Fault
-from palm.verification.portfolio_claims import verify_portfolio
+from palm.verification.portfolio import verify_portfolio
 from palm.verification.schema import PortfolioFile
 
 
@@ -33,7 +33,7 @@ def test_selections_are_verified(portfolio_certificate, objectives, options):
     assert f"J ≥ J* - {certificate['additive_gap']:.9g}" in verified.proved[-1]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(2, 4), st.integers(2, 9), st.integers(0, 10**6), st.sampled_from([0.0, 0.03]))
 def test_every_certificate_is_verified(objectives, policies, seed, delta):
     """Also with negative values, duplicates and members in any number."""

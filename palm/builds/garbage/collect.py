@@ -1,6 +1,6 @@
-"""Garbage collection: removes from the storage what no build needs any more."""
+"""Garbage collection: removal of files in the storage that no build needs any more."""
 
-from palm.builds.garbage.rules import Build, Rules, Verdict, place_of
+from palm.builds.garbage.rules import Build, Decision, Rules, place_of
 from palm.builds.records import owner
 from palm.config.portfolio import PortfolioConfig
 from palm.registry.portfolio_registry import PortfolioRegistry
@@ -11,40 +11,40 @@ from palm.storage.records import Records
 _BUILDS = "builds"
 
 
-def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = False) -> list[Verdict]:
-    """Remove what nothing needs: entries, checkpoints, records of builds, leftovers of processes that were killed.
+def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = False) -> list[Decision]:
+    """Remove unneeded entries, checkpoints, records of builds, and leftovers of processes that were killed.
 
-    Safe while builds run: before anything is removed, it is listed and judged again.
+    Safe while builds run: everything is listed and decided about again before it is removed.
 
     Args:
-        config: names the storage, MLflow and the registered model.
-        days: how long what nothing needs is kept, >= 0.
+        config: the configuration.
+        days: age from which unneeded files are removed, >= 0.
         dry_run: whether to remove nothing.
 
     Returns:
-        What was found, in the order of kinds and names; ``removed`` says what is gone, or would be.
+        Decisions about everything in the storage, in the order of kinds and names, builds last.
 
     Raises:
         RegistryError: MLflow cannot be read; nothing is removed.
-        StorageError: the storage cannot be read, and nothing is removed; or a removal failed, and the next call goes
-            on.
+        StorageError: the storage cannot be read, and nothing is removed; or a removal failed, and the next call
+            continues.
     """
     root = config.storage.root.rstrip("/")
     rules = Rules(PortfolioRegistry(config).builds(), owner(config.registry), days)
     backend = open_backend(root)
     files, uploads = backend.files(), backend.unfinished_uploads()
     owners = {}
-    verdicts = rules.judge(files, _builds(root, files, owners))
-    verdicts += [rules.judge_upload(upload) for upload in uploads]
-    # What a dead build has marked is judged by its records, so these go last.
-    verdicts.sort(key=lambda verdict: (verdict.kind == "build", verdict.kind, verdict.name))
+    decisions = rules.judge(files, _builds(root, files, owners))
+    decisions += [rules.judge_upload(upload) for upload in uploads]
+    # Builds last: their records decide about what they have marked.
+    decisions.sort(key=lambda decision: (decision.kind == "build", decision.kind, decision.name))
     if dry_run:
-        return verdicts
-    return [_carry_out(verdict, root, rules, owners) if verdict.removed else verdict for verdict in verdicts]
+        return decisions
+    return [_carry_out(decision, root, rules, owners) if decision.removed else decision for decision in decisions]
 
 
 def _builds(root: str, files: list[StoredFile], owners: dict[str, dict | None]) -> dict[str, Build]:
-    """The builds whose records are among the files; who owns them is read once."""
+    """Builds whose records are among the files; their owners are read once."""
     builds = {}
     for file in files:
         kind, place = place_of(file.name)
@@ -62,19 +62,18 @@ def _builds(root: str, files: list[StoredFile], owners: dict[str, dict | None]) 
     return builds
 
 
-def _carry_out(verdict: Verdict, root: str, rules: Rules, owners: dict[str, dict | None]) -> Verdict:
-    """Remove something, unless it is needed by now; returns what became of it."""
+def _carry_out(decision: Decision, root: str, rules: Rules, owners: dict[str, dict | None]) -> Decision:
+    """Remove something, unless it is needed by now; returns the decision that was carried out."""
     backend = open_backend(root)
-    if verdict.upload:
-        backend.abort(verdict.name, verdict.upload)
-        return verdict
-    if verdict.kind == "temporary":
-        backend.remove(verdict.name)
-        return verdict
-    # A build that has started meanwhile marks what it uses before it looks for it.
-    builds = _builds(root, backend.files(_BUILDS), owners)
-    again = [found for found in rules.judge(backend.files(verdict.name), builds) if found.name == verdict.name]
-    if again and not again[0].removed:
-        return again[0]
-    backend.remove(verdict.name)
-    return verdict
+    if decision.upload:
+        backend.abort(decision.name, decision.upload)
+        return decision
+    if decision.kind != "temporary":
+        # A build that has started in the meantime marks what it uses before it looks for it.
+        builds = _builds(root, backend.files(_BUILDS), owners)
+        now = rules.judge(backend.files(decision.name), builds)
+        needed = next((found for found in now if found.name == decision.name and not found.removed), None)
+        if needed is not None:
+            return needed
+    backend.remove(decision.name)
+    return decision

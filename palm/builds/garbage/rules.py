@@ -1,7 +1,7 @@
-"""What in a storage is needed, and why: decided from what is listed, nothing is read or removed here.
+"""Rules of garbage collection: what in a storage is needed, and why. Only listings are read, nothing is removed.
 
 An entry is needed by the builds that marked their use of it, as long as the build is *live*: a registered version names
-it, it was active lately, or it is not known to be of this portfolio. What has a name that palm does not give is kept.
+it, it was active lately, or it may belong to another portfolio. Files with names that palm does not give are kept.
 """
 
 import re
@@ -18,7 +18,7 @@ from palm.storage.s3_backend import PROBE
 _ENTRY = r"(?:policy|evaluation|responses|embeddings|rollouts|base-model|design)-[0-9a-f]{12}"
 _ENDING = r"(?:[a-z0-9_]{8}|removed-\d+-\d+)"
 _TEMPORARY = re.compile(rf"\.(?:{_ENTRY}|step-\d+|request|result)\.{_ENDING}")
-"""What a process that was killed while it published or removed has left at the root."""
+"""Leftover at the root of a process that was killed while it published or removed."""
 _INNER_TEMPORARY = re.compile(rf"\..+\.{_ENDING}")
 """The same in a folder where only palm writes."""
 
@@ -37,7 +37,7 @@ class Build:
 
     Attributes:
         name: its name.
-        owner: as `palm.builds.records.owner`, and ``name``; None if a palm made it that did not write that down.
+        owner: as `palm.builds.records.owner`, and ``name``; None if an older palm made it, which did not record that.
         active: newest record, seconds since 1970.
         uses: key of an entry to when the build marked its use.
     """
@@ -49,16 +49,16 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is to become of something in the storage.
+class Decision:
+    """Decision about an entry, a build, checkpoints or leftovers.
 
     Attributes:
-        kind: what it is.
+        kind: e.g. ``policy``, ``build``, ``checkpoints``, ``temporary``.
         name: its path, relative to the root.
         size: bytes.
         removed: whether nothing needs it.
         reason: why, in words.
-        upload: S3's id, if it is an upload in parts that was not ended.
+        upload: S3's id of a multipart upload that was not completed; else empty.
     """
 
     kind: str
@@ -71,12 +71,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Rules:
-    """What decides.
+    """The rules for one portfolio.
 
     Attributes:
         registered: build to a version that names it.
         owner: as `palm.builds.records.owner`, of the portfolio that is cleaned up.
-        days: how long what nothing needs is kept.
+        days: age from which unneeded files are removed.
         now: seconds since 1970.
     """
 
@@ -85,33 +85,30 @@ class Rules:
     days: float
     now: float = field(default_factory=time.time)
 
-    def judge(self, files: Iterable[StoredFile], builds: dict[str, Build]) -> list[Verdict]:
-        """Decide about what is listed.
+    def judge(self, files: Iterable[StoredFile], builds: dict[str, Build]) -> list[Decision]:
+        """Decide about listed files: one decision for each entry, build and so on, in the order of their names.
 
         Args:
-            files: everything, or all that is below some of the places that palm makes.
+            files: everything, or everything below some of the folders that palm makes.
             builds: all builds, by name.
-
-        Returns:
-            One verdict for each entry, build and so on, in the order of their names.
         """
         groups = defaultdict(list)
         for file in files:
             groups[place_of(file.name)].append(file)
         live = {name: reason for name, build in builds.items() if (reason := self._alive(build))}
-        verdicts = []
+        decisions = []
         for (kind, name), group in sorted(groups.items()):
             reason, removed = self._decide(kind, name, group, builds, live)
-            shown = _shown_kind(kind, name)
-            verdicts.append(Verdict(shown, name, sum(file.size for file in group), removed, reason))
-        return verdicts
+            shown = name.rpartition("-")[0] if kind == "entry" else kind
+            decisions.append(Decision(shown, name, sum(file.size for file in group), removed, reason))
+        return decisions
 
-    def judge_upload(self, upload: UnfinishedUpload) -> Verdict:
-        """Decide about an upload in parts that was not ended."""
+    def judge_upload(self, upload: UnfinishedUpload) -> Decision:
+        """Decide about a multipart upload that was not completed."""
         kind, _ = place_of(upload.name)
         removed = kind in _PLACES and upload.begun < self._limit
-        reason = f"begun {self._days_ago(upload.begun)} and never ended" if removed else "may be going on"
-        return Verdict("unfinished upload", upload.name, 0, removed, reason, upload.upload)
+        reason = f"begun {self._days_ago(upload.begun)} and never completed" if removed else "may be in progress"
+        return Decision("unfinished upload", upload.name, 0, removed, reason, upload.upload)
 
     @property
     def _limit(self) -> float:
@@ -120,7 +117,7 @@ class Rules:
     def _alive(self, build: Build) -> str:
         """Why a build is live; empty if it is not."""
         if build.owner is None:
-            return "is of an older palm, which did not say whose it is"
+            return "is of an older palm, which recorded no owner"
         if {key: build.owner.get(key) for key in self.owner} != self.owner:
             return f"is of another registered model, {build.owner.get('model')}"
         if build.name in self.registered:
@@ -157,7 +154,7 @@ class Rules:
             if build.name in live:
                 return f"build {build.name} uses it, which {live[build.name]}", False
         for build in builds.values():
-            # Before there were marks of use, a build may have used whatever was there.
+            # Builds of an older palm did not mark their uses: each may have used any entry of its time.
             if build.owner is None and not build.uses and build.active >= made:
                 return f"build {build.name} may use it, which {live[build.name]}", False
         who = "only builds that are gone from the registry use it" if users else "no build uses it"
@@ -168,14 +165,14 @@ class Rules:
 
 
 def place_of(name: str) -> tuple[str, str]:
-    """Find out what a file belongs to.
+    """Kind and path of the unit, kept or removed as a whole, that a file belongs to.
 
     Args:
-        name: its path, relative to the root.
+        name: path of the file, relative to the root.
 
     Returns:
-        Kind and path of what is kept or removed as one: ``entry``, ``checkpoints``, ``train job input``, ``build``,
-        ``temporary``, ``inputs`` or ``other``.
+        Kind (``entry``, ``checkpoints``, ``train job input``, ``build``, ``temporary``, ``inputs`` or ``other``) and
+        path.
     """
     parts = name.rstrip("/").split("/")
     if name == PROBE:
@@ -191,7 +188,3 @@ def place_of(name: str) -> tuple[str, str]:
         if found and name.startswith("/", found.end()):
             return kind, found[0]
     return ("inputs" if parts[0] == "inputs" else "other"), parts[0]
-
-
-def _shown_kind(kind: str, name: str) -> str:
-    return name.rpartition("-")[0] if kind == "entry" else kind

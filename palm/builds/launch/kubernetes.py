@@ -3,11 +3,10 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from palm.builds.launch.manifest import GROUP, NODE, PLURAL, VERSION
 from palm.errors import ClusterError
@@ -20,6 +19,11 @@ _TIMEOUT = (5, 60)
 _RETRIES, _FIRST_PAUSE_SECONDS = 6, 0.5
 """Pauses double, half a minute in all: long enough for an API server to restart."""
 _LINES_OF_LOG = 200
+_MISSING, _EXISTS = 404, 409
+_PERMISSION = (
+    "the service account needs get, create and delete of trainjobs.trainer.kubeflow.org, get and list of pods, get of "
+    "pods/log; Kubeflow Trainer must be installed"
+)
 
 
 @dataclass(frozen=True)
@@ -70,44 +74,44 @@ class TrainJobs:
     def own_image(self) -> str:
         """Image of the pod that this process runs in."""
         name = os.environ.get("KFP_POD_NAME") or socket.gethostname()
-        with _cluster_errors(
-            f"get pod {self.namespace}/{name}", "set training.train_job.image to the image of the nodes"
-        ):
-            pod = self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_TIMEOUT)
+        pod = _request(
+            f"get pod {self.namespace}/{name}",
+            lambda: self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_TIMEOUT),
+            remedy="set training.train_job.image to the image of the nodes",
+        )
         containers = pod.spec.containers
         # Kubeflow Pipelines calls a task's own container main.
         return next((container for container in containers if container.name == "main"), containers[0]).image
 
     def find(self, name: str) -> TrainJobState | None:
         """State of a TrainJob; None if there is none of that name."""
-        with _cluster_errors(f"get TrainJob {self.namespace}/{name}", _PERMISSION):
-            job = _or_missing(
-                lambda: self._objects.get_namespaced_custom_object(*self._place, name, _request_timeout=_TIMEOUT)
-            )
+        job = _request(
+            f"get TrainJob {self.namespace}/{name}",
+            lambda: self._objects.get_namespaced_custom_object(*self._place, name, _request_timeout=_TIMEOUT),
+            ignore=_MISSING,
+        )
         return None if job is None else _state(job)
 
     def create(self, manifest: dict) -> None:
         """Create a TrainJob, unless there is one of its name; fields unknown to the API server are refused."""
-        from kubernetes.client.exceptions import ApiException
-
-        with _cluster_errors(f"create TrainJob {self.namespace}/{manifest['metadata']['name']}", _PERMISSION):
-            try:
-                self._objects.create_namespaced_custom_object(
-                    *self._place, manifest, field_validation="Strict", _request_timeout=_TIMEOUT
-                )
-            except ApiException as error:
-                # Created already by another launcher of the same policy, or by this one before its connection broke.
-                if error.status != 409:
-                    raise
+        _request(
+            f"create TrainJob {self.namespace}/{manifest['metadata']['name']}",
+            lambda: self._objects.create_namespaced_custom_object(
+                *self._place, manifest, field_validation="Strict", _request_timeout=_TIMEOUT
+            ),
+            # Created already by another launcher of the same policy, or by this one before its connection broke.
+            ignore=_EXISTS,
+        )
 
     def delete(self, name: str) -> None:
         """Delete a TrainJob, if it exists: its pods get SIGTERM, and it remains until they have ended."""
-        with _cluster_errors(f"delete TrainJob {self.namespace}/{name}", _PERMISSION):
-            _or_missing(
-                lambda: self._objects.delete_namespaced_custom_object(
-                    *self._place, name, propagation_policy="Foreground", _request_timeout=_TIMEOUT
-                )
-            )
+        _request(
+            f"delete TrainJob {self.namespace}/{name}",
+            lambda: self._objects.delete_namespaced_custom_object(
+                *self._place, name, propagation_policy="Foreground", _request_timeout=_TIMEOUT
+            ),
+            ignore=_MISSING,
+        )
 
     def failures(self, name: str) -> list[Failure]:
         """The last failure of each container of a TrainJob's nodes, in order of time."""
@@ -134,30 +138,27 @@ class TrainJobs:
 
     def log(self, failure: Failure) -> str:
         """Last lines of a failed container's log; empty if its pod no longer exists."""
-        with _cluster_errors(f"get log of pod {self.namespace}/{failure.pod}", _PERMISSION):
-            text = _or_missing(
-                lambda: self._core.read_namespaced_pod_log(
-                    failure.pod,
-                    self.namespace,
-                    container=NODE,
-                    previous=failure.restarted,
-                    tail_lines=_LINES_OF_LOG,
-                    _request_timeout=_TIMEOUT,
-                )
-            )
+        text = _request(
+            f"get log of pod {self.namespace}/{failure.pod}",
+            lambda: self._core.read_namespaced_pod_log(
+                failure.pod,
+                self.namespace,
+                container=NODE,
+                previous=failure.restarted,
+                tail_lines=_LINES_OF_LOG,
+                _request_timeout=_TIMEOUT,
+            ),
+            ignore=_MISSING,
+        )
         return text or ""
 
     def _pods(self, name: str) -> list:
-        with _cluster_errors(f"list pods of TrainJob {self.namespace}/{name}", _PERMISSION):
-            return self._core.list_namespaced_pod(
+        return _request(
+            f"list pods of TrainJob {self.namespace}/{name}",
+            lambda: self._core.list_namespaced_pod(
                 self.namespace, label_selector=f"{_JOB_LABEL}={name}", _request_timeout=_TIMEOUT
-            ).items
-
-
-_PERMISSION = (
-    "the service account needs get, create and delete of trainjobs.trainer.kubeflow.org, get and list of pods, get of "
-    "pods/log; Kubeflow Trainer must be installed"
-)
+            ),
+        ).items
 
 
 def _connection() -> tuple:
@@ -205,28 +206,17 @@ def _state(job: dict) -> TrainJobState:
     return TrainJobState("active")
 
 
-def _or_missing(ask):
-    """The answer to a request, or None if there is no such object."""
-    from kubernetes.client.exceptions import ApiException
-
-    try:
-        return ask()
-    except ApiException as error:
-        # If the kind itself is unknown, the answer has no details about an object.
-        if error.status != 404 or '"details"' not in (error.body or ""):
-            raise
-        return None
-
-
-@contextmanager
-def _cluster_errors(what: str, remedy: str) -> Iterator[None]:
-    """Turn the errors of a request into a `ClusterError`."""
+def _request(what: str, send: Callable[[], Any], *, remedy: str = _PERMISSION, ignore: int | None = None) -> Any:
+    """The answer to a request, or None if it is refused with the status to ignore; other errors are `ClusterError`s."""
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     try:
-        yield
+        return send()
     except ApiException as error:
+        # If the kind itself is unknown, the answer has no details about an object.
+        if error.status == ignore and '"details"' in (error.body or ""):
+            return None
         # Otherwise the request itself is refused, not its sender.
         may_lack_rights = error.status in (401, 403, 404)
         raise ClusterError(

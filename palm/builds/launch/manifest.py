@@ -24,14 +24,6 @@ def train_job_manifest(
     """The TrainJob for one policy.
 
     Its name ends in a digest of its specification: the same request has the same name, so that it is found again.
-
-    Args:
-        settings: nodes and their resources.
-        policy: the policy's content name, the first part of the TrainJob's name.
-        namespace: where it runs.
-        image: image of the nodes.
-        command: command of every node.
-        processes: processes on each node.
     """
     resources = {"cpu": settings.cpu, "memory": settings.memory}
     if settings.accelerator is not None:

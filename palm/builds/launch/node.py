@@ -20,11 +20,7 @@ from palm.training.preemption import preemption
 
 
 def train_node(root: str, place: str) -> None:
-    """Do this node's part of a training.
-
-    Args:
-        root: the store's root.
-        place: prefix of this TrainJob's entries in it.
+    """Do this node's part of the training whose entries are below a place in the store.
 
     Raises:
         PreemptedError: SIGTERM came; a checkpoint is kept.

@@ -40,10 +40,6 @@ def fit_policy_in_processes(loaded: LoadedTask, folder: Path) -> FittedPolicy:
 
     On a node of a TrainJob they train together with those of the other nodes, and every node gets the policy.
 
-    Args:
-        loaded: objective, data and settings.
-        folder: folder to fill.
-
     Raises:
         PreemptedError: this process was told to stop; the others were told as well, and a checkpoint is kept.
         TrainingError: a process failed.

@@ -81,14 +81,7 @@ def load_request(
     preempted: Callable[[], bool],
     on_step: Callable[[int, int, str], None],
 ) -> LoadedTask:
-    """Load the inputs of a requested training.
-
-    Args:
-        request: what is asked for.
-        path: gives the folder of an input that the request names.
-        scratch: folder for the trainers' own files.
-        preempted: whether this process has been told to stop.
-        on_step: called with (step, steps, note).
+    """Load the inputs of a requested training; `path` gives the folder of an input that the request names.
 
     Raises:
         TrainingError: the process that asks has another training revision.

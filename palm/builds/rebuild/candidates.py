@@ -7,13 +7,11 @@ import numpy as np
 
 from palm.artifacts.base import Vector
 from palm.artifacts.evaluation import Measurements
-from palm.artifacts.plan import Champion, Plan
+from palm.artifacts.plan import Plan
 from palm.artifacts.policy import Policy
 from palm.config.portfolio import PortfolioConfig
 from palm.training.guards import is_worse_than_reference, kl_limit
 from palm.training.task import TRAINING_REVISION
-
-PLAN, CHAMPION, POLICY = Plan.FILE, Champion.FILE, Policy.FILE
 
 EVALUATIONS = "evaluations"
 """Folder of the step plan_training with the evaluations of earlier policies, each with its policy.json."""
@@ -75,7 +73,7 @@ def earlier_policy(
         shortfall_when_trained: J* − J under the rewards that it was trained for.
         adapter: whether it is an adapter, not a whole model.
     """
-    settings, definition = config.training, policy.definition
+    settings, definition = config.training, policy.definition or {}
     training = {key: value for key, value in definition.items() if key not in _OBJECTIVE}
     wanted = {
         **training,

@@ -3,7 +3,6 @@
 import json
 import re
 
-from palm import __version__
 from palm.config.portfolio import PortfolioConfig
 from palm.config.rewards import Reward
 from palm.errors import DataError
@@ -11,13 +10,23 @@ from palm.models.source import model_identity
 from palm.rewards.identity import reward_identity
 from palm.storage.digest import file_digest
 from palm.storage.local_file import local_file
+from palm.training.task import TRAINING_REVISION
 
 _DIGEST = re.compile(r'"?[0-9a-f]{32,64}(-[0-9]+)?"?')
 """A sha256, a commit, or an ETag of S3, which ends in the number of parts of a large object."""
 _SHOWN_DIGITS = 12
 _ABSENT = object()
 _NEW, _GONE = "is new", "is gone"
-_SECTIONS = ("palm", "base_model", "prompts", "rewards", "reward_order", "metrics", "embedding_model", "settings")
+_SECTIONS = (
+    "training_revision",
+    "base_model",
+    "prompts",
+    "rewards",
+    "reward_order",
+    "metrics",
+    "embedding_model",
+    "settings",
+)
 _SOURCES = {"rewards": 2, "metrics": 2, "base_model": 1, "embedding_model": 1}
 """Sections with sources, and the number of keys that lead to one."""
 _OF_ANY_SOURCE = ("options", "dtype")
@@ -51,7 +60,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
     settings["evaluation"].pop("embedding_model")
     settings["training"] = config.training.fingerprint_settings
     return {
-        "palm": __version__,
+        "training_revision": TRAINING_REVISION,
         "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},
         "prompts": {name: _file_digest(place, option=f"prompts.{name}") for name, place in config.prompts},
         "rewards": identities(config.rewards),
@@ -120,7 +129,7 @@ def _file_digest(address: str, *, option: str) -> str:
         ) from error
 
 
-def _flat(value, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+def _flat(value: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
     """Path to value of every leaf; a list is a leaf."""
     if not isinstance(value, dict):
         return {path: value}
@@ -178,7 +187,7 @@ def _detail(keys: tuple[str, ...]) -> str:
     return f"{' '.join(words)} " if words else ""
 
 
-def _shown(value) -> str:
+def _shown(value: object) -> str:
     if value is _ABSENT:
         return "nothing"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Checks of what a run in a cluster needs; each finding is ok, or says what to do."""
+"""The checks of `palm doctor`: each finds what a run needs, or says what to do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,12 @@ from palm.errors import ClusterError, PalmError
 from palm.storage.store import Store
 
 _NAMESPACE = "kubeflow"
-"""Namespace of runs where Kubeflow Pipelines serves one user."""
+"""Namespace of the runs of a Kubeflow Pipelines without users."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one check.
-
-    Attributes:
-        name: of the check.
-        ok: whether a run has what it needs.
-        detail: what was found, or what to do.
-    """
+    """The result of one check; ``detail`` is what was found, or what is missing and what to do."""
 
     name: str
     ok: bool
@@ -48,7 +42,7 @@ def examine(
         mlflow_address: of MLflow, as this machine reaches it; None: the same.
 
     Returns:
-        The findings: pipelines, mlflow, storage, kubernetes, secret, accelerators, image.
+        The findings on pipelines, mlflow, storage, kubernetes, secret, accelerators and each image, in this order.
     """
     opened: dict = {}
     findings = [_finding("pipelines", lambda: _pipelines(opened, address))]
@@ -83,7 +77,7 @@ def _finding(name: str, look: Callable[[], str]) -> Finding:
 
 def _pipelines(opened: dict, address: Address) -> str:
     connection = opened["pipelines"] = connect(address)
-    # The health check needs no credentials; only a request like those of a run checks them.
+    # The health check needs no credentials; a request like those of a run does.
     with connection.requests() as client:
         client.list_experiments(page_size=1, namespace=connection.namespace)
     place = f"namespace {connection.namespace}" if connection.namespace else "one user"

@@ -1,4 +1,4 @@
-"""Look-up of an image in its registry, by the registry's HTTP API (distribution specification)."""
+"""The check that an image is in its registry, by the HTTP API of the OCI distribution specification."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,7 @@ _MANIFESTS = ", ".join(
 
 @dataclass(frozen=True)
 class Reference:
-    """Reference of an image.
-
-    Attributes:
-        registry: host and port.
-        name: of the repository.
-        version: tag or digest.
-    """
+    """The parts of an image's reference; ``version`` is a tag or a digest."""
 
     registry: str
     name: str
@@ -31,7 +25,7 @@ class Reference:
 
     @classmethod
     def parse(cls, image: str) -> "Reference":
-        """Read an image's reference as Docker does: the default registry is Docker's."""
+        """Parse a reference as Docker does: without a registry it is Docker Hub's."""
         name, _, digest = image.partition("@")
         first, slash, rest = name.partition("/")
         has_registry = slash and ("." in first or ":" in first or first == "localhost")
@@ -45,19 +39,23 @@ class Reference:
 
     @property
     def manifest(self) -> str:
-        """URL of its manifest; a registry of this machine has no certificate."""
+        """URL of the manifest; HTTP for a registry on this machine."""
         scheme = "http" if self.registry.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
         return f"{scheme}://{self.registry}/v2/{self.name}/manifests/{self.version}"
 
 
 def find_image(image: str, *, elsewhere: str) -> str:
-    """Ask an image's registry for it, without credentials.
+    """Look an image up in its registry, without credentials.
 
     Args:
-        elsewhere: what is known of other places, for the message of an error.
+        image: its reference.
+        elsewhere: what is known about other places, for the message of an error.
+
+    Returns:
+        A line about what was found.
 
     Raises:
-        ClusterError: it is not there, or the registry cannot be read.
+        ClusterError: it does not exist, or the registry does not answer.
     """
     import requests
 

@@ -1,31 +1,31 @@
-"""Check that MLflow answers pods: its server checks the host name of a request."""
+"""The check that MLflow answers pods: its server accepts only requests for the host names that it knows."""
 
 import os
 from urllib.parse import urlsplit
 
 from palm.cluster.kfp.connection import refuse_credentials
+from palm.cluster.kfp.input_files import check_tracking_uri
 from palm.errors import ClusterError
 
 _SECONDS = 20
 
 
 def check_mlflow(tracking_uri: str, address: str | None) -> str:
-    """Send a request to MLflow as pods do, with the host name of the configuration.
+    """Send MLflow a request with the host name that pods use.
 
     Args:
-        address: of the same server from this machine; None: the same.
+        tracking_uri: as in the configuration.
+        address: the same server, as this machine reaches it; None: by ``tracking_uri``.
+
+    Returns:
+        A line about what was found.
 
     Raises:
-        ClusterError: it cannot be reached, or refuses.
+        ClusterError: it cannot be reached, or refuses the request.
     """
     import requests
 
-    if not tracking_uri.startswith("http"):
-        raise ClusterError(
-            f"registry.tracking_uri={tracking_uri}",
-            rule="is a file of this machine, which pods cannot see",
-            remedy="give the address of an MLflow server, or --tracking-uri http://…",
-        )
+    check_tracking_uri(tracking_uri)
     for option, given in (("--tracking-uri", tracking_uri), ("--mlflow-address", address)):
         refuse_credentials(option, given, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
     reached = (address or tracking_uri).rstrip("/")

@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: read from where they are true, the storage and MLflow."""
+"""Metrics for Prometheus, read from the storage and MLflow."""

@@ -1,4 +1,4 @@
-"""What MLflow says of the champion and its promotions, in numbers."""
+"""Figures of the champion and its promotions, from MLflow."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,22 +13,15 @@ from palm.registry.experiment import check_exists
 
 
 class ChampionReader:
-    """Numbers of a portfolio's champion, read from MLflow again and again.
-
-    Args:
-        config: the configuration.
-    """
+    """Figures of a portfolio's champion, read from MLflow repeatedly."""
 
     def __init__(self, config: PortfolioConfig):
         self._config = config
         self._promotions = promotions(config)
-        self._told = ""
+        self._logged = ""
 
     def read(self) -> metrics.Figures:
-        """Read the promotion log and the champion.
-
-        Returns:
-            The numbers that there are; of a log that was edited beyond recognition only that it has a problem.
+        """Read the promotion log and the champion; a damaged log only counts as a problem.
 
         Raises:
             RegistryError: MLflow fails.
@@ -37,12 +30,12 @@ class ChampionReader:
         try:
             found = self._promotions.history()
         except DamagedError as error:
-            self._tell([str(error)])
+            self._log([str(error)])
             return {metrics.LOG_PROBLEMS: 1}
-        self._tell(found.problems)
+        self._log(found.problems)
         figures: metrics.Figures = {
             metrics.REFUSED_VERSIONS: len(found.refused),
-            # What a repair has taken note of needs nobody any more.
+            # Problems that a repair has noted need no attention.
             metrics.LOG_PROBLEMS: len(found.problems) - len(found.noted),
         }
         champion = found.champion or found.alias
@@ -50,36 +43,36 @@ class ChampionReader:
 
     def _champion(self, version: str, entries: Sequence[LoggedEntry]) -> metrics.Figures:
         known = self._promotions.figures(version)
-        numbers = {
+        figures = {
             metrics.CHAMPION_VERSION: int(version),
             metrics.CHAMPION_SINCE: champion_since(version, entries),
             metrics.CHAMPION_GAP: known.gap,
             metrics.CHAMPION_BOUND: known.gap_bound,
             metrics.CHAMPION_POLICIES: known.policies,
         }
-        return {metric: number for metric, number in numbers.items() if number is not None}
+        return {metric: figure for metric, figure in figures.items() if figure is not None}
 
-    def _tell(self, problems: Sequence[str]) -> None:
+    def _log(self, problems: Sequence[str]) -> None:
         """Log problems once, not at every reading."""
         text = "; ".join(problems)
-        if text and text != self._told:
+        if text and text != self._logged:
             log.warning("promotion log of %s: %s", self._config.registry.model, text)
-        self._told = text
+        self._logged = text
 
 
 def champion_since(version: str, entries: Sequence[LoggedEntry]) -> float | None:
-    """When a version became champion for the last time.
+    """Time at which a version became champion for the last time, seconds since 1970.
 
     Args:
         version: the champion.
-        entries: of the promotion log, oldest first, as `palm.promotion.Promotions.history` gives them.
+        entries: entries of the promotion log, oldest first.
 
     Returns:
-        Seconds since 1970; None if the log does not say.
+        None if the log does not contain it.
     """
     since = None
     for entry in reversed([entry for entry in entries if entry.valid]):
-        # A repair names the champion again that there was.
+        # A repair repeats the entry of the present champion.
         if entry.after != version:
             break
         since = entry.at

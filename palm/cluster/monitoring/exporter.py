@@ -1,4 +1,4 @@
-"""The exporter: what Prometheus is given when it asks."""
+"""Exporter of a portfolio's metrics to Prometheus."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -32,23 +32,23 @@ class Exporter(Collector):
         }
 
     def start(self) -> None:
-        """Begin to read, and wait for what is read first, no longer than the limit."""
+        """Start to read, and wait for the first readings, no longer than the limit."""
         for source in self._sources.values():
             source.start()
         for source in self._sources.values():
             source.wait()
 
     def stop(self) -> None:
-        """Begin no other reading."""
+        """Start no other reading."""
         for source in self._sources.values():
             source.stop()
 
     def describe(self) -> Iterator[Metric]:
-        """All metrics, without numbers."""
+        """All metrics, without samples."""
         return (metric.family() for metric in metrics.METRICS)
 
     def collect(self) -> Iterator[Metric]:
-        """All numbers that are known now."""
+        """All metrics that are known now."""
         figures: metrics.Figures = {metrics.GAP_LIMIT: self._config.promotion.max_epsilon}
         seconds = {}
         for (up, source), name in zip(self._sources.items(), ("storage", "mlflow"), strict=True):
@@ -69,7 +69,7 @@ def serve(
     stop: threading.Event,
     ready: Callable[[int], None],
 ) -> None:
-    """Serve the metrics over HTTP until told to stop.
+    """Serve the metrics over HTTP until stopped.
 
     Args:
         config: the configuration.
@@ -77,10 +77,10 @@ def serve(
         interval: seconds between readings of a source.
         limit: seconds that a reading may take until its source counts as down.
         stop: ends it when set.
-        ready: called with the port once the metrics can be asked for.
+        ready: called with the port once the metrics can be scraped.
 
     Raises:
-        MonitoringError: the port cannot be had.
+        MonitoringError: the port cannot be opened.
     """
     exporter, registry = Exporter(config, interval=interval, limit=limit), CollectorRegistry()
     registry.register(exporter)
@@ -89,7 +89,7 @@ def serve(
         server, _ = start_http_server(port, registry=registry)
     except OSError as error:
         raise MonitoringError(
-            f"port={port}", rule=f"cannot be listened on ({error})", remedy="give another --port"
+            f"port={port}", rule=f"cannot be opened ({error})", remedy="give another --port"
         ) from error
     try:
         ready(server.server_port)

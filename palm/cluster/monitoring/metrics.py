@@ -1,4 +1,4 @@
-"""Every metric that the exporter has: its name, its unit and what it means."""
+"""Metrics of the exporter: name, unit and meaning of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class PalmMetric:
     Attributes:
         name: its name in Prometheus, with the unit.
         meaning: help text.
-        label: name of a label beside the portfolio; empty for none.
-        counter: whether it only grows.
+        label: name of a label in addition to the portfolio; empty for none.
+        counter: whether it only increases.
     """
 
     name: str
@@ -26,14 +26,11 @@ class PalmMetric:
     counter: bool = False
 
     def family(self, portfolio: str = "", value: "float | Mapping[str, float] | None" = None) -> Metric:
-        """What Prometheus is given.
+        """The metric with its samples.
 
         Args:
             portfolio: name of the portfolio.
             value: the number, or one for each value of the label; None for a family without samples.
-
-        Returns:
-            The family.
         """
         kind = CounterMetricFamily if self.counter else GaugeMetricFamily
         family = kind(self.name, self.meaning, labels=[PORTFOLIO, *([self.label] if self.label else [])])
@@ -45,35 +42,33 @@ class PalmMetric:
 
 
 Figures = dict[PalmMetric, float | dict[str, float]]
-"""Metrics to their numbers; what is not known is not in it."""
+"""Metrics to their values; unknown ones are absent."""
 
 LAST_CHECK = PalmMetric(
     "palm_last_check_timestamp_seconds",
-    "When the last run ended that looked for changes or built, whatever came of it.",
+    "End of the last run, whether it built or only looked for changes, and whatever its outcome.",
 )
 LAST_REBUILD = PalmMetric(
-    "palm_last_rebuild_timestamp_seconds", "When the last build came to its end, promoted or refused by the gate."
+    "palm_last_rebuild_timestamp_seconds", "End of the last finished build, promoted or refused by the gate."
 )
-LAST_FAILED = PalmMetric("palm_last_failed_run_timestamp_seconds", "When the last failed run ended.")
-FAILED_IN_A_ROW = PalmMetric("palm_failed_runs_in_a_row", "Failed runs since the last one that did not fail.")
-REFUSED_IN_A_ROW = PalmMetric(
-    "palm_refused_rebuilds_in_a_row", "Builds that the gate has refused since the last one that it promoted."
-)
+LAST_FAILED = PalmMetric("palm_last_failed_run_timestamp_seconds", "End of the last failed run.")
+FAILED_IN_A_ROW = PalmMetric("palm_failed_runs_in_a_row", "Consecutive failed runs up to now.")
+REFUSED_IN_A_ROW = PalmMetric("palm_refused_rebuilds_in_a_row", "Consecutive builds that the gate refused up to now.")
 LAST_BUILD_POLICIES = PalmMetric(
     "palm_last_build_policies",
-    "Policies of the last run that had something to build, by what became of them: trained_anew, continued (trained "
-    "from an earlier policy), reused, failed, not_started.",
+    "Policies of the last run that had something to build, by state: trained_anew (from the base model), continued "
+    "(from an earlier policy), reused, failed, not_started.",
     label="became",
 )
 LAST_BUILD_MARKED = PalmMetric(
-    "palm_last_build_marked_policies", "Policies whose training a guard has marked in the last run that had to build."
+    "palm_last_build_marked_policies", "Policies that a guard marked in the last run that had something to build."
 )
 LAST_BUILD_SECONDS = PalmMetric(
     "palm_last_build_device_seconds",
-    "Seconds of training of the last run that had something to build, all GPUs or processors together.",
+    "Seconds of training of the last run that had something to build, summed over all GPUs or processors.",
 )
 LAST_BUILD_SAVED = PalmMetric(
-    "palm_last_build_saved_device_seconds", "Device-seconds that the policies had taken which that run reused."
+    "palm_last_build_saved_device_seconds", "Device-seconds of training that this run saved by reusing policies."
 )
 USUAL_SECONDS = PalmMetric(
     "palm_usual_rebuild_device_seconds",
@@ -82,7 +77,7 @@ USUAL_SECONDS = PalmMetric(
 )
 SPENT_TOTAL = PalmMetric(
     "palm_rebuild_device_seconds_total",
-    "Device-seconds of training of all builds that came to their end and whose outcome the storage keeps.",
+    "Device-seconds of training of all finished builds whose outcome is in the storage.",
     counter=True,
 )
 SAVED_TOTAL = PalmMetric(
@@ -90,55 +85,31 @@ SAVED_TOTAL = PalmMetric(
 )
 RUNS = PalmMetric(
     "palm_runs",
-    "Runs whose outcome the storage keeps, by outcome: promoted, refused, failed, unchanged; `palm gc` removes old "
+    "Runs whose outcome is in the storage, by outcome: promoted, refused, failed, unchanged; `palm gc` removes old "
     "failed and unchanged ones.",
     label="outcome",
 )
-DAMAGED = PalmMetric("palm_damaged_records", "Records of runs in the storage that cannot be understood.")
+DAMAGED = PalmMetric("palm_damaged_records", "Invalid records of runs in the storage.")
 
 CHAMPION_VERSION = PalmMetric("palm_champion_version", "Number of the registered version that is champion.")
-CHAMPION_SINCE = PalmMetric("palm_champion_since_timestamp_seconds", "Since when this version is champion.")
+CHAMPION_SINCE = PalmMetric("palm_champion_since_timestamp_seconds", "Time since which this version is champion.")
 CHAMPION_GAP = PalmMetric("palm_champion_gap_ratio", "Certified worst-case gap ε of the champion, 0 to 1.")
 CHAMPION_BOUND = PalmMetric(
-    "palm_champion_gap_bound_ratio", "Upper bound of the champion's ε at the gate's confidence: what the gate judged."
+    "palm_champion_gap_bound_ratio",
+    "Upper bound of the champion's ε at the gate's confidence, which the gate uses.",
 )
 CHAMPION_POLICIES = PalmMetric("palm_champion_policies", "Policies in the champion's portfolio.")
 REFUSED_VERSIONS = PalmMetric("palm_refused_versions", "Registered versions that the gate has refused.")
 LOG_PROBLEMS = PalmMetric(
     "palm_promotion_log_problems",
-    "Problems of the promotion log and its alias that `palm history` tells, without what `palm repair` has noted.",
+    "Problems of the promotion log and its alias that `palm history` lists, except those that `palm repair` has noted.",
 )
 
 GAP_LIMIT = PalmMetric("palm_gap_limit_ratio", "promotion.max_epsilon of the exporter's configuration.")
-STORAGE_UP = PalmMetric("palm_storage_up", "Whether the storage could be read; if 0, what is read from it is absent.")
-MLFLOW_UP = PalmMetric("palm_mlflow_up", "Whether MLflow could be read; if 0, what is read from it is absent.")
+STORAGE_UP = PalmMetric("palm_storage_up", "Whether the storage could be read; if 0, its metrics are absent.")
+MLFLOW_UP = PalmMetric("palm_mlflow_up", "Whether MLflow could be read; if 0, its metrics are absent.")
 READING_SECONDS = PalmMetric(
-    "palm_reading_duration_seconds", "How long the last reading took, by source: storage, mlflow.", label="source"
+    "palm_reading_duration_seconds", "Duration of the last reading, by source: storage, mlflow.", label="source"
 )
 
-STORAGE_METRICS = (
-    LAST_CHECK,
-    LAST_REBUILD,
-    LAST_FAILED,
-    FAILED_IN_A_ROW,
-    REFUSED_IN_A_ROW,
-    LAST_BUILD_POLICIES,
-    LAST_BUILD_MARKED,
-    LAST_BUILD_SECONDS,
-    LAST_BUILD_SAVED,
-    USUAL_SECONDS,
-    SPENT_TOTAL,
-    SAVED_TOTAL,
-    RUNS,
-    DAMAGED,
-)
-MLFLOW_METRICS = (
-    CHAMPION_VERSION,
-    CHAMPION_SINCE,
-    CHAMPION_GAP,
-    CHAMPION_BOUND,
-    CHAMPION_POLICIES,
-    REFUSED_VERSIONS,
-    LOG_PROBLEMS,
-)
-METRICS = (*STORAGE_METRICS, *MLFLOW_METRICS, GAP_LIMIT, STORAGE_UP, MLFLOW_UP, READING_SECONDS)
+METRICS = tuple(value for value in list(vars().values()) if isinstance(value, PalmMetric))

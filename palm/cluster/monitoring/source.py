@@ -1,4 +1,4 @@
-"""A source of numbers that is read in the background, so that a scrape never waits for it."""
+"""Sources of figures, read in the background so that a scrape never waits for them."""
 
 import threading
 import time
@@ -18,11 +18,11 @@ class _Reading:
 
 
 class Source:
-    """Reads again and again, in a thread of its own.
+    """A source that is read repeatedly, in a thread of its own.
 
     Args:
-        name: of the source, for people.
-        read: reads it.
+        name: name for people.
+        read: reads the figures.
         interval: seconds between the end of a reading and the start of the next.
         limit: seconds that a reading may take until the source counts as down.
     """
@@ -31,11 +31,11 @@ class Source:
         self._name, self._read, self._interval, self._limit = name, read, interval, limit
         self._last: _Reading | None = None
         self._first, self._stop = threading.Event(), threading.Event()
-        self._told = ""
+        self._problem = ""
         self._thread = threading.Thread(target=self._read_on, name=f"read-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read."""
         self._thread.start()
 
     def wait(self) -> None:
@@ -43,19 +43,19 @@ class Source:
         self._first.wait(self._limit)
 
     def stop(self) -> None:
-        """Begin no other reading; one that is going on is left to itself."""
+        """Start no other reading; a running one is not interrupted."""
         self._stop.set()
 
     @property
     def figures(self) -> Figures | None:
-        """The numbers of the last reading; None if it failed, or if the next is overdue: never old numbers as new."""
+        """Figures of the last reading; None if it failed or the next is overdue: old figures never pass for new."""
         last = self._last
         overdue = last is None or time.monotonic() - last.finished > self._interval + self._limit
         return None if overdue else last.figures
 
     @property
     def seconds(self) -> float | None:
-        """How long the last reading took; None before the first."""
+        """Duration of the last reading; None before the first."""
         return None if self._last is None else self._last.seconds
 
     def _read_on(self) -> None:
@@ -65,7 +65,7 @@ class Source:
             finished = time.monotonic()
             self._last = _Reading(figures, finished - begun, finished)
             self._first.set()
-            self._tell(problem)
+            self._log(problem)
             self._stop.wait(self._interval)
 
     def _attempt(self) -> tuple[Figures | None, str]:
@@ -74,13 +74,13 @@ class Source:
         except PalmError as error:
             return None, str(error)
         except Exception as error:
-            # Whatever it is, the other source is still worth its numbers.
+            # The other source must not suffer, whatever it is.
             return None, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
-    def _tell(self, problem: str) -> None:
-        """Log a problem when it comes and when it is over, not at every reading."""
-        if problem and not self._told:
+    def _log(self, problem: str) -> None:
+        """Log the start and the end of a problem, not every reading."""
+        if problem and not self._problem:
             log.warning("%s cannot be read: %s", self._name, problem)
-        elif self._told and not problem:
+        elif self._problem and not problem:
             log.warning("%s can be read again", self._name)
-        self._told = problem
+        self._problem = problem

@@ -1,4 +1,4 @@
-"""Inputs of `palm smoke`: a tiny model, two rewards that compete, three policies that train in seconds."""
+"""Inputs of `palm smoke`: a tiny model, two competing rewards, three policies that train in seconds."""
 
 import json
 from pathlib import Path
@@ -48,11 +48,11 @@ def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: st
         "beta": 0.1,
         "design": {"strategy": "uniform", "epsilon": 0.4, "delta": 0.1, "size": 3},
         "generation": {"max_new_tokens": 16},
-        # Two tasks: a loop, and a group of more than one policy.
+        # Two tasks of the loop, one of them with more than one policy.
         "training": {"backend": "rwr", "steps": 2, "rwr": {"learning_rate": 0.003}, "together": 2},
         "selection": {"size": 2, "delta": 0.01},
         "registry": {"tracking_uri": tracking_uri, "experiment": name, "model": name},
-        # The cluster is tested, not these few prompts.
+        # The gate passes always: the cluster is tested, not the policies.
         "promotion": {"max_epsilon": 1.0, "max_loss": 1000.0},
         "storage": {"root": storage_root},
         "cluster": cluster.model_dump(mode="json"),
@@ -66,7 +66,7 @@ def read_inputs(folder: Path) -> PortfolioConfig:
 
 
 def change_a_reward(folder: Path) -> None:
-    """Reverse the reward ``length``, so that a rebuild has something to do."""
+    """Invert the reward ``length``, so that a rebuild has something to do."""
     path = folder / "rewards.py"
     write_text(path, path.read_text(encoding="utf-8").replace(_BEFORE, _AFTER))
 

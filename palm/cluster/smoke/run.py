@@ -1,4 +1,4 @@
-"""Acceptance test of a cluster: tiny builds by the real pipelines, checks of their results, and removal of all."""
+"""Acceptance test of a cluster: tiny builds by the real pipelines, checks of their results, and the removal of both."""
 
 import contextlib
 import time
@@ -19,7 +19,7 @@ from palm.cluster.kfp.submission import follow, submit
 from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
 from palm.config.cluster import Cluster
 from palm.config.portfolio import PortfolioConfig
-from palm.errors import ClusterError, PalmError
+from palm.errors import ClusterError, PalmError, in_words
 from palm.promotion import promotions
 from palm.registry.connection import connected
 from palm.storage.records import Records
@@ -27,17 +27,16 @@ from palm.storage.store import Store
 
 _SECONDS_BETWEEN = 5.0
 _MINUTES, _MINUTES_TO_END = 20, 5
-"""Longest time of a run, and of its end after cancellation: a pod that finds no node waits for ever."""
+"""Time limits of a run and of its cancellation: a pod that fits no node stays pending for ever."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one check.
+    """The result of one check.
 
     Attributes:
-        name: of the check.
-        ok: whether it passed; None: not run.
-        seconds: how long it took.
+        ok: whether it passed; None: it was not run.
+        seconds: duration.
         detail: what was found, or what is wrong and what to do.
     """
 
@@ -49,7 +48,7 @@ class Finding:
 
 @dataclass
 class _Smoke:
-    """State that the checks share."""
+    """The checks, and the state that they share."""
 
     address: Address
     folder: Path
@@ -71,7 +70,7 @@ class _Smoke:
             tracking_uri=config.registry.tracking_uri,
         )
         wrong = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.ok]
-        # This account often may not read images and Secrets; a build shows whether pods find them.
+        # This account may not be allowed to see images and Secrets; the builds show whether pods find them.
         if any(line.startswith(("pipelines:", "mlflow:", "storage:")) for line in wrong):
             raise ClusterError("palm doctor", rule="; ".join(wrong), remedy="see docs/operations.md")
         self.connection = connect(self.address)
@@ -115,7 +114,7 @@ class _Smoke:
     def clean_up(self) -> str:
         left = []
         for what, remove in (
-            # Runs first: an unfinished one would write to the others again.
+            # Runs first: they may still write to the other two.
             ("Kubeflow Pipelines", lambda: _remove_runs(self.connection, self.name)),
             ("MLflow", lambda: _remove_models(self.config)),
             ("storage", lambda: Store(self.config.storage.root).remove("")),
@@ -123,14 +122,19 @@ class _Smoke:
             try:
                 remove()
             except Exception as error:
-                left.append(f"{what}: {' '.join(str(error).split())}")
+                left.append(f"{what}: {in_words(error)}")
         if left:
             raise ClusterError(self.name, rule=f"is left in {'; '.join(left)}", remedy="remove it by hand")
         return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
     def _run(self, pipeline: str) -> Outcome:
-        """Run a pipeline; returns its outcome as the storage has it."""
-        run = submit(self.connection, self.config, pipeline=pipeline, experiment=self.name)
+        """Run a pipeline and return its outcome from the storage."""
+        run = submit(
+            self.connection,
+            self.config,
+            pipeline=pipeline,
+            experiment=self.name,
+        )
         self.runs.append(run.run_id)
         try:
             _follow(self.connection, run.run_id, _MINUTES)
@@ -167,7 +171,7 @@ class _Smoke:
 def smoke(
     address: Address, cluster: Cluster, *, storage_root: str, tracking_uri: str, keep: bool = False
 ) -> Iterator[Finding]:
-    """Try every function of an installation, with a portfolio of its own that is removed at the end.
+    """Run all checks with a portfolio of their own, which is removed at the end.
 
     Args:
         storage_root: an s3:// prefix; everything goes into a new folder below it.
@@ -203,7 +207,7 @@ def smoke(
                 failed = failed or not finding.ok
                 yield finding
         finally:
-            # Nothing is created before the doctor has passed.
+            # Nothing is made before the doctor's check has passed.
             made = state.connection is not None and not keep
             cleaned = _finding("clean-up", state.clean_up) if made else Finding("clean-up", None, 0.0, "not run")
         yield cleaned
@@ -229,7 +233,7 @@ def _remove_models(config: PortfolioConfig) -> None:
 
 
 def _remove_runs(connection: Connection, experiment: str) -> None:
-    """Remove the runs and their experiment from Kubeflow Pipelines; pipelines and versions may be of others."""
+    """Remove the runs and their experiment from Kubeflow Pipelines; others may use the pipelines and versions."""
     experiment_id = find_experiment(connection, experiment)
     if experiment_id is None:
         return
@@ -246,7 +250,7 @@ def _remove_runs(connection: Connection, experiment: str) -> None:
 def _cancel(connection: Connection, run_id: str) -> None:
     with connection.requests() as client:
         client.terminate_run(run_id)
-    # A cancelled run does not succeed; one that never ends is deleted nevertheless.
+    # A cancelled run is an error here, and one that never ends is deleted as well.
     with contextlib.suppress(ClusterError):
         _follow(connection, run_id, _MINUTES_TO_END)
 

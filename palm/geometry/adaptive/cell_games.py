@@ -50,9 +50,6 @@ def worst_in_cells(values: Array, corners: Array, bounds: Array, *, scales: Arra
         scales: c_j > 0, the values of c there, shape (c, d): u_j for the multiplicative gap, 1 for the additive one.
         delta: additive tolerance.
 
-    Raises:
-        SelectionError: the solver fails.
-
     Source:
         Derived: g suffices on a cell if Σ_k μ_k a_k · w_j ≥ u_j - δ - g c_j at its corners for a convex
         combination μ. Few policies matter on a cell, so they are added as its worst point names them; cells

@@ -19,7 +19,7 @@ SMALLEST_BOUND = 1e-6
 """Bounds are raised to at least this, so that a gap relative to them has a meaning."""
 
 APEX_HEIGHT = 10.0
-"""How far above all bounds the point lies that closes the hull."""
+"""Height above all bounds of the point that closes the hull."""
 
 DOWNWARD = -1e-12
 """A facet faces down, and is part of the envelope, if its normal's last coordinate is below this."""
@@ -34,7 +34,7 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 """Its multiples modulo 1 are spread numbers without a pattern."""
 
 GENERIC_POINTS = 20
-"""How many points are tried for one that lies on no cell's face."""
+"""Most points tried for one that lies on no cell's face."""
 
 LOCATE_ENTRIES = 4_000_000
 """Points are located in blocks of at most about this many numbers."""
@@ -90,14 +90,9 @@ def move_cost(weights: Array, *, to: Array) -> Array:
 
 
 def upper_envelope(weights: Array, bounds: Array) -> Envelope:
-    """Join upper bounds of J* at some preferences to an upper bound everywhere.
+    """Join upper bounds u_k ≥ J*(w_k) at n preferences to an upper bound everywhere.
 
-    Args:
-        weights: preferences w_k, shape (n, d), rows on the simplex.
-        bounds: u_k ≥ J*(w_k), shape (n,).
-
-    Raises:
-        SelectionError: rounding defeats the proof that the cells fill the simplex.
+    A SelectionError says that rounding defeats the proof that the cells fill the simplex.
 
     Source:
         J* is convex, so J*(Σ λ_k w_k) ≤ Σ λ_k u_k; the smallest such bound is the lower hull of the points
@@ -133,15 +128,11 @@ def _cleaned(weights: Array, bounds: Array) -> tuple[Array, Array]:
 
 
 def lower_hull(points: Array, bounds: Array) -> tuple[Integers, Array]:
-    """Compute the lower hull of points above the simplex with Qhull.
-
-    Args:
-        points: shape (m, d), all corners of the simplex among them.
-        bounds: heights, shape (m,).
+    """Compute the lower hull of points above the simplex, all corners among them, with Qhull: nothing is proven.
 
     Returns:
         Indices of the d corners of each cell, shape (c, d), and the affine function of each, shape (c, d): the hull
-        is max_c pieces_c · v. Up to rounding: nothing is proven.
+        is max_c pieces_c · v.
     """
     d = points.shape[1]
     apex = np.append(np.full(d - 1, 1 / d), bounds.max() + APEX_HEIGHT)
@@ -155,9 +146,7 @@ def lower_hull(points: Array, bounds: Array) -> tuple[Integers, Array]:
 def fills_simplex(points: Array, cells: Integers) -> bool:
     """Prove that cells leave no hole in the simplex; False if that fails.
 
-    Args:
-        points: shape (m, d), on the simplex up to rounding; what lies on a face has exact zeros.
-        cells: indices of the d corners of each cell, shape (c, d).
+    Points that lie on a face of the simplex have exact zeros.
 
     Source:
         Derived. If every face of a cell belongs to an even number of cells or lies in a face of the simplex, then

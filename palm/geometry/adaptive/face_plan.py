@@ -29,7 +29,7 @@ BOUNDARY = 1e-9
 """A coordinate below this lies on the boundary of the face."""
 
 CEILING = 5.0
-"""How far above all values the region of the lower bound is closed."""
+"""Height above all values at which the region of the lower bound is closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +125,6 @@ def corner_weights(values: Array) -> tuple[Array, Integers]:
 
 def plan_face(face: Face, guess: Interpolation, *, target: float, delta: float) -> Array:
     """Place the fewest further preferences inside a face that bring its gap to a target, by the guess of J*.
-
-    Args:
-        face: the face.
-        guess: J* on the whole simplex.
-        target: multiplicative gap to reach.
-        delta: additive tolerance.
 
     Returns:
         Shape (m, s), in the coordinates of the face; empty if only its boundary misses the target.

@@ -175,7 +175,7 @@ def adaptive_design(
     delta: float = 0.0,
     limit: int = 1000,
 ) -> AdaptiveDesign:
-    """Train in rounds until the gap to the true optimum is certified.
+    """Train in rounds until the gap to the true optimum is certified, see ``next_batch``.
 
     Args:
         train: function from preferences, shape (m, d), to the value vectors of their policies, shape (m, d), and
@@ -185,11 +185,6 @@ def adaptive_design(
         batch: the most preferences to train at once, at least 1.
         delta: additive tolerance, at least 0.
         limit: the most policies to train, at least 1.
-
-    Raises:
-        WeightsError: an argument is out of range.
-        DataError: what ``train`` returns is malformed.
-        SelectionError: policies are too far from the optimum for the target.
     """
     d = check_objectives(objectives)
     most = check_size(limit)

@@ -70,9 +70,6 @@ class OptimumBounds:
     def worst(self, *, delta: float = 0.0) -> OptimumGap:
         """Find the largest gap between the bounds over the whole continuous simplex.
 
-        Raises:
-            SelectionError: delta is out of range, or the solver fails.
-
         Source:
             Derived, by minimax on each cell of the envelope: the policies are within (ε, δ) of the bound on the
             cell with corners w_j iff some convex combination a of their value vectors has a · w_j ≥ (1 - ε) u_j - δ

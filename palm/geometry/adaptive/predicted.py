@@ -20,7 +20,7 @@ DENSE_POINTS = 2000
 """Size of the lattice of preferences at which the predicted gap is computed."""
 
 HALVINGS = 5
-"""How often the step of the refinement is halved, starting from half the step of the candidates."""
+"""Halvings of the refinement's step, starting from half the step of the candidates."""
 
 WORTHWHILE = 1e-5
 """A refinement that lowers the predicted gap by less ends its step."""

@@ -15,10 +15,10 @@ EPSILON_ROUNDING = 1e-9
 """Positive gaps are reported this much larger than computed."""
 
 VALUE_TOLERANCE = 1e-8
-"""How far a value may miss its requirement by the solver's rounding, on values in [0, 1]."""
+"""Shortfall allowed for the solver's rounding, on values in [0, 1]."""
 
 ATTAINED_TOLERANCE = 1e-6
-"""How far the gap at the worst preference may be from the certified one."""
+"""Largest difference between the gap at the worst preference and the certified one."""
 
 PLACES_CHECKED = 150
 """Size of the lattice at which an epsilon is compared with what is needed there."""
@@ -38,7 +38,6 @@ class PortfolioCertificate:
         epsilon: for every v, the best member has J_v ≥ (1 - epsilon) J*(v) - delta, within VALUE_TOLERANCE; rounded up.
         delta: the additive tolerance granted.
         worst_weights: a preference at which epsilon is needed, shape (d,).
-        worst_policy: index of the policy that is best there.
         additive_gap: the largest J*(v) - max_s J_v(π_s), rounded up.
         additive_worst_weights: a preference at which that is needed, shape (d,).
         portfolio: indices of the members.
@@ -50,7 +49,6 @@ class PortfolioCertificate:
     epsilon: float
     delta: float
     worst_weights: Array
-    worst_policy: int
     additive_gap: float
     additive_worst_weights: Array
     portfolio: tuple[int, ...]
@@ -136,7 +134,6 @@ def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float 
         epsilon=epsilon,
         delta=float(delta),
         worst_weights=weights,
-        worst_policy=int(np.argmax(values @ weights)),
         additive_gap=float(rounded_up(additive_gap)),
         additive_worst_weights=_worst_weights(additive),
         portfolio=members,
@@ -176,17 +173,10 @@ def check_meaningful(members: Array, *, delta: float) -> Lowest:
 
 
 def regrets(values: Array, weights: Array, *, delta: float, targets: Array | None = None) -> Array:
-    """Compute the multiplicative gap of each policy alone at given preferences.
+    """Compute the gap of single policies at preferences: the smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - δ.
 
-    Args:
-        values: value vectors, shape (n, d).
-        weights: preferences, shape (m, d).
-        delta: additive tolerance.
-        targets: value vectors to reach, shape (k, d); None for the policies' own.
-
-    Returns:
-        The smallest ε ≥ 0 with a_s · v ≥ (1 - ε) J*(v) - delta, shape (m, n); infinite where J*(v) ≤ 0 and even
-        ε = 0 is missed.
+    ``targets`` are the value vectors to reach, None for the policies' own. Shape (m, n); infinite where J*(v) ≤ 0 and
+    even ε = 0 is missed.
     """
     worth = weights @ values.T
     best = (worth if targets is None else weights @ targets.T).max(axis=1, keepdims=True)
@@ -207,18 +197,9 @@ class Proof:
 def prove_epsilon(values: Array, members: Array, worst: WorstCases, *, delta: float, fallback: Array) -> Proof:
     """Compute an epsilon from combinations, rounded up, and make every combination prove it.
 
-    Args:
-        values: value vectors to reach, shape (k, d).
-        members: value vectors of the portfolio, shape (s, d).
-        worst: solution of the multiplicative program for those values.
-        delta: additive tolerance.
-        fallback: a convex combination of the members that is at least -delta in every coordinate, shape (s,).
-
-    Returns:
-        Epsilon is 0.0 only if the combinations reach every value without any.
-
-    Raises:
-        SelectionError: the combinations miss a requirement by more than VALUE_TOLERANCE.
+    ``worst`` solves the multiplicative program for the values, shape (k, d); ``fallback`` is a convex combination of
+    the members that is at least -delta in every coordinate. A SelectionError says that a combination misses its
+    requirement by more than VALUE_TOLERANCE.
 
     Source:
         Derived. A larger epsilon asks more where a_k is negative. If λ proves ε_k for policy k, then for

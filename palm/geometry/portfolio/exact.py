@@ -66,7 +66,9 @@ def best_portfolio(
     floor: Array | None = None,
     seconds_left: SecondsLeft,
 ) -> Proven:
-    """Find the portfolio with the smallest worst-case gap over the continuous simplex.
+    """Find the portfolio of candidates with the smallest worst-case gap over the continuous simplex, see ``search``.
+
+    The rows are preferences, and the worst of a portfolio are found by the certificate's linear programs.
 
     Args:
         values: value vectors to reach, shape (n, d).
@@ -77,13 +79,6 @@ def best_portfolio(
         floor: value vectors b_k that the portfolio must reach for every preference, shape (k, d): a portfolio with
             max_s a_s·v < max_k b_k·v for some v does not count. None for no such demand.
         seconds_left: see ``search``.
-
-    Returns:
-        The bound equals the gap within 1e-6 unless time ran out.
-
-    Source:
-        Derived, see ``search``; the rows are preferences, and the worst of a portfolio are found by the
-        certificate's linear programs.
     """
     rows: Rows = PreferenceRows(values[candidates], values[undominated(values)], goal)
     if floor is not None:

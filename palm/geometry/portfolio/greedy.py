@@ -18,19 +18,12 @@ def dense_preferences(objectives: int) -> Array:
 
 
 def greedy_cover(values: Array, weights: Array, size: int, *, goal: Goal, candidates: Integers) -> list[int]:
-    """Choose policies by greedy set cover at the smallest level that ``size`` policies can cover.
-
-    Args:
-        values: value vectors to reach, shape (n, d).
-        weights: preferences to cover, shape (m, d).
-        size: the most policies allowed.
-        goal: the gap to make small.
-        candidates: indices of the policies that may be picked, shape (c,).
+    """Choose up to ``size`` of the candidates by greedy set cover of m preferences.
 
     Returns:
-        Indices in the order picked, at most ``size``; they cover every given preference at the smallest
-        level of regret for which greedy succeeds, found by bisection over the levels that occur.
-        If greedy fails even at the largest level, its first ``size`` picks at that level.
+        Indices in the order picked; they cover every given preference at the smallest level of the gap for which greedy
+        succeeds, found by bisection over the levels that occur. If greedy fails even at the largest level, its first
+        picks at that level.
 
     Source:
         The pruning of arXiv 2604.04144, as a baseline; its guarantee is only for the given preferences.

@@ -1,6 +1,6 @@
 """Selection of a portfolio: exactly, or greedily as the paper does, always with a certificate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypedDict
@@ -22,7 +22,7 @@ from palm.geometry.portfolio.greedy import dense_preferences, greedy_cover
 from palm.geometry.portfolio.usage import diversity, usage
 from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.portfolio.worst_case import worst_cases
-from palm.geometry.preferences.time_budget import SecondsLeft, share_of, unlimited
+from palm.geometry.preferences.time_budget import SecondsLeft, unlimited
 
 METHODS = ("exact", "greedy")
 
@@ -71,23 +71,6 @@ class Selection:
         return self.certificate.worst_weights
 
 
-@dataclass(frozen=True)
-class SizeGapPoint:
-    """The gap at one portfolio size.
-
-    Attributes:
-        size: number of policies K.
-        exact: certified epsilon of the best portfolio found of at most that size; None if not asked for.
-        bound: proven lower bound of epsilon at that size; 0.0 if exact was not asked for.
-        greedy: certified epsilon of the greedy portfolio of at most that size; None if not asked for.
-    """
-
-    size: int
-    exact: float | None
-    bound: float
-    greedy: float | None
-
-
 def select(
     value_vectors: ArrayLike,
     size: int,
@@ -125,7 +108,8 @@ def select(
         Greedy: the pruning of arXiv 2604.04144. Exact: derived, see ``exact.best_portfolio``. Both certified.
     """
     values = check_value_vectors(value_vectors)
-    count = _check_request(size, method)
+    count = _check_size(size)
+    check_method(method)
     goal = goal_of(epsilon, delta)
     allowed = np.array(check_portfolio(range(len(values)) if candidates is None else candidates, len(values)))
     bound = 0.0
@@ -178,60 +162,6 @@ def _found(proven: Proven, size: int, delta: float) -> tuple[int, ...]:
             remedy="allow a delta or a larger size",
         )
     return proven.indices
-
-
-def size_gap_curve(
-    value_vectors: ArrayLike,
-    *,
-    delta: float = 0.0,
-    sizes: Iterable[int] | None = None,
-    methods: Sequence[str] = METHODS,
-    seconds_left: SecondsLeft = unlimited,
-) -> tuple[SizeGapPoint, ...]:
-    """Compute the worst-case gap for each portfolio size.
-
-    Args:
-        value_vectors: a_k, shape (n, d).
-        delta: additive tolerance, at least 0.
-        sizes: sizes K to compute, each at least 1; None for all from the smallest at which every method
-            has an epsilon up to 1, to n.
-        methods: ``exact``, ``greedy`` or both.
-        seconds_left: limit of all sizes together; each gets an equal share of the rest.
-
-    Returns:
-        Points with increasing sizes. Gaps never increase: a portfolio of fewer members counts as one of at most K.
-        Bounds are proven for each size on its own.
-
-    Raises:
-        DataError: the value vectors are malformed.
-        SelectionError: an argument is out of range, or a size that was asked for has no epsilon up to 1.
-    """
-    values = check_value_vectors(value_vectors)
-    for method in methods:
-        _check_request(1, method)
-    goal_of(None, delta)
-    best, points = dict.fromkeys(methods, np.inf), list[SizeGapPoint]()
-    asked = sorted(set(range(1, len(values) + 1) if sizes is None else sizes))
-    for number, size in enumerate(asked):
-        allowance = share_of(seconds_left, 1 / (len(asked) - number))
-        try:
-            found = {
-                method: select(values, size, method=method, delta=delta, seconds_left=allowance) for method in methods
-            }
-        except SelectionError:
-            if sizes is not None or points or size == len(values):
-                raise
-            continue
-        best = {method: min(best[method], found[method].epsilon) for method in methods}
-        points.append(
-            SizeGapPoint(
-                size=size,
-                exact=best.get("exact"),
-                bound=found["exact"].epsilon_bound if "exact" in found else 0.0,
-                greedy=best.get("greedy"),
-            )
-        )
-    return tuple(points)
 
 
 class ProofReport(TypedDict):
@@ -313,10 +243,14 @@ def describe_selection(table: ValueTable, selection: Selection, size: int | None
     }
 
 
-def _check_request(size: int, method: str) -> int:
-    """Check the arguments of a selection and give the size as an int."""
+def _check_size(size: int) -> int:
     if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
         raise SelectionError(f"size={size!r}", rule="must be an integer of at least 1", remedy="raise it")
+    return int(size)
+
+
+def check_method(method: str) -> None:
+    """Check the name of a method of selection; SelectionError suggests a similar one."""
     if method not in METHODS:
         near = get_close_matches(str(method), METHODS, n=1, cutoff=0.4)
         raise SelectionError(
@@ -324,7 +258,6 @@ def _check_request(size: int, method: str) -> int:
             rule=f"must be one of {', '.join(METHODS)}",
             remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
         )
-    return int(size)
 
 
 def _fill(values: Array, members: Iterable[int], size: int, candidates: Integers) -> tuple[int, ...]:

@@ -55,15 +55,9 @@ def maximal_columns(covers: Booleans) -> Integers:
 
 
 def exchange(table: Array, picks: Sequence[int], size: int) -> tuple[int, ...]:
-    """Swap one pick at a time for the column that lowers the highest minimum most, until no swap lowers it.
+    """Swap one of ``size`` picks at a time for the column that lowers the highest minimum most, until no swap does.
 
-    Args:
-        table: what column n leaves open on row m, shape (m, n).
-        picks: the columns to start from; missing ones are added first.
-        size: how many columns to use, at most n.
-
-    Source:
-        Local search for the minimax of minima, as for the k-centre problem; deterministic.
+    Missing picks are added first. Local search for the minimax of minima, as for the k-centre problem; deterministic.
     """
     chosen = list(picks)
     while len(chosen) < size:

@@ -49,7 +49,6 @@ def smallest_delta(value_vectors: ArrayLike, portfolio: Iterable[int], *, epsilo
         epsilon=float(epsilon),
         delta=needed.gap,
         worst_weights=weights,
-        worst_policy=int(np.argmax(values @ weights)),
         additive_gap=additive.gap,
         additive_worst_weights=additive.weights,
         portfolio=members,

@@ -22,7 +22,7 @@ SAME_VALUE = 1e-12
 """Two members whose value vectors differ by less are the same; the first one serves."""
 
 SUM_TOLERANCE = 1e-6
-"""How far the volumes may be from filling the simplex."""
+"""Largest difference of the volumes' sum from the simplex."""
 
 SAMPLES = 200_000
 SAMPLE_SEED = 20_260_404

@@ -37,19 +37,10 @@ class WorstCases:
 
 
 def worst_cases(members: Array, targets: Array, *, scales: Array, delta: float) -> WorstCases:
-    """Find the smallest g with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each k.
+    """Find the smallest g ≥ 0 with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each of k targets.
 
-    Args:
-        members: value vectors a_s of the portfolio, shape (s, d).
-        targets: value vectors a_k to reach, shape (k, d).
-        scales: c_k, shape (k, d): the a_k for the multiplicative gap, ones for the additive one.
-        delta: additive tolerance, at least 0.
-
-    Returns:
-        Gaps of at least 0; the weights are the normalised dual solution.
-
-    Raises:
-        SelectionError: no gap suffices, or the solver fails.
+    The scales c_k, shape (k, d), are the a_k for the multiplicative gap and ones for the additive one. A SelectionError
+    says that no gap suffices, or that the solver fails.
 
     Source:
         Derived: by minimax the g that suffices for every v is the g for which one convex combination

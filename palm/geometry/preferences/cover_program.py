@@ -29,18 +29,10 @@ class CoverAnswer:
 def solve_cover(
     covers: Booleans, sizes: Array | Integers, *, most: float, minimise: bool, seconds: float, presolve: bool
 ) -> CoverAnswer:
-    """Find columns of a bounded total size that cover every row.
+    """Find columns of a bounded total size that cover every row, shape (m, n); SelectionError if the solver fails.
 
-    Args:
-        covers: shape (m, n).
-        sizes: of the columns, shape (n,).
-        most: the largest total size allowed.
-        minimise: whether to look for the smallest total size; otherwise any cover will do.
-        seconds: limit of the solver; at 0 or less the answer is that time ran out.
-        presolve: whether the solver simplifies the program first, which ignores the limit.
-
-    Raises:
-        SelectionError: the solver fails.
+    Without ``minimise`` any cover will do. At 0 seconds or less the answer is that time ran out. ``presolve`` lets the
+    solver simplify the program first, which ignores the limit.
     """
     if seconds <= 0:  # which the solver would take for no limit
         return CoverAnswer(picks=None, settled=False)

@@ -24,10 +24,10 @@ MIN_BLOCK_WIDTH = 1 / 64
 """Blocks narrower than this are not halved: cells that share a face would never be separated."""
 
 MAX_HALVINGS = 20
-"""How often pieces are halved in search of a point outside all cells."""
+"""Most times that pieces are halved in search of a point outside all cells."""
 
 LARGEST_PIECES = 100
-"""Most left-over pieces that are reported and tried for counterexamples."""
+"""Most left-over pieces that are tried for a counterexample."""
 
 Keep = Callable[[Boxes], Booleans]
 """Mask of the boxes of interest; the others are dropped early."""
@@ -35,46 +35,31 @@ Keep = Callable[[Boxes], Booleans]
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """Coverage of the simplex by cells.
+    """Coverage of the simplex by cells: exact, not from samples.
 
     Attributes:
         covered: whether every point of the simplex lies in a cell.
         uncovered_fraction: share of the simplex's volume that no cell holds; 0.0 when covered.
-        pieces: the 100 largest uncovered pieces at most, largest first, disjoint; their cuts with the simplex are
-            uncovered.
-        shares: the share of the simplex's volume in each of these pieces, shape (k,).
-        counterexamples: points of these pieces that are strictly outside every cell, shape (m, d).
-        method: ``exact``: the decision and the shares come from geometry, not from samples.
+        counterexample: a point of the simplex that is strictly outside every cell; None when covered.
     """
 
     covered: bool
     uncovered_fraction: float
-    pieces: Boxes
-    shares: Array
-    counterexamples: Array
-    method: str = "exact"
-
-    @property
-    def counterexample(self) -> tuple[float, ...] | None:
-        """A point of the simplex that is strictly outside every cell; None when covered."""
-        return tuple(self.counterexamples[0].tolist()) if len(self.counterexamples) else None
+    counterexample: tuple[float, ...] | None
 
 
-def check_coverage(
-    weights: Iterable[ArrayLike], *, epsilon: float, delta: float, tolerance: float = WIDTH_TOLERANCE
-) -> Coverage:
+def check_coverage(weights: Iterable[ArrayLike], *, epsilon: float, delta: float) -> Coverage:
     """Decide exactly whether the cells of preference vectors cover the whole simplex.
 
     Args:
         weights: shape (k, d), rows on the simplex; d from 2 to 8.
         epsilon: ε' of the cells, in [0, 1).
         delta: δ' of the cells, in [0, 1].
-        tolerance: thickness up to which a left-over piece counts as a boundary shared by closed cells.
 
     Returns:
-        ``covered`` is False as soon as one left-over piece is thicker than the tolerance in every
+        ``covered`` is False as soon as one left-over piece is thicker than WIDTH_TOLERANCE in every
         coordinate. The share is the sum of exact volumes of disjoint pieces (rounding: about 1e-15 a piece),
-        rounded up to 1e-15. The counterexamples were checked against every cell.
+        rounded up to 1e-15. The counterexample was checked against every cell.
 
     Raises:
         WeightsError: a row is not on the simplex, or ε' or δ' is outside its range.
@@ -87,30 +72,29 @@ def check_coverage(
     cells = cell_boxes(np.unique(rows, axis=0), epsilon=epsilon, delta=delta)
     nothing = np.empty((0, rows.shape[1]))
     fraction, largest = 0.0, _Pieces(Boxes(nothing, nothing), np.empty(0))
-    for left in uncovered_boxes(cells, tolerance=tolerance):
+    for left in uncovered_boxes(cells):
         found = _Pieces(left, box_shares(left))
         fraction += float(found.shares.sum())
         largest = _largest(largest, found)
-    covered = not len(largest.shares)
+    if not len(largest.shares):
+        return Coverage(covered=True, uncovered_fraction=0.0, counterexample=None)
     return Coverage(
-        covered=covered,
-        uncovered_fraction=0.0 if covered else max(fraction, VOLUME_ROUNDING),
-        pieces=largest.boxes,
-        shares=largest.shares,
-        counterexamples=nothing if covered else _points_outside(largest.boxes, rows, epsilon, delta),
+        covered=False,
+        uncovered_fraction=max(fraction, VOLUME_ROUNDING),
+        counterexample=_point_outside(largest.boxes, rows, epsilon, delta),
     )
 
 
-def _points_outside(boxes: Boxes, weights: Array, epsilon: float, delta: float) -> Array:
-    """Find points of uncovered pieces that are strictly outside every cell, by the definition itself.
+def _point_outside(boxes: Boxes, weights: Array, epsilon: float, delta: float) -> tuple[float, ...]:
+    """Find a point of uncovered pieces that is strictly outside every cell, by the definition itself.
 
-    The centres of the pieces are, unless a cell too thin to be subtracted holds them; then the pieces are halved.
+    The centre of the largest is, unless a cell too thin to be subtracted holds it; then others are tried, and halves.
     """
     for _ in range(MAX_HALVINGS):
         centres = box_centres(boxes)
         outside = (cell_excess(centres[:, None], weights[None], epsilon=epsilon, delta=delta) > 0).all(axis=1)
         if outside.any():
-            return centres[outside]
+            return tuple(centres[outside.argmax()].tolist())
         boxes = _halved(boxes)
     raise WeightsError(
         f"epsilon={epsilon}, delta={delta}",
@@ -125,7 +109,9 @@ def _halved(boxes: Boxes) -> Boxes:
     row = np.arange(len(axis))
     lower_highs, upper_lows = boxes.highs.copy(), boxes.lows.copy()
     lower_highs[row, axis] = upper_lows[row, axis] = (boxes.lows[row, axis] + boxes.highs[row, axis]) / 2
-    lows, highs = _tightened(np.concatenate([boxes.lows, upper_lows]), np.concatenate([lower_highs, boxes.highs]), 0.0)
+    lows, highs = _tightened(
+        np.concatenate([boxes.lows, upper_lows]), np.concatenate([lower_highs, boxes.highs]), thinner=0.0
+    )
     return Boxes(lows[:LARGEST_PIECES], highs[:LARGEST_PIECES])
 
 
@@ -146,13 +132,8 @@ def _largest(first: _Pieces, second: _Pieces) -> _Pieces:
     return _Pieces(Boxes(lows, highs), shares[order])
 
 
-def uncovered_boxes(cells: Boxes, *, tolerance: float = WIDTH_TOLERANCE, keep: Keep | None = None) -> Iterator[Boxes]:
-    """Subtract cells from the simplex.
-
-    Args:
-        cells: k boxes.
-        tolerance: thickness up to which a piece is dropped.
-        keep: pieces of interest; None for all.
+def uncovered_boxes(cells: Boxes, *, keep: Keep | None = None) -> Iterator[Boxes]:
+    """Subtract cells from the simplex; pieces up to WIDTH_TOLERANCE thick are dropped, and those out of ``keep``.
 
     Yields:
         Groups of boxes, none empty: together they are disjoint, tightened to the simplex, and their cuts
@@ -162,19 +143,19 @@ def uncovered_boxes(cells: Boxes, *, tolerance: float = WIDTH_TOLERANCE, keep: K
     stack = [(np.zeros((1, d)), np.ones((1, d)), cells.lows, cells.highs)]
     while stack:
         low, high, cell_lows, cell_highs = stack.pop()
-        low, high = _tightened(low, high, tolerance)
+        low, high = _tightened(low, high)
         if len(low) and keep is not None:
             kept = keep(Boxes(low, high))
             low, high = low[kept], high[kept]
         if not len(low):
             continue
-        meets = _thick(np.maximum(low, cell_lows), np.minimum(high, cell_highs), tolerance)
+        meets = _thick(np.maximum(low, cell_lows), np.minimum(high, cell_highs))
         cell_lows, cell_highs = cell_lows[meets], cell_highs[meets]
         if ((cell_lows <= low) & (high <= cell_highs)).all(axis=1).any():
             continue
         axis = int(np.argmax(high[0] - low[0]))
         if len(cell_lows) <= MAX_LEAF_CELLS or high[0, axis] - low[0, axis] < MIN_BLOCK_WIDTH:
-            left = _subtract_all(low, high, cell_lows, cell_highs, tolerance, keep)
+            left = _subtract_all(low, high, cell_lows, cell_highs, keep)
             if len(left.lows):
                 yield left
             continue
@@ -185,13 +166,11 @@ def uncovered_boxes(cells: Boxes, *, tolerance: float = WIDTH_TOLERANCE, keep: K
         stack.append((low, lower_high, cell_lows, cell_highs))
 
 
-def _subtract_all(
-    lows: Array, highs: Array, cell_lows: Array, cell_highs: Array, tolerance: float, keep: Keep | None
-) -> Boxes:
+def _subtract_all(lows: Array, highs: Array, cell_lows: Array, cell_highs: Array, keep: Keep | None) -> Boxes:
     """Subtract cells one after the other, those with the largest overlap first."""
     overlap = np.minimum(highs[0], cell_highs) - np.maximum(lows[0], cell_lows)
     for number in np.argsort(-overlap.sum(axis=1), kind="stable"):
-        lows, highs = _subtract(lows, highs, cell_lows[number], cell_highs[number], tolerance)
+        lows, highs = _subtract(lows, highs, cell_lows[number], cell_highs[number])
         if keep is not None and len(lows):
             kept = keep(Boxes(lows, highs))
             lows, highs = lows[kept], highs[kept]
@@ -200,10 +179,10 @@ def _subtract_all(
     return Boxes(lows, highs)
 
 
-def _subtract(lows: Array, highs: Array, cell_low: Array, cell_high: Array, tolerance: float) -> tuple[Array, Array]:
+def _subtract(lows: Array, highs: Array, cell_low: Array, cell_high: Array) -> tuple[Array, Array]:
     """Cut one box out of many; the 2 d pieces of each stay disjoint."""
     inner_lows, inner_highs = np.maximum(lows, cell_low), np.minimum(highs, cell_high)
-    hit = _thick(inner_lows, inner_highs, tolerance)
+    hit = _thick(inner_lows, inner_highs)
     if not hit.any():
         return lows, highs
     d = lows.shape[1]
@@ -218,26 +197,25 @@ def _subtract(lows: Array, highs: Array, cell_low: Array, cell_high: Array, tole
     cut_lows, cut_highs = _tightened(
         np.concatenate([piece_lows, above_lows]).reshape(-1, d),
         np.concatenate([below_highs, piece_highs]).reshape(-1, d),
-        tolerance,
     )
     return np.concatenate([lows[~hit], cut_lows]), np.concatenate([highs[~hit], cut_highs])
 
 
-def _tightened(lows: Array, highs: Array, tolerance: float) -> tuple[Array, Array]:
+def _tightened(lows: Array, highs: Array, thinner: float = WIDTH_TOLERANCE) -> tuple[Array, Array]:
     """Shrink boxes to their cuts with the simplex and drop those without thickness."""
     slack = 1 - lows.sum(axis=1, keepdims=True)
     excess = highs.sum(axis=1, keepdims=True) - 1
     tight_lows, tight_highs = np.maximum(lows, highs - excess), np.minimum(highs, lows + slack)
-    thick = (tight_highs - tight_lows > tolerance).all(axis=1)
+    thick = (tight_highs - tight_lows > thinner).all(axis=1)
     return tight_lows[thick], tight_highs[thick]
 
 
-def _thick(lows: Array, highs: Array, tolerance: float) -> Booleans:
+def _thick(lows: Array, highs: Array) -> Booleans:
     """Say which boxes have a cut with the simplex that is thick in every coordinate."""
     widths = highs - lows
     slack = 1 - lows.sum(axis=1)
     excess = highs.sum(axis=1) - 1
-    return (widths > tolerance).all(axis=1) & (slack > tolerance) & (excess > tolerance)
+    return (widths > WIDTH_TOLERANCE).all(axis=1) & (slack > WIDTH_TOLERANCE) & (excess > WIDTH_TOLERANCE)
 
 
 def box_centres(boxes: Boxes) -> Array:

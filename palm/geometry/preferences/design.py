@@ -95,7 +95,7 @@ class Design:
             "size": self.size,
             "weights": self.weights.tolist(),
             "coverage": {
-                "method": self.coverage.method,
+                "method": "exact",
                 "covered": self.coverage.covered,
                 "uncovered_fraction": self.coverage.uncovered_fraction,
                 "counterexample": None if seen is None else list(seen),

@@ -28,12 +28,7 @@ def additive_grid(*, delta: float) -> Array:
 def multiplicative_grid(*, epsilon: float, smallest: float) -> Array:
     """Make the one-dimensional multiplicative grid, steps by the ratio (1 + ε') / (1 - ε').
 
-    Args:
-        epsilon: ε', in (0, 1).
-        smallest: the smallest number that must be covered, in (0, 1]; no such grid reaches 0.
-
-    Raises:
-        WeightsError: an argument is outside its range or a million points do not reach 1.
+    It covers from ``smallest``, in (0, 1]: no such grid reaches 0. WeightsError if a million points do not reach 1.
 
     Source:
         arXiv 2604.04144, Figure 2 (d = 2): the cells [a / (1 + ε'), a / (1 - ε')] cover [smallest, 1].
@@ -52,9 +47,6 @@ def multiplicative_grid(*, epsilon: float, smallest: float) -> Array:
 
 def combined_grid(*, epsilon: float, delta: float) -> Array:
     """Make the one-dimensional combined grid: additive near 0, geometric above.
-
-    Raises:
-        WeightsError: ε' is not in [0, 1), δ' is not in (0, 1], or a million points do not reach 1.
 
     Source:
         arXiv 2604.04144, Figure 2 (d = 2): a_k = c_{k-1}(1 + ε') + δ', c_k = (a_k + δ') / (1 - ε'), c_0 = 0; the cells
@@ -114,25 +106,20 @@ def uniform_grid(objectives: int, size: int) -> Array:
 
 
 def palm_grid(objectives: int, *, epsilon: float, delta: float) -> Array:
-    """Make the pivot grid that covers the simplex, with the fewest levels that the search finds.
-
-    Args:
-        objectives: d, 2 to 8.
-        epsilon: ε' of the cells, in [0, 1).
-        delta: δ' of the cells, in (0, 1].
+    """Make the pivot grid that covers the simplex, with the fewest levels that the search finds, for δ' above 0.
 
     Returns:
         Shape (d · L^(d-1), d), certified by ``check_coverage`` to cover.
 
     Raises:
-        WeightsError: an argument is out of range, or no cover was found.
+        WeightsError: no cover of at most 10 000 vectors was found.
 
     Source:
         Derived from arXiv 2604.04144, Figures 1 and 2. Coverage is exact.
     """
     d = check_objectives(objectives)
     check_accuracy(epsilon, delta)
-    grid = pivot_grid(d, find_levels(d, epsilon=epsilon, delta=delta).values)
+    grid = pivot_grid(d, find_levels(d, epsilon=epsilon, delta=delta))
     _, first = np.unique(grid, axis=0, return_index=True)
     grid = grid[np.sort(first)]
     coverage = check_coverage(grid, epsilon=epsilon, delta=delta)

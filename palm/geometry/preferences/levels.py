@@ -1,7 +1,6 @@
 """Levels of the pivot grid: found by search, accepted only when exact subtraction leaves no hole."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
 import numpy as np
@@ -38,17 +37,6 @@ RESTARTS = 3
 SMALLEST_START = 1e-3
 
 
-@dataclass(frozen=True)
-class Levels:
-    """Levels of a pivot grid, increasing, in (0, 1].
-
-    The slack is how far inside the nearest cell the worst sampled preference is (estimated).
-    """
-
-    values: tuple[float, ...]
-    slack: float
-
-
 def pivot_size(objectives: int, levels: int) -> int:
     """Count the vectors of a pivot grid: d · L^(d-1)."""
     return objectives * levels ** (objectives - 1)
@@ -72,8 +60,8 @@ def pivot_grid(objectives: int, levels: Sequence[float] | Array) -> Array:
     return grid / grid.sum(axis=1, keepdims=True)
 
 
-def find_levels(objectives: int, *, epsilon: float, delta: float) -> Levels:
-    """Search the fewest levels whose pivot grid covers the simplex, for δ' above 0.
+def find_levels(objectives: int, *, epsilon: float, delta: float) -> Array:
+    """Search the fewest levels, increasing in (0, 1], whose pivot grid covers the simplex, for δ' above 0.
 
     Returns:
         That they cover is exact; that fewer levels would not is the search's finding, not a proof.
@@ -173,7 +161,7 @@ def _worst_excess(sample: Array, gaps: Array, *, epsilon: float, delta: float) -
     return float(cell_excess(sample[:, None], rows[None], epsilon=epsilon, delta=delta).min(axis=1).max())
 
 
-def _search(sample: Array, count: int, *, epsilon: float, delta: float) -> tuple[Levels | None, Array]:
+def _search(sample: Array, count: int, *, epsilon: float, delta: float) -> tuple[Array | None, Array]:
     """Look for ``count`` levels that cover, from each start in turn; also gives the sample with the holes found."""
     for gaps in _starts(count, epsilon=epsilon, delta=delta):
         for _ in range(MAX_ROUNDS):
@@ -184,7 +172,7 @@ def _search(sample: Array, count: int, *, epsilon: float, delta: float) -> tuple
             grid = pivot_grid(sample.shape[1], levels)
             holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
             if not len(holes):
-                return Levels(values=tuple(levels.tolist()), slack=-float(worst)), sample
+                return levels, sample
             sample = np.concatenate([sample, holes])
     return None, sample
 

@@ -22,9 +22,6 @@ def line_cover(*, epsilon: float, delta: float) -> Array:
     Returns:
         Shape (n, 2), increasing in the first weight. The cells overlap as evenly as n allows.
 
-    Raises:
-        WeightsError: more than 10 000 vectors are needed.
-
     Source:
         Both ends of a cell increase with w_1, so the cell that starts where the last one ends and reaches
         farthest is best (greedy interval covering, exact). The last step shrinks all cells until n just suffice.
@@ -49,7 +46,7 @@ def line_packing(*, epsilon: float, delta: float) -> Packing:
     """Pack preferences of two objectives, as many as the fewest cells that cover, for δ' above 0.
 
     Returns:
-        Weights of 1: where each cell of the greedy cover starts, the cells stretched as far as their
+        Weights of 1: where each cell of the greedy cover starts, the cells stretched by as much as their
         number allows, by 1e-9 in δ' at least. At most 10 000 points, which prove no more than that.
 
     Source:

@@ -32,24 +32,14 @@ def minimal_grid(
     seconds_left: SecondsLeft,
     on_cover: Callable[[int], None],
 ) -> Array:
-    """Search a cover of the simplex with as few preference vectors as possible.
+    """Search a cover of the simplex with as few preference vectors as possible, for d of 3 to 8 and δ' above 0.
 
-    Args:
-        objectives: d, 3 to 8.
-        epsilon: ε' of the cells, in [0, 1).
-        delta: δ' of the cells, in (0, 1].
-        start: a cover to improve on, shape (n, d); None if none is known.
-        enough: a proven lower bound: a cover of this size ends the search.
-        seconds_left: limit of the search.
-        on_cover: called with the size of each better cover.
+    The search starts from the cover ``start``, calls ``on_cover`` with the size of each better one, and ends when one
+    is as small as ``enough``, a proven lower bound. WeightsError if no cover of at most 10 000 vectors was found.
 
     Returns:
         A cover by the exact check, shape (m, d), symmetric in the objectives unless it is ``start``. The
         same every time, if time did not run out.
-
-    Raises:
-        WeightsError: no cover of at most 10 000 vectors was found.
-        SelectionError: the solver fails.
 
     Source:
         Derived. In each round a mixed-integer program picks the orbits of smallest total size that serve every

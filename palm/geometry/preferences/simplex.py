@@ -13,7 +13,7 @@ from palm.geometry.arrays import Array
 MIN_OBJECTIVES = 2
 MAX_OBJECTIVES = 8
 SUM_TOLERANCE = 1e-6
-"""How far the sum of given preference weights may be from 1."""
+"""Largest difference from 1 of the sum of given preference weights."""
 
 POOL_POINTS_PER_PICK = 20
 """Spread points are picked from a lattice with at least this many points for each pick."""
@@ -34,13 +34,13 @@ def check_objectives(objectives: int) -> int:
     return int(objectives)
 
 
-def check_size(size: int, *, minimum: int = 1) -> int:
-    """Check that a number of preference vectors is an integer from the minimum to ``MAX_SIZE``."""
+def check_size(size: int) -> int:
+    """Check that a number of preference vectors is an integer from 1 to ``MAX_SIZE``, and give it as an int."""
     whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-    if not whole or not minimum <= size <= MAX_SIZE:
+    if not whole or not 1 <= size <= MAX_SIZE:
         raise WeightsError(
             f"size={size!r}",
-            rule=f"must be an integer from {minimum} to {MAX_SIZE}",
+            rule=f"must be an integer from 1 to {MAX_SIZE}",
             remedy="say how many preference vectors are wanted",
         )
     return int(size)

@@ -54,19 +54,11 @@ def orbit_sizes(weights: Array) -> Integers:
 
 
 def ordered_holes(weights: Array, *, epsilon: float, delta: float, limit: int) -> Array:
-    """Find preferences in decreasing order that no cell of a symmetric grid holds.
-
-    Args:
-        weights: shape (k, d): a grid that holds every order of each of its vectors.
-        epsilon: ε' of the cells.
-        delta: δ' of the cells.
-        limit: the most holes wanted.
+    """Find preferences in decreasing order that no cell of a grid holds, which has every order of its vectors.
 
     Returns:
-        Shape (m, d), m ≤ ``limit``; empty if and only if the cells cover the whole simplex.
-
-    Source:
-        ``coverage.uncovered_boxes``, kept to pieces that hold a preference in decreasing order.
+        Shape (m, d), m ≤ ``limit``; empty if and only if the cells cover the whole simplex: ``uncovered_boxes``, kept
+        to pieces that hold a preference in decreasing order.
     """
     first, second = np.triu_indices(weights.shape[1], 1)
 

@@ -38,12 +38,7 @@ def weighted_packing(
 ) -> Packing:
     """Weigh preferences so that no vector serves more than a total of 1: the total is a lower bound.
 
-    Args:
-        objectives: d, 3 to 5.
-        epsilon: ε' of the cells, in [0, 1).
-        delta: δ' of the cells, in (0, 1].
-        rounds: the most linear programs solved, at least 1; each round proves a bound.
-        seconds_left: limit of the rounds.
+    For d of 3 to 5 and δ' above 0. Each round, at least 1, solves a linear program and proves a bound.
 
     Returns:
         The packing of the largest bound, symmetric in the objectives. The same every time, if time did not run out.
@@ -109,11 +104,7 @@ class Overloads:
 def overloads(points: Array, weights: Array, *, epsilon: float, delta: float) -> Overloads:
     """Find the largest total weight that one vector serves, and at most 400 vectors that serve much of it.
 
-    Args:
-        points: a symmetric set of preferences, shape (m, d).
-        weights: of each, shape (m,).
-        epsilon: ε' of the cells.
-        delta: δ' of the cells.
+    The points, shape (m, d), are symmetric in the objectives.
     """
     load, found = 1.0, list[Array | None]()
     for total, vector in _heavy_pieces(points, weights, floor=1.0, rising=True, epsilon=epsilon, delta=delta):

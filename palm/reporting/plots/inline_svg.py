@@ -1,4 +1,4 @@
-"""A Matplotlib figure as SVG markup inside an HTML page."""
+"""Inline SVG: a Matplotlib figure as markup inside an HTML page."""
 
 import io
 import re
@@ -25,15 +25,14 @@ _NOT_INLINE = re.compile(
 
 
 def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
-    """Render a figure so that it can stand inside a page, follows its theme and fetches nothing.
+    """Render a figure as one ``<svg>`` element that follows the page's theme and fetches nothing.
+
+    The same figure gives the same bytes.
 
     Args:
         figure: the figure.
         name: unique on the page; prefixes every id.
         description: what the figure shows, for screen readers.
-
-    Returns:
-        One ``<svg>`` element; the same bytes for the same figure.
     """
     stream = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "palm", "svg.fonttype": "path"}):

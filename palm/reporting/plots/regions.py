@@ -1,4 +1,4 @@
-"""Which policy serves which preference weights, as exact polygons for d = 3."""
+"""Serving regions: the part of the simplex of three rewards on which each policy is the best, as exact polygons."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ import numpy as np
 def serving_regions(value_vectors: np.ndarray) -> list[np.ndarray]:
     """Cut the simplex into the regions in which each policy has the highest objective a_k · v.
 
+    a_k · v is linear, so a region is the simplex cut by one half-plane for each competitor.
+
     Args:
         value_vectors: the portfolio's value vectors a_k, shape ``(n, 3)``.
 
     Returns:
-        For every policy the corners of its region, shape ``(m, 3)`` in order around it, with ``m = 0`` when
-        the policy is nowhere strictly the best or ties with an earlier one. Exact up to rounding: a_k · v is
-        linear, so a region is the simplex cut by one half-plane per competitor.
+        For every policy the corners of its region, shape ``(m, 3)`` in order around it; ``m = 0`` if the policy is
+        nowhere strictly the best or ties with an earlier one. Exact up to rounding.
     """
-    values = np.asarray(value_vectors, dtype=float)
     regions = []
-    for own, value in enumerate(values):
+    for own, value in enumerate(value_vectors):
         polygon = np.eye(3)
-        for other, competitor in enumerate(values):
+        for other, competitor in enumerate(value_vectors):
             if other == own:
                 continue
             if other < own and np.array_equal(value, competitor):
@@ -44,28 +44,14 @@ def _clip(polygon: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 
 def area_share(polygon: np.ndarray) -> float:
-    """Area of a polygon on the simplex as a share of the whole simplex.
-
-    Args:
-        polygon: corners in order, shape ``(m, 3)``; ``m`` may be 0.
-
-    Returns:
-        A share in [0, 1].
-    """
-    x, y = np.asarray(polygon)[:, 0], np.asarray(polygon)[:, 1]
+    """Area of a polygon on the simplex, corners in order of shape ``(m, 3)``, as a share of the whole simplex."""
+    x, y = polygon[:, 0], polygon[:, 1]
     # In the first two barycentric coordinates the simplex has area 1/2, the shoelace formula's factor.
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
 
 
 def centroid(polygon: np.ndarray) -> np.ndarray:
-    """Centre of mass of a polygon on the simplex, always inside because the polygon is convex.
-
-    Args:
-        polygon: corners in order, shape ``(m, 3)``, ``m >= 3``.
-
-    Returns:
-        Barycentric coordinates, shape ``(3,)``.
-    """
+    """Centre of mass of a convex polygon on the simplex, corners in order of shape ``(m, 3)``, ``m >= 3``."""
     triangles = [np.array([polygon[0], polygon[i], polygon[i + 1]]) for i in range(1, len(polygon) - 1)]
     areas = np.array([area_share(triangle) for triangle in triangles])
     centres = np.array([triangle.mean(axis=0) for triangle in triangles])

@@ -1,10 +1,13 @@
-"""Colours and Matplotlib settings that every figure and the page share."""
+"""Style: the colours and Matplotlib settings of all figures and the page."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
+from typing import NamedTuple
 
 import matplotlib as mpl
+
+SIZE_INCHES = (4.5, 4.2)
 
 # The page replaces these five by CSS variables, so that figures follow the reader's light or dark theme.
 INK = "#1f2329"
@@ -66,30 +69,26 @@ _SETTINGS = {
 }
 
 
+class Look(NamedTuple):
+    """Names of the rewards, and label and colour of each policy or weight vector, in a figure."""
+
+    reward_names: Sequence[str]
+    labels: Sequence[str]
+    colours: Sequence[str]
+
+
 def policy_colour(rank: int) -> str:
-    """Colour of the portfolio's policy number ``rank``.
+    """Colour ``#rrggbb`` of the policy at a position of the portfolio, from 0.
 
-    Args:
-        rank: position in the portfolio, from 0. From 14 on the colours repeat and only labels tell policies
-            apart; every figure and table has them.
-
-    Returns:
-        ``#rrggbb``.
+    From 14 on the colours repeat and only labels tell policies apart; every figure and table has them.
     """
     return _POLICY_COLOURS[rank % len(_POLICY_COLOURS)]
 
 
 def text_on(colour: str) -> str:
-    """Black or white, whichever has the higher contrast on a background.
+    """Black or white, ``#rrggbb``, whichever has the higher contrast on a background.
 
-    Args:
-        colour: the background, ``#rrggbb``.
-
-    Returns:
-        ``#000000`` or ``#ffffff``.
-
-    Source:
-        WCAG 2.2, relative luminance and contrast ratio.
+    Source: WCAG 2.2, relative luminance and contrast ratio.
     """
     channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
     luminance = 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
@@ -97,15 +96,7 @@ def text_on(colour: str) -> str:
 
 
 def wrapped(name: str, width: int = 18) -> str:
-    """Break a long name after underscores or spaces for a figure's label.
-
-    Args:
-        name: any text.
-        width: longest line, in characters.
-
-    Returns:
-        The name over one or more lines, no character lost but the spaces at breaks.
-    """
+    """Break a long name after underscores or spaces into lines of at most ``width`` characters."""
     pieces = name.replace("_", "_ ").split()
     lines = [""]
     for piece in (part for long in pieces for part in textwrap.wrap(long, width)):
@@ -118,7 +109,7 @@ def wrapped(name: str, width: int = 18) -> str:
 
 
 def styled(function: Callable) -> Callable:
-    """Draw a figure under the shared settings, whatever the caller's Matplotlib settings are."""
+    """Decorate a function that draws a figure: it uses these settings, whatever the caller's are."""
 
     @wraps(function)
     def wrapper(*args, **kwargs):

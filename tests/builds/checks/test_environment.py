@@ -1,4 +1,4 @@
-"""What is asked of the machine is checked before anything is spent."""
+"""Check of the machine, before any work is done."""
 
 import os
 from importlib.util import find_spec

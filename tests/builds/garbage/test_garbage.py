@@ -1,4 +1,4 @@
-"""What garbage collection keeps and removes, in a folder and in S3, with versions in a real MLflow."""
+"""Garbage collection in a folder and in S3, with versions in a real MLflow: what is kept and what is removed."""
 
 import json
 import os
@@ -101,6 +101,14 @@ class Scene:
         for key in uses:
             records.write(f"builds/{name}/uses/{key}", {"at": time.time()})
 
+    def write(self, name: str, text: str = "x") -> None:
+        """A file that palm does not write so."""
+        if self.root.startswith("s3://"):
+            s3_client().put_object(Bucket="palm", Key=f"team/store/{name}", Body=text.encode())
+            return
+        (Path(self.root) / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path(self.root) / name).write_text(text)
+
     def entry(self, key: str) -> None:
         assert Store(self.root).publish(key, self.work)
 
@@ -194,14 +202,9 @@ def test_what_palm_does_not_name_is_never_touched(scene):
         "policy-00000000000g/manifest.json", "checkpoints/mine/x", "checkpoints/readme", "builds/loose.json",
         ".git.abcdefgh/config", "team/policy-000000000000/manifest.json", "policy-0000000000000/x", ".hidden/x",
     )  # fmt: skip
-    records = Records(scene.root)
     for name in kept:
-        if scene.root.startswith("s3://"):
-            s3_client().put_object(Bucket="palm", Key=f"team/store/{name}", Body=b"x")
-        else:
-            (Path(scene.root) / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(scene.root) / name).write_text("x")
-    records.write("inputs/y", {})
+        scene.write(name)
+    Records(scene.root).write("inputs/y", {})
     scene.later()
     before = names(scene.root)
     assert scene.collect() == set() and names(scene.root) == before
@@ -267,7 +270,7 @@ def test_nothing_is_removed_when_it_is_not_known_what_is_needed(scene):
     database = Path(scene.config.registry.tracking_uri.removeprefix("sqlite:///"))
     content = database.read_bytes()
     database.unlink()
-    with pytest.raises(RegistryError, match="does not exist, so nobody knows what is registered"):
+    with pytest.raises(RegistryError, match="does not exist, so it is unknown what is registered"):
         scene.collect()
     assert not database.exists()
     database.write_bytes(b"not a database" * 100)
@@ -275,10 +278,7 @@ def test_nothing_is_removed_when_it_is_not_known_what_is_needed(scene):
         scene.collect()
     database.write_bytes(content)
     scene.build("torn")
-    if scene.root.startswith("s3://"):
-        s3_client().put_object(Bucket="palm", Key="team/store/builds/torn/build.json", Body=b"{")
-    else:
-        (Path(scene.root) / "builds/torn/build.json").write_text("{")
+    scene.write("builds/torn/build.json", "{")
     with pytest.raises(DamagedError, match=r"builds/torn/build\.json"):
         scene.collect()
     assert before <= names(scene.root)

@@ -1,8 +1,6 @@
 """One policy trained by two nodes of a TrainJob, and what can go wrong on the way."""
 
-import copy
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -13,31 +11,20 @@ from pathlib import Path
 import pytest
 from support.custom_resources import CustomResource
 from support.schemas import needs_schemas
-from support.train_job_stand_in import NAMESPACE, KubernetesStandIn
+from support.train_job_stand_in import NAMESPACE, NODES, KubernetesStandIn
+from support.trainings import train
 from support.workspace import edit_config
 
 from palm.artifacts.policy import Policy
 from palm.builds.inputs import check_inputs
-from palm.builds.launch.manifest import train_job_manifest
 from palm.builds.rebuild.snapshot import take_snapshot
 from palm.config.load import load_config
-from palm.config.pods import NODE_LABELS
-from palm.config.train_job import TrainJobSettings
 from palm.errors import BuildError, ClusterError, ConfigError, PreemptedError, TrainingError
-from palm.steps.train_policy import train_policy
 from palm.storage.s3_backend import S3Backend
 from palm.training.task import training_task
 
 pytestmark = needs_schemas
 
-NODES = {
-    "nodes": 2,
-    "image": "localhost/palm:0.1.0-gpu",
-    "accelerator": None,
-    "cpu": "1",
-    "memory": "2Gi",
-    "secret": "credentials-of-the-team",
-}
 TOGETHER = {
     "steps": 14,
     "prompts_per_step": 4,
@@ -50,6 +37,8 @@ TOGETHER = {
 ON_NODES = {**TOGETHER, "launcher": "trainjob", "train_job": NODES}
 WEIGHTS = [0.7, 0.3]
 STORE = "s3://palm/store"
+LIMIT_SECONDS = 900
+"""Far beyond what a training takes, also on a busy machine."""
 
 
 @pytest.fixture
@@ -70,7 +59,7 @@ def cluster(tmp_path, s3, s3_server, monkeypatch):
 
 
 class Launcher:
-    """The step train_policy as its component runs it, in a process of its own."""
+    """The step train_policy in a process of its own, as its component runs it."""
 
     def __init__(self, workspace: Path, destination: str):
         self.policy, self.log = workspace / destination, workspace / f"{destination}.log"
@@ -84,7 +73,7 @@ class Launcher:
         with self.log.open("w") as log:
             self.process = subprocess.Popen([sys.executable, "-c", step], stdout=log, stderr=log)
 
-    def until(self, condition, seconds: float = 180.0) -> None:
+    def until(self, condition, seconds: float = LIMIT_SECONDS) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, self.log.read_text()
@@ -97,17 +86,17 @@ def stored(prefix: str = "") -> set[str]:
 
 
 def test_two_nodes_train_what_two_processes_train(cluster, built):
-    """Told to stop and then killed on the way, it is taken up twice and ends with the same adapter to the bit."""
+    """Stopped once and killed once, the training resumes twice and ends with the same adapter to the bit."""
     edit_config(built, training=ON_NODES, storage__root=STORE)
 
     first = Launcher(built, "preempted")
     first.until(lambda: any("/rloo/step-" in key and key.endswith("manifest.json") for key in stored()))
     first.process.send_signal(signal.SIGTERM)
-    assert first.process.wait(180) == PreemptedError.exit_code == 75
+    assert first.process.wait(LIMIT_SECONDS) == PreemptedError.exit_code == 75
     assert "was removed because this process was told to stop by SIGTERM" in first.log.read_text()
     assert not first.policy.exists()
     nodes = cluster.created[0].nodes
-    assert [node.process.wait(180) for node in nodes] == [75, 75], "the nodes were to stop with a checkpoint"
+    assert [node.process.wait(LIMIT_SECONDS) for node in nodes] == [75, 75], "the nodes were to stop with a checkpoint"
     assert any("/rloo/step-" in key for key in stored())
 
     second = Launcher(built, "killed")
@@ -116,7 +105,7 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
     second.process.wait()
 
     third = Launcher(built, "policy")
-    assert third.process.wait(180) == 0, third.log.read_text()
+    assert third.process.wait(LIMIT_SECONDS) == 0, third.log.read_text()
     assert len(cluster.created) == 2, "a TrainJob that is there already is watched, not made again"
     assert not cluster.jobs or cluster.jobs.popitem()[1].stopped
     record = Policy.read(third.policy)
@@ -128,7 +117,7 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
 
     edit_config(built, training={**TOGETHER, "processes": 2}, storage__root="store")
     expected = Launcher(built, "on-one-machine")
-    assert expected.process.wait(180) == 0, expected.log.read_text()
+    assert expected.process.wait(LIMIT_SECONDS) == 0, expected.log.read_text()
     assert Policy.read(expected.policy).policy == record.policy
     adapters = [(folder / "adapter_model.safetensors").read_bytes() for folder in (third.policy, expected.policy)]
     assert adapters[0] == adapters[1]
@@ -138,17 +127,15 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
 def training(cluster, built):
     """A function that trains on nodes from this process, with changes to training.train_job."""
 
-    def train(**changes) -> Policy:
-        edit_config(built, training={**ON_NODES, "train_job": {**NODES, **changes}}, storage__root=STORE)
-        config = load_config(built / "portfolio.yaml")
-        paths = {"base_model": built / "base", "rollouts": built / "rollouts", "destination": built / "policy"}
-        return train_policy(config, WEIGHTS, **paths)
+    def on_nodes(**changes) -> Policy:
+        nodes = {**ON_NODES, "train_job": {**NODES, **changes}}
+        return train(built, "policy", WEIGHTS, training=nodes, storage__root=STORE)
 
-    return train
+    return on_nodes
 
 
-def test_a_node_that_fails_is_told_with_its_last_words(training, cluster, built, monkeypatch):
-    """Another training revision in the nodes' image; the next attempt makes the TrainJob anew."""
+def test_the_error_of_a_failed_node_is_reported(training, cluster, built, monkeypatch):
+    """Another training revision in the nodes' image; the next attempt replaces the TrainJob."""
     monkeypatch.setattr("palm.builds.launch.request.TRAINING_REVISION", 99)
     words = r"node-0-\d-\w+ with exit code 1: .*is asked by revision 99"
     with pytest.raises(TrainingError, match=rf"TrainJob {NAMESPACE}/.*: failed \(FailedJobs: .*{words}") as caught:
@@ -162,8 +149,8 @@ def test_a_node_that_fails_is_told_with_its_last_words(training, cluster, built,
     assert first.object["metadata"]["uid"] == first_uid != second_uid
 
 
-def test_a_node_that_is_told_to_stop_is_a_reason_to_try_again(training, cluster):
-    """As by the eviction of its pod."""
+def test_a_node_that_gets_sigterm_is_a_reason_to_try_again(training, cluster):
+    """As when its pod is evicted."""
 
     def evict() -> None:
         while not cluster.created or "node 0 start" not in cluster.created[0].nodes[0].log.read_text():
@@ -177,20 +164,26 @@ def test_a_node_that_is_told_to_stop_is_a_reason_to_try_again(training, cluster)
     evicting.join()
 
 
-def test_nodes_that_no_machine_can_take_are_given_up(training, cluster):
+def test_nodes_that_cannot_be_scheduled_time_out(training, cluster):
     cluster.schedulable = False
     with pytest.raises(BuildError, match=r"within timeout_seconds=1 \(0/3 nodes are available: 3 Insufficient"):
         training(timeout_seconds=1)
     assert "deletionTimestamp" in cluster.created[0].object["metadata"]
 
 
-def test_a_train_job_that_somebody_removes_is_a_reason_to_try_again(training, cluster):
+def test_a_removed_train_job_is_a_reason_to_try_again(training, cluster):
     cluster.schedulable = False
-    remove = threading.Timer(1.0, lambda: cluster.jobs.clear())
-    remove.start()
+
+    def remove() -> None:
+        while not cluster.jobs:
+            time.sleep(0.05)
+        cluster.jobs.clear()
+
+    removing = threading.Thread(target=remove)
+    removing.start()
     with pytest.raises(PreemptedError, match="was removed while it was being waited for"):
         training()
-    remove.join()
+    removing.join()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +197,7 @@ def test_a_train_job_that_somebody_removes_is_a_reason_to_try_again(training, cl
         ({"image": "i" * 501}, "was refused: 422 .*spec.trainer.image: .* is too long"),
     ],
 )
-def test_what_the_cluster_refuses(training, cluster, changes, words):
+def test_a_refusal_of_the_cluster_is_reported(training, cluster, changes, words):
     with pytest.raises(ClusterError, match=words):
         training(**changes)
     assert not cluster.created
@@ -220,95 +213,17 @@ def test_nodes_run_the_image_of_their_launcher(training, cluster, monkeypatch):
     assert cluster.created[0].object["spec"]["trainer"]["image"] == "localhost/palm:1-gpu"
 
 
-def test_no_cluster(built, s3, tmp_path, monkeypatch):
+def test_no_cluster(training, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    edit_config(built, training=ON_NODES, storage__root=STORE)
-    config = load_config(built / "portfolio.yaml")
-    with pytest.raises(
-        ClusterError, match="training.launcher=trainjob: needs a Kubernetes cluster, there is none here"
-    ):
-        train_policy(
-            config, WEIGHTS, base_model=built / "base", rollouts=built / "rollouts", destination=built / "policy"
-        )
+    with pytest.raises(ClusterError, match="launcher=trainjob: needs a Kubernetes cluster, there is none here"):
+        training()
 
 
-def manifest(**changes) -> dict:
-    settings = TrainJobSettings.model_validate({**NODES, "accelerator": "nvidia.com/gpu", **changes})
-    command = ["python3", "-m", "palm.builds.launch.node", "s3://palm/store", "checkpoints/policy-0123456789ab"]
-    return train_job_manifest(
-        settings, "policy-0123456789ab", namespace="team", image="i", command=command, processes=8
-    )
-
-
-EVERYTHING = {
-    "service_account": "trainer",
-    "environment": {"NCCL_SOCKET_IFNAME": "eth0", "SSL_CERT_FILE": "/of/the/image.pem"},
-    "ca_config_map": "authorities-of-the-site",
-    "labels": {"kueue.x-k8s.io/queue-name": "gpus"},
-    "node_selector": {"pool": "h100"},
-    "tolerations": [
-        {"key": "nvidia.com/gpu", "effect": "NoSchedule"},
-        {"key": "team", "operator": "Equal", "value": "a"},
-    ],
-}
-
-
-def test_the_manifest_is_one_that_the_definition_allows():
-    kind = CustomResource("trainer.kubeflow.org_trainjobs.yaml")
-    made = manifest(**EVERYTHING)
-    assert kind.problems(manifest()) == kind.problems(made) == []
-    trainer = made["spec"]["trainer"]
-    assert trainer["resourcesPerNode"]["limits"] == {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": "8"}
-    (job,) = made["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
-    assert job["template"]["spec"]["template"]["metadata"] == {"labels": NODE_LABELS}
-    pod = job["template"]["spec"]["template"]["spec"]
-    assert pod["serviceAccountName"] == "trainer" and pod["nodeSelector"] == {"pool": "h100"}
-    assert pod["volumes"][0]["emptyDir"] == {"medium": "Memory"}
-    assert pod["volumes"][1]["configMap"] == {"name": "authorities-of-the-site"}
-    assert pod["containers"][0]["volumeMounts"] == [
-        {"name": "shared-memory", "mountPath": "/dev/shm"},
-        {"name": "authorities", "mountPath": "/etc/palm-ca"},
-    ]
-    assert {"name": "AWS_CA_BUNDLE", "value": "/etc/palm-ca/ca.crt"} in trainer["env"]
-    assert {"name": "SSL_CERT_FILE", "value": "/of/the/image.pem"} in trainer["env"]
-    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
-
-
-def test_the_name_is_that_of_what_is_asked():
-    assert manifest()["metadata"]["name"] == manifest()["metadata"]["name"]
-    assert manifest()["metadata"]["name"] != manifest(memory="4Gi")["metadata"]["name"]
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda made: made["spec"]["trainer"].update(numProcPerNode="auto"), "numProcPerNode: 'auto' is not of type"),
-        (lambda made: made["spec"]["trainer"].update(numProcPerNode=0), "must be greater than or equal to 1"),
-        (lambda made: made["spec"].update(podTemplateOverrides=[]), "'podTemplateOverrides' was unexpected"),
-        (lambda made: made["spec"].pop("runtimeRef"), "'runtimeRef' is a required property"),
-        (lambda made: made["metadata"].update(name="Policy_1"), "must match RFC 1035"),
-        (lambda made: made["metadata"].update(name="p" * 64), "no more than 63 characters"),
-        (lambda made: made["spec"].update(activeDeadlineSeconds=0), "less than the minimum of 1"),
-        (lambda made: made["spec"]["runtimePatches"][0].pop("manager"), "'manager' is a required property"),
-        (lambda made: made["spec"]["trainer"]["env"].append({"name": "HF_TOKEN"}), "duplicate .*HF_TOKEN"),
-        (
-            lambda made: made["spec"]["trainer"]["resourcesPerNode"]["limits"].update(cpu="much"),
-            "'much' does not match",
-        ),
-    ],
-)
-def test_a_mistake_in_the_manifest_is_found(spoil, words):
-    spoilt = copy.deepcopy(manifest(**EVERYTHING))
-    spoil(spoilt)
-    problem, *_ = CustomResource("trainer.kubeflow.org_trainjobs.yaml").problems(spoilt)
-    assert re.search(words, problem)
-
-
-def test_where_a_policy_is_trained_is_not_part_of_its_name(built):
-    """Nor how many nodes its processes are on: only how many processes share a step."""
+def test_nodes_are_not_part_of_a_policys_name(built):
+    """Only the number of processes that share a step is."""
 
     def name(**training) -> tuple[str, dict]:
-        """What the policy is called, and what a rebuild compares."""
+        """The policy's name, and what a rebuild compares."""
         config = load_config(edit_config(built, training={**TOGETHER, **training}))
         task = training_task(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"])
         return task.name, take_snapshot(config)
@@ -327,23 +242,21 @@ def test_where_a_policy_is_trained_is_not_part_of_its_name(built):
         ({"train_job": None}, "the section `train_job` is required with launcher: trainjob"),
         ({"launcher": "pod"}, "the section `train_job` is required .* refused with launcher: pod"),
         ({"micro_batch_size": 16}, "micro_batch_size=16 × processes=1 × train_job.nodes=2: must divide"),
-        ({"train_job": {**NODES, "memory": "64 GB"}}, "memory='64 GB': string should match pattern"),
-        ({"train_job": {**NODES, "nodse": 2}}, "train_job.nodse=2: is not a known key; did you mean 'nodes'"),
-        (
-            {"train_job": {**NODES, "environment": {"HF_TOKEN": "x"}}},
-            "holds HF_TOKEN, which would be stored with every build",
-        ),
-        ({"train_job": {**NODES, "environment": {"PET_NNODES": "2"}}}, "holds PET_NNODES, which the runtime sets"),
-        ({"train_job": {**NODES, "tolerations": [{"key": "a", "value": "b"}]}}, "value is refused with operator"),
+        ({"memory": "64 GB"}, "memory='64 GB': string should match pattern"),
+        ({"nodse": 2}, "train_job.nodse=2: is not a known key; did you mean 'nodes'"),
+        ({"environment": {"HF_TOKEN": "x"}}, "holds HF_TOKEN, which would be stored with every build"),
+        ({"environment": {"PET_NNODES": "2"}}, "holds PET_NNODES, which the runtime sets"),
+        ({"tolerations": [{"key": "a", "value": "b"}]}, "value is refused with operator"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_spent(built, training, words):
+    changes = training if training.keys() <= ON_NODES.keys() else {"train_job": {**NODES, **training}}
     with pytest.raises(ConfigError, match=words):
-        check_inputs(load_config(edit_config(built, training={**ON_NODES, **training})))
+        check_inputs(load_config(edit_config(built, training={**ON_NODES, **changes})))
 
 
 def test_nodes_do_not_see_a_tracking_store_in_a_file(built, s3):
     served = [{"name": "length", "uri": "python:rewards.py:length"}, {"name": "a", "uri": "mlflow:models:/a/1"}]
-    changes = {"training": ON_NODES, "storage__root": STORE, "rewards": served}
+    edit_config(built, training=ON_NODES, storage__root=STORE, rewards=served)
     with pytest.raises(ConfigError, match="reward 'a': its nodes do not see registry.tracking_uri=sqlite:"):
-        check_inputs(load_config(edit_config(built, **changes)))
+        check_inputs(load_config(built / "portfolio.yaml"))

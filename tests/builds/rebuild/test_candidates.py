@@ -25,18 +25,18 @@ def put_together(config, **measured):
     )
 
 
-def test_a_policy_of_the_same_settings_may_stay_and_may_be_a_start(config):
+def test_a_policy_of_the_same_settings_may_be_reused_and_may_be_a_start(config):
     found = put_together(config)
     assert found.trained_alike and found.may_start and not found.worse_than_reference
     assert found.allowed_shortfall == pytest.approx(0.101)
 
 
-def test_worse_than_the_reference_is_what_a_guard_would_mark(config):
+def test_worse_than_the_reference_by_the_test_of_the_guard(config):
     assert put_together(config, gain=mean(-0.03, 0.01)).worse_than_reference
     assert not put_together(config, gain=mean(-0.03, 0.02)).worse_than_reference
 
 
-def test_what_a_guard_would_stop_at_its_first_steps_is_no_start(config):
+def test_a_policy_beyond_the_kl_limit_is_no_start(config):
     far = {"kl": mean(2.0, 0.1)}
     limited = config.model_copy(update={"training": config.training.model_copy(update={"max_kl": 1.0})})
     assert put_together(config, **far).may_start and not put_together(limited, **far).may_start

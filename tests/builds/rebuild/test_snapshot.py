@@ -37,7 +37,7 @@ def before(config):
     return json.loads(json.dumps(take_snapshot(config)))
 
 
-def test_nothing_changed_is_nothing_told(before, workspace):
+def test_equal_snapshots_have_no_differences(before, workspace):
     assert changes(before, workspace) == []
 
 
@@ -52,12 +52,12 @@ def test_nothing_changed_is_nothing_told(before, workspace):
         ({"registry__experiment": "other", "storage__root": "elsewhere", "name": "renamed"}, []),
     ],
 )
-def test_settings_are_told_with_their_values(before, workspace, edits, told):
+def test_a_changed_setting_is_named_with_its_values(before, workspace, edits, told):
     edit_config(workspace, **edits)
     assert changes(before, workspace) == told
 
 
-def test_a_reward_that_comes_goes_or_moves_in_the_order_is_told(before, workspace):
+def test_a_reward_that_is_added_removed_or_moved_is_named(before, workspace):
     vowels = {"name": "vowels", "uri": "python:rewards.py:vowels"}
     edit_config(workspace, rewards=[vowels, {"name": "short", "uri": "verifier:length", "target": 3, "scale": 2}])
     assert changes(before, workspace) == [
@@ -67,7 +67,7 @@ def test_a_reward_that_comes_goes_or_moves_in_the_order_is_told(before, workspac
     ]
 
 
-def test_an_edited_function_and_edited_prompts_are_told(before, workspace):
+def test_an_edited_function_and_edited_prompts_are_named(before, workspace):
     rewards = (workspace / "rewards.py").read_text()
     (workspace / "rewards.py").write_text("# A comment.\nimport os\n" + rewards)
     assert changes(before, workspace) == []
@@ -78,13 +78,13 @@ def test_an_edited_function_and_edited_prompts_are_told(before, workspace):
     assert re.fullmatch(r"reward length: source [0-9a-f]{12}… → [0-9a-f]{12}…", reward)
 
 
-def test_a_reward_of_another_kind_is_told_in_one_line(before, workspace, s3):
+def test_a_reward_of_another_kind_is_one_line(before, workspace, s3):
     s3.put_object(Bucket="palm", Key="judge/model.safetensors", Body=b"1")
     edit_config(workspace, rewards__1={"name": "vowels", "uri": "s3://palm/judge", "label": 1})
     assert changes(before, workspace) == ["reward vowels: Python function → S3 objects"]
 
 
-def test_a_base_model_of_another_kind_is_told_in_one_line(before, workspace):
+def test_a_base_model_of_another_kind_is_one_line(before, workspace):
     (workspace / "model").mkdir()
     (workspace / "model" / "config.json").write_text("{}")
     edit_config(workspace, base_model={"source": "./model", "dtype": "bfloat16"})
@@ -119,12 +119,12 @@ A, B = "a" * 40, "b" * 40
         (version("j", 1), version("k", 2), "model j → k"),
     ],
 )
-def test_a_source_is_told_by_what_a_person_knows_of_it(before, old, new, told):
+def test_a_source_is_described_by_what_a_person_knows_of_it(before, old, new, told):
     moments = [{**before, "rewards": {**before["rewards"], "vowels": part}} for part in (old, new)]
     assert describe_changes(*moments) == [f"reward vowels: {told}"]
 
 
-def test_an_object_that_is_put_anew_is_told_and_an_absent_one_is_an_error(before, workspace, s3):
+def test_an_object_that_is_replaced_is_named_and_an_absent_one_is_an_error(before, workspace, s3):
     for name in ("config.json", "model.safetensors", "notes.bin"):
         s3.put_object(Bucket="palm", Key=f"judge/{name}", Body=b"1")
     edit_config(workspace, rewards__1={"name": "vowels", "uri": "s3://palm/judge"})
@@ -141,7 +141,7 @@ def test_an_object_that_is_put_anew_is_told_and_an_absent_one_is_an_error(before
         changes(then, workspace)
 
 
-def test_an_alias_that_points_elsewhere_is_told(workspace):
+def test_an_alias_that_points_elsewhere_is_named(workspace):
     registry = Registry(tracking_uri=f"sqlite:///{workspace}/mlflow.db", experiment="judges", model="unused")
     with connected(registry) as client:
         mlflow.set_experiment(experiment_id=ensure_experiment(Client(registry)))
@@ -170,7 +170,7 @@ def test_a_hub_that_cannot_be_asked_is_an_error(monkeypatch):
         model_identity("org/model@v1", option="base_model.source")
 
 
-def test_a_folder_is_told_by_its_model_files(tmp_path):
+def test_a_folder_is_described_by_its_model_files(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"1")
     (tmp_path / "notes").write_bytes(b"1")
     before = model_identity(str(tmp_path), option="x")
@@ -179,7 +179,7 @@ def test_a_folder_is_told_by_its_model_files(tmp_path):
     assert model_identity(str(tmp_path), option="x") != before
 
 
-def test_a_build_does_not_go_on_with_other_inputs(config, workspace, before):
+def test_a_build_does_not_continue_with_other_inputs(config, workspace, before):
     check_snapshot(config, "")
     check_snapshot(config, json.dumps(before))
     (workspace / "rewards.py").write_text((workspace / "rewards.py").read_text().replace("20", "21"))

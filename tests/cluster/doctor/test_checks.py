@@ -172,7 +172,7 @@ def test_rights_that_are_missing_are_told(kfp, kubernetes):
     told = lines(doctor("--host", kfp.url, code=1))
     assert told["secret"] == (
         'secret palm-credentials in kubeflow: cannot be read (403 secrets is forbidden: User "alice" cannot list '
-        "secrets); ask for this right, or let someone who has it run this"
+        "secrets); ask for this right, or let somebody look who has it"
     )
     assert "nodes of the cluster: cannot be read (403 nodes is forbidden" in told["accelerators"]
     assert "no node is known to hold it (nodes of the cluster: cannot be read (403" in told["image"]

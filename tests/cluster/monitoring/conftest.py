@@ -1,4 +1,4 @@
-"""Runs with real records, and what the exporter says of them over HTTP."""
+"""Runs with real records, and the exporter's metrics of them over HTTP."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ class Runs:
         self._config, self._folder, self._monkeypatch = config, folder, monkeypatch
         self.root = config.storage.root
 
-    def record(self, run: str, *, trained=(), reused=(), promoted=True, changed=True, failing=False) -> dict:
+    def record(self, run: str, *, trained=(), reused=(), promoted=True, changed=True, failing=False) -> None:
         self._monkeypatch.setenv(BUILD_VARIABLE, run)
         with recorded(self.root, "detect_change") as result:
             result.update(changed=changed, lines=[])
@@ -34,11 +34,9 @@ class Runs:
                 raise TrainingError("p", rule="loss is not a number", remedy="lower training.learning_rate")
         elif changed:
             self._build([{**POLICY, "reused": False, **more} for more in trained], list(reused), promoted)
-        outcome = record_outcome(
-            self._config, run, self._folder / f"{run}.md", self._folder / f"{run}.html", only_if_changed=True
-        )
+        files = self._folder / f"{run}.md", self._folder / f"{run}.html"
+        record_outcome(self._config, run, *files, only_if_changed=True)
         self._monkeypatch.delenv(BUILD_VARIABLE)
-        return outcome
 
     def _build(self, trained: list[dict], reused: list[float], promoted: bool) -> None:
         for number, policy in enumerate(trained):

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 from palm.artifacts.verdict import GAP_CHECK
 from palm.cli.main import app
-from palm.cluster.monitoring.metrics import MLFLOW_METRICS, STORAGE_METRICS
+from palm.cluster.monitoring.metrics import METRICS
 from palm.config.load import load_config
+
+MLFLOW_PREFIXES = ("palm_champion_", "palm_refused_versions", "palm_promotion_log_")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,8 @@ def watched(workspace, own_server, monkeypatch, tmp_path):
 
 
 def test_all_numbers_and_a_source_that_dies_hangs_and_comes_back(watched, own_server):
-    names = {metric.name for metric in (*STORAGE_METRICS, *MLFLOW_METRICS)}
-    of_mlflow = {metric.name for metric in MLFLOW_METRICS}
+    names = {metric.name for metric in METRICS}
+    of_mlflow = {name for name in names if name.startswith(MLFLOW_PREFIXES)}
     options = ("--interval", "1", "--time-limit", "5")
     with running_exporter(watched, *options) as (address, process):
         found = until(address, lambda found: found["palm_mlflow_up"] == 1)
@@ -93,4 +95,4 @@ def test_a_portfolio_of_which_nothing_is_known_yet(workspace, s3):
         assert not {"palm_last_check_timestamp_seconds", "palm_champion_version"} & set(found)
         port = address.split(":")[2].split("/")[0]
         answer = CliRunner().invoke(app, ["exporter", str(workspace / "portfolio.yaml"), "--port", port])
-        assert answer.exit_code == 1 and f"port={port}: cannot be listened on" in answer.output
+        assert answer.exit_code == 1 and f"port={port}: cannot be opened" in answer.output

@@ -77,7 +77,7 @@ def test_the_proof_by_cells_agrees_with_the_corner_weights(tabular, objectives):
         assert bounds.worst(delta=0.01).epsilon == pytest.approx(max(found.gaps.max(), 0), abs=1e-7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), objectives=st.integers(2, 4))
 def test_another_policy_never_widens_the_gap(seed, objectives):
     rng = np.random.default_rng(seed)

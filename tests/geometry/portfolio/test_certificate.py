@@ -17,7 +17,6 @@ def test_closed_form_with_two_objectives():
     assert certificate.additive_gap == pytest.approx(0.3, abs=1e-8)
     assert certificate.additive_gap >= 0.3
     assert sorted(certificate.worst_weights.tolist()) == pytest.approx([0, 1])
-    assert certificate.worst_policy == int(np.argmax(certificate.worst_weights))
 
 
 def test_worst_case_in_the_interior():
@@ -25,7 +24,6 @@ def test_worst_case_in_the_interior():
     certificate = certify([[1, 0.2], [0.2, 1], [0.8, 0.8]], [0, 1])
     assert certificate.epsilon == pytest.approx(0.25, abs=1e-8)
     np.testing.assert_allclose(certificate.worst_weights, [0.5, 0.5], atol=1e-7)
-    assert certificate.worst_policy == 2
     np.testing.assert_allclose(certificate.combinations[2], [0.5, 0.5], atol=1e-7)
 
 
@@ -51,7 +49,7 @@ def test_duplicates_and_dominated_policies_cost_nothing():
     assert certify(values, [0, 1]).epsilon == 0
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.integers(2, 5), st.integers(2, 12), st.integers(0, 10**6), st.sampled_from([0.0, 0.0, 0.05]))
 def test_certificate_is_tight_and_holds(objectives, policies, seed, delta):
     rng = np.random.default_rng(seed)
@@ -77,10 +75,9 @@ def test_certificate_is_tight_and_holds(objectives, policies, seed, delta):
     assert regrets(values, worst[None], delta=delta)[0, members].min() == pytest.approx(certificate.epsilon, abs=1e-6)
     at = certificate.additive_worst_weights
     assert (values @ at).max() - (values[members] @ at).max() == pytest.approx(certificate.additive_gap, abs=1e-6)
-    assert values[certificate.worst_policy] @ worst == pytest.approx((values @ worst).max())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(2, 4), st.integers(2, 7), st.integers(1, 3), st.integers(0, 10**6))
 def test_certificate_equals_corner_enumeration(corner_gap, objectives, policies, size, seed):
     assume(size < policies)
@@ -103,7 +100,7 @@ def test_negative_coordinates_of_a_good_portfolio_are_fine():
     assert certificate.shortfall(np.array(values)) <= VALUE_TOLERANCE
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(2, 4), st.integers(2, 8), st.integers(0, 10**6))
 def test_proof_holds_with_negative_coordinates(objectives, policies, seed):
     """A larger common epsilon asks more where a value is negative; the combinations must follow."""

@@ -8,8 +8,9 @@ import pytest
 from palm.errors import SelectionError
 from palm.geometry.portfolio import exact
 from palm.geometry.portfolio.certificate import certify
-from palm.geometry.portfolio.selection import describe_selection, select, size_gap_curve
+from palm.geometry.portfolio.selection import describe_selection, select
 from palm.geometry.portfolio.set_cover import Cover
+from palm.geometry.portfolio.size_gap_curve import size_gap_curve
 from palm.geometry.portfolio.statistics import largest_loss
 from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.preferences.levels import pivot_grid

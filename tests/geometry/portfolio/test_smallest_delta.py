@@ -22,7 +22,6 @@ def test_by_hand():
         assert certificate.epsilon == epsilon
         assert certificate.additive_gap == pytest.approx(0.2)
         np.testing.assert_allclose(certificate.worst_weights, [0.5, 0.5], atol=1e-9)
-        assert certificate.worst_policy == 2
 
 
 def test_values_below_zero_have_a_delta():
@@ -35,7 +34,7 @@ def test_values_below_zero_have_a_delta():
     assert smallest_delta(values, [0, 1], epsilon=0.5).delta == pytest.approx(0.15)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 5), st.integers(1, 5), st.floats(0, 0.5), st.integers(0, 10**6))
 def test_holds_everywhere_and_is_needed(objectives, members, epsilon, seed):
     rng = np.random.default_rng(seed)

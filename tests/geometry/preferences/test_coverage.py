@@ -36,20 +36,19 @@ def check_against_points(coverage, points, weights, *, epsilon, delta):
     outside = outside_every_cell(points, weights, epsilon=epsilon, delta=delta)
     error = 5 * np.sqrt(max(coverage.uncovered_fraction, 1 / len(points)) / len(points))
     assert abs(len(outside) / len(points) - coverage.uncovered_fraction) <= error
-    assert coverage.shares.sum() <= coverage.uncovered_fraction + 1e-12
     if coverage.covered:
         assert (nearest_excess(outside, weights, epsilon=epsilon, delta=delta) <= 1e-11).all()
         assert coverage.uncovered_fraction == 0
         assert coverage.counterexample is None
     else:
-        counterexamples = coverage.counterexamples
+        counterexample = np.array([coverage.counterexample])
         assert coverage.uncovered_fraction > 0
-        assert abs(counterexamples.sum(axis=1) - 1).max() < 1e-12
-        assert (counterexamples >= 0).all()
-        assert len(outside_every_cell(counterexamples, weights, epsilon=epsilon, delta=delta)) == len(counterexamples)
-        some = points[:2000]
-        in_piece = ((coverage.pieces.lows < some[:, None]) & (some[:, None] < coverage.pieces.highs)).all(axis=2)
-        inside = some[in_piece.any(axis=1)]
+        assert abs(counterexample.sum() - 1) < 1e-12
+        assert (counterexample >= 0).all()
+        assert len(outside_every_cell(counterexample, weights, epsilon=epsilon, delta=delta)) == 1
+        some = points[:2000, None]
+        pieces = next(uncovered_boxes(cell_boxes(np.unique(weights, axis=0), epsilon=epsilon, delta=delta)))
+        inside = points[:2000][((pieces.lows < some) & (some < pieces.highs)).all(axis=2).any(axis=1)]
         assert len(outside_every_cell(inside, weights, epsilon=epsilon, delta=delta)) == len(inside)
 
 
@@ -76,7 +75,6 @@ def test_published_levels_cover():
     assert len(weights) == 48
     coverage = check_coverage(weights, **FIGURE_1)
     assert coverage.covered
-    assert coverage.method == "exact"
     assert coverage.uncovered_fraction == 0
     assert coverage.counterexample is None
 
@@ -182,7 +180,7 @@ def test_many_cells_agree_with_few_at_a_time():
     assert abs((~inside).mean() - coverage.uncovered_fraction) < 0.015
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(3, 5), st.integers(0, 10**6))
 def test_share_of_a_box_is_its_polytope_s_volume(objectives, seed):
     """Inclusion-exclusion against the convex hull of the same polytope."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -11,7 +11,6 @@ from palm.geometry.preferences.grids import palm_grid
 from palm.geometry.preferences.packing import incompatible, pack_preferences
 
 
-@settings(deadline=None)
 @given(st.integers(2, 5), st.integers(0, 10**6), st.floats(0, 0.6), st.floats(0, 0.2))
 def test_incompatible_means_that_no_vector_serves_both(objectives, seed, epsilon, delta):
     """Against a linear program that looks for a w on the simplex with both in its cell."""

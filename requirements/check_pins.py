@@ -1,9 +1,9 @@
-"""Refuses a pin that the package index has withdrawn ("yanked"): pip installs it, but nobody should.
+"""Refusal of pins that the package index has withdrawn ("yanked"): pip installs them, but nobody should.
 
 usage: python check_pins.py CONSTRAINTS STAMP
 
-Asks the index that pip is set up with. Where none answers, it says "not checked" and goes on. STAMP remembers for a day
-that all was well.
+Asks the index that pip uses; if it does not answer, prints "not checked". STAMP records for a day that no pin was
+withdrawn.
 """
 
 import hashlib
@@ -26,31 +26,23 @@ from packaging.version import Version
 from requests import RequestException, Session
 from requests.adapters import HTTPAdapter
 
-_INDEX = "https://pypi.org/simple"
+INDEX = "https://pypi.org/simple"
 """pip's own default."""
-_SECONDS, _AT_ONCE, _RETRIES, _DAY = 20, 8, 3, 86400
+SECONDS, AT_ONCE, _RETRIES, _DAY = 20, 8, 3, 86400
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def main(constraints: Path, stamp: Path) -> str | None:
-    """Check every pin of a file.
-
-    Args:
-        constraints: lines ``name==version``.
-        stamp: file to write once all is well.
-
-    Returns:
-        What is wrong; None if nothing is.
-    """
+    """Check every line ``name==version`` of a file; returns the error, or None and writes the stamp."""
     digest = hashlib.sha256(constraints.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and time.time() - stamp.stat().st_mtime < _DAY:
         return None
     lines = constraints.read_text().splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    settings = _pip_settings()
-    index = settings.get("index-url", _INDEX).rstrip("/")
+    settings = pip_settings()
+    index = settings.get("index-url", INDEX).rstrip("/")
     try:
-        with _session(settings) as session, ThreadPoolExecutor(_AT_ONCE) as pool:
+        with index_session(settings) as session, ThreadPoolExecutor(AT_ONCE) as pool:
             asked = pool.map(lambda name: _withdrawn(session, index, name, pins[name]), pins)
             reasons = dict(zip(pins, asked, strict=True))
     except (RequestException, ValueError) as error:
@@ -62,18 +54,19 @@ def main(constraints: Path, stamp: Path) -> str | None:
     return None
 
 
-def _session(settings: dict[str, str]) -> Session:
+def index_session(settings: dict[str, str]) -> Session:
+    """HTTP session for the index: JSON answers, certificates of pip, retries."""
     session = Session()
     session.headers["Accept"] = _JSON
     session.verify = settings.get("cert", True)
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=_RETRIES))
+        session.mount(scheme, HTTPAdapter(pool_maxsize=AT_ONCE, max_retries=_RETRIES))
     return session
 
 
 def _withdrawn(session: Session, index: str, name: str, version: str) -> str | None:
     """Why a version was withdrawn; None if it was not."""
-    answer = session.get(f"{index}/{canonicalize_name(name)}/", timeout=_SECONDS)
+    answer = session.get(f"{index}/{canonicalize_name(name)}/", timeout=SECONDS)
     if answer.status_code == 404:
         # Of another index, or a folder of wheels.
         return None
@@ -92,8 +85,8 @@ def _versions(filename: str) -> Iterator[Version]:
             continue
 
 
-def _pip_settings() -> dict[str, str]:
-    """pip's settings that concern all commands, whether from a file or from the environment; the latter count more."""
+def pip_settings() -> dict[str, str]:
+    """Settings of pip for all commands, from its files and the environment, which takes precedence."""
     told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     settings = {}
     for line in sorted(told.stdout.splitlines(), key=lambda line: line.startswith(":env:")):

@@ -1,4 +1,4 @@
-"""What evaluating an expression at the top level of a module may do, and what it gives."""
+"""Expressions at the top level of a module: the effects that evaluating them may have, and the kind of their value."""
 
 import ast
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 
 
 class Kind(IntEnum):
-    """What evaluating an expression does and gives; each kind allows more than the one before."""
+    """Effects and value of an expression; each kind allows more than the one before."""
 
     FIXED = 0
     """No effect; numbers, text, patterns or tuples of them, which never change."""
@@ -48,14 +48,7 @@ class Expressions:
         self._local: dict[str, Kind] = {}
 
     def kind(self, node: ast.expr | None) -> Kind:
-        """The least kind that is certain.
-
-        Args:
-            node: the expression; None for one that is not there.
-
-        Returns:
-            Its kind.
-        """
+        """Find the least kind that is certain; None stands for no expression."""
         match node:
             case None | ast.Constant():
                 return Kind.FIXED
@@ -137,7 +130,7 @@ class Expressions:
         return self.kind(node)
 
     def _known(self, node: ast.expr) -> bool:
-        """Whether it is something of a module that is known to have no state."""
+        """Recognise the functions and texts of modules that are known to have no state."""
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=member):
                 module = self._from(name)

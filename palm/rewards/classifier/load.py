@@ -7,9 +7,9 @@ from pathlib import Path
 from palm.config.rewards import Classifier, MlflowModel
 from palm.errors import ModelError, RewardError
 from palm.models.source import model_digests
-from palm.rewards.loaded import Loaded
-from palm.rewards.model_files import fetch_model_files
-from palm.rewards.sequence_model import load_sequence_model
+from palm.rewards.classifier.files import fetch_model_files
+from palm.rewards.classifier.sequence_model import load_sequence_model
+from palm.rewards.loaded import Loaded, reward_name
 from palm.storage.digest import value_digest
 
 logger = logging.getLogger(__name__)
@@ -20,24 +20,14 @@ _SUFFIX = "ForSequenceClassification"
 
 
 def load_classifier(spec: Classifier) -> Loaded:
-    """Open the classifier behind an hf: or s3:// URI.
-
-    Args:
-        spec: its configuration.
-
-    Returns:
-        As `open_classifier`; the identity holds the revision as well.
-
-    Raises:
-        RewardError: there is no such classifier, or it has no such label or output.
-    """
+    """Open the classifier behind an hf: or s3:// URI, as `open_classifier`; its identity holds the revision as well."""
     folder = fetch_model_files(spec)
     loaded = open_classifier(spec, weights=folder, tokenizer=folder)
     return Loaded(loaded.function, {**loaded.identity, "revision": spec.revision})
 
 
 def open_classifier(spec: Classifier | MlflowModel, *, weights: Path, tokenizer: Path) -> Loaded:
-    """Open a classifier on this machine.
+    """Open a classifier on this machine; its weights are read when the function is first called.
 
     Args:
         spec: its configuration.
@@ -45,8 +35,7 @@ def open_classifier(spec: Classifier | MlflowModel, *, weights: Path, tokenizer:
         tokenizer: folder with the tokenizer.
 
     Returns:
-        The function, which reads the weights when it is first called; its identity is the content of the files and the
-        options that decide a value.
+        Its identity is the content of the files and the options that decide a value.
 
     Raises:
         RewardError: the folder holds no classifier, or it has no such label or output.
@@ -64,7 +53,7 @@ def open_classifier(spec: Classifier | MlflowModel, *, weights: Path, tokenizer:
         try:
             model = load_sequence_model(weights, digest, spec.dtype, names)
         except ModelError as error:
-            raise RewardError(f"reward {spec.name!r}", rule=str(error), remedy=f"mend {spec.uri}") from error
+            raise RewardError(f"reward {spec.name!r}", rule=str(error), remedy=f"fix {spec.uri}") from error
         return activation(model.logits(inputs, spec.batch_size))[:, label].numpy()
 
     options = {"label": label, "output": spec.output, "max_tokens": spec.max_tokens, "dtype": spec.dtype}
@@ -76,7 +65,7 @@ def _read_config(spec: Classifier | MlflowModel, folder: Path):
 
     if not any(folder.glob("*.safetensors")):
         raise RewardError(
-            _what(spec),
+            reward_name(spec),
             rule="holds no *.safetensors (pickled weights such as pytorch_model.bin are never read)",
             remedy="save it with model.save_pretrained(folder)",
         )
@@ -84,14 +73,14 @@ def _read_config(spec: Classifier | MlflowModel, folder: Path):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise RewardError(
-            _what(spec),
+            reward_name(spec),
             rule=f"its config.json cannot be read ({error})",
             remedy="give a model that transformers knows without code of its own",
         ) from error
     made_for = config.architectures or ["nothing in particular"]
     if not any(name.endswith(_SUFFIX) for name in made_for):
         raise RewardError(
-            _what(spec),
+            reward_name(spec),
             rule=f"is a {', '.join(made_for)}, not a …{_SUFFIX}",
             remedy="give a model that was trained for sequence classification",
         )
@@ -104,12 +93,12 @@ def _label(spec: Classifier | MlflowModel, config) -> int:
     if spec.label is None:
         if len(names) > 1:
             raise RewardError(
-                _what(spec), rule=f"has {len(names)} labels, and none is chosen", remedy=f"set label; {shown}"
+                reward_name(spec), rule=f"has {len(names)} labels, and none is chosen", remedy=f"set label; {shown}"
             )
         return 0
     index = spec.label if isinstance(spec.label, int) else names.index(spec.label) if spec.label in names else -1
     if not 0 <= index < len(names):
-        raise RewardError(f"{_what(spec)}: label={spec.label!r}", rule="does not exist", remedy=shown)
+        raise RewardError(f"{reward_name(spec)}: label={spec.label!r}", rule="does not exist", remedy=shown)
     return index
 
 
@@ -118,7 +107,7 @@ def _activation(spec: Classifier | MlflowModel, config) -> Callable:
         return lambda logits: logits
     if config.problem_type == "regression":
         raise RewardError(
-            f"{_what(spec)}: output=probability",
+            f"{reward_name(spec)}: output=probability",
             rule="the model was trained for regression and gives no probabilities",
             remedy="set output: logit and a normalisation",
         )
@@ -128,14 +117,14 @@ def _activation(spec: Classifier | MlflowModel, config) -> Callable:
 
 
 def _encoder(spec: Classifier | MlflowModel, config, folder: Path) -> Callable:
-    """How prompt and response become the model's inputs: two turns of a chat, or a pair of texts."""
+    """Make the function from prompts and responses to the model's inputs: two turns of a chat, or a pair of texts."""
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="right", trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise RewardError(
-            _what(spec),
+            reward_name(spec),
             rule=f"its tokenizer cannot be loaded ({error})",
             remedy="save it there with tokenizer.save_pretrained(folder)",
         ) from error
@@ -182,17 +171,13 @@ def _encoder(spec: Classifier | MlflowModel, config, folder: Path) -> Callable:
 
 
 def _limit(spec: Classifier | MlflowModel, config, tokenizer) -> int | None:
-    """Tokens that an input may have; None if neither the model nor the user sets a limit."""
+    """Find the most tokens of an input; None if neither the model nor the user sets a limit."""
     known = [getattr(config.get_text_config(), "max_position_embeddings", None), tokenizer.model_max_length]
     known = [limit for limit in known if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
     if spec.max_tokens is not None and spec.max_tokens > min(known, default=spec.max_tokens):
         raise RewardError(
-            f"{_what(spec)}: max_tokens={spec.max_tokens}",
+            f"{reward_name(spec)}: max_tokens={spec.max_tokens}",
             rule=f"the model reads at most {min(known)} tokens",
             remedy="lower it",
         )
     return min(known, default=None) if spec.max_tokens is None else spec.max_tokens
-
-
-def _what(spec: Classifier | MlflowModel) -> str:
-    return f"reward {spec.name!r}: uri={spec.uri!r}"

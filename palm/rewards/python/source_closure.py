@@ -13,8 +13,8 @@ import ast
 from collections.abc import Iterable
 from functools import cached_property
 
-from palm.rewards.inert import Kind
-from palm.rewards.top_level import Statement, TopLevel
+from palm.rewards.python.expressions import Kind
+from palm.rewards.python.top_level import Statement, TopLevel
 
 _SEES_ALL = {
     "compile", "delattr", "dir", "eval", "exec", "getattr", "globals", "locals", "setattr", "vars", "__annotations__",
@@ -31,7 +31,7 @@ _CHANGES = {"add", "append", "clear", "discard", "extend", "insert", "pop", "pop
 
 
 def function_source(text: str, name: str, *, module: str) -> str | None:
-    """The lines of a file that can decide what one of its functions returns.
+    """Extract the lines of a file that can decide what one of its functions returns.
 
     They are those of its definition; of every statement of the top level that binds a name which one of them needs; of
     every statement that may have an effect on others, with what it needs; and, where they use something that can be
@@ -44,8 +44,8 @@ def function_source(text: str, name: str, *, module: str) -> str | None:
         module: the file's name without its ending.
 
     Returns:
-        The lines, in order; None where they cannot be told from the others: the file can reach its own names in other
-        ways than by name (``globals``, ``getattr``, ``import *``, …), or does not simply define the function, once.
+        The lines, in order; None where they cannot be separated from the others: the file can reach its own names in
+        other ways (``globals``, ``getattr``, ``import *``, …), or does not simply define the function, once.
     """
     tree = ast.parse(text)
     if any(_sees_all(node, module) for node in ast.walk(tree)):
@@ -75,7 +75,7 @@ def _sees_all(node: ast.AST, module: str) -> bool:
 
 
 def _words(node: ast.Import | ast.ImportFrom) -> set[str]:
-    """All parts of the names in an import."""
+    """Split the names in an import into all their parts."""
     names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
     return {word for name in names for word in name.split(".")}
 
@@ -88,12 +88,12 @@ class _Closure:
         self.top = TopLevel(tree)
 
     def of(self, definition: Statement) -> set[Statement]:
-        """All statements that can decide what a function returns, its definition among them."""
+        """Collect all statements that can decide what a function returns, its definition among them."""
         active = (statement for statement in self.top.statements if statement.active)
         return self._needed([definition], shared=True) | self._needed(active, shared=False)
 
     def _needed(self, start: Iterable[Statement], *, shared: bool) -> set[Statement]:
-        """What statements need; with all that shares state with them, for what happens after the import."""
+        """Collect what statements need; with all that shares state with them, for what happens after the import."""
         todo = list(start)
         found = set(todo)
         while todo:

@@ -1,10 +1,10 @@
-"""The statements of a Python file's top level: what they bind, and what running them may do."""
+"""The statements of a Python file's top level: the names they bind, and the effects they may have."""
 
 import ast
 from collections import defaultdict
 from dataclasses import dataclass
 
-from palm.rewards.inert import Expressions, Kind
+from palm.rewards.python.expressions import Expressions, Kind
 
 _IMPORTS = ast.Import | ast.ImportFrom
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
@@ -59,7 +59,7 @@ class TopLevel:
             statement.active = self._is_active(statement.node)
 
     def name_kind(self, name: str) -> Kind:
-        """What a name may stand for at any moment of the import; ``INERT`` where that is not known."""
+        """Classify the values that a name may have at any moment of the import; ``INERT`` where that is not known."""
         if name not in self._kinds:
             # Whatever is defined by itself is not known.
             self._kinds[name] = Kind.INERT
@@ -68,12 +68,12 @@ class TopLevel:
         return self._kinds[name]
 
     def kind_of_defaults(self, node: _FUNCTIONS) -> Kind:
-        """What the defaults of a function's arguments are: what is not fixed stays from one call to the next."""
+        """Classify the defaults of a function's arguments: what is not fixed stays from one call to the next."""
         defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
         return max(map(self._expressions.kind, defaults), default=Kind.FIXED)
 
     def _given(self, node: ast.stmt) -> Kind:
-        """What a statement's names stand for after it."""
+        """Classify the values of a statement's names after it."""
         match node:
             case ast.Assign(targets=targets, value=value):
                 kind = self._expressions.kind(value)
@@ -84,7 +84,7 @@ class TopLevel:
         return Kind.INERT
 
     def _origin(self, name: str) -> str:
-        """Where a name comes from, as `Expressions` wants to be told."""
+        """Find where a name comes from, see `Expressions`."""
         if not self.binders.get(name):
             return f"builtins.{name}"
         nodes = [binder.node for binder in self.binders[name]]
@@ -123,7 +123,7 @@ class TopLevel:
         return any(self._is_active_member(member, own) for member in node.body if not _never_matters(member))
 
     def _is_harmless_base(self, base: ast.expr) -> bool:
-        """Whether it is a class of Python that does nothing when another one is derived from it."""
+        """Recognise classes of Python that do nothing when another one is derived from them."""
         match base:
             case ast.Name(id=name) if not self.binders.get(name):
                 return name.endswith("Error") or name in ("Exception", "object")
@@ -145,7 +145,7 @@ class TopLevel:
 
 
 def _never_matters(node: ast.stmt) -> bool:
-    """Docstrings, `pass`, and what runs only in a file that is started as a program instead of imported."""
+    """Recognise docstrings, `pass`, and code that runs only where the file is started as a program."""
     match node:
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             return True

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from support.damage import flip
 from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
 from typer.testing import CliRunner
@@ -20,6 +22,8 @@ class Desk:
     def __init__(self, workspace: Path):
         self.path = edit_config(workspace)
         self.config = load_config(self.path)
+        uri = self.config.registry.tracking_uri
+        self.mlflow = MlflowClient(uri, uri)
         for number in "123":
             folder = workspace / f"portfolio-{number}"
             register_small(self.config, write_small_portfolio(folder, f"weights {number}"), f"build-{number}")
@@ -45,7 +49,7 @@ def desk(workspace):
     return Desk(workspace)
 
 
-def test_rollback_walks_back_and_history_tells_it(desk):
+def test_rollback_walks_back_and_history_shows_it(desk):
     assert "no champion before" in desk.fails("rollback")
     for version, against in (("1", None), ("2", "1"), ("3", "2")):
         desk.gate(version, against)
@@ -85,37 +89,29 @@ def test_a_damaged_version_is_neither_promoted_nor_rolled_back_to(desk, workspac
     desk.gate("1", None)
     desk.gate("2", "1")
     files = [path for path in (workspace / "mlartifacts").rglob("*.safetensors") if "weights 1" in path.read_text()]
-    content = bytearray(files[0].read_bytes())
-    content[-1] ^= 1
-    files[0].write_bytes(content)
-    told = desk.fails("rollback")
-    assert "adapter_model.safetensors: sha256 is" in told and "recorded is" in told and desk.champion() == "2"
+    flip(files[0], files[0].stat().st_size - 1)
+    error = desk.fails("rollback")
+    assert "adapter_model.safetensors: sha256 is" in error and "recorded is" in error and desk.champion() == "2"
     assert "sha256 is" in desk.fails("promote", "--version", "1")
     files[1].unlink()
     files[0].unlink()
     assert "sha256 is None, recorded is" in desk.fails("rollback", "--to", "1") and desk.champion() == "2"
 
 
-def test_a_moved_alias_is_told_and_repaired(desk):
+def test_a_moved_alias_is_reported_and_repaired(desk):
     assert desk.palm("history").stdout == "small: nothing was promoted yet\n"
     assert desk.palm("repair").stdout == "nothing to repair\n"
     desk.gate("1", None)
     desk.palm("promote", "--override", "--reason", "try")
-    from mlflow import MlflowClient
-
-    uri = desk.config.registry.tracking_uri
-    MlflowClient(uri, uri).set_registered_model_alias("small", "champion", "2")
+    desk.mlflow.set_registered_model_alias("small", "champion", "2")
     assert "problem: alias champion is version 2, the log says version 3" in desk.palm("history").stdout
     assert desk.palm("repair").stdout == "alias champion was version 2, set to version 3\n"
     assert desk.champion() == "3"
 
 
-def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
-    from mlflow import MlflowClient
-
+def test_a_deleted_champion_is_reported_and_another_can_follow(desk):
     desk.gate("1", None)
-    uri = desk.config.registry.tracking_uri
-    MlflowClient(uri, uri).delete_model_version("small", "1")
+    desk.mlflow.delete_model_version("small", "1")
     assert "problem: version 1, champion by the log, was deleted: run `palm rollback" in desk.palm("history").stdout
     assert desk.palm("repair").stdout == "nothing to repair\n"
     build = champion_build(promotions(desk.config))
@@ -126,11 +122,8 @@ def test_a_champion_that_was_deleted_is_told_and_another_can_follow(desk):
 
 
 def test_a_long_reason_is_kept_whole_where_there_is_room(desk):
-    from mlflow import MlflowClient
-
     reason = "because " * 1000
     assert desk.palm("promote", "--override", "--reason", reason).exit_code == 0
-    uri = desk.config.registry.tracking_uri
-    entry = MlflowClient(uri, uri).get_model_version("small-promotions", "1")
+    entry = desk.mlflow.get_model_version("small-promotions", "1")
     # PostgreSQL refuses more, SQLite does not.
     assert entry.tags["why"] == reason and len(entry.description) <= 5000

@@ -17,11 +17,7 @@ _MINUS = str.maketrans("−", "-")
 def number_verifier(spec: NumberVerifier) -> Callable[..., list[float]]:
     """Make the function that compares each response's number with its prompt's.
 
-    Args:
-        spec: where the numbers are, and the tolerance.
-
-    Returns:
-        ``function(prompts, responses, **fields)``; raises ValueError where the field is missing or holds no number.
+    It raises ValueError where the field is missing or holds no number.
     """
     import regex
 
@@ -47,11 +43,7 @@ def number_verifier(spec: NumberVerifier) -> Callable[..., list[float]]:
 def parse_number(text: str | None) -> Fraction | None:
     """Read a number as people write it: ``1,234.50``, ``−3``, ``.5``, ``2e-3``, with a currency sign before it.
 
-    Args:
-        text: the number and nothing else, apart from white space.
-
-    Returns:
-        Its exact value, or None if it is anything else.
+    None if the text, apart from white space, is anything else.
     """
     import regex
 

@@ -1,4 +1,4 @@
-"""A sequence classifier in memory: token ids in, logits out, the same whatever shares the batch."""
+"""Sequence classifiers in memory: token ids in, logits out, the same whatever shares the batch."""
 
 import functools
 import inspect
@@ -27,15 +27,7 @@ class SequenceModel:
     pads: bool
 
     def logits(self, inputs: list[dict[str, list[int]]], batch_size: int):
-        """Classify inputs.
-
-        Args:
-            inputs: the tokenizer's outputs, one dict an input, length n.
-            batch_size: inputs at once.
-
-        Returns:
-            Logits, `torch.Tensor` of shape (n, labels), float64 on the CPU.
-        """
+        """Classify inputs, each a dict of the tokenizer's outputs: float64 logits on the CPU, shape (n, labels)."""
         import torch
 
         lengths = [len(entry["input_ids"]) for entry in inputs]
@@ -77,12 +69,9 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
 
     Args:
         folder: a Hugging Face model folder with safetensors weights.
-        digest: digest of the folder's content, so that another content is loaded anew.
+        digest: of the folder's content, so that another content is loaded again.
         dtype: ``float32`` or ``bfloat16``.
         names: outputs of the tokenizer, of which the model takes those that it knows.
-
-    Returns:
-        The classifier.
 
     Raises:
         ModelError: the folder holds no trained classifier.
@@ -132,7 +121,7 @@ def _device() -> str:
 
 
 def _padding_is_harmless(model, keys: tuple[str, ...]) -> bool:
-    """Try it: some architectures read a fixed place, or shift positions, when the input is padded."""
+    """Try padding: some architectures read a fixed place, or shift positions, when the input is padded."""
     import torch
 
     pad = model.config.get_text_config().pad_token_id

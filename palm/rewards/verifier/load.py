@@ -1,4 +1,4 @@
-"""Rewards that need no model: what a response is can be checked."""
+"""Verifiers: rewards that check a response's form or length, and the choice among all kinds of them."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from palm.config.rewards import JsonVerifier, LengthVerifier, NumberVerifier, RegexVerifier
 from palm.rewards.loaded import Loaded
-from palm.rewards.numbers import number_verifier
+from palm.rewards.verifier.numbers import number_verifier
 
 VERSION = 1
 """Part of every verifier's fingerprint: raise it when a change gives another value to any response."""
@@ -15,14 +15,7 @@ _FENCE = "```"
 
 
 def load_verifier(spec: RegexVerifier | JsonVerifier | NumberVerifier | LengthVerifier) -> Loaded:
-    """Make the function of a verifier.
-
-    Args:
-        spec: its configuration.
-
-    Returns:
-        The function; its identity is the kind, its options and VERSION.
-    """
+    """Make the function of a verifier; its identity is the kind, its options and VERSION."""
     match spec:
         case RegexVerifier():
             function = _each(_regex(spec))
@@ -70,7 +63,7 @@ def _refuse(constant: str):
 
 
 def _unfenced(response: str) -> str:
-    """The inside of a response that is one ``` block, with or without a language; else the response itself."""
+    """Give the inside of a response that is one ``` block, with or without a language; else the response itself."""
     text = response.strip()
     head, newline, rest = text.partition("\n")
     if not (newline and head.startswith(_FENCE) and rest.endswith(_FENCE)):

@@ -1,4 +1,4 @@
-"""The files of a classifier, wherever they come from: a folder, the model hub or S3."""
+"""The files of a classifier from a folder, the model hub or S3."""
 
 import logging
 from pathlib import Path
@@ -6,24 +6,17 @@ from pathlib import Path
 from palm.config.rewards import Classifier
 from palm.errors import RewardError, StorageError
 from palm.models.source import MODEL_FILES, is_model_file
+from palm.rewards.loaded import reward_name
 from palm.storage.cache import cached_folder
 from palm.storage.location import Location
 from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 
 def fetch_model_files(spec: Classifier) -> Path:
-    """Bring a classifier's files to this machine.
-
-    The hub's own cache and ours keep downloads, so that the steps of a build on one machine share them.
-
-    Args:
-        spec: its configuration.
-
-    Returns:
-        The folder.
+    """Bring a classifier's files to this machine, into caches that the steps of a build share, and give the folder.
 
     Raises:
-        RewardError: they cannot be had, or a hub model is not pinned to a revision.
+        RewardError: they cannot be downloaded, or a hub model is not pinned to a revision.
     """
     source = Location(spec.uri.removeprefix("hf:"))
     if source.is_s3:
@@ -34,7 +27,9 @@ def fetch_model_files(spec: Classifier) -> Path:
 def _folder(spec: Classifier, folder: Path) -> Path:
     if not folder.is_dir():
         raise RewardError(
-            _what(spec), rule="is not a folder", remedy="give a folder, or hf:NAME@REVISION for a model of the hub"
+            reward_name(spec),
+            rule="is not a folder",
+            remedy="give a folder, or hf:NAME@REVISION for a model of the hub",
         )
     return folder
 
@@ -46,18 +41,18 @@ def _from_hub(spec: Classifier, source: Location) -> Path:
     name, revision = source.hub_id
     if not revision:
         raise RewardError(
-            _what(spec),
+            reward_name(spec),
             rule="names no revision, and is no folder here: a model of the hub may change under the build",
             remedy=f"write hf:{name}@REVISION, best a commit",
         )
-    # The hub client logs every attempt; what matters is in its error.
+    # The hub client logs every attempt; its error is enough.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise RewardError(
-            _what(spec),
-            rule=f"cannot be had from the model hub ({error})",
+            reward_name(spec),
+            rule=f"cannot be downloaded from the model hub ({error})",
             remedy="check name, revision, network and HF_TOKEN, or give a folder",
         ) from error
 
@@ -70,9 +65,7 @@ def _from_s3(spec: Classifier) -> Path:
         )
     except StorageError as error:
         raise RewardError(
-            _what(spec), rule=f"cannot be had from S3 ({error})", remedy="check the address and the credentials"
+            reward_name(spec),
+            rule=f"cannot be downloaded from S3 ({error})",
+            remedy="check the address and the credentials",
         ) from error
-
-
-def _what(spec: Classifier) -> str:
-    return f"reward {spec.name!r}: uri={spec.uri!r}"

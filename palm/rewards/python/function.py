@@ -11,8 +11,8 @@ from pathlib import Path
 
 from palm.config.rewards import PythonReward
 from palm.errors import RewardError
-from palm.rewards.loaded import Loaded, RawReward
-from palm.rewards.source_closure import function_source
+from palm.rewards.loaded import Loaded, RawReward, reward_name
+from palm.rewards.python.source_closure import function_source
 from palm.storage.digest import file_digest, value_digest
 from palm.storage.local_file import local_file
 
@@ -20,21 +20,18 @@ from palm.storage.local_file import local_file
 def load_function(spec: PythonReward) -> Loaded:
     """Import the function behind a python: URI.
 
-    Args:
-        spec: its configuration.
-
     Returns:
-        The function; its identity is its name and the source that can decide what it returns: of a function that the
-        file simply defines, its part of the file (`palm.rewards.source_closure`), else the whole files.
+        Its identity is its name and the source that can decide a value: of a function that the file simply defines, its
+        part of the file (`source_closure`), else the whole files.
 
     Raises:
         RewardError: there is no such callable, or no source file whose change could be noticed.
     """
-    what = f"reward {spec.name!r}: uri={spec.uri!r}"
+    what = reward_name(spec)
     target, _, name = spec.uri.removeprefix("python:").rpartition(":")
     try:
         module = _module_from_file(local_file(target)) if target.endswith(".py") else importlib.import_module(target)
-    except (Exception, SystemExit) as error:  # User code: whatever importing it raises is the user's news.
+    except (Exception, SystemExit) as error:  # User code may raise anything.
         raise RewardError(
             what,
             rule=f"cannot be imported ({type(error).__name__}: {error})",
@@ -55,7 +52,7 @@ def _source_digest(module, function: RawReward, name: str, what: str) -> str:
 
 
 def _own_source(module, function: RawReward, name: str) -> str | None:
-    """What of the module's file decides a function that is simply defined there; None for any other."""
+    """Extract the part of the module's file that decides a function simply defined there; None for any other."""
     if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
         return None
     if (function.__module__, function.__qualname__) != (module.__name__, name) or not module.__file__.endswith(".py"):
@@ -66,7 +63,7 @@ def _own_source(module, function: RawReward, name: str) -> str | None:
 
 
 def _source_digests(module, function: RawReward, what: str) -> list[str]:
-    """Digests of the module that names the function and, where that only imports or wraps it, of its definition."""
+    """Digest the module that names the function and, where that only imports or wraps it, its own file."""
     definition = function.func if isinstance(function, functools.partial) else inspect.unwrap(function)
     if not inspect.isroutine(definition) and not inspect.isclass(definition):
         definition = type(definition)
@@ -93,7 +90,7 @@ class _UncachedLoader(SourceFileLoader):
 def _module_from_file(path: Path):
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    # Named by path and content: an edited file is imported anew, as its fingerprint is new.
+    # Named by path and content: an edited file is imported again.
     name = f"palm_rewards_{value_digest([str(path), file_digest(path)])[:16]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path, loader=_UncachedLoader(name, str(path)))
