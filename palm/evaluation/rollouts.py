@@ -1,19 +1,17 @@
 """Scored rollouts of a policy: sampled responses with every reward, as one Parquet table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from palm.config.portfolio import PortfolioConfig
 from palm.errors import DataError
-from palm.evaluation.responses import response_table, sample_responses
+from palm.evaluation.responses import response_table
 from palm.models.generate import Response
-from palm.models.load import LoadedModel
 from palm.models.prompts import PromptSet
-from palm.rewards.scoring import normalised_scores, raw_scores
+from palm.rewards.scoring import normalised_scores
 from palm.rewards.source import RewardSource
 
 
@@ -43,35 +41,6 @@ class Rollouts:
     def lengths(self) -> np.ndarray:
         """Response lengths in tokens, shape (p, n)."""
         return np.array([[len(ids) for ids in samples] for samples in self.token_ids])
-
-
-def sample_rollouts(
-    policy: LoadedModel,
-    prompts: PromptSet,
-    rewards: list[RewardSource],
-    metrics: list[RewardSource],
-    *,
-    config: PortfolioConfig,
-    samples: int,
-    seed: int,
-    on_batch: Callable[[int, int], None],
-) -> Rollouts:
-    """Sample and score responses.
-
-    Args:
-        policy: the model; its active adapter answers.
-        prompts: length p.
-        rewards: objectives, length d.
-        metrics: further scores, length m.
-        samples: responses per prompt, n.
-        on_batch: called with (responses done, responses in all).
-
-    Raises:
-        RewardError: a reward misbehaves.
-    """
-    answers = sample_responses(policy, prompts, config=config, samples=samples, seed=seed, on_batch=on_batch)
-    raw = raw_scores([*rewards, *metrics], prompts.repeat(samples), [answer.text for answer in answers])
-    return scored(prompts, answers, raw, rewards, metrics)
 
 
 def scored(
