@@ -138,7 +138,7 @@ def test_each_run_names_the_other_and_the_version(server_workspace, mlflow_serve
     assert theirs["palm.build_id"] == "build-1"
     with connected(config.registry) as client:
         experiment = client.get_run(made.run_id).info.experiment_id
-    assert theirs["palm.run_url"] == f"{mlflow_server.uri}/#/experiments/{experiment}/runs/{made['run_id']}"
+    assert theirs["palm.run_url"] == f"{mlflow_server.uri}/#/experiments/{experiment}/runs/{made.run_id}"
     assert f"]({theirs['palm.run_url']})" in theirs["mlflow.note.content"]
 
 
