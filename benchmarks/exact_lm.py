@@ -14,8 +14,9 @@ from statistics import NormalDist
 import numpy as np
 from testbed import Tabular
 
-from palm.config.portfolio import PortfolioConfig
+from palm.config.portfolio import Generation, Reference, Registry
 from palm.config.rewards import PythonReward
+from palm.config.training import Training
 from palm.models.load import LoadedModel, load_model
 from palm.models.prompts import PromptSet, encode_prompts
 from palm.rewards.scoring import score
@@ -25,7 +26,15 @@ from palm.training.checkpoints import Checkpoints
 from palm.training.grpo import faithful_settings
 from palm.training.policy_gradient import run_trainer
 from palm.training.run import TRAIN
-from palm.training.task import LoadedTask, Start, TrainingResult, training_task
+from palm.training.task import (
+    ActiveReward,
+    Leg,
+    LoadedTask,
+    Objective,
+    Start,
+    TrainingResult,
+    TrainingTask,
+)
 
 REWARDS = ("first", "second", "third")
 _END = "<|end|>"
@@ -182,41 +191,32 @@ def _train_altered(loaded: LoadedTask, altered: dict) -> TrainingResult:
 
 
 def load_task(lm: ExactLM, weights: np.ndarray, *, beta: float, scratch: Path, copies: int, **training) -> LoadedTask:
-    """The training task of a build with this reference policy; what training does not read is filled in."""
+    """The training task of a build with this reference policy."""
     prompts = lm.prompts.repeat(copies)
-    config = {
-        "name": "exact",
-        "base_model": {"source": str(lm.folder)},
-        "prompts": {"train": "none.jsonl", "eval": "none.jsonl"},
-        "rewards": [source.spec.model_dump() for source in lm.rewards],
-        "beta": beta,
-        "design": {"strategy": "palm", "epsilon": 0.4, "delta": 0.1},
-        "generation": {"max_new_tokens": lm.length},
-        # The log of grpo is of k3, whose tail is heavy: one sample can put its mean above any limit.
-        "training": {
-            "prompts_per_step": len(prompts.texts),
-            "warm_start": "none",
-            "max_kl": 1e6,
-            "checkpoint_steps": 10**6,
-            **training,
-        },
-        "selection": {"size": 1},
-        "registry": {"tracking_uri": "sqlite:///none.db", "experiment": "exact", "model": "exact"},
-        "promotion": {"max_epsilon": 1.0},
-        "storage": {"root": "none"},
-    }
-    task = training_task(
-        PortfolioConfig.model_validate(config),
-        weights,
+    active = [(source, float(weight)) for source, weight in zip(lm.rewards, weights, strict=True) if weight > 0]
+    objective = Objective(
         base_model="exact",
-        prompts="exact",
-        rewards=[source.fingerprint for source in lm.rewards],
+        dtype="float32",
+        prompts="none.jsonl",
+        prompts_digest="exact",
+        active_rewards=tuple(
+            ActiveReward(spec=source.spec, fingerprint=source.fingerprint, weight=weight) for source, weight in active
+        ),
+        registry=Registry(tracking_uri="sqlite:///none.db", experiment="exact", model="exact"),
+        beta=beta,
+        generation=Generation(max_new_tokens=lm.length),
+        reference=Reference(),
     )
+    # The log of grpo is of k3, whose tail is heavy: one sample can put its mean above any limit.
+    fixed = {"prompts_per_step": len(prompts.texts), "warm_start": "none", "max_kl": 1e6, "checkpoint_steps": 10**6}
+    settings = Training(**fixed, **training)
+    leg = Leg(backend=settings.backend, steps=settings.steps)
+    task = TrainingTask(objective=objective, legs=(leg,), settings=settings)
     return LoadedTask(
         task=task,
         base_model=lm.folder,
         prompts=prompts,
-        rewards=[source for source, weight in zip(lm.rewards, weights, strict=True) if weight > 0],
+        rewards=[source for source, _ in active],
         rollouts=scratch / "rollouts",
         policies={},
         scratch=scratch,

@@ -74,7 +74,7 @@ class ModelError(PalmError):
     """A base model or adapter cannot be loaded."""
 
 
-class TrainingError(PalmError):
+class TrainingError(PermanentError):
     """Training a policy failed."""
 
 

@@ -17,8 +17,8 @@ from palm.config.portfolio import Registry, TinyModel
 from palm.models.tiny import build_tiny_model
 from palm.registry.experiment import check_reachable
 
-# Examples have no time limit: a loaded machine must not fail a test.
-hypothesis.settings.register_profile("untimed", deadline=None)
+# A loaded machine must not fail a test.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
 

@@ -13,14 +13,9 @@ KEPT = "Finished work is kept in the storage: the next run reuses it and does on
 
 
 def read_outcome(root: str, build: str) -> Outcome | None:
-    """Read the outcome of a build; one without ``schema_version`` is from an older version of palm.
+    """Read the outcome of a build below ``storage.root``; None if there is none yet.
 
-    Args:
-        root: ``storage.root``.
-        build: name of the build.
-
-    Returns:
-        None if there is none yet.
+    An outcome without ``schema_version`` is from an older version of palm.
 
     Raises:
         DamagedError: it is not an outcome, or not of a version that this palm reads.
@@ -30,11 +25,7 @@ def read_outcome(root: str, build: str) -> Outcome | None:
 
 
 def write_outcome(root: str, outcome: Outcome) -> None:
-    """Keep an outcome in the storage.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
+    """Keep an outcome below ``storage.root``."""
     Records(root).write(_name(outcome.build), outcome.model_dump())
 
 
@@ -52,7 +43,6 @@ def make_outcome(
     Args:
         name: name of the portfolio.
         build: name of the build.
-        records: the records.
         ended: seconds since 1970.
         only_if_changed: whether the pipeline builds only if an input has changed.
         kfp_mlflow_run: page of the run of Kubeflow Pipelines' MLflow plugin.

@@ -123,9 +123,7 @@ def failed_for_good(root: str, step: str, identity: Any, error: BaseException) -
 
     Args:
         root: ``storage.root``.
-        step: name of the step.
         identity: as in `recorded`.
-        error: how it failed.
 
     Raises:
         StorageError: its record cannot be read.
@@ -170,7 +168,6 @@ def recorded(
 
     Args:
         root: ``storage.root``.
-        step: name of the step.
         label: what it works on, for people.
         weights: preference weights of the policy that it trains.
         identity: exact, JSON-able: with the step it identifies the task and its retries. None: the label.

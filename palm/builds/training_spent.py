@@ -11,7 +11,7 @@ from palm.progress import weights_label
 
 
 class Trained(BaseModel):
-    """Result of a task of train_policy, as far as it counts here (see `palm.artifacts.policy.Policy`)."""
+    """Fields of a result of train_policy that count here (see `palm.artifacts.policy.Policy`)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

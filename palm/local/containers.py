@@ -43,10 +43,7 @@ def check_image(image: str) -> None:
 def container_runner(config: PortfolioConfig, folder: Path, environment: dict[str, str]) -> Iterator:
     """A `kfp.local.DockerRunner`, whose containers end with the block at the latest.
 
-    Args:
-        config: the configuration; its files and folders are mounted at their own paths.
-        folder: the build's folder.
-        environment: variables of every task.
+    Files and folders of the configuration, and the build's folder, are mounted at their own paths.
     """
     import docker
     from kfp import local
@@ -66,11 +63,7 @@ def container_runner(config: PortfolioConfig, folder: Path, environment: dict[st
 
 
 def mounted_paths(config: PortfolioConfig) -> tuple[set[Path], set[Path]]:
-    """Local files and folders that tasks read, and folders that they write.
-
-    Args:
-        config: a configuration with absolute paths.
-    """
+    """Local files and folders that tasks read, and folders that they write; the configuration has absolute paths."""
     read, written = [], [config.storage.root]
 
     def noted(place: str) -> str:

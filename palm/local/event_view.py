@@ -11,11 +11,7 @@ _POLL_SECONDS = 0.2
 
 
 class EventView:
-    """Follows a file of events (`palm.progress`) inside a `with` block.
-
-    Args:
-        path: the file; it may not exist yet.
-        console: where to show them.
+    """Follows a file of events (`palm.progress`), which may not exist yet, inside a `with` block.
 
     Attributes:
         first_error: step and message of the first step that failed, or None.

@@ -49,7 +49,6 @@ def run_build(
     """Run the pipeline `build_portfolio` or `rebuild_on_change` on this machine.
 
     Args:
-        config: the configuration.
         output: folder of builds; the build gets a new folder in it with the report, its data, the configuration,
             the log and every step's files.
         console: where progress is shown.

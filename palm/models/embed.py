@@ -94,19 +94,15 @@ def _load(folder: Path):
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    what = f"embedding_model={folder}"
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"embedding_model={folder}",
-            rule=f"cannot be loaded ({error})",
-            remedy="give a folder with config.json, a tokenizer and *.safetensors of a transformer",
-        ) from error
+        remedy = "give a folder with config.json, a tokenizer and *.safetensors of a transformer"
+        raise ModelError(what, rule=f"cannot be loaded ({error})", remedy=remedy) from error
     if model.config.is_encoder_decoder:
-        raise ModelError(
-            f"embedding_model={folder}", rule="is an encoder-decoder", remedy="use an encoder, or a decoder alone"
-        )
+        raise ModelError(what, rule="is an encoder-decoder", remedy="use an encoder, or a decoder alone")
     return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 

@@ -45,28 +45,21 @@ def load_tokenizer(folder: Path):
     """
     from transformers import AutoTokenizer
 
+    what = f"base_model={folder}"
     if not folder.is_dir():
-        raise ModelError(f"base_model={folder}", rule="is not a folder", remedy="give a folder, a hub id or s3://")
+        raise ModelError(what, rule="is not a folder", remedy="give a folder, a hub id or s3://")
     if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
         raise ModelError(
-            f"base_model={folder}",
-            rule="holds no tokenizer",
-            remedy="save one there with tokenizer.save_pretrained(folder)",
+            what, rule="holds no tokenizer", remedy="save one there with tokenizer.save_pretrained(folder)"
         )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"base_model={folder}",
-            rule=f"tokenizer cannot be loaded ({error})",
-            remedy="save it again with tokenizer.save_pretrained(folder)",
-        ) from error
+        rule, remedy = f"tokenizer cannot be loaded ({error})", "save it again with tokenizer.save_pretrained(folder)"
+        raise ModelError(what, rule=rule, remedy=remedy) from error
     if tokenizer.eos_token_id is None:
-        raise ModelError(
-            f"base_model={folder}",
-            rule="its tokenizer has no end-of-sequence token",
-            remedy="set tokenizer.eos_token and save it again",
-        )
+        rule, remedy = "its tokenizer has no end-of-sequence token", "set tokenizer.eos_token and save it again"
+        raise ModelError(what, rule=rule, remedy=remedy)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -81,11 +74,8 @@ def check_model_folder(folder: Path) -> None:
     load_tokenizer(folder)
     for pattern in ("config.json", "*.safetensors"):
         if not any(folder.glob(pattern)):
-            raise ModelError(
-                f"base_model={folder}",
-                rule=f"holds no {pattern}",
-                remedy="save it again with model.save_pretrained(folder)",
-            )
+            remedy = "save it again with model.save_pretrained(folder)"
+            raise ModelError(f"base_model={folder}", rule=f"holds no {pattern}", remedy=remedy)
 
 
 def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:

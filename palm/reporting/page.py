@@ -28,12 +28,7 @@ _KINDS = {"failed": "warning", "refused": "warning", "promoted": "good", "unchan
 
 
 def write_report(summary: Summary, destination: Path) -> None:
-    """Write the report of a build in one step: readers see the old page or the whole new one.
-
-    Args:
-        summary: the build.
-        destination: HTML file.
-    """
+    """Write the report of a build in one step: readers see the old page or the whole new one."""
     write_text(destination, render_report(summary))
 
 
@@ -56,13 +51,7 @@ def render_report(summary: Summary) -> str:
 
 
 def write_outcome_page(title: str, outcome: Outcome, destination: Path) -> None:
-    """Write the page of an outcome in one step.
-
-    Args:
-        title: name of the portfolio.
-        outcome: the outcome.
-        destination: HTML file.
-    """
+    """Write the page of an outcome in one step; the title is the name of the portfolio."""
     write_text(destination, _render("outcome.html.j2", title=title, outcome=outcome, kind=_KINDS[outcome.state]))
 
 

@@ -13,13 +13,7 @@ from palm.progress import weights_label
 
 
 def show_summary(summary: Summary, folder: Path, console: Console) -> None:
-    """Print the summary of a build.
-
-    Args:
-        summary: the build.
-        folder: its folder.
-        console: where to print.
-    """
+    """Print the summary of a build and the place of its report."""
     console.print(policy_table(summary))
     console.print(_portfolio_text(summary, folder), highlight=False, soft_wrap=True)
 

@@ -37,7 +37,6 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     Neither PyTorch nor a model is loaded.
 
     Args:
-        config: the configuration.
         destination: Markdown file to write.
 
     Raises:

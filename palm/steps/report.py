@@ -47,7 +47,6 @@ def report(
     """Write the page and the summary, and end the build's run in MLflow with them.
 
     Args:
-        config: the configuration.
         build_id: names the build.
         design: JSON file of the step design_grid.
         rollouts: folder of the step sample_reference.

@@ -33,7 +33,6 @@ def run_step(
 
     Args:
         name: module in `palm.steps` and function in it, e.g. ``train_policy``.
-        config: the configuration.
         values: JSON-able arguments that follow the configuration.
         label: what the step works on, if a build has several tasks of it.
         weights: preference weights of the policy that the step trains.

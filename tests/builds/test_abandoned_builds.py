@@ -1,4 +1,4 @@
-"""Abandoned builds, and what the next build makes of them."""
+"""Abandoned builds: found by their silence, closed by the next build."""
 
 import time
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_the_build_that_looks_is_none_however_long_it_waited(config, start):
     assert close_abandoned(config) == []
 
 
-def test_the_history_tells_of_it_before_and_after_it_is_closed(config, workspace, start):
+def test_the_history_lists_it_before_and_after_it_is_closed(config, workspace, start):
     start("left", LONG_AGO)
     start("next", time.time())
 

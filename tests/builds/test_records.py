@@ -1,4 +1,4 @@
-"""The records that tasks keep of themselves, and what a retry makes of them."""
+"""Records of tasks and of their retries."""
 
 import subprocess
 import sys
@@ -55,7 +55,7 @@ def test_start_end_and_result_are_kept_a_task_each(tmp_path, build):
         KeyboardInterrupt(),
     ],
 )
-def test_what_a_retry_may_mend_is_tried_again(tmp_path, build, error):
+def test_an_error_that_a_retry_may_fix_is_retried(tmp_path, build, error):
     with pytest.raises(type(error)), recorded(str(tmp_path), "train_policy", "1 0"):
         raise error
     assert task_records(str(tmp_path), build)[0].state == "failed"
@@ -65,12 +65,12 @@ def test_what_a_retry_may_mend_is_tried_again(tmp_path, build, error):
     assert record.state == "succeeded" and record.attempt == 2 and not record.error
 
 
-def test_what_no_retry_mends_is_not_paid_for_again_in_this_build(tmp_path, build, monkeypatch):
+def test_a_permanent_error_is_not_retried_in_this_build(tmp_path, build, monkeypatch):
     with pytest.raises(TrainingError), recorded(str(tmp_path), "train_policy", "1 0"):
         raise TrainingError("loss", rule="is not a number", remedy="lower the learning rate")
     work = []
-    told = "train_policy 1 0: has failed in this build already: loss: is not a number"
-    with pytest.raises(BuildError, match=told), recorded(str(tmp_path), "train_policy", "1 0"):
+    message = "train_policy 1 0: has failed in this build already: loss: is not a number"
+    with pytest.raises(BuildError, match=message), recorded(str(tmp_path), "train_policy", "1 0"):
         work.append(1)
     assert work == [] and task_records(str(tmp_path), build)[0].attempt == 1
     with recorded(str(tmp_path), "train_policy", "0 1"):
@@ -127,24 +127,24 @@ def fail(root, error) -> bool:
     return failed_for_good(root, "train_policy", WEIGHTS, error)
 
 
-def test_a_failure_is_for_good_when_no_retry_is_left(tmp_path, build, monkeypatch):
+def test_a_failure_is_final_when_no_retry_is_left(tmp_path, build, monkeypatch):
     monkeypatch.setenv(ATTEMPTS_VARIABLE, "3")
     assert [fail(str(tmp_path), PASSING) for _ in range(3)] == [False, False, True]
 
 
 @pytest.mark.parametrize("attempts", ["4", None])
-def test_a_failure_that_no_retry_mends_is_for_good_at_once(tmp_path, build, monkeypatch, attempts):
+def test_a_permanent_failure_is_final_at_once(tmp_path, build, monkeypatch, attempts):
     if attempts is not None:
         monkeypatch.setenv(ATTEMPTS_VARIABLE, attempts)
     assert fail(str(tmp_path), TrainingError("loss", rule="is not a number", remedy="lower it"))
 
 
-def test_without_retries_every_failure_is_for_good(tmp_path, build, monkeypatch):
+def test_without_retries_every_failure_is_final(tmp_path, build, monkeypatch):
     monkeypatch.delenv(ATTEMPTS_VARIABLE, raising=False)
     assert fail(str(tmp_path), OSError("gone"))
 
 
-def test_outside_of_a_build_what_a_retry_may_mend_is_not_for_good(tmp_path, monkeypatch):
+def test_outside_a_build_only_a_permanent_failure_is_final(tmp_path, monkeypatch):
     monkeypatch.delenv(BUILD_VARIABLE, raising=False)
     hopeless = TrainingError("loss", rule="is not a number", remedy="lower it")
     assert [failed_for_good(str(tmp_path), "train_policy", WEIGHTS, error) for error in (PASSING, hopeless)] == [

@@ -29,9 +29,9 @@ def annotation(cluster) -> str | None:
 
 
 def roll_out(path, code: int = 0, deployment: str = "vllm") -> str:
-    told = palm("rollout", path, "--deployment", deployment, "--namespace", NAMESPACE, code=code).output
-    assert told.count("\n") == 1
-    return told.strip()
+    line = palm("rollout", path, "--deployment", deployment, "--namespace", NAMESPACE, code=code).output
+    assert line.count("\n") == 1
+    return line.strip()
 
 
 def settle(cluster, ready: int, **more) -> None:
@@ -53,8 +53,8 @@ def test_pods_follow_the_champion_there_and_back(cluster, server_workspace, base
     for version, before in (("1", None), ("2", "1")):
         folders[version] = publish(config, server_workspace, base_model, seed=10 * int(version))
         promote(config, version, against=before)
-        told = roll_out(path)
-        assert told.endswith(
+        line = roll_out(path)
+        assert line.endswith(
             f"was {f'version {before}' if before else 'unset'}, is being rolled out to version {version}"
         )
         assert annotation(cluster) == version
@@ -92,8 +92,8 @@ def test_what_is_as_it_should_be_is_left_alone(cluster, champion):
 def test_a_rollout_that_failed_is_an_error_until_another_champion_comes(cluster, champion):
     roll_out(champion)
     settle(cluster, ready=1, stuck='ReplicaSet "vllm-5d" has timed out progressing.')
-    told = roll_out(champion, code=1)
-    assert "version 1 could not be rolled out (ProgressDeadlineExceeded: ReplicaSet" in told and "palm rollback" in told
+    line = roll_out(champion, code=1)
+    assert "version 1 could not be rolled out (ProgressDeadlineExceeded: ReplicaSet" in line and "palm rollback" in line
     promote(load_config(champion), "2", against="1")
     assert "was version 1, is being rolled out to version 2" in roll_out(champion)
 
@@ -103,7 +103,7 @@ def test_nothing_is_rolled_out_before_something_was_promoted(cluster, config, tm
     assert not cluster.patches
 
 
-def test_what_stands_in_the_way_is_told(cluster, champion, tmp_path, monkeypatch):
+def test_obstacles_are_named(cluster, champion, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert "deployment serving/other: does not exist" in roll_out(champion, code=1, deployment="other")
     cluster.forbidden = {"deployments"}

@@ -130,9 +130,9 @@ def test_resources_are_those_that_the_pipelines_ask_for():
 def test_dependencies_are_those_of_the_project(folder):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     metadata = read_metadata(folder)
+    required = [entry for extra in project["optional-dependencies"].values() for entry in extra]
     requirement = {
-        name: next(entry for entry in entries if re.match(rf"{name}\W", entry))
-        for name, entries in (("kfp", project["optional-dependencies"]["cluster"]), ("mlflow", project["dependencies"]))
+        name: next(entry for entry in required if re.match(rf"{name}\W", entry)) for name in ("kfp", "mlflow")
     }
     assert [(entry.name, entry.version) for entry in metadata.dependencies.kubeflow] == [
         ("Pipelines", release(requirement["kfp"]))

@@ -1,5 +1,7 @@
 """The exact testbed: tabular KL-regularised problems with closed-form optima."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from testbed import draw_problem
@@ -26,7 +28,7 @@ def corner_gap():
         rows = np.vstack([np.column_stack([members, -np.ones(len(members))]), np.eye(d + 1)[:d] * -1])
         total = np.append(np.ones(d), 0.0)
         worst = 0.0
-        for chosen in _combinations(len(rows), d):
+        for chosen in combinations(range(len(rows)), d):
             system = np.vstack([rows[list(chosen)], total])
             if abs(np.linalg.det(system)) < 1e-12:
                 continue
@@ -38,9 +40,3 @@ def corner_gap():
         return worst
 
     return gap
-
-
-def _combinations(count, size):
-    from itertools import combinations
-
-    return combinations(range(count), size)

@@ -1,4 +1,4 @@
-"""What containers of a local build are given; tests/containers runs them."""
+"""Mounts of the containers of a local build; tests/containers runs them."""
 
 import pytest
 from support.workspace import edit_config

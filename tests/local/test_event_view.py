@@ -1,4 +1,4 @@
-"""What is shown of a build's events."""
+"""View of a build's events."""
 
 import io
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 from support.damage import flip
 from support.small_portfolio import promote
-from support.workspace import edit_config
 from typer.testing import CliRunner
 
 from palm.cli.main import app
@@ -23,38 +23,17 @@ from palm.registry.runs import builds_of
 from palm.serving.portfolio import load
 from palm.serving.router import Router
 from palm.serving.verification import portfolio_folder
-from palm.steps.evaluate_policies import evaluate_policy
-from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.register_portfolio import register_portfolio
-from palm.steps.sample_reference import sample_reference
 from palm.steps.select_portfolio import select_portfolio
-from palm.steps.train_policy import train_policy
-
-WEIGHTS = ([1.0, 0.0], [0.5, 0.5], [0.0, 1.0])
 
 
 @pytest.fixture
-def built(workspace):
-    """Everything before registration, for three policies."""
-    config = load_config(edit_config(workspace, training__backend="rwr", training__rwr={"learning_rate": 0.003}))
-    prepare_base_model(config, workspace / "base")
-    sample_reference(config, workspace / "base", workspace / "rollouts")
-    policies, evaluations = [], []
-    for index, weights in enumerate(WEIGHTS):
-        policies.append(workspace / f"policy{index}")
-        evaluations.append(workspace / f"evaluation{index}")
-        train_policy(
-            config, weights, base_model=workspace / "base", rollouts=workspace / "rollouts", destination=policies[-1]
-        )
-        evaluate_policy(
-            config,
-            policy=policies[-1],
-            base_model=workspace / "base",
-            rollouts=workspace / "rollouts",
-            destination=evaluations[-1],
-        )
-    select_portfolio(config, evaluations=evaluations, destination=workspace / "portfolio.json")
-    (workspace / "design.json").write_text("{}")
+def built(workspace, build):
+    """Everything before registration: copies of the library's three policies, two of them selected."""
+    config = load_config(workspace / "portfolio.yaml")
+    shutil.copytree(build.folder / "base_model", workspace / "base")
+    policies = [shutil.copytree(path, workspace / path.name) for path in build.policies]
+    select_portfolio(config, evaluations=build.evaluations, destination=workspace / "portfolio.json")
     return workspace, config, policies
 
 

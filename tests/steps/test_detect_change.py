@@ -1,4 +1,4 @@
-"""What a build is compared with: the last one that the gate judged."""
+"""Changes since the last build that the gate has judged."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from palm.steps.detect_change import detect_change
 
 
 def register(config, workspace, snapshot, *, aliases, verdict=None):
-    """A version as register_portfolio leaves it, as far as the detection reads it."""
+    """A version with what detect_change reads of a registered one."""
     with connected(config.registry) as client:
         found = client.get_experiment_by_name("small")
         experiment = (

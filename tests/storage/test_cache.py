@@ -7,12 +7,6 @@ from palm.errors import StorageError
 from palm.storage.cache import cached_folder
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "palm"
-
-
 def test_the_same_definition_is_filled_once(cache):
     calls = []
 

@@ -10,12 +10,6 @@ from palm.rewards.source import load_reward
 from palm.storage.local_file import local_file
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "palm"
-
-
 def test_a_local_path_is_left_as_it_is():
     assert local_file("/nowhere/train.jsonl") == Path("/nowhere/train.jsonl")
 

@@ -1,6 +1,6 @@
-"""A stand-in for the API server of Kubernetes: the requests of `palm doctor`, `palm rollout` and `palm runs`, answered
-with the client's own models; Workflows and their pods have the names that Argo gives them. No controller runs: `settle`
-says what one has come to.
+"""A stand-in for the API server of Kubernetes: it answers the requests of `palm doctor`, `palm rollout` and `palm runs`
+with the client's own models. Workflows and their pods have the names that Argo gives them. No controller runs: `settle`
+sets the status that one would.
 """
 
 import base64
@@ -20,15 +20,12 @@ class KubernetesStandIn:
     """The server; `with` starts it on a free port.
 
     Attributes:
-        nodes: of the cluster.
-        pods: of the cluster.
-        secrets: by namespace and name.
-        deployments: by namespace and name.
+        secrets, deployments: by namespace and name.
         workflows: by namespace.
         logs: of pods' main containers, by namespace and name.
-        patches: of Deployments, as they came.
+        patches: the bodies of all patches of Deployments.
         forbidden: resources that nobody may read, e.g. ``pods``, or change, e.g. ``PATCH deployments``.
-        expired: whether all credentials are.
+        expired: whether all credentials have expired.
     """
 
     def __init__(self):
@@ -54,7 +51,7 @@ class KubernetesStandIn:
         self._server.server_close()
 
     def write_kubeconfig(self, path: Path) -> None:
-        """What kubectl and the client read."""
+        """Write the configuration of kubectl and the client."""
         named = {"name": "stand-in"}
         content = {
             "apiVersion": "v1",
@@ -67,7 +64,7 @@ class KubernetesStandIn:
         path.write_text(yaml.safe_dump(content))
 
     def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, **allocatable) -> None:
-        """A node with resources such as ``gpu="4"`` (nvidia.com/gpu)."""
+        """Add a node with resources such as ``gpu="4"`` (nvidia.com/gpu)."""
         resources = {"cpu": "8", "memory": "64Gi"} | {
             {"gpu": "nvidia.com/gpu"}.get(key, key): value for key, value in allocatable.items()
         }
@@ -78,19 +75,19 @@ class KubernetesStandIn:
         self.nodes.append(client.V1Node(metadata=_named(name, labels=labels), spec=spec, status=status))
 
     def add_pod(self, name: str, node: str, gpus: str) -> None:
-        """A running pod that has GPUs."""
+        """Add a running pod that requests GPUs."""
         requests = client.V1ResourceRequirements(requests={"nvidia.com/gpu": gpus})
         containers = [client.V1Container(name="main", resources=requests), client.V1Container(name="side")]
         spec = client.V1PodSpec(containers=containers, node_name=node)
         self.pods.append(client.V1Pod(metadata=_named(name), spec=spec))
 
     def add_secret(self, namespace: str, name: str, *keys: str) -> None:
-        """A Secret whose values nobody must see."""
+        """Add a Secret whose values must not be shown."""
         data = dict.fromkeys(keys, "c2VjcmV0LXZhbHVl")
         self.secrets[namespace, name] = client.V1Secret(metadata=_named(name), data=data)
 
     def add_deployment(self, namespace: str, name: str, *, replicas: int) -> None:
-        """A Deployment whose pods all run, as it is made from a manifest."""
+        """Add a Deployment, all pods of which are available."""
         metadata = client.V1ObjectMeta(name=name, generation=1)
         template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels={"app": name}))
         selector = client.V1LabelSelector(match_labels={"app": name})
@@ -101,7 +98,7 @@ class KubernetesStandIn:
         self.settle(namespace, name, ready=replicas)
 
     def add_workflow(self, namespace: str, run_id: str, nodes: list[dict], *, compressed: bool = False) -> None:
-        """A run's Workflow: nodes with ``name`` below the root, ``type``, ``phase``, and ``log`` if the pod has one."""
+        """Add a run's Workflow: nodes with ``name`` below the root, ``type``, ``phase``, and an optional ``log``."""
         workflow, kept = f"build-portfolio-{run_id[:5]}", {}
         for node in nodes:
             name = f"{workflow}(0).root(0).{node['name']}"
@@ -118,7 +115,7 @@ class KubernetesStandIn:
         self.workflows.setdefault(namespace, []).append({"metadata": metadata, "status": status})
 
     def settle(self, namespace: str, name: str, *, ready: int, stuck: str = "") -> None:
-        """The controller has seen the last change, and so many pods are new and available; or it has given up."""
+        """Set the status after the last change: so many updated pods are available, or the rollout is stuck."""
         found = self.deployments[namespace, name]
         condition = client.V1DeploymentCondition(
             type="Progressing",
@@ -206,7 +203,7 @@ def _named(name: str, labels: dict | None = None) -> client.V1ObjectMeta:
 
 
 def _fnv(text: str) -> int:
-    """FNV-1a, by which Argo numbers nodes and their pods."""
+    """The FNV-1a hash in Argo's names of nodes and pods."""
     number = 0x811C9DC5
     for byte in text.encode():
         number = (number ^ byte) * 0x01000193 % 2**32

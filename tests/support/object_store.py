@@ -1,4 +1,4 @@
-"""The S3 server of the manifests, with their arguments."""
+"""The S3 server of the manifests, run with their arguments."""
 
 import os
 import random
@@ -19,15 +19,11 @@ CONTAINER = container_of(
 KEY, SECRET = "key-of-tests", "a-long-secret-of-tests"
 _SERVERS = ("s3", "master", "volume", "filer")
 _GRPC = 10_000
-"""What the server adds to a port for the other one of the same part."""
+"""Difference of the gRPC port to the HTTP port of the same component."""
 
 
 class ObjectStore:
-    """One server in a folder of its own.
-
-    Args:
-        folder: an empty folder.
-    """
+    """A server whose data is in a folder of its own."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -62,7 +58,7 @@ class ObjectStore:
         self._process.wait()
 
     def client(self, key: str = KEY):
-        """A client of boto3."""
+        """A boto3 client of the server."""
         return boto3.client(
             "s3", endpoint_url=self.uri, aws_access_key_id=key, aws_secret_access_key=SECRET, region_name="us-east-1"
         )
@@ -72,7 +68,7 @@ class ObjectStore:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                # Its buckets are made last.
+                # The server makes its buckets last.
                 if requests.get(self.uri + probe, timeout=5).ok and self.client().list_buckets()["Buckets"]:
                     return
             except (requests.RequestException, BotoCoreError, ClientError):
@@ -82,7 +78,7 @@ class ObjectStore:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that are free together with the one that is 10000 above."""
+    """Ports that are free together with their gRPC ports."""
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(20_000, 30_000)

@@ -18,13 +18,13 @@ _VALUES = np.array([[0.9, 0.1], [0.1, 0.9]])
 
 
 def upload_base(s3, base_model: Path) -> None:
-    """The base model where portfolios refer to it."""
+    """Upload the base model to the address in the portfolios."""
     for path in base_model.iterdir():
         s3.upload_file(str(path), "palm", f"models/base/{path.name}")
 
 
 def write_adapters(folder: Path, base_model: Path, seed: int) -> dict[str, Path]:
-    """Two adapters that answer otherwise than the base model and each other."""
+    """Write two adapters whose answers differ from each other and from the base model's."""
     folders = {name: folder / name for name in POLICIES}
     for number, place in enumerate(folders.values(), seed):
         write_untrained(place, base_model, seed=number, std=0.5)
@@ -46,7 +46,7 @@ def write_served(folder: Path, policies: dict[str, Path], base_model: Path, *, s
 
 
 def publish(config: PortfolioConfig, folder: Path, base_model: Path, *, seed: int = 0, source: str = BASE) -> Path:
-    """Register a portfolio of two adapters; its folder."""
+    """Register a portfolio of two adapters, and return its folder."""
     portfolio = folder / f"portfolio-{seed}"
     write_served(portfolio, write_adapters(folder / f"adapters-{seed}", base_model, seed), base_model, source=source)
     register_small(config, portfolio, f"build-{seed}")

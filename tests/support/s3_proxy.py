@@ -1,4 +1,4 @@
-"""A proxy before an S3 server that lets requests fail the way networks and busy servers do."""
+"""A proxy in front of an S3 server that injects the faults of networks and busy servers."""
 
 import http.client
 import io
@@ -17,14 +17,14 @@ TRANSIENT = (
     "503",
     "delay",
     "dribble",
-    "reset before",  # The connection is reset before the server has seen the request,
-    "reset after",  # and after it has done it: the answer is lost.
+    "reset before",  # The connection is reset before the server receives the request,
+    "reset after",  # and after the server has answered: the answer is lost.
     "truncate",
 )
-"""The faults that there are."""
+"""All faults."""
 
 PERMANENT = ("500", "503", "reset before", "reset after", "truncate")
-"""Those after which no answer arrives whole."""
+"""The faults after which no complete answer arrives."""
 
 _CODES = {"500": (500, "InternalError"), "503": (503, "SlowDown"), "404": (404, "NoSuchUpload")}
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
@@ -32,16 +32,16 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "ser
 
 @dataclass
 class Rule:
-    """What is done to requests.
+    """A fault for some of the requests.
 
     Attributes:
-        fault: one of `TRANSIENT`, or ``404``: what S3 says to who ends an upload in parts that is ended.
+        fault: one of `TRANSIENT`, or ``404``: the answer to the completion of an upload that was completed before.
         method: regular expression.
         target: regular expression, searched in path and query.
-        first: number of the first matching request that it is done to, from 1.
-        times: to how many.
+        first: number of the first matching request that gets the fault, from 1.
+        times: number of the requests that get it.
         seen: matching requests so far.
-        done: how many it was done to.
+        done: requests that have got it so far.
     """
 
     fault: str

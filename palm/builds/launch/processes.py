@@ -21,7 +21,7 @@ from palm.training.task import LoadedTask
 
 _POLL_SECONDS = 0.5
 _LINES_OF_ERROR = 5
-_FAILED, _FAILED_PERMANENTLY = "palm: ", "palm, for good: "
+_FAILED, _FAILED_PERMANENTLY = "palm: ", "palm, permanently: "
 _GRACE_SECONDS, _MARGIN_SECONDS = 30, 10
 """Time that PyTorch's launcher gives its processes, and time that it is given itself beyond that."""
 
@@ -112,14 +112,14 @@ def _failure(loaded: LoadedTask, log: Path, code: int) -> Exception:
         )
     text = log.read_text(errors="replace")
     sys.stderr.write(text)
-    words = last_words(text)
-    return (TrainingError if words.permanent else BuildError)(
-        what, rule=f"failed with exit code {code} ({words.text})", remedy="see the log above"
+    logged = logged_error(text)
+    return (TrainingError if logged.permanent else BuildError)(
+        what, rule=f"failed with exit code {code} ({logged.text})", remedy="see the log above"
     )
 
 
 @dataclass(frozen=True)
-class LastWords:
+class LoggedError:
     """The error that a failed process logged.
 
     Attributes:
@@ -131,13 +131,13 @@ class LastWords:
     permanent: bool
 
 
-def last_words(log: str) -> LastWords:
+def logged_error(log: str) -> LoggedError:
     """The first error that `run_main` wrote to a log, else the log's last few lines."""
     for line in log.splitlines():
         for prefix in (_FAILED_PERMANENTLY, _FAILED):
             if line.startswith(prefix):
-                return LastWords(line.removeprefix(prefix), prefix == _FAILED_PERMANENTLY)
-    return LastWords(" / ".join(log.strip().splitlines()[-_LINES_OF_ERROR:]), permanent=False)
+                return LoggedError(line.removeprefix(prefix), prefix == _FAILED_PERMANENTLY)
+    return LoggedError(" / ".join(log.strip().splitlines()[-_LINES_OF_ERROR:]), permanent=False)
 
 
 def _train_as_one_of_several(scratch: Path, folder: Path) -> None:
@@ -162,7 +162,7 @@ def _train_as_one_of_several(scratch: Path, folder: Path) -> None:
 
 
 def run_main(main: Callable[[], None]) -> None:
-    """Run the main function of a process that trains; its exit code and log are those that `last_words` reads."""
+    """Run the main function of a process that trains; its exit code and log are those that `logged_error` reads."""
     logging.basicConfig(stream=sys.stdout, format="[palm %(asctime)s %(levelname)s]: %(message)s")
     # One process reports for all that do the same; other libraries' logs help nobody.
     logging.getLogger("palm").setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)

@@ -12,7 +12,7 @@ from pathlib import Path
 from palm.builds.inputs import base_model_digest
 from palm.builds.launch.kubernetes import Failure, TrainJobs
 from palm.builds.launch.manifest import INPUTS, train_job_manifest
-from palm.builds.launch.processes import LastWords, last_words
+from palm.builds.launch.processes import LoggedError, logged_error
 from palm.builds.launch.request import REQUEST, RESULT, TrainingRecord, training_request
 from palm.builds.records import mark_use
 from palm.errors import BuildError, PalmError, PreemptedError, TrainingError
@@ -102,7 +102,7 @@ class _Watch:
     cluster: TrainJobs
     manifest: dict
     loaded: LoadedTask
-    failures: dict[str, tuple[Failure, LastWords]] = field(default_factory=dict)
+    failures: dict[str, tuple[Failure, LoggedError]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -158,19 +158,19 @@ class _Watch:
         for failure in self.cluster.failures(self.name):
             known = self.failures.get(failure.pod)
             if known is None or known[0].finished_at != failure.finished_at:
-                words = last_words(self.cluster.log(failure))
-                log.warning("pod %s ended with exit code %d: %s", failure.pod, failure.exit_code, words.text)
-                self.failures[failure.pod] = (failure, words)
+                logged = logged_error(self.cluster.log(failure))
+                log.warning("pod %s ended with exit code %d: %s", failure.pod, failure.exit_code, logged.text)
+                self.failures[failure.pod] = (failure, logged)
 
     def _ended(self, message: str) -> PalmError:
         seen = sorted(self.failures.values(), key=lambda seen: seen[0].finished_at)
         if any(failure.exit_code == PreemptedError.exit_code for failure, _ in seen):
             return self._preempted("ended because a node was told to stop by SIGTERM")
         shown = [
-            f"{failure.pod} with exit code {failure.exit_code}: {words.text[:_SHOWN_CHARACTERS]}"
-            for failure, words in seen[:_SHOWN_PODS]
+            f"{failure.pod} with exit code {failure.exit_code}: {logged.text[:_SHOWN_CHARACTERS]}"
+            for failure, logged in seen[:_SHOWN_PODS]
         ]
-        permanent = any(words.permanent for _, words in seen)
+        permanent = any(logged.permanent for _, logged in seen)
         return self.failed(f"failed ({'; '.join([message, *shown])})", TrainingError if permanent else BuildError)
 
     def failed(self, rule: str, kind: type[PalmError] = BuildError) -> PalmError:

@@ -61,14 +61,9 @@ class ChampionReader:
 
 
 def champion_since(version: str, entries: Sequence[LoggedEntry]) -> float | None:
-    """Time at which a version became champion for the last time, seconds since 1970.
+    """Time at which a version became champion for the last time, seconds since 1970; None if it is not in the log.
 
-    Args:
-        version: the champion.
-        entries: entries of the promotion log, oldest first.
-
-    Returns:
-        None if the log does not contain it.
+    Entries of the log are in order, the oldest first.
     """
     since = None
     for entry in reversed([entry for entry in entries if entry.valid]):

@@ -16,13 +16,7 @@ from palm.errors import MonitoringError
 
 
 class Exporter(Collector):
-    """All metrics of one portfolio.
-
-    Args:
-        config: the configuration.
-        interval: seconds between readings of a source.
-        limit: seconds that a reading may take until its source counts as down.
-    """
+    """All metrics of one portfolio; arguments as for `serve`."""
 
     def __init__(self, config: PortfolioConfig, *, interval: float, limit: float):
         self._config = config
@@ -72,7 +66,7 @@ def serve(
     """Serve the metrics over HTTP until stopped.
 
     Args:
-        config: the configuration.
+        config: names the storage, MLflow and the portfolio.
         port: TCP port; 0: a free one.
         interval: seconds between readings of a source.
         limit: seconds that a reading may take until its source counts as down.

@@ -11,14 +11,7 @@ PORTFOLIO = "portfolio"
 
 @dataclass(frozen=True)
 class PalmMetric:
-    """A metric.
-
-    Attributes:
-        name: its name in Prometheus, with the unit.
-        meaning: help text.
-        label: name of a label in addition to the portfolio; empty for none.
-        counter: whether it only increases.
-    """
+    """A metric: its name with the unit, its help text, and a label in addition to the portfolio; empty for none."""
 
     name: str
     meaning: str
@@ -26,12 +19,7 @@ class PalmMetric:
     counter: bool = False
 
     def family(self, portfolio: str = "", value: "float | Mapping[str, float] | None" = None) -> Metric:
-        """The metric with its samples.
-
-        Args:
-            portfolio: name of the portfolio.
-            value: the number, or one for each value of the label; None for a family without samples.
-        """
+        """The metric with its value, or a value for each value of the label; None for one without samples."""
         kind = CounterMetricFamily if self.counter else GaugeMetricFamily
         family = kind(self.name, self.meaning, labels=[PORTFOLIO, *([self.label] if self.label else [])])
         if value is None:

@@ -92,13 +92,9 @@ def name_line(axes: Axes, position: float, *, label: str, colour: str) -> None:
 
 
 def label_points(axes: Axes, points: np.ndarray, *, labels: list[str], obstacles: np.ndarray) -> None:
-    """Write labels beside points, each on the side where it covers the least.
+    """Write short labels beside points, shape ``(m, 2)``, each on the side where it covers the least.
 
-    Args:
-        axes: rectangular axes that hold everything but the labels.
-        points: data coordinates of the points to label, shape ``(m, 2)``.
-        labels: their texts, at most a few characters each.
-        obstacles: data coordinates of everything else that should stay visible, shape ``(o, 2)``.
+    The axes must hold everything else; obstacles, shape ``(o, 2)``, are points that should stay visible.
     """
     # Matplotlib computes limits only when drawing; the transform below needs them now.
     axes.autoscale_view()

@@ -24,19 +24,10 @@ def cells_figure(
     colours: Sequence[str],
     counterexample: np.ndarray | None = None,
 ) -> Figure:
-    """Draw the cells of a design.
+    """Draw the cells of a design's weights, shape ``(k, d)``, with tolerances ε' and δ'.
 
-    Args:
-        weights: preference weights, shape ``(k, d)``.
-        epsilon: ε' of the cells, relative reach.
-        delta: δ' of the cells, absolute reach.
-        reward_names: d names.
-        labels: short names of the vectors, shape ``(k,)``; an empty one draws an unobtrusive cell.
-        colours: one for each vector.
-        counterexample: a preference outside all cells, shape ``(d,)``; not drawn at d > 3.
-
-    Returns:
-        Polygons on the simplex at d = 3, intervals at d = 2, a table of the weights at d > 3.
+    They are polygons on the simplex at d = 3, intervals at d = 2, and a table of the weights at d > 3. A vector with an
+    empty label is unobtrusive. The counterexample is a preference outside all cells; it is not drawn at d > 3.
     """
     figure, look = Figure(figsize=SIZE_INCHES), Look(reward_names, labels, colours)
     if weights.shape[1] > 3:

@@ -19,15 +19,7 @@ def size_gap_figure(
     greedy: Sequence[float | None],
     chosen_size: int,
 ) -> Figure:
-    """Draw the worst-case gap of portfolios by their size.
-
-    Args:
-        sizes: portfolio sizes K, increasing.
-        exact: ε of the best portfolio found at each size.
-        bound: proven lower bound of ε at each size.
-        greedy: ε of the greedily built portfolio of each size.
-        chosen_size: the size of this build's portfolio, marked.
-    """
+    """Draw the worst-case gap by portfolio size K: of the best portfolio, its proven bound, and of the greedy one."""
     figure = Figure(figsize=SIZE_INCHES)
     axes = figure.add_axes((0.15, 0.22, 0.82, 0.72))
     sizes, exact, bound, greedy = (np.asarray(curve, dtype=float) for curve in (sizes, exact, bound, greedy))
@@ -59,15 +51,9 @@ def trade_off_figure(
     colours: Sequence[str],
     reference: np.ndarray,
 ) -> Figure:
-    """Draw two rewards of every policy against each other, with error bars of one standard error.
+    """Draw two mean rewards of every policy, shape ``(n, 2)``, and of the reference, with one standard error.
 
-    Args:
-        means: expected rewards, shape ``(n, 2)``.
-        standard_errors: of the means, shape ``(n, 2)``.
-        axis_names: names of the two rewards.
-        labels: short names; an empty one draws an unobtrusive dot.
-        colours: one for each policy.
-        reference: expected rewards of the reference policy, shape ``(2,)``.
+    A policy with an empty label is an unobtrusive dot.
     """
     figure = Figure(figsize=SIZE_INCHES)
     x_name, y_name = (wrapped(name, 30) for name in axis_names)

@@ -27,12 +27,8 @@ _NOT_INLINE = re.compile(
 def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
     """Render a figure as one ``<svg>`` element that follows the page's theme and fetches nothing.
 
-    The same figure gives the same bytes.
-
-    Args:
-        figure: the figure.
-        name: unique on the page; prefixes every id.
-        description: what the figure shows, for screen readers.
+    The same figure gives the same bytes. The name, unique on the page, prefixes every id; the description is for
+    screen readers.
     """
     stream = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "palm", "svg.fonttype": "path"}):

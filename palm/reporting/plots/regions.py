@@ -4,16 +4,10 @@ import numpy as np
 
 
 def serving_regions(value_vectors: np.ndarray) -> list[np.ndarray]:
-    """Cut the simplex into the regions in which each policy has the highest objective a_k · v.
+    """Cut the simplex into the regions in which each policy has the highest objective a_k · v; a of shape ``(n, 3)``.
 
-    a_k · v is linear, so a region is the simplex cut by one half-plane for each competitor.
-
-    Args:
-        value_vectors: the portfolio's value vectors a_k, shape ``(n, 3)``.
-
-    Returns:
-        For every policy the corners of its region, shape ``(m, 3)`` in order around it; ``m = 0`` if the policy is
-        nowhere strictly the best or ties with an earlier one. Exact up to rounding.
+    a_k · v is linear, so a region is the simplex cut by one half-plane for each competitor, exact up to rounding. Its
+    corners, shape ``(m, 3)``, are in order; ``m = 0`` if the policy is nowhere the best or ties with an earlier one.
     """
     regions = []
     for own, value in enumerate(value_vectors):

@@ -23,18 +23,10 @@ def usage_figure(
     colours: Sequence[str],
     worst_weights: np.ndarray,
 ) -> Figure:
-    """Draw which policy of a portfolio serves which preferences.
+    """Draw which policy of a portfolio, with value vectors of shape ``(n, d)``, serves which preferences.
 
-    Args:
-        value_vectors: of the portfolio, shape ``(n, d)``.
-        usage: share of the simplex on which each policy is the best, shape ``(n,)``.
-        reward_names: d names.
-        labels: short names of the policies.
-        colours: one for each policy.
-        worst_weights: the preference with the largest gap, shape ``(d,)``; not drawn at d > 3.
-
-    Returns:
-        Coloured regions at d = 3, a strip under the objectives at d = 2, bars at d > 3.
+    It shows coloured regions at d = 3, a strip under the objectives at d = 2, and bars at d > 3. ``usage`` is the share
+    of the simplex of each policy. ``worst_weights`` is the preference with the largest gap; it is not drawn at d > 3.
     """
     figure, look = Figure(figsize=SIZE_INCHES), Look(reward_names, labels, colours)
     if value_vectors.shape[1] > 3:

@@ -34,7 +34,7 @@ def ask_worker(address: str, name: str, config: str, values: tuple, paths: dict[
         What the step returns.
 
     Raises:
-        PalmError: the step raised it, its worker was killed, or the pool is gone.
+        PalmError: the step raised it, its worker was killed, or the pool has ended.
         SystemExit: the worker ended with a non-zero exit status.
     """
     request = {

@@ -109,7 +109,7 @@ def _start(path: str, key: str, log: Path) -> subprocess.Popen:
             start_new_session=True,
         )
     # The key goes through a pipe because other users can read a command line. The pipe stays open: when it closes, the
-    # server knows that this process is gone.
+    # server knows that this process has ended.
     process.stdin.write(f"{key}\n".encode())
     process.stdin.flush()
     return process

@@ -168,7 +168,7 @@ class Server:
             if not ended:
                 continue
             del self._workers[pid]
-            # The client may be gone.
+            # The client may have ended.
             with suppress(KeyError):
                 self._selector.unregister(client)
             with client, suppress(OSError):

@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import load_file
 from support.trainings import add_late_reward, train
 
-from palm.builds.launch.processes import LastWords, last_words
+from palm.builds.launch.processes import LoggedError, logged_error
 from palm.errors import TrainingError
 
 TOGETHER = {
@@ -39,8 +39,8 @@ def test_an_error_of_one_process_is_reported(built):
 
 def test_only_a_permanent_error_ends_the_retries():
     """A process that was killed, or lost its GPU, logs no error of its own."""
-    logged = last_words("starting\npalm, for good: reward 'late' gave None\nTraceback\nValueError: x\n")
+    logged = logged_error("starting\npalm, permanently: reward 'late' gave None\nTraceback\nValueError: x\n")
     assert (logged.text, logged.permanent) == ("reward 'late' gave None", True)
-    assert last_words("palm: storage is down\n") == LastWords("storage is down", permanent=False)
-    killed = last_words("step 3\nSignal 9 (SIGKILL) received by PID 12\n")
-    assert killed == LastWords("step 3 / Signal 9 (SIGKILL) received by PID 12", permanent=False)
+    assert logged_error("palm: storage is down\n") == LoggedError("storage is down", permanent=False)
+    killed = logged_error("step 3\nSignal 9 (SIGKILL) received by PID 12\n")
+    assert killed == LoggedError("step 3 / Signal 9 (SIGKILL) received by PID 12", permanent=False)

@@ -95,12 +95,12 @@ def test_every_line_is_ok(kfp, kubernetes, mlflow, cluster_workspace):
     assert "secret-value" not in result.output and "c2VjcmV0" not in result.output
 
 
-def test_mlflow_refuses_a_name_that_it_was_not_told(mlflow):
+def test_mlflow_refuses_a_host_name_that_it_does_not_know(mlflow):
     """The health check passes all the same."""
     assert urllib.request.urlopen(f"{mlflow}/health", timeout=5).status == 200
-    with pytest.raises(ClusterError) as told:
+    with pytest.raises(ClusterError) as error:
         check_mlflow("http://mlflow.team.svc.cluster.local:5000", mlflow)
-    assert str(told.value) == (
+    assert str(error.value) == (
         f"MLflow at {mlflow}: refuses requests to the name mlflow.team.svc.cluster.local:5000, by which pods call it "
         "(403 Invalid Host header - possible DNS rebinding attack detected); start it with --allowed-hosts "
         "'mlflow.team.svc.cluster.local,mlflow.team.svc.cluster.local:*,localhost,localhost:*,127.0.0.1:*' (the list "
@@ -110,26 +110,26 @@ def test_mlflow_refuses_a_name_that_it_was_not_told(mlflow):
 
 
 def test_mlflow_that_is_not_there_or_no_mlflow(kfp):
-    with pytest.raises(ClusterError) as told:
+    with pytest.raises(ClusterError) as error:
         check_mlflow("http://127.0.0.1:9", None)
-    assert str(told.value).startswith("MLflow at http://127.0.0.1:9: cannot be reached (")
-    assert "Connection refused" in str(told.value)
+    assert str(error.value).startswith("MLflow at http://127.0.0.1:9: cannot be reached (")
+    assert "Connection refused" in str(error.value)
     with pytest.raises(ClusterError, match="does not answer like MLflow"):
         check_mlflow(kfp.url, None)
     with pytest.raises(ClusterError, match="is a file of this machine"):
         check_mlflow("sqlite:////tmp/m.db", None)
 
 
-def test_no_access_to_anything_is_told_line_by_line(workspace):
+def test_without_any_access_each_check_fails_by_itself(workspace):
     edit_config(workspace, storage__root="s3://palm/store", registry__tracking_uri="http://127.0.0.1:9")
     findings = doctor(workspace / "portfolio.yaml", "--host", "http://127.0.0.1:9", "--storage-root", "folder", code=1)
-    told = lines(findings)
-    assert "host=http://127.0.0.1:9: cannot be reached" in told["pipelines"]
-    assert "storage.root=folder: is a folder of this machine" in told["storage"]
-    assert told["kubernetes"].startswith("Kubernetes: is not configured here (")
-    assert told["secret"] == "not checked: Kubernetes cannot be reached; see the line kubernetes"
-    assert told["accelerators"] == told["secret"]
-    assert told["image"] == (
+    details = lines(findings)
+    assert "host=http://127.0.0.1:9: cannot be reached" in details["pipelines"]
+    assert "storage.root=folder: is a folder of this machine" in details["storage"]
+    assert details["kubernetes"].startswith("Kubernetes: is not configured here (")
+    assert details["secret"] == "not checked: Kubernetes cannot be reached; see the line kubernetes"
+    assert details["accelerators"] == details["secret"]
+    assert details["image"] == (
         f"image {CPU_IMAGE}: localhost is no registry that nodes can pull from, and no node is known to hold it "
         "(Kubernetes cannot be reached); push it to a registry and set cluster.image and cluster.gpu_image, or load it "
         "into the nodes"
@@ -151,34 +151,34 @@ def test_an_expired_token_is_found_though_the_health_check_passes(kfp, kubernete
 
 def test_the_secret_is_looked_for_where_the_runs_are(kfp, kubernetes):
     kfp.multi_user = True
-    told = lines(doctor("--host", kfp.url, "--namespace", "alice", code=1))
-    assert told["pipelines"].endswith("namespace alice")
-    assert told["secret"].startswith(
+    details = lines(doctor("--host", kfp.url, "--namespace", "alice", code=1))
+    assert details["pipelines"].endswith("namespace alice")
+    assert details["secret"].startswith(
         "secret palm-credentials in alice: does not exist; kubectl create secret generic palm-credentials --namespace "
         "alice --from-literal=AWS_ACCESS_KEY_ID=… …; not needed where"
     )
     kubernetes.add_secret("alice", "mine", "UNRELATED")
-    told = lines(doctor("--host", kfp.url, "--namespace", "alice", settings=["cluster.secret=mine"], code=1))
-    assert told["secret"].startswith("secret mine in alice: has none of the keys that tasks read; add what storage")
+    details = lines(doctor("--host", kfp.url, "--namespace", "alice", settings=["cluster.secret=mine"], code=1))
+    assert details["secret"].startswith("secret mine in alice: has none of the keys that tasks read; add what storage")
 
 
-def test_rights_that_are_missing_are_told(kfp, kubernetes):
+def test_missing_rights_are_named(kfp, kubernetes):
     kubernetes.forbidden = {"pods"}
-    told = lines(doctor("--host", kfp.url))
-    assert told["accelerators"] == (
+    details = lines(doctor("--host", kfp.url))
+    assert details["accelerators"] == (
         "6 nvidia.com/gpu on 2 nodes, how many are free is not known: listing pods is not allowed"
     )
     kubernetes.forbidden = {"pods", "nodes", "secrets"}
-    told = lines(doctor("--host", kfp.url, code=1))
-    assert told["secret"] == (
+    details = lines(doctor("--host", kfp.url, code=1))
+    assert details["secret"] == (
         'secret palm-credentials in kubeflow: cannot be read (403 secrets is forbidden: User "alice" cannot list '
         "secrets); ask for this right, or let somebody look who has it"
     )
-    assert "nodes of the cluster: cannot be read (403 nodes is forbidden" in told["accelerators"]
-    assert "no node is known to hold it (nodes of the cluster: cannot be read (403" in told["image"]
+    assert "nodes of the cluster: cannot be read (403 nodes is forbidden" in details["accelerators"]
+    assert "no node is known to hold it (nodes of the cluster: cannot be read (403" in details["image"]
     kubernetes.expired = True
-    told = lines(doctor("--host", kfp.url, code=1))
-    assert told["kubernetes"] == (
+    details = lines(doctor("--host", kfp.url, code=1))
+    assert details["kubernetes"] == (
         "Kubernetes: cannot be read (401 Unauthorized); sign in again: the credentials of KUBECONFIG have expired"
     )
 
@@ -207,8 +207,8 @@ def test_accelerators_that_are_there(kfp, kubernetes, settings, detail):
     ],
 )
 def test_accelerators_that_are_not(kfp, kubernetes, settings, what):
-    told = lines(doctor("--host", kfp.url, settings=settings, code=1))["accelerators"]
-    assert told.startswith(what) and "install the device plugin" in told
+    details = lines(doctor("--host", kfp.url, settings=settings, code=1))["accelerators"]
+    assert details.startswith(what) and "install the device plugin" in details
 
 
 def test_tasks_and_trainings_on_other_nodes_are_checked_each(kfp, kubernetes):

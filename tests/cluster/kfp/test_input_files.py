@@ -89,9 +89,9 @@ def test_hub_models_and_modules_stay_as_they_are(cluster_workspace):
 
 def test_results_that_would_stay_here_are_refused(workspace, cluster_workspace):
     edit_config(workspace, storage__root="store")
-    with pytest.raises(ClusterError) as told:
+    with pytest.raises(ClusterError) as error:
         publish_inputs(loaded(workspace))
-    assert str(told.value) == (
+    assert str(error.value) == (
         f"storage.root={workspace / 'store'}: is a folder of this machine, which pods cannot see; nor can they see "
         f"{workspace / 'corpus.jsonl'}, which would be published there; give an s3:// prefix, or --storage-root "
         "s3://BUCKET/PREFIX"
@@ -101,7 +101,7 @@ def test_results_that_would_stay_here_are_refused(workspace, cluster_workspace):
         publish_inputs(loaded(workspace))
 
 
-def test_a_missing_file_is_told(cluster_workspace):
+def test_a_missing_file_is_an_error(cluster_workspace):
     (cluster_workspace / "eval.jsonl").unlink()
     with pytest.raises(DataError, match=r"eval\.jsonl: is not a file"):
         publish_inputs(loaded(cluster_workspace))

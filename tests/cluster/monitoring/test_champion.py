@@ -1,4 +1,4 @@
-"""What MLflow says in numbers when things are not as they should be."""
+"""Figures of the champion, also if its log was edited or damaged."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What the records of runs say in numbers: real records, also damaged ones and those of others."""
+"""Figures of runs, from real records: also damaged ones and those of other portfolios."""
 
 import logging
 import shutil
@@ -64,7 +64,7 @@ def test_records_of_runs_are_read_once_and_damaged_ones_are_counted(config, runs
     records = Records(config.storage.root)
     runs.record("one", trained=[{}], reused=[5.0])
     runs.record("two", promoted=False, trained=[{"start": "policy-x"}])
-    # A run that goes on, one of another portfolio, and one of a palm that did not say whose it was.
+    # A running one, one of another portfolio, and one of a palm that did not record the owner.
     records.write("builds/on/build", records.read("builds/one/build"))
     records.write("builds/other/build", {**records.read("builds/one/build"), "model": "another"})
     records.write("builds/other/outcome", records.read("builds/one/outcome"))
