@@ -24,7 +24,7 @@ install: $(INSTALLED)
 # Locked versions with checked hashes, then palm itself, built by the locked setuptools.
 $(INSTALLED): pyproject.toml setup.py $(LOCKS)/tools.lock $(LOCKS)/all.lock $(VENV)/.torch-$(TORCH_BUILD)
 	@$(LOCKED) --requirement $(LOCKS)/tools.lock --requirement $(LOCKS)/all.lock
-	@$(PIP) --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) --no-build-isolation --editable .
 	@echo "torch $$($(BIN)/python $(IMAGES)/torch_build.py $(TORCH_BUILD))"
 	@touch $@
 
