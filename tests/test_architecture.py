@@ -52,7 +52,7 @@ def test_the_root_of_the_package_has_few_rooms():
     assert len(rooms) <= 20, sorted(rooms)
 
 
-@pytest.mark.parametrize("room", ["registry", "promotion", "steps/register_portfolio.py", "steps/promote_portfolio.py"])
+@pytest.mark.parametrize("room", ["registry", "promotion", "steps"])
 def test_public_functions_return_models(room):
     """A dict of anything is a record, which has a model; a mapping of one type, e.g. name to path, is none."""
     place = ROOT / "palm" / room
