@@ -2,7 +2,6 @@
 
 import pytest
 from support.cluster_commands import palm
-from support.kubernetes_api import KubernetesStandIn
 from support.published import publish, upload_base
 from support.small_portfolio import make_versions, promote
 from support.workspace import edit_config
@@ -16,12 +15,9 @@ NAMESPACE = "serving"
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    with KubernetesStandIn() as server:
-        server.write_kubeconfig(tmp_path / "kubeconfig")
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        server.add_deployment(NAMESPACE, "vllm", replicas=2)
-        yield server
+def cluster(kubernetes):
+    kubernetes.add_deployment(NAMESPACE, "vllm", replicas=2)
+    return kubernetes
 
 
 def annotation(cluster) -> str | None:

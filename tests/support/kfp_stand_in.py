@@ -1,15 +1,13 @@
 """A stand-in for the API server of Kubeflow Pipelines, which cannot be installed here.
 
-It keeps experiments, pipelines, versions, runs and recurring runs in memory and speaks HTTP. Every request and every
-answer is checked against the real API's document (Swagger 2.0); what the document does not hold is written from the
-server's source (release 2.17): names are unique, runs are checked against their pipeline's inputs, pages, filters.
-What a real backend was seen to do is here as well: a recurring run owns the Workflows of the runs that it started.
+It keeps experiments, pipelines, versions, runs and recurring runs in memory. Every request and answer is checked by
+the real API's document (Swagger 2.0). The rest follows the server's source (release 2.17): unique names, runs checked
+against their pipeline's inputs, pages, filters; and a real backend: a recurring run owns the Workflows of its runs.
 """
 
 import copy
 import functools
 import json
-import logging
 import re
 import socket
 import threading
@@ -24,7 +22,7 @@ from bravado_core.spec import Spec
 from bravado_core.validate import validate_schema_object
 from flask import Flask, Response, request
 from jsonschema import ValidationError
-from werkzeug.serving import make_server
+from support.http_server import HttpServer
 
 _TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 _NEVER = "1970-01-01T00:00:00Z"
@@ -48,21 +46,22 @@ class Refused(Exception):
         self.status, self.body = status, {"code": code, "message": message, "details": []}
 
 
-class KfpStandIn:
-    """The server; `with` starts it on a free port.
+class KfpStandIn(HttpServer):
+    """The server.
 
     Attributes:
         requests: method and path of every request that was handled.
         violations: how requests and answers broke the document.
-        token: bearer token that is accepted; None: every request is.
-        open_paths: what is answered to everybody.
+        token: bearer token that is accepted; None: no token is needed.
+        open_paths: paths that need no token.
         multi_user: whether it serves several namespaces.
-        rights: what the caller may do where it does, resource and verb as in a Role; None: everything.
+        rights: of the caller if it does, resource and verb as in a Role; None: everything.
         dies_at: number of the request, from 0, at which the server is gone; None: never.
         loses_answer: whether that request is handled before the server is gone.
-        comes_back: whether it is there again for the next request.
-        on_request: called with the number of every request that was handled, before it is answered.
-        interrupted: runs whose Workflow was removed while they ran: nothing runs there, and nobody reports an end.
+        comes_back: whether it answers the next request.
+        gone_for: number of requests that it does not answer.
+        on_request: called with the number of every handled request, before it is answered.
+        interrupted: runs whose Workflow was removed while they ran: no end is reported.
     """
 
     def __init__(self, document: Path):
@@ -87,24 +86,14 @@ class KfpStandIn:
         self._lock = threading.Lock()
         self._seen = 0
         self._spec = _specification(document)
-        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._app())
 
     def revive(self) -> None:
         """Be there again after `dies_at`."""
         self.dies_at, self._seen, self.requests = None, 0, []
 
     def end_run(self, run_id: str, state: str, message: str = "", *, seconds: float = 1.0) -> None:
-        """What the cluster would do; of a run without a Workflow nothing is ever heard again."""
+        """End a run as the cluster would; a run without a Workflow never ends."""
         if run_id in self.interrupted:
             return
         run = self.runs[run_id]
@@ -116,14 +105,14 @@ class KfpStandIn:
 
     @staticmethod
     def _report(run: dict, state: str) -> None:
-        """What the persistence agent tells: a run that is being ended first, even if it then ends as failed."""
+        """Report a state as the persistence agent does: CANCELING first, even if the run then ends as failed."""
         history = run.setdefault("state_history", [])
-        for told in (*(["CANCELING"] if run["state"] == "CANCELING" else []), state):
-            history.append({"update_time": _now(), "state": told})
+        for reported in (*(["CANCELING"] if run["state"] == "CANCELING" else []), state):
+            history.append({"update_time": _now(), "state": reported})
         run["state"] = state
 
     def fire(self, recurring_run_id: str) -> str | None:
-        """What the controller does at the time of a schedule: the id of the run that it starts, if it may."""
+        """Start a run as the controller does at the time of a schedule; returns its id, or None if it may not start."""
         recurring = self.recurring_runs[recurring_run_id]
         running = [
             run
@@ -137,7 +126,7 @@ class KfpStandIn:
         made |= {"state": "RUNNING", "recurring_run_id": recurring_run_id}
         return made["run_id"]
 
-    # What follows answers requests; the names are those of the document's operations.
+    # Handlers, named as the document's operations.
 
     def HealthzService_GetHealthz(self, given):
         return {"multi_user": self.multi_user, "pipeline_store": "database"}
@@ -184,7 +173,7 @@ class KfpStandIn:
         run = _need(self.runs, given["run_id"], "Run")
         if run["state"] in _ENDED:
             raise Refused(400, 3, f"Failed to terminate a run {given['run_id']}. Row not found")
-        run["state"] = "CANCELING"  # The history hears of it with the next report.
+        run["state"] = "CANCELING"  # The history has it with the next report.
         return {}
 
     def RecurringRunService_CreateRecurringRun(self, given):
@@ -202,7 +191,7 @@ class KfpStandIn:
         identity = given["recurring_run_id"]
         _need(self.recurring_runs, identity, "Recurring run")
         del self.recurring_runs[identity]
-        # Kubernetes removes what the recurring run owns, running or not, unless it is told to orphan that.
+        # Kubernetes removes what the recurring run owns, running or not, unless it is orphaned.
         if given.get("propagation_policy") != "ORPHAN":
             self.interrupted |= {
                 run["run_id"]

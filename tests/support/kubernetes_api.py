@@ -6,18 +6,29 @@ sets the status that one would.
 import base64
 import gzip
 import json
-import logging
-import threading
 from pathlib import Path
 
 import yaml
 from flask import Flask, Response, request
 from kubernetes import client
-from werkzeug.serving import make_server
+from support.http_server import HttpServer
 
 
-class KubernetesStandIn:
-    """The server; `with` starts it on a free port.
+def write_kubeconfig(path: Path, server: str, *, namespace: str = "default") -> Path:
+    """Write the configuration by which kubectl and the client find a server."""
+    named = {
+        "clusters": [{"name": "stand-in", "cluster": {"server": server}}],
+        "users": [{"name": "stand-in", "user": {"token": "abc"}}],
+        "contexts": [
+            {"name": "stand-in", "context": {"cluster": "stand-in", "user": "stand-in", "namespace": namespace}}
+        ],
+    }
+    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "stand-in", **named}))
+    return path
+
+
+class KubernetesStandIn(HttpServer):
+    """The server.
 
     Attributes:
         secrets, deployments: by namespace and name.
@@ -38,30 +49,7 @@ class KubernetesStandIn:
         self.patches: list[dict] = []
         self.forbidden: set[str] = set()
         self.expired = False
-        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def write_kubeconfig(self, path: Path) -> None:
-        """Write the configuration of kubectl and the client."""
-        named = {"name": "stand-in"}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "stand-in",
-            "clusters": [{**named, "cluster": {"server": self.url}}],
-            "users": [{**named, "user": {"token": "abc"}}],
-            "contexts": [{**named, "context": {"cluster": "stand-in", "user": "stand-in"}}],
-        }
-        path.write_text(yaml.safe_dump(content))
+        super().__init__(self._app())
 
     def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, **allocatable) -> None:
         """Add a node with resources such as ``gpu="4"`` (nvidia.com/gpu)."""

@@ -5,21 +5,18 @@ processes of this machine: with the container's command and environment, and the
 plugin sets. Nodes are not restarted, as by a runtime with ``backoffLimit: 0``.
 """
 
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
 from flask import Flask, Response, request
 from support.custom_resources import CustomResource
-from werkzeug.serving import make_server
+from support.http_server import HttpServer
 
 NAMESPACE = "team"
 NODES = {
@@ -38,8 +35,6 @@ KEPT = ("HOME", "OMP_NUM_THREADS", "PYTHONPATH")
 
 
 class Refused(Exception):
-    """An answer with a status that is not success."""
-
     def __init__(self, code: int, reason: str, message: str, name: str):
         details = {"name": name, "kind": "trainjobs"}
         body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason}
@@ -103,11 +98,11 @@ class Job:
         return {**self.object, "status": {"conditions": conditions}} if conditions else self.object
 
 
-class KubernetesStandIn:
+class TrainJobStandIn(HttpServer):
     """The server.
 
     Args:
-        folder: for logs and the kubeconfig.
+        folder: for logs.
         secrets: name to keys and values.
     """
 
@@ -118,26 +113,11 @@ class KubernetesStandIn:
         self.jobs: dict[str, Job] = {}
         self.created: list[Job] = []
         self.pods: dict[str, dict] = {}
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         # One request at a time, so that nothing needs a lock.
-        self._server = make_server("127.0.0.1", 0, self._app())
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
+        super().__init__(self._app(), threaded=False)
 
-    def kubeconfig(self) -> Path:
-        """A file by which clients find the server."""
-        path = self.folder / "kubeconfig"
-        address = f"http://127.0.0.1:{self._server.server_port}"
-        named = {
-            "clusters": [{"name": "c", "cluster": {"server": address}}],
-            "users": [{"name": "u", "user": {}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
-        }
-        path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "x", **named}))
-        return path
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *error):
+        super().__exit__(*error)
         for job in self.created:
             for node in job.nodes:
                 if node.process is not None and node.process.poll() is None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from support.custom_resources import CustomResource
+from support.kubernetes_api import write_kubeconfig
 from support.schemas import needs_schemas
-from support.train_job_stand_in import NAMESPACE, NODES, KubernetesStandIn
+from support.train_job_stand_in import NAMESPACE, NODES, TrainJobStandIn
 from support.trainings import train
 from support.workspace import edit_config
 
@@ -52,10 +53,9 @@ def cluster(tmp_path, s3, s3_server, monkeypatch):
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    stand_in = KubernetesStandIn(folder, {NODES["secret"]: credentials})
-    monkeypatch.setenv("KUBECONFIG", str(stand_in.kubeconfig()))
-    yield stand_in
-    stand_in.close()
+    with TrainJobStandIn(folder, {NODES["secret"]: credentials}) as server:
+        monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(folder / "kubeconfig", server.url, namespace=NAMESPACE)))
+        yield server
 
 
 class Launcher:
