@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from support.built_manifests import MANIFESTS, find
+from support.built_manifests import KUBECTL, MANIFESTS, container_of, find
 from support.overlays import OVERLAYS, found, overlay
 from support.published import promoted, publish, upload_base
 
@@ -21,20 +21,13 @@ from palm.config.load import load_config
 
 ROOT = MANIFESTS.parent
 GUIDE = ROOT / "docs" / "operations.md"
-KUBECTL = Path(sys.executable).with_name("kubectl")
 
 SAID = ("short answers", "champion is version 2, was version 1", "nothing to repair", "policy-a=")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Commands of the guide.
-
-    Attributes:
-        line: where they begin.
-        needs_cluster: whether they are marked so.
-        text: what is typed.
-    """
+    """Commands of the guide, from a line on."""
 
     line: int
     needs_cluster: bool
@@ -64,7 +57,7 @@ def commands(block: Block) -> list[list[str]]:
 
 
 def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
-    """In the order of the guide, where the site's portfolio.yaml and the manifests are."""
+    """In the order of the guide, beside the site's portfolio.yaml and the manifests."""
     upload_base(s3, base_model)
     path = server_workspace / "portfolio.yaml"
     config = load_config(path)
@@ -146,15 +139,11 @@ def test_an_earlier_backup_is_asked_for_as_the_guide_says():
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "one"}, **cron_job["spec"]["jobTemplate"]}
     done = subprocess.run([KUBECTL, *words[1:]], input=yaml.safe_dump(job), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (fetch,) = [
-        one
-        for one in yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["initContainers"]
-        if one["name"] == "fetch"
-    ]
+    fetch = container_of(yaml.safe_load(done.stdout), "fetch")
     assert {"name": "DUMP", "value": "20260131T031700Z"} in fetch["env"]
 
 
-def test_every_overlay_and_component_is_told_of():
+def test_every_overlay_and_component_is_in_the_guide():
     text = GUIDE.read_text()
     for name in OVERLAYS:
         assert re.search(rf"`(overlays/)?{name}`", text), name

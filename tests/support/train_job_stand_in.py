@@ -1,8 +1,8 @@
 """A stand-in for the Kubernetes API and the controller of Kubeflow Trainer.
 
-It holds TrainJobs, Secrets and Pods, refuses a TrainJob that the real CRD refuses, and runs the nodes of a TrainJob as
-processes of this machine: with the container's command and environment, and the variables PET_… that Trainer's torch
-plugin sets. Nodes are not restarted, as by a runtime with ``backoffLimit: 0``.
+It refuses a TrainJob that the real CRD refuses, and runs the nodes of a TrainJob as processes of this machine, with the
+container's command and environment and the variables PET_… of Trainer's torch plugin. Nodes are not restarted, as by a
+runtime with ``backoffLimit: 0``.
 """
 
 import os

@@ -60,7 +60,7 @@ def runs(config, tmp_path, monkeypatch):
 
 
 def scrape(address: str) -> dict:
-    """Samples by name and, of a metric with a label of its own, by its value; text must be what Prometheus parses."""
+    """Samples by name and, for a metric with a label of its own, by that label's value."""
     found = {}
     for family in text_string_to_metric_families(requests.get(address, timeout=10).text):
         for sample in family.samples:

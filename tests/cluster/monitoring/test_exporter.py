@@ -1,4 +1,4 @@
-"""The exporter as Prometheus meets it: a process, HTTP, a real MLflow server that dies, stops and comes back."""
+"""The exporter: a process, HTTP, a real MLflow server that dies, stops and comes back."""
 
 import os
 import signal
