@@ -14,7 +14,8 @@ import typer
 import yaml
 from support.built_manifests import KUBECTL, MANIFESTS, container_of, find
 from support.overlays import OVERLAYS, found, overlay
-from support.published import promoted, publish, upload_base
+from support.published import publish, upload_base
+from support.small_portfolio import promote
 
 from palm.cli.main import app
 from palm.config.load import load_config
@@ -65,7 +66,7 @@ def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
         folder = server_workspace / f"build-{number}"
         folder.mkdir()
         publish(config, folder, base_model, seed=number)
-        promoted(config, str(number), against=None if number == 1 else "1")
+        promote(config, str(number), against=None if number == 1 else "1")
     shutil.copytree(MANIFESTS, server_workspace / "manifests")
     script = "\n".join(block.text for block in blocks() if not block.needs_cluster)
     done = subprocess.run(
