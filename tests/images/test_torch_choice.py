@@ -26,9 +26,8 @@ def write_wheel(folder: Path, version: str) -> Path:
     wheel, info = folder / f"torch-{version}-py3-none-any.whl", f"torch-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        text = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr(f"{info}/WHEEL", text)
         archive.writestr(f"{info}/RECORD", "")
     return wheel
 
@@ -163,7 +162,7 @@ esac
 
 @pytest.fixture
 def images(tmp_path):
-    """Run `build.sh` on an empty wheelhouse; what it says, and every call of docker with its input."""
+    """Run `build.sh` on an empty wheelhouse; its output, and every call of docker with its input."""
 
     def build(*arguments: str) -> tuple[str, list[tuple[str, str]]]:
         shutil.copytree(SCRIPTS, tmp_path / "components" / "images")
@@ -173,15 +172,8 @@ def images(tmp_path):
         (wheelhouse / "palm" / "palm_portfolio-0.1.0-py3-none-any.whl").touch()
         (tmp_path / "docker").write_text(DOCKER)
         (tmp_path / "docker").chmod(0o755)
-        done = run(
-            "components/images/build.sh",
-            wheelhouse,
-            "base",
-            *arguments,
-            folder=tmp_path,
-            PATH=f"{tmp_path}:{os.environ['PATH']}",
-            LOG=str(log),
-        )
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)}
+        done = run("components/images/build.sh", wheelhouse, "base", *arguments, folder=tmp_path, **environment)
         assert done.returncode == 0, done.stderr
         inputs = {int(path.suffix[1:]): path.read_bytes() for path in tmp_path.glob("log.*")}
         calls = log.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Steps in workers: results, failures and ends are those of a process for each step."""
+"""Steps in workers have the results, failures and exit statuses of steps in processes of their own."""
 
 import json
 import os
@@ -57,7 +57,7 @@ Step = tuple[list, dict]
 
 
 def do(step: Step) -> None:
-    """What `TASK` does, in this process."""
+    """Run a step in this process, as `TASK` does."""
     (name, config, *values), paths = step
     run_step(name, parse_config(config), *values, **paths)
 
@@ -86,7 +86,7 @@ def address(pool, monkeypatch):
 
 @pytest.fixture
 def training(config, workspace):
-    """A step that loads the rewards, which run some code first; without code it fails at the next thing."""
+    """A step whose rewards run some code when they are loaded; without code it fails after that."""
 
     def call(code: str = "") -> Step:
         path = workspace / "rewards.py"
@@ -142,7 +142,7 @@ def pool_folder(address: str) -> Path:
 
 
 def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, monkeypatch):
-    """Also after the pool trained another policy, and with nothing shared but the base model and its rollouts."""
+    """After the pool trained another policy, and with only the base model and its rollouts shared."""
     base, rollouts = str(workspace / "base"), str(workspace / "rollouts")
     run_step("prepare_base_model", config, destination=base)
     run_step("sample_reference", config, base_model=base, destination=rollouts)
