@@ -12,7 +12,6 @@ from palm.cli.main import app
 
 
 def summary_of(path, problem, weights):
-    """Summary of a build of exact policies."""
     values, optima = problem.value_vectors(weights), problem.optimum(weights)
     template = make_summary(dimension=2, count=3, size=1)
     policies = []

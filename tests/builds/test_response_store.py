@@ -35,7 +35,6 @@ def built(workspace, base_model):
 
 
 def measure(folder, place: str) -> None:
-    """Reference and policies, into a folder of their own."""
     config = load_config(folder / "portfolio.yaml")
     sample_reference(config, folder / "base", folder / place / "rollouts")
     paths = {"policies": [folder / name for name in NAMES], "destinations": [folder / place / name for name in NAMES]}

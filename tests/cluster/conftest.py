@@ -33,7 +33,6 @@ def kfp():
 
 @pytest.fixture
 def kubernetes(tmp_path, monkeypatch):
-    """A stand-in for Kubernetes that KUBECONFIG names."""
     with KubernetesStandIn() as server:
         monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", server.url)))
         yield server
@@ -48,7 +47,6 @@ def cluster_workspace(workspace, s3):
 
 @pytest.fixture
 def submit(kfp, cluster_workspace):
-    """`palm submit` with the workspace's configuration."""
     return lambda *arguments, code=0: palm(
         "submit", cluster_workspace / "portfolio.yaml", "--host", kfp.url, *arguments, code=code
     )
@@ -56,7 +54,6 @@ def submit(kfp, cluster_workspace):
 
 @pytest.fixture
 def schedule(kfp, cluster_workspace):
-    """`palm schedule` with the workspace's configuration."""
     return lambda *arguments, code=0: palm(
         "schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url, *arguments, code=code
     )

@@ -19,8 +19,6 @@ Designed = NamedTuple("Designed", plan=dsl.Dataset, metrics=dsl.Metrics, groups=
 
 
 def designed(build, config: str, folder) -> tuple[Path, dict, list[str]]:
-    """Folder of the plan, metrics, and groups."""
-
     @dsl.pipeline
     def alone() -> Designed:
         task = design_grid(config=config, **build.reference)

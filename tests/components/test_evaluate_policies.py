@@ -15,8 +15,6 @@ Evaluated = NamedTuple("Evaluated", policies=list, metrics=dsl.Metrics)
 
 
 def evaluated(build, config: str, policies: list[dict], folder) -> tuple[list[dict], dict]:
-    """Output and metrics."""
-
     @dsl.pipeline
     def alone(policies: list) -> Evaluated:
         task = evaluate_policies(config=config, plan=given(dsl.Dataset, build.plan), policies=policies)

@@ -35,7 +35,6 @@ def registered(build, config: PortfolioConfig, folder: Path) -> tuple[str, dict,
 
 
 def stocked(build, config: str, keep, **registry) -> PortfolioConfig:
-    """The configuration with another model, and all that the library has made in its store."""
     entries = (entry[key] for entry in build.measured for key in ("policy", "evaluation"))
     keep(*build.reference.values(), *entries)
     parsed = parse_config(config)

@@ -15,8 +15,6 @@ Selected = NamedTuple("Selected", selection=dsl.Artifact, metrics=dsl.Metrics)
 
 
 def selected(build, config: str, groups: list[list[dict]], folder) -> tuple[dict, dict]:
-    """Selection and metrics."""
-
     @dsl.pipeline
     def alone(evaluations: list) -> Selected:
         task = select_portfolio(config=config, plan=given(dsl.Dataset, build.plan), evaluations=evaluations)

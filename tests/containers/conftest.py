@@ -78,7 +78,6 @@ def make_images(daemon) -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def images(daemon, make_images, request) -> dict[str, Image]:
-    """Both images, by target."""
     told = make_images()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{told}", end="")
@@ -87,5 +86,4 @@ def images(daemon, make_images, request) -> dict[str, Image]:
 
 @pytest.fixture(scope="session")
 def image(images) -> str:
-    """Name of the image for processors."""
     return f"localhost/palm:{__version__}-cpu"

@@ -34,7 +34,6 @@ def _records(path: Path) -> list[dict]:
 
 
 def _prepared(folder: Path) -> list[list[dict]]:
-    """Corpus, training prompts and evaluation prompts."""
     return [_records(folder / name) for name in FILES]
 
 

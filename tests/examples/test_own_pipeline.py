@@ -52,7 +52,6 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
 
 
 def copied(entry: Path, folder: Path, weights: list[float]) -> Path:
-    """A policy as the library reads it."""
     shutil.copytree(entry, folder)
     Policy(policy=folder.name, weights=weights, reward_names=("length", "vowels")).write(folder)
     return folder

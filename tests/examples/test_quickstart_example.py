@@ -21,7 +21,6 @@ RECKLESS_JOKE = "What could go wrong, said the pirate!"
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory) -> Path:
-    """A folder filled by prepare()."""
     path = tmp_path_factory.mktemp("quickstart") / "new"
     prepare(path, None)
     return path

@@ -47,6 +47,5 @@ class Index(HttpServer):
 
 @pytest.fixture
 def index():
-    """An empty index."""
     with Index() as server:
         yield server

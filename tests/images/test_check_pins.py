@@ -12,8 +12,6 @@ PINS = "# comment\nnumpy==2.4.0\nmy_package==1.0\n"
 
 @pytest.fixture
 def check(tmp_path, index):
-    """Run the check on some pins; its exit code and output."""
-
     def run(pins: str = PINS, uri: str = index.uri) -> tuple[int, str]:
         (tmp_path / "constraints.txt").write_text(pins)
         command = [sys.executable, ROOT / "requirements" / "check_pins.py", "constraints.txt", "stamp"]

@@ -28,8 +28,6 @@ SAID = ("short answers", "champion is version 2, was version 1", "nothing to rep
 
 @dataclass(frozen=True)
 class Block:
-    """Commands of the guide, from a line on."""
-
     line: int
     needs_cluster: bool
     text: str
@@ -50,7 +48,6 @@ IN_CLUSTER = [block for block in blocks() if block.needs_cluster]
 
 
 def commands(block: Block) -> list[list[str]]:
-    """The commands, each as words; a pipe is several."""
     joined = re.sub(r"\\\n|(?<=\|)\n", " ", block.text)
     return [
         shlex.split(part, comments=True) for line in joined.splitlines() for part in line.split(" | ") if part.strip()

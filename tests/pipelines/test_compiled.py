@@ -36,7 +36,6 @@ def compiled(request, tmp_path_factory):
 
 
 def tasks(specification):
-    """Tasks of all nested pipelines, by component."""
     found = {}
     for part in (specification["root"], *specification["components"].values()):
         for task in _dag(part).values():
@@ -47,7 +46,6 @@ def tasks(specification):
 
 
 def executors(compiled):
-    """Containers and Kubernetes settings by component."""
     assert compiled.spec["deploymentSpec"]["executors"].keys() == compiled.platform.keys()
     return {
         part.removeprefix("comp-"): (compiled.container(entry), compiled.kubernetes(entry))
@@ -137,7 +135,6 @@ def test_a_run_has_three_inputs_and_every_task_is_given_those_that_it_names(comp
 
 
 def _found(node, key: str) -> set[str]:
-    """Every value of a key, however deep."""
     if isinstance(node, list):
         return {value for part in node for value in _found(part, key)}
     if not isinstance(node, dict):

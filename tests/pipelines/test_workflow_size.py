@@ -40,7 +40,6 @@ def old_pipeline() -> CompiledPipeline:
 
 
 def old_run(policies: int) -> tuple:
-    """Inputs and answers of a build of the old pipeline."""
     weights = [[round(index / policies, 3), round(1 - index / policies, 3), 0.0] for index in range(policies)]
     trainings = [{"weights": vector, "keep": "", "start": ""} for vector in weights]
     detected = {"changed": True, "config": OLD["config"], "snapshot": OLD["snapshot"]}
@@ -101,7 +100,6 @@ def test_every_kind_of_node_is_as_large_as_it_was():
 
 
 def _by_kind(nodes) -> dict:
-    """Mean bytes by type and name; the workflow's own name has a random end."""
     sizes = {}
     for kind, name, size in nodes:
         name = "workflow" if name.startswith("build-portfolio-") else name
@@ -168,7 +166,6 @@ def test_the_configuration_and_the_steps_before_travel_as_names():
 
 @pytest.fixture
 def too_many(tmp_path):
-    """A configuration of 200 training tasks."""
     edit_config(make_workspace(tmp_path), design__size=200, training__together=1)
     return tmp_path
 

@@ -45,7 +45,6 @@ def test_given_weights_reach_the_design(workspace):
 
 
 def rollouts_of(workspace, seed):
-    """Rollouts as the step sample_reference writes them, with random rewards."""
     rng = np.random.default_rng(seed)
     prompts, samples = 12, 32
     rollouts = Rollouts(

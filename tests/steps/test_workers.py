@@ -126,7 +126,6 @@ def pid_in(path: Path) -> int:
 
 
 def servers(folder: Path) -> list[int]:
-    """Processes that serve a socket."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -301,7 +300,6 @@ def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clea
 
 
 def test_a_pool_ends_with_its_starter_even_if_that_is_killed(training, workspace, holder):
-    """Its workers too, by SIGTERM first."""
     process, folder = holder
     task = start_task(training(ON_SIGTERM + WAIT))
     worker = pid_in(workspace / "pid")

@@ -51,7 +51,6 @@ def pod_of(workload: dict) -> dict:
 
 
 def container_of(workload: dict, name: str) -> dict:
-    """A container or init container by name."""
     pod = pod_of(workload)
     (found,) = [each for each in [*pod.get("initContainers", []), *pod["containers"]] if each["name"] == name]
     return found

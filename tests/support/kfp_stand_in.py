@@ -39,8 +39,6 @@ _MLFLOW_INPUT = {"experiment_name": str, "experiment_id": str, "disabled": bool}
 
 
 class Refused(Exception):
-    """An answer that is an error."""
-
     def __init__(self, status: int, code: int, message: str):
         super().__init__(message)
         self.status, self.body = status, {"code": code, "message": message, "details": []}
@@ -114,11 +112,7 @@ class KfpStandIn(HttpServer):
     def fire(self, recurring_run_id: str) -> str | None:
         """Start a run as the controller does at the time of a schedule; returns its id, or None if it may not start."""
         recurring = self.recurring_runs[recurring_run_id]
-        running = [
-            run
-            for run in self.runs.values()
-            if run.get("recurring_run_id") == recurring_run_id and run["state"] not in _ENDED
-        ]
+        running = self._running(recurring_run_id)
         if recurring["status"] != "ENABLED" or len(running) >= int(recurring["max_concurrency"]):
             return None
         run = {key: recurring[key] for key in _INHERITED if key in recurring}
@@ -193,12 +187,13 @@ class KfpStandIn(HttpServer):
         del self.recurring_runs[identity]
         # Kubernetes removes what the recurring run owns, running or not, unless it is orphaned.
         if given.get("propagation_policy") != "ORPHAN":
-            self.interrupted |= {
-                run["run_id"]
-                for run in self.runs.values()
-                if run.get("recurring_run_id") == identity and run["state"] not in _ENDED
-            }
+            self.interrupted |= self._running(identity)
         return {}
+
+    def _running(self, recurring_run_id: str) -> set[str]:
+        """Runs of a recurring run that have not ended."""
+        started = [run for run in self.runs.values() if run.get("recurring_run_id") == recurring_run_id]
+        return {run["run_id"] for run in started if run["state"] not in _ENDED}
 
     def RecurringRunService_EnableRecurringRun(self, given):
         return self._switch(given, "ENABLE")
@@ -212,7 +207,7 @@ class KfpStandIn(HttpServer):
         return {}
 
     def _visible(self, entries: dict[str, dict], given: dict) -> list[dict]:
-        """Those of an experiment or of a namespace, which must be named where there are several."""
+        """Entries of an experiment or of a namespace, which must be named if there are several."""
         found = list(entries.values())
         if given.get("experiment_id"):
             return [entry for entry in found if entry["experiment_id"] == given["experiment_id"]]
@@ -226,7 +221,7 @@ class KfpStandIn(HttpServer):
         return entry.get("namespace") or self.experiments.get(entry.get("experiment_id"), {}).get("namespace")
 
     def _check_runnable(self, run: dict) -> None:
-        """A run's version must exist, and its parameters be the inputs of that."""
+        """Check that a run's version exists and has its parameters as inputs."""
         if not run.get("display_name"):
             raise Refused(400, 3, "The name is empty")
         _check_mlflow_input(run.get("plugins_input", {}).get("mlflow", {}))
@@ -253,16 +248,12 @@ class KfpStandIn(HttpServer):
                 handler = getattr(self, operation.operation_id, None)
                 if handler is not None:
                     rule = operation.path_name.replace("{", "<").replace("}", ">")
-                    app.add_url_rule(
-                        rule,
-                        operation.operation_id,
-                        self._view(operation, handler),
-                        methods=[operation.http_method.upper()],
-                    )
+                    view, method = self._view(operation, handler), operation.http_method.upper()
+                    app.add_url_rule(rule, operation.operation_id, view, methods=[method])
         return app
 
     def _gate(self):
-        """Before any request: the server may be gone, or ask who is there."""
+        """Checks before any request: is the server up, is the caller known?"""
         with self._lock:
             number, self._seen = self._seen, self._seen + 1
             gone, self.gone_for = self.gone_for > 0, max(0, self.gone_for - 1)
@@ -304,7 +295,7 @@ class KfpStandIn(HttpServer):
         return view
 
     def _authorize(self, operation: str) -> None:
-        """Where there are several users the server asks Kubernetes for this right, before it does anything."""
+        """With several users the server asks Kubernetes for this right first."""
         service, _, method = operation.partition("_")
         resource = _RESOURCES.get(service)
         if self.rights is None or not self.multi_user or resource is None:
@@ -349,7 +340,7 @@ def _specification(document: Path) -> Spec:
 
 
 def _strict(document: dict) -> dict:
-    """The document, with every field refused that it does not name; who may ask is the stand-in's own business."""
+    """The document without security and with unknown fields refused."""
     document = copy.deepcopy(document)
     document.pop("security")
     for definition in document["definitions"].values():
@@ -359,7 +350,6 @@ def _strict(document: dict) -> dict:
 
 
 def _page(entries: list[dict], given: dict, name: str) -> dict:
-    """A page of what matches the filter, in the wanted order."""
     for predicate in json.loads(given["filter"])["predicates"] if given.get("filter") else ():
         key = predicate["key"]
         if predicate["operation"] not in ("EQUALS", 1) or key not in ("display_name", "recurring_run_id"):

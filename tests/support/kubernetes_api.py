@@ -63,7 +63,6 @@ class KubernetesStandIn(HttpServer):
         self.nodes.append(client.V1Node(metadata=_named(name, labels=labels), spec=spec, status=status))
 
     def add_pod(self, name: str, node: str, gpus: str) -> None:
-        """Add a running pod that requests GPUs."""
         requests = client.V1ResourceRequirements(requests={"nvidia.com/gpu": gpus})
         containers = [client.V1Container(name="main", resources=requests), client.V1Container(name="side")]
         spec = client.V1PodSpec(containers=containers, node_name=node)

@@ -83,7 +83,6 @@ def pods(objects: list[dict]) -> list[Pod]:
 
 
 def containers(objects: list[dict]) -> Iterator[tuple[Pod, dict]]:
-    """Every container with its pod."""
     for one in pods(objects):
         for container in one.containers:
             yield one, container

@@ -71,8 +71,6 @@ class Node:
 
 
 class Job:
-    """A TrainJob and its nodes."""
-
     def __init__(self, manifest: dict, nodes: list[Node]):
         self.nodes = nodes
         added = {"uid": str(uuid.uuid4()), "creationTimestamp": now()}

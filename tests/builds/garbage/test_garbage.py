@@ -32,7 +32,6 @@ KINDS = ("policy", "evaluation", "responses", "embeddings", "rollouts", "base-mo
 
 @pytest.fixture(params=["folder", "s3"])
 def cleaned(request, workspace):
-    """A configuration whose storage is a folder or in S3."""
     if request.param == "s3":
         request.getfixturevalue("s3")
         edit_config(workspace, storage__root="s3://palm/team/store")
@@ -49,7 +48,6 @@ def work(tmp_path):
 
 
 def register(config, *builds: str) -> str:
-    """Create a version with the tags of these builds."""
     client = mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
     if not client.search_registered_models(f"name = '{config.registry.model}'"):
         client.create_registered_model(config.registry.model)

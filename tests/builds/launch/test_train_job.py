@@ -56,8 +56,6 @@ def cluster(tmp_path, s3, s3_server, monkeypatch):
 
 
 class Launcher:
-    """The step train_policy in a process of its own, as its component runs it."""
-
     def __init__(self, workspace: Path, destination: str):
         self.policy, self.log = workspace / destination, workspace / f"{destination}.log"
         config = load_config(workspace / "portfolio.yaml").to_json()
@@ -122,8 +120,6 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
 
 @pytest.fixture
 def training(cluster, built):
-    """A function that trains on nodes from this process, with changes to training.train_job."""
-
     def on_nodes(**changes) -> Policy:
         nodes = {**ON_NODES, "train_job": {**NODES, **changes}}
         return train(built, "policy", WEIGHTS, training=nodes, storage__root=STORE)
@@ -222,7 +218,6 @@ def test_nodes_are_not_part_of_a_policys_name(built):
     """Only the number of processes that share a step is."""
 
     def name(**training) -> tuple[str, dict]:
-        """The policy's name, and what a rebuild compares."""
         config = load_config(edit_config(built, training={**TOGETHER, **training}))
         task = training_task(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"])
         return task.name, take_snapshot(config)

@@ -62,7 +62,6 @@ def mlflow(tmp_path_factory):
 
 
 def doctor(*arguments, settings=(), code=0) -> dict[str, list[dict]]:
-    """The findings by name."""
     result = palm("doctor", *arguments, *(f"--set={setting}" for setting in settings), "--json", code=code)
     findings = {}
     for finding in json.loads(result.stdout):

@@ -25,7 +25,6 @@ UNRECORDED = "trained, but Kubeflow could not record its result"
 
 @pytest.fixture
 def run_id(kfp, submit) -> str:
-    """A running run."""
     submit("--no-validate")
     (run_id,) = kfp.runs
     kfp.runs[run_id]["state"] = "RUNNING"
@@ -54,7 +53,6 @@ def pod(name: str, phase: str = "Failed", message: str = "main: Error (exit code
 
 
 def shown(kfp) -> tuple[str, str | None]:
-    """State and reason of the one run."""
     (run,) = json.loads(palm("runs", "--host", kfp.url, "--json").stdout)
     return run["state"], run["error"]
 

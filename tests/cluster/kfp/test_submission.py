@@ -100,7 +100,6 @@ def test_settings_come_from_a_folder_then_from_the_command_line(kfp, submit, tmp
 
 
 def resources(version: dict) -> dict[str, dict]:
-    """Resources of each task of a version."""
     executors = version["pipeline_spec"]["deploymentSpec"]["executors"]
     return {name.removeprefix("exec-"): one["container"]["resources"] for name, one in executors.items()}
 

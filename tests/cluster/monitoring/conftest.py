@@ -74,7 +74,6 @@ def scrape(address: str) -> dict:
 
 
 def until(address: str, holds, seconds: float = 30.0) -> dict:
-    """Scrape until something holds."""
     deadline = time.monotonic() + seconds
     while not holds(found := scrape(address)):
         assert time.monotonic() < deadline, found

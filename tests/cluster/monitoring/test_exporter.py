@@ -22,7 +22,6 @@ MLFLOW_PREFIXES = ("palm_champion_", "palm_refused_versions", "palm_promotion_lo
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory):
-    """An MLflow that may be killed."""
     server = MlflowServer(tmp_path_factory.mktemp("mlflow")).start()
     yield server
     server.kill()

@@ -29,7 +29,6 @@ def outcome(state: str, ended: float, seconds: float) -> Outcome:
 
 
 def history_of(*states: str, seconds=()) -> list[Outcome]:
-    """Outcomes, oldest first."""
     costs = zip_longest(states, seconds, fillvalue=0.0)
     return [outcome(state, 100.0 + number, cost) for number, (state, cost) in enumerate(costs)]
 
