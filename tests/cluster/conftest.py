@@ -4,6 +4,7 @@ import pytest
 from support.cluster_commands import palm
 from support.kfp_stand_in import KfpStandIn
 from support.kubernetes_api import KubernetesStandIn, write_kubeconfig
+from support.mlflow_server import MlflowServer
 from support.schemas import SCHEMAS
 from support.workspace import edit_config
 
@@ -36,6 +37,14 @@ def kubernetes(tmp_path, monkeypatch):
     with KubernetesStandIn() as server:
         monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", server.url)))
         yield server
+
+
+@pytest.fixture(scope="module")
+def own_mlflow(tmp_path_factory):
+    """An MLflow server without log-in, which tests may kill; it knows the host names of the manifests."""
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow")).start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

@@ -45,41 +45,34 @@ class Refused(Exception):
 
 
 class KfpStandIn(HttpServer):
-    """The server.
+    """The server."""
 
-    Attributes:
-        requests: method and path of every request that was handled.
-        violations: how requests and answers broke the document.
-        token: bearer token that is accepted; None: no token is needed.
-        open_paths: paths that need no token.
-        multi_user: whether it serves several namespaces.
-        rights: of the caller if it does, resource and verb as in a Role; None: everything.
-        dies_at: number of the request, from 0, at which the server is gone; None: never.
-        loses_answer: whether that request is handled before the server is gone.
-        comes_back: whether it answers the next request.
-        gone_for: number of requests that it does not answer.
-        on_request: called with the number of every handled request, before it is answered.
-        interrupted: runs whose Workflow was removed while they ran: no end is reported.
-    """
+    # Bearer token that is accepted; None: no token is needed, as for the open paths.
+    token: str | None = None
+    open_paths: tuple[str, ...] = ()
+    page_to_sign_in = False
+    # Whether it serves several namespaces, and what the caller may then do, as in a Role; None: everything.
+    multi_user = False
+    rights: set[tuple[str, str]] | None = None
+    # Number of the request, from 0, at which the server is gone; whether it handles that one and answers the next ones.
+    dies_at: int | None = None
+    loses_answer = False
+    comes_back = False
+    # Number of requests that it does not answer.
+    gone_for = 0
 
     def __init__(self, document: Path):
+        # Method and path of every handled request, and breaches of the document.
         self.requests: list[str] = []
         self.violations: list[str] = []
-        self.token: str | None = None
-        self.open_paths: tuple[str, ...] = ()
-        self.multi_user = False
-        self.rights: set[tuple[str, str]] | None = None
-        self.page_to_sign_in = False
-        self.dies_at: int | None = None
-        self.loses_answer = False
-        self.comes_back = False
-        self.gone_for = 0
+        # Called with the number of every handled request, before it is answered.
         self.on_request = lambda number: None
         self.experiments: dict[str, dict] = {}
         self.pipelines: dict[str, dict] = {}
         self.versions: dict[str, dict] = {}
         self.runs: dict[str, dict] = {}
         self.recurring_runs: dict[str, dict] = {}
+        # Runs whose Workflow was removed while they ran: no end is reported.
         self.interrupted: set[str] = set()
         self._lock = threading.Lock()
         self._seen = 0

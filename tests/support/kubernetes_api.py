@@ -51,14 +51,11 @@ class KubernetesStandIn(HttpServer):
         self.expired = False
         super().__init__(self._app())
 
-    def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, **allocatable) -> None:
-        """Add a node with resources such as ``gpu="4"`` (nvidia.com/gpu)."""
-        resources = {"cpu": "8", "memory": "64Gi"} | {
-            {"gpu": "nvidia.com/gpu"}.get(key, key): value for key, value in allocatable.items()
-        }
-        status = client.V1NodeStatus(
-            allocatable=resources, images=[client.V1ContainerImage(names=[image]) for image in images]
-        )
+    def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, gpu: str = "") -> None:
+        """Add a node with so many nvidia.com/gpu."""
+        resources = {"cpu": "8", "memory": "64Gi"} | ({"nvidia.com/gpu": gpu} if gpu else {})
+        held = [client.V1ContainerImage(names=[image]) for image in images]
+        status = client.V1NodeStatus(allocatable=resources, images=held)
         spec = client.V1NodeSpec(unschedulable=unschedulable or None)
         self.nodes.append(client.V1Node(metadata=_named(name, labels=labels), spec=spec, status=status))
 
@@ -79,9 +76,7 @@ class KubernetesStandIn(HttpServer):
         template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels={"app": name}))
         selector = client.V1LabelSelector(match_labels={"app": name})
         spec = client.V1DeploymentSpec(replicas=replicas, selector=selector, template=template)
-        self.deployments[namespace, name] = client.V1Deployment(
-            metadata=metadata, spec=spec, status=client.V1DeploymentStatus()
-        )
+        self.deployments[namespace, name] = client.V1Deployment(metadata=metadata, spec=spec)
         self.settle(namespace, name, ready=replicas)
 
     def add_workflow(self, namespace: str, run_id: str, nodes: list[dict], *, compressed: bool = False) -> None:
@@ -104,18 +99,13 @@ class KubernetesStandIn(HttpServer):
     def settle(self, namespace: str, name: str, *, ready: int, stuck: str = "") -> None:
         """Set the status after the last change: so many updated pods are available, or the rollout is stuck."""
         found = self.deployments[namespace, name]
+        reason = "ProgressDeadlineExceeded" if stuck else "ReplicaSetUpdated"
         condition = client.V1DeploymentCondition(
-            type="Progressing",
-            status="False" if stuck else "True",
-            reason="ProgressDeadlineExceeded" if stuck else "ReplicaSetUpdated",
-            message=stuck,
+            type="Progressing", status=str(not stuck), reason=reason, message=stuck
         )
+        counts = {"replicas": found.spec.replicas, "updated_replicas": ready, "available_replicas": ready}
         found.status = client.V1DeploymentStatus(
-            observed_generation=found.metadata.generation,
-            replicas=found.spec.replicas,
-            updated_replicas=ready,
-            available_replicas=ready,
-            conditions=[condition],
+            observed_generation=found.metadata.generation, conditions=[condition], **counts
         )
 
     def _patch_deployment(self, found: client.V1Deployment) -> None:
@@ -131,15 +121,17 @@ class KubernetesStandIn(HttpServer):
     def _app(self) -> Flask:
         app = Flask(__name__)
 
+        def missing(kind: str, name: str) -> client.V1Status:
+            return self._status(404, "NotFound", f'{kind} "{name}" not found')
+
         def secret(namespace: str, name: str):
-            found = self.secrets.get((namespace, name))
-            return found or self._status(404, "NotFound", f'secrets "{name}" not found')
+            return self.secrets.get((namespace, name)) or missing("secrets", name)
 
         def deployment(namespace: str, name: str):
             found = self.deployments.get((namespace, name))
             if found is not None and request.method == "PATCH":
                 self._patch_deployment(found)
-            return found or self._status(404, "NotFound", f'deployments.apps "{name}" not found')
+            return found or missing("deployments.apps", name)
 
         def workflows(namespace: str):
             key, _, value = request.args["labelSelector"].partition("=")
@@ -148,7 +140,7 @@ class KubernetesStandIn(HttpServer):
 
         def log(namespace: str, name: str):
             if (namespace, name) not in self.logs:
-                return self._status(404, "NotFound", f'pods "{name}" not found')
+                return missing("pods", name)
             assert request.args["container"] == "main"
             lines = self.logs[namespace, name].splitlines(keepends=True)
             return "".join(lines[-int(request.args["tailLines"]) :])

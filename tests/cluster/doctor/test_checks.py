@@ -1,10 +1,4 @@
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 
 import pytest
@@ -32,33 +26,9 @@ def kubernetes(kubernetes):
     return kubernetes
 
 
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    """A real MLflow server that answers to the names `mlflow` and 127.0.0.1 only."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--allowed-hosts", "mlflow,mlflow:*,127.0.0.1:*",
-    ]  # fmt: skip
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=1).close()
-                break
-            except OSError:
-                assert server.poll() is None, (folder / "log").read_text()
-                time.sleep(0.5)
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
-        log.close()
+@pytest.fixture
+def mlflow(own_mlflow) -> str:
+    return own_mlflow.uri
 
 
 def doctor(*arguments, settings=(), code=0) -> dict[str, list[dict]]:
