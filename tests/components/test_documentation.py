@@ -159,7 +159,7 @@ def test_dependencies_are_those_of_the_project(folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"name": "other"}, "name=other: must be design_grid"),
         ({"stability": "done"}, "stability"),
@@ -170,12 +170,12 @@ def test_dependencies_are_those_of_the_project(folder):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_wrong_metadata_are_refused(change, told, tmp_path):
+def test_wrong_metadata_are_refused(change, message, tmp_path):
     folder = tmp_path / "design_grid"
     folder.mkdir()
     right = yaml.safe_load((ROOT / "components" / "design_grid" / "metadata.yaml").read_text())
     (folder / "metadata.yaml").write_text(yaml.safe_dump({**right, **change}))
-    with pytest.raises(DataError, match=re.escape(told)):
+    with pytest.raises(DataError, match=re.escape(message)):
         read_metadata(folder)
 
 

@@ -78,9 +78,9 @@ def make_images(daemon) -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def images(daemon, make_images, request) -> dict[str, Image]:
-    told = make_images()
+    output = make_images()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\n{told}", end="")
+        print(f"\n{output}", end="")
     return {target: daemon.images.get(f"localhost/palm:{__version__}-{target}") for target in ("cpu", "gpu")}
 
 

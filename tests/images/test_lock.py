@@ -32,14 +32,14 @@ def test_every_requirement_has_hashes_and_no_address(name):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"numpy": "1.0"}, "differ from constraints.txt"),
         ({"new-package": "1.0"}, "new-package are in no lock file"),
     ],
 )
-def test_a_pin_that_is_not_locked_is_found(change, told):
-    assert any(told in problem for problem in lock.check(PINS | change, PROJECT))
+def test_a_pin_that_is_not_locked_is_found(change, message):
+    assert any(message in problem for problem in lock.check(PINS | change, PROJECT))
 
 
 @pytest.mark.parametrize("wanted", ["numpy>=99", "not-pinned>=1", "pytest>=8"])

@@ -24,7 +24,7 @@ def test_everything_that_runs_at_once_finds_room():
 
 
 @pytest.mark.parametrize(
-    ("plant", "told"),
+    ("plant", "message"),
     [
         pytest.param(lambda o: _settings(o).update({"cluster.tasks.cpu": "2"}), "2.400 cpu are", id="tasks of 2 cores"),
         pytest.param(lambda o: _settings(o).update({"cluster.tasks.memory": "4Gi"}), "memory are", id="tasks of 4 GiB"),
@@ -33,10 +33,10 @@ def test_everything_that_runs_at_once_finds_room():
         pytest.param(lambda o: _requests(_claim(o)["spec"]).update(storage="9Gi"), "claims of", id="a claim"),
     ],
 )
-def test_too_large_requests_are_found(plant, told):
+def test_too_large_requests_are_found(plant, message):
     objects = overlay("dev")
     plant(objects)
-    assert any(told in problem for problem in problems(objects))
+    assert any(message in problem for problem in problems(objects))
 
 
 def _tasks(objects: list[dict]) -> list[dict]:

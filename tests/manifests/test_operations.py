@@ -104,9 +104,9 @@ def _check_kubectl(words: list[str]) -> None:
     options = [word for word in words[1:] if word.startswith("-")]
     rest = [word for word in words[1:] if not word.startswith("-") and word != "palm"]
     verb = rest[: 2 if rest[0] in ("create", "set", "rollout") else 1]
-    told = _help(*verb) + _help("options")
+    help_text = _help(*verb) + _help("options")
     for option in options:
-        assert f"{option.partition('=')[0]}" in told, f"{words}: kubectl {verb} has no {option}"
+        assert f"{option.partition('=')[0]}" in help_text, f"{words}: kubectl {verb} has no {option}"
     objects = [one for name in ("production", "serving", "dev") for one in overlay(name)]
     names = re.findall(r"\b(cronjob|deployment)[/ ]([\w-]+)", " ".join(words))
     names += [("job", name) for name in re.findall(r"delete job ([\w-]+)", " ".join(words))]

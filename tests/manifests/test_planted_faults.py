@@ -143,13 +143,13 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(
-    ("rule", "told", "plant"), [(rule, *fault) for rule, faults in FAULTS.items() for fault in faults]
+    ("rule", "message", "plant"), [(rule, *fault) for rule, faults in FAULTS.items() for fault in faults]
 )
-def test_a_planted_fault_is_found(rule, told, plant):
+def test_a_planted_fault_is_found(rule, message, plant):
     objects = overlay("serving")
     plant(objects)
     found_by = {name: list(policy(objects)) for name, policy in POLICIES.items()}
-    assert any(told in line for line in found_by[rule]), found_by
+    assert any(message in line for line in found_by[rule]), found_by
     others = {name: lines for name, lines in found_by.items() if lines and name != rule}
     # Connections depend on labels and objects that other faults remove.
     assert set(others) <= {"flow_problems"}, others
@@ -157,7 +157,7 @@ def test_a_planted_fault_is_found(rule, told, plant):
 
 @needs_schemas
 @pytest.mark.parametrize(
-    ("kind", "name", "spoil", "told"),
+    ("kind", "name", "spoil", "message"),
     [
         ("Deployment", "mlflow", lambda one: one["spec"].update(replica=2), "replica"),
         ("CronJob", "palm-gc", lambda one: one["spec"].pop("schedule"), "schedule"),
@@ -167,7 +167,7 @@ def test_a_planted_fault_is_found(rule, told, plant):
         ("PodMonitor", "palm-exporter", lambda one: one["spec"].pop("selector"), "selector"),
     ],
 )
-def test_what_kubernetes_would_refuse_is_found(kind, name, spoil, told):
+def test_what_kubernetes_would_refuse_is_found(kind, name, spoil, message):
     one = find(overlay("serving"), kind, name)
     spoil(one)
-    assert any(told in line for line in refusals(json.dumps(one)))
+    assert any(message in line for line in refusals(json.dumps(one)))

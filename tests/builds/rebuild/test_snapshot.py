@@ -42,7 +42,7 @@ def test_equal_snapshots_have_no_differences(before, workspace):
 
 
 @pytest.mark.parametrize(
-    ("edits", "told"),
+    ("edits", "expected"),
     [
         ({"beta": 0.2}, ["beta: 0.1 → 0.2"]),
         ({"training__steps": 3}, ["training.steps: 2 → 3"]),
@@ -52,9 +52,9 @@ def test_equal_snapshots_have_no_differences(before, workspace):
         ({"registry__experiment": "other", "storage__root": "elsewhere", "name": "renamed"}, []),
     ],
 )
-def test_a_changed_setting_is_named_with_its_values(before, workspace, edits, told):
+def test_a_changed_setting_is_named_with_its_values(before, workspace, edits, expected):
     edit_config(workspace, **edits)
-    assert changes(before, workspace) == told
+    assert changes(before, workspace) == expected
 
 
 def test_a_reward_that_is_added_removed_or_moved_is_named(before, workspace):
@@ -110,7 +110,7 @@ A, B = "a" * 40, "b" * 40
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ({"model": "org/m", "commit": A}, {"model": "org/m", "commit": B}, f"commit {A[:12]}… → {B[:12]}…"),
         ({"model": "org/m", "commit": A}, {"model": "org/n", "commit": A}, "model org/m → org/n"),
@@ -119,9 +119,9 @@ A, B = "a" * 40, "b" * 40
         (version("j", 1), version("k", 2), "model j → k"),
     ],
 )
-def test_a_source_is_described_by_what_a_person_knows_of_it(before, old, new, told):
+def test_a_source_is_described_by_what_a_person_knows_of_it(before, old, new, expected):
     moments = [{**before, "rewards": {**before["rewards"], "vowels": part}} for part in (old, new)]
-    assert describe_changes(*moments) == [f"reward vowels: {told}"]
+    assert describe_changes(*moments) == [f"reward vowels: {expected}"]
 
 
 def test_an_object_that_is_replaced_is_named_and_an_absent_one_is_an_error(before, workspace, s3):

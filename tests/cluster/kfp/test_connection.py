@@ -142,8 +142,8 @@ def test_help_loads_no_kfp():
 
 def test_what_the_server_refuses_is_repeated_in_one_line(kfp):
     connection = connect(Address(kfp.url))
-    with pytest.raises(ClusterError) as told, connection.requests() as client:
+    with pytest.raises(ClusterError) as error, connection.requests() as client:
         client.get_run("no-such-run")
-    assert str(told.value) == (
+    assert str(error.value) == (
         f"host={kfp.url}: refuses the request (404 Run no-such-run not found); see what it says; `palm doctor` may help"
     )

@@ -187,8 +187,8 @@ def test_the_command_says_what_it_keeps_and_until_when(kfp, schedule):
     running = kfp.fire(old)
     kept = f"recurring run {old}: kept, disabled, until run {running} has ended; a later call removes it"
     assert schedule("--cron", WEEKLY).stdout.splitlines()[-1] == kept
-    told = json.loads(schedule("--cron", WEEKLY, "--json").stdout)
-    assert told["kept"] == {old: [running]} and told["removed"] == [] and told["change"] == "unchanged"
+    result = json.loads(schedule("--cron", WEEKLY, "--json").stdout)
+    assert result["kept"] == {old: [running]} and result["removed"] == [] and result["change"] == "unchanged"
     assert schedule("--delete").stdout.splitlines() == ["small: 1 removed", kept]
     kfp.end_run(running, "SUCCEEDED")
     assert schedule("--delete").stdout == "small: 1 removed\n"

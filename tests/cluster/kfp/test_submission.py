@@ -66,7 +66,7 @@ def test_the_section_cluster_is_compiled_and_changes_nothing_that_is_built(kfp, 
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("cluster.tasks.cpu=four", "cluster.tasks.cpu='four': string should match pattern"),
         ("cluster.tasks.memory=32GB", "cluster.tasks.memory='32GB': string should match pattern"),
@@ -81,9 +81,9 @@ def test_the_section_cluster_is_compiled_and_changes_nothing_that_is_built(kfp, 
         ("cluster.tasks=[", "--set cluster.tasks=[: is not valid YAML"),
     ],
 )
-def test_a_wrong_setting_is_refused_before_any_request(kfp, submit, setting, told):
+def test_a_wrong_setting_is_refused_before_any_request(kfp, submit, setting, message):
     stderr = submit("--set", setting, code=1).stderr
-    assert told in stderr and stderr.startswith("error: ") and stderr.count("\n") == 1
+    assert message in stderr and stderr.startswith("error: ") and stderr.count("\n") == 1
     assert not kfp.requests
 
 
@@ -174,8 +174,8 @@ def test_the_plugin_for_mlflow_is_given_the_choice(kfp, submit, schedule, choice
 
 
 def test_a_wrong_address_of_mlflow_is_refused(submit):
-    told = "registry.tracking_uri='mlflow': must be http://…, https://… or sqlite:///FILE"
-    assert told in submit("--tracking-uri", "mlflow", code=1).stderr
+    message = "registry.tracking_uri='mlflow': must be http://…, https://… or sqlite:///FILE"
+    assert message in submit("--tracking-uri", "mlflow", code=1).stderr
 
 
 def test_rewards_are_tried_here_unless_validation_is_off(kfp, submit, cluster_workspace):
@@ -220,10 +220,10 @@ def test_wait_follows_the_run_to_its_end(kfp, submit, state, message, code, last
 def test_states_are_reported_as_they_change(kfp, submit):
     run_id = json.loads(submit("--json").stdout)["run_id"]
     states = iter(["PENDING", "RUNNING", "RUNNING", "SUCCEEDED"])
-    told = []
+    reported = []
     kfp.on_request = lambda number: kfp.runs[run_id].update(state=next(states, "SUCCEEDED"))
-    follow(connect(Address(kfp.url)), run_id, on_state=told.append, seconds_between=0.01)
-    assert told == ["running", "succeeded"]
+    follow(connect(Address(kfp.url)), run_id, on_state=reported.append, seconds_between=0.01)
+    assert reported == ["running", "succeeded"]
 
 
 def test_a_server_that_restarts_is_no_run_that_fails(kfp, submit):
