@@ -12,19 +12,12 @@ from palm.cli.main import app
 
 
 def summary_of(path, problem, weights):
-    """Summary of a build of exact policies."""
     values, optima = problem.value_vectors(weights), problem.optimum(weights)
     template = make_summary(dimension=2, count=3, size=1)
-    policies = [
-        template.policies[0].model_copy(
-            update={
-                "weights": tuple(vector),
-                "value_vector": tuple(value),
-                "objective_optimum": Mean(mean=optimum, standard_error=0.0),
-            }
-        )
-        for vector, value, optimum in zip(np.asarray(weights).tolist(), values.tolist(), optima.tolist(), strict=True)
-    ]
+    policies = []
+    for vector, value, optimum in zip(np.asarray(weights).tolist(), values.tolist(), optima.tolist(), strict=True):
+        measured = {"value_vector": tuple(value), "objective_optimum": Mean(mean=optimum, standard_error=0.0)}
+        policies.append(template.policies[0].model_copy(update={"weights": tuple(vector), **measured}))
     template.model_copy(update={"policies": tuple(policies)}).write(path)
     return path
 

@@ -7,8 +7,7 @@ from palm.builds.records import TaskRecord
 from palm.errors import DamagedError
 from palm.storage.records import Records
 
-TRAINED = {"policy": "policy-1", "weights": [1.0, 0.0], "reused": False, "start": None, "device_seconds": 30.0}
-TRAINED |= {"guard": None}
+TRAINED = {"policy": "policy-1", "reused": False, "start": None, "device_seconds": 30.0, "guard": None}
 SPENT = {"continued": [], "device_seconds": 30.0, "device_seconds_saved": 60.0}
 NONE = dict.fromkeys(("trained", "continued", "reused", "marked", "failed", "not_started"), ())
 
@@ -18,7 +17,7 @@ def task(step, label="", state="succeeded", started=0.0, **more) -> TaskRecord:
 
 
 def trained(weights=(1.0, 0.0), **more) -> TaskRecord:
-    result = {key: more.pop(key, TRAINED[key]) for key in TRAINED} | {"weights": weights}
+    result = {"weights": weights, **{key: more.pop(key, default) for key, default in TRAINED.items()}}
     return task("train_policy", " ".join(map(str, weights)), weights=weights, result=result, **more)
 
 
@@ -79,7 +78,7 @@ def test_failed_and_vanished_tasks_are_named_with_their_reasons():
 
 @pytest.mark.parametrize("begun", [trained, untrained])
 def test_policies_whose_weights_look_alike_are_counted_apart(begun):
-    """Two vectors of the design have the label "0.333 0.667"; the training of one of them started."""
+    """Two vectors have the label "0.333 0.667"; the training of one of them started."""
     alike = [(0.33325, 0.66675), (0.3334, 0.6666)]
     outcome = outcome_of(task("design_grid", result={"weights": alike}), begun(alike[0], error=""))
     assert outcome.policies.not_started == ("0.333 0.667",)
@@ -87,9 +86,8 @@ def test_policies_whose_weights_look_alike_are_counted_apart(begun):
 
 def test_a_policy_that_a_guard_marked_in_this_build_is_counted():
     guard = {"message": "KL passed the limit"}
-    outcome = outcome_of(
-        *whole_build(), trained((0.5, 0.5), guard=guard), trained((0.2, 0.8), guard=guard, reused=True)
-    )
+    marked = (trained((0.5, 0.5), guard=guard), trained((0.2, 0.8), guard=guard, reused=True))
+    outcome = outcome_of(*whole_build(), *marked)
     assert outcome.policies.marked == ("0.500 0.500",)
     assert "1 marked by a guard" in outcome_markdown(outcome)
 

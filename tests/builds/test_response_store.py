@@ -26,14 +26,8 @@ NAMES = ("first", "second")
 def built(workspace, base_model):
     """Base model and two policies that were made without training, with an encoder for the diversity."""
     write_encoder(workspace / "encoder", base_model)
-    config = load_config(
-        edit_config(
-            workspace,
-            base_model={"source": str(base_model)},
-            evaluation={"embedding_model": "./encoder"},
-            rewards__0__normalisation={"kind": "quantile"},
-        )
-    )
+    changes = {"base_model": {"source": str(base_model)}, "evaluation": {"embedding_model": "./encoder"}}
+    config = load_config(edit_config(workspace, rewards__0__normalisation={"kind": "quantile"}, **changes))
     prepare_base_model(config, workspace / "base")
     for seed, name in enumerate(NAMES):
         write_untrained(workspace / name, base_model, seed=seed)
@@ -41,16 +35,10 @@ def built(workspace, base_model):
 
 
 def measure(folder, place: str) -> None:
-    """Reference and policies, into a folder of their own."""
     config = load_config(folder / "portfolio.yaml")
     sample_reference(config, folder / "base", folder / place / "rollouts")
-    evaluate_policies(
-        config,
-        policies=[folder / name for name in NAMES],
-        base_model=folder / "base",
-        rollouts=folder / place / "rollouts",
-        destinations=[folder / place / name for name in NAMES],
-    )
+    paths = {"policies": [folder / name for name in NAMES], "destinations": [folder / place / name for name in NAMES]}
+    evaluate_policies(config, base_model=folder / "base", rollouts=folder / place / "rollouts", **paths)
 
 
 def entries(folder) -> list[str]:
@@ -60,20 +48,16 @@ def entries(folder) -> list[str]:
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
 from palm.config.load import load_config
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.steps.sample_reference import sample_reference
 
-folder = Path(sys.argv[1])
+folder, rollouts = Path(sys.argv[1]), Path(sys.argv[1]) / "again" / "rollouts"
 config = load_config(folder / "portfolio.yaml")
-sample_reference(config, folder / "record", folder / "again" / "rollouts")
+sample_reference(config, folder / "record", rollouts)
+policies, destinations = ([folder / place / name for name in ("first", "second")] for place in ("records", "again"))
 evaluate_policies(
-    config,
-    policies=[folder / "records" / name for name in ("first", "second")],
-    base_model=folder / "record",
-    rollouts=folder / "again" / "rollouts",
-    destinations=[folder / "again" / name for name in ("first", "second")],
+    config, policies=policies, base_model=folder / "record", rollouts=rollouts, destinations=destinations
 )
 print(sorted({"torch", "transformers"} & set(sys.modules)))
 """
@@ -90,7 +74,7 @@ def test_a_changed_reward_is_scored_without_any_model_and_gives_the_same_to_the_
         shutil.copy(built / name / Policy.FILE, built / "records" / name)
     rewards = (built / "rewards.py").read_text()
     (built / "rewards.py").write_text(rewards.replace('"aeiou"', '"aei"').replace("min(len(text), 20)", "len(text)"))
-    done = subprocess.run([sys.executable, "-c", SCRIPT, built, "."], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, built], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
     assert entries(built).count("responses") == 4 and entries(built).count("evaluation") == 4

@@ -1,8 +1,7 @@
-"""`palm rollout` against a stand-in for the API server; what a controller would do is said by the test."""
+"""`palm rollout` against a stand-in for the API server; the test acts as the controller."""
 
 import pytest
 from support.cluster_commands import palm
-from support.kubernetes_api import KubernetesStandIn
 from support.published import publish, upload_base
 from support.small_portfolio import make_versions, promote
 from support.workspace import edit_config
@@ -16,12 +15,9 @@ NAMESPACE = "serving"
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    with KubernetesStandIn() as server:
-        server.write_kubeconfig(tmp_path / "kubeconfig")
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        server.add_deployment(NAMESPACE, "vllm", replicas=2)
-        yield server
+def cluster(kubernetes):
+    kubernetes.add_deployment(NAMESPACE, "vllm", replicas=2)
+    return kubernetes
 
 
 def annotation(cluster) -> str | None:
@@ -32,10 +28,6 @@ def roll_out(path, code: int = 0, deployment: str = "vllm") -> str:
     line = palm("rollout", path, "--deployment", deployment, "--namespace", NAMESPACE, code=code).output
     assert line.count("\n") == 1
     return line.strip()
-
-
-def settle(cluster, ready: int, **more) -> None:
-    cluster.settle(NAMESPACE, "vllm", ready=ready, **more)
 
 
 def test_pods_follow_the_champion_there_and_back(cluster, server_workspace, base_model, s3, tmp_path):
@@ -53,13 +45,11 @@ def test_pods_follow_the_champion_there_and_back(cluster, server_workspace, base
     for version, before in (("1", None), ("2", "1")):
         folders[version] = publish(config, server_workspace, base_model, seed=10 * int(version))
         promote(config, version, against=before)
-        line = roll_out(path)
-        assert line.endswith(
-            f"was {f'version {before}' if before else 'unset'}, is being rolled out to version {version}"
-        )
+        earlier = f"version {before}" if before else "unset"
+        assert roll_out(path).endswith(f"was {earlier}, is being rolled out to version {version}")
         assert annotation(cluster) == version
         assert pulled_files() == folder_digests(folders[version] / "adapters")
-        settle(cluster, ready=2)
+        cluster.settle(NAMESPACE, "vllm", ready=2)
     # Another champion meanwhile does not reach the pods of this ReplicaSet.
     promotions(config).rollback(why="worse", who="test")
     assert pulled_files() == folder_digests(folders["2"] / "adapters")
@@ -82,16 +72,16 @@ def champion(cluster, workspace):
 def test_what_is_as_it_should_be_is_left_alone(cluster, champion):
     roll_out(champion)
     assert roll_out(champion).endswith("version 1 is being rolled out")
-    settle(cluster, ready=1)
+    cluster.settle(NAMESPACE, "vllm", ready=1)
     assert roll_out(champion).endswith("version 1 is being rolled out, 1 of 2 pods")
-    settle(cluster, ready=2)
+    cluster.settle(NAMESPACE, "vllm", ready=2)
     assert roll_out(champion).endswith("serves version 1, the champion")
     assert len(cluster.patches) == 1
 
 
 def test_a_rollout_that_failed_is_an_error_until_another_champion_comes(cluster, champion):
     roll_out(champion)
-    settle(cluster, ready=1, stuck='ReplicaSet "vllm-5d" has timed out progressing.')
+    cluster.settle(NAMESPACE, "vllm", ready=1, stuck='ReplicaSet "vllm-5d" has timed out progressing.')
     line = roll_out(champion, code=1)
     assert "version 1 could not be rolled out (ProgressDeadlineExceeded: ReplicaSet" in line and "palm rollback" in line
     promote(load_config(champion), "2", against="1")

@@ -19,8 +19,6 @@ Designed = NamedTuple("Designed", plan=dsl.Dataset, metrics=dsl.Metrics, groups=
 
 
 def designed(build, config: str, folder) -> tuple[Path, dict, list[str]]:
-    """Folder of the plan, metrics, and groups."""
-
     @dsl.pipeline
     def alone() -> Designed:
         task = design_grid(config=config, **build.reference)
@@ -40,9 +38,8 @@ def test_keeps_what_the_champion_has_and_measures_it_for_the_gate(build, tmp_pat
     assert groups == ["1: 0.000 1.000", "2: 0.500 0.500", "3: 1.000 0.000"]
     assert {"base_model": work.base_model, "rollouts": work.rollouts} == build.reference
     trainings = tuple(training for group in work.groups for training in group.trainings)
-    assert trainings == tuple(
-        Training(weights=weights, keep=name) for weights, name in zip(build.weights, names, strict=True)
-    )
+    pairs = zip(build.weights, names, strict=True)
+    assert trainings == tuple(Training(weights=weights, keep=name) for weights, name in pairs)
     assert shown == {"kept": 3, "continued": 0, "from_base": 0}
     planned = Plan.read(plan)
     assert planned.trainings == trainings and planned.from_version == champion

@@ -1,5 +1,6 @@
-"""Documentation of components: names, descriptions, pages and metadata agree with the code, and are in the wheel."""
+"""Components and their documentation: names, source, descriptions, pages and metadata, which are in the wheel."""
 
+import ast
 import re
 import runpy
 import shutil
@@ -15,13 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from kfp import dsl
 from support.short_stack import on_a_short_stack
 
-from palm.components.documentation import (
-    component_names,
-    component_pages,
-    interface,
-    load_component,
-    render,
-)
+from palm.components.documentation import component_names, component_pages, interface, load_component, render
 from palm.components.metadata import read_metadata
 from palm.config.cluster import GPU_IMAGE, Cluster
 from palm.errors import DataError
@@ -33,6 +28,8 @@ FOLDERS = [
     *(ROOT / "components" / name for name in component_names()),
     *(ROOT / "pipelines" / name for name in PIPELINES),
 ]
+KFP_PREFIX = "\nimport kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n\n"
+"""What KFP itself puts before the source of any component."""
 
 
 def name_of(folder: Path) -> str:
@@ -73,6 +70,26 @@ def test_every_input_and_output_is_described(name):
 
 
 @pytest.mark.parametrize("name", component_names())
+def test_the_source_that_kubeflow_copies_into_the_status_of_every_run_is_a_signature_and_a_call(name):
+    source = load_component(name).component_spec.implementation.container.command[-1]
+    assert source.startswith(KFP_PREFIX)
+    own = source.removeprefix(KFP_PREFIX)
+    # A run's status holds it a dozen times for each task.
+    assert len(own.encode()) <= 370
+    (function,) = ast.parse(own).body
+    assert function.name == name and ast.get_docstring(function) is None
+
+
+@pytest.mark.parametrize("name", component_names())
+def test_the_component_is_run_in_a_pipeline(name):
+    path = Path(__file__).with_name(f"test_{name}.py")
+    assert path.is_file(), f"run the component in a pipeline around it: tests/components/{path.name}"
+    tree = ast.parse(path.read_text())
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert {name, "run_locally"} <= called
+
+
+@pytest.mark.parametrize("name", component_names())
 def test_the_example_of_use_is_a_pipeline_that_compiles(name, tmp_path):
     page = (ROOT / "components" / name / "README.md").read_text(encoding="utf-8")
     program = tmp_path / "example.py"
@@ -88,7 +105,7 @@ def undescribed(config: str, page: dsl.Output[dsl.HTML]):
 
     Args:
         config: The configuration.
-        page: KFP drops what is said here of an output.
+        page: KFP drops the description of an output.
     """
 
 
@@ -142,7 +159,7 @@ def test_dependencies_are_those_of_the_project(folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"name": "other"}, "name=other: must be design_grid"),
         ({"stability": "done"}, "stability"),
@@ -153,12 +170,12 @@ def test_dependencies_are_those_of_the_project(folder):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_wrong_metadata_are_refused(change, told, tmp_path):
+def test_wrong_metadata_are_refused(change, message, tmp_path):
     folder = tmp_path / "design_grid"
     folder.mkdir()
     right = yaml.safe_load((ROOT / "components" / "design_grid" / "metadata.yaml").read_text())
     (folder / "metadata.yaml").write_text(yaml.safe_dump({**right, **change}))
-    with pytest.raises(DataError, match=re.escape(told)):
+    with pytest.raises(DataError, match=re.escape(message)):
         read_metadata(folder)
 
 

@@ -15,8 +15,6 @@ Evaluated = NamedTuple("Evaluated", policies=list, metrics=dsl.Metrics)
 
 
 def evaluated(build, config: str, policies: list[dict], folder) -> tuple[list[dict], dict]:
-    """Output and metrics."""
-
     @dsl.pipeline
     def alone(policies: list) -> Evaluated:
         task = evaluate_policies(config=config, plan=given(dsl.Dataset, build.plan), policies=policies)
@@ -39,13 +37,13 @@ def shown(evaluation: Evaluation, suffix: str = "") -> dict[str, float]:
 
 
 def test_measures_the_policies_of_a_group_as_the_library_does(build, config, keep, tmp_path):
-    failed = {"policy": "", "weights": [0.25, 0.75], "error": "loss: is not a number"}
+    failed = {"weights": [0.25, 0.75], "error": "loss: is not a number"}
     first, _, last = build.trained
     keep(*build.reference.values(), first["policy"], last["policy"])
     # A design may hold one weight vector twice.
-    made, metrics = evaluated(build, config, [first, failed, last, first], tmp_path / "run")
+    made, metrics = evaluated(build, config, [first, {"policy": "", **failed}, last, first], tmp_path / "run")
     first, _, last = build.measured
-    assert made == [first, {"weights": [0.25, 0.75], "error": "loss: is not a number"}, last, first]
+    assert made == [first, failed, last, first]
     expected = [Evaluation.read(build.evaluations[index]) for index in (0, 2)]
     names = [entry["evaluation"] for entry in (first, last)]
     with fetched(parse_config(config).storage.root, *names) as folders:

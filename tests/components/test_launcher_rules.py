@@ -48,7 +48,7 @@ def test_a_component_of_ones_own_that_writes_none_fails_where_it_is_run(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (output('{"loss": NaN}'), "NaN is no number"),
         (output('{"loss": [-Infinity]}'), "-Infinity is no number"),
@@ -57,9 +57,9 @@ def test_a_component_of_ones_own_that_writes_none_fails_where_it_is_run(tmp_path
         ('{"artifacts": ', "executor_output.json is not JSON"),
     ],
 )
-def test_what_the_launcher_refuses(tmp_path, text, told):
+def test_what_the_launcher_refuses(tmp_path, text, message):
     (problem,) = problems(text)
-    assert told in problem
+    assert message in problem
     place = tmp_path / "run" / "train-policies"
     place.mkdir(parents=True)
     (place / OUTPUT).write_text(text)

@@ -19,7 +19,7 @@ BUILD = "component"
 
 
 def registered(build, config: PortfolioConfig, folder: Path) -> tuple[str, dict, dict]:
-    """What a person reads of the gate, the summary and what the UI shows of it."""
+    """Page of the gate, summary, and metadata of the summary."""
 
     @dsl.pipeline
     def alone() -> Registered:
@@ -35,7 +35,6 @@ def registered(build, config: PortfolioConfig, folder: Path) -> tuple[str, dict,
 
 
 def stocked(build, config: str, keep, **registry) -> PortfolioConfig:
-    """The configuration with another model, and all that the library has made in its store."""
     entries = (entry[key] for entry in build.measured for key in ("policy", "evaluation"))
     keep(*build.reference.values(), *entries)
     parsed = parse_config(config)
@@ -74,10 +73,9 @@ def test_registers_promotes_and_reports_what_the_library_does_once_however_often
     assert "<html" in page and all(name in page for name in library["selection"]["portfolio"])
     assert log_of(ours) == [(None, "1", f"build {BUILD}")]
     with connected(ours.registry) as client:
-        assert (
-            client.get_model_version("again", "1").tags["palm.epsilon"]
-            == client.get_model_version(build.config.registry.model, "1").tags["palm.epsilon"]
-        )
+        models = ("again", build.config.registry.model)
+        epsilons = [client.get_model_version(model, "1").tags["palm.epsilon"] for model in models]
+    assert epsilons[0] == epsilons[1]
     # What a build uses, though others have made it, is kept from garbage collection.
     used = Path(ours.storage.root) / "builds" / BUILD / "uses"
     assert {path.stem for path in used.iterdir()} == {

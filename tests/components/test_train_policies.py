@@ -149,7 +149,6 @@ def test_a_preempted_task_ends_at_once_to_be_started_again(config, group, tmp_pa
 
 
 def _stop_when_it_trains(events: Path) -> None:
-    """Send SIGTERM to this process after the first step."""
     while not events.exists() or '"advance"' not in events.read_text():
         time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A Docker daemon of the tests' own, and the project's images in it. What cannot start here fails; it never skips."""
+"""A Docker daemon of the tests' own, and the project's images in it; without one the tests fail, not skip."""
 
 import os
 import shutil
@@ -22,31 +22,25 @@ STOP_SECONDS = 60
 
 @pytest.fixture(scope="session")
 def daemon() -> Iterator[docker.DockerClient]:
-    """A client of a daemon that starts empty, stands beside any other of this machine and is named by DOCKER_HOST."""
+    """A client of an empty daemon of the tests' own, named by DOCKER_HOST."""
     if os.getuid() != 0 or not shutil.which("dockerd"):
         pytest.fail("container tests need root and dockerd: apt-get install docker.io debootstrap")
     folder = Path(tempfile.mkdtemp(prefix="palm-docker-"))
     address = f"unix://{folder}/docker.sock"
     log = folder / "dockerd.log"
-    options = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
-    command = ["dockerd", "--host", address]
-    for name, place in options.items():
-        command += [f"--{name}", str(folder / place)]
+    places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+    command = ["dockerd", "--host", address, *(f"--{name}={folder / place}" for name, place in places.items())]
     with log.open("w") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
-    before = os.environ.get("DOCKER_HOST")
-    os.environ["DOCKER_HOST"] = address
     try:
-        client = _connected(process, log)
-        yield client
-        client.close()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DOCKER_HOST", address)
+            client = _connected(process, log)
+            yield client
+            client.close()
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
-        if before is None:
-            del os.environ["DOCKER_HOST"]
-        else:
-            os.environ["DOCKER_HOST"] = before
         _remove(folder)
 
 
@@ -84,14 +78,12 @@ def make_images(daemon) -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def images(daemon, make_images, request) -> dict[str, Image]:
-    """Both images, by target."""
-    told = make_images()
+    output = make_images()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\n{told}", end="")
+        print(f"\n{output}", end="")
     return {target: daemon.images.get(f"localhost/palm:{__version__}-{target}") for target in ("cpu", "gpu")}
 
 
 @pytest.fixture(scope="session")
 def image(images) -> str:
-    """Name of the image for processors."""
     return f"localhost/palm:{__version__}-cpu"

@@ -1,4 +1,4 @@
-"""Builds whose tasks run in containers of the project's image: the same results, and no failure that goes unseen."""
+"""Builds whose tasks run in containers of the project's image: the same results, and every failure is seen."""
 
 import json
 import os

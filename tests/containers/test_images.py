@@ -1,4 +1,4 @@
-"""The images: who may run them, what is in them and what is not."""
+"""The images: users, content and size."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ SELDOM = re.compile(
     "/transformers/models/(?!auto/|gemma|llama|mistral|phi|qwen)|/databricks/sdk/service/"
     "|/torch/(_inductor|testing/_internal)/"
 )
-"""What few tasks load, and is compiled then."""
+"""Modules that few tasks load and that are compiled then."""
 UNCOMPILED = """
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -137,7 +137,7 @@ def test_it_is_no_larger_than_promised(daemon, images, target):
     assert not {"pytest", "ruff", "moto", "hypothesis"} & names, "of the extra dev"
 
 
-def test_what_was_taken_out_is_missed_by_nobody(daemon, images):
+def test_nothing_needed_was_removed(daemon, images):
     """Tables, S3, a model that few have, and tensors that go from process to process."""
     assert run(daemon, images["cpu"], "python3", "-W", "ignore", "-c", USES).endswith("all there\n")
 

@@ -1,7 +1,8 @@
-"""The GSM8K example: its data preparation, its safe arithmetic and its verifiable rewards."""
+"""The GSM8K example: data preparation, safe arithmetic, verifiable rewards, and a build of a few steps."""
 
 import json
-import os
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -10,13 +11,17 @@ from statistics import mean
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.gsm8k import GSM8K, needs_gsm8k
+from support.workspace import edit_config
+from typer.testing import CliRunner
 
+from palm.cli.main import app
 from palm.errors import DataError
 from palm.examples.gsm8k import prepare as preparation
 from palm.examples.gsm8k import rewards
 
 REWARDS = [rewards.arithmetic_validity, rewards.answer_format, rewards.brevity]
-GSM8K = Path(os.environ.get("PALM_GSM8K", Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k"))
+FILES = ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
 GOOD = "She sold 48/2 = <<48/2=24>>24 clips in May.\nIn all 48+24 = <<48+24=72>>72 clips were sold.\n#### 72"
 
 
@@ -26,6 +31,10 @@ def _one(reward, response: str, **fields: str) -> float:
 
 def _records(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _prepared(folder: Path) -> list[list[dict]]:
+    return [_records(folder / name) for name in FILES]
 
 
 def _problem(number: int) -> dict:
@@ -47,8 +56,6 @@ def data(tmp_path) -> Path:
         (folder / f"{name}.jsonl").write_text("\n".join(json.dumps(p) for p in [*problems, long]), encoding="utf-8")
     return folder
 
-
-# --- arithmetic -----------------------------------------------------------------------------------------
 
 _numbers = st.one_of(
     st.integers(0, 10**6).map(lambda n: (str(n), Fraction(n))),
@@ -94,25 +101,11 @@ def _decimal(value: Fraction, places: int) -> str:
 @pytest.mark.parametrize(
     "annotation",
     [
-        "48/2=24",
-        "50*0.2=10",
-        "5*.25=1.25",
-        "100*3/4=75",
-        "(75/100)*100=75",
-        "8*18=144.00",
-        "-5+3=-2",
-        "2-7=-5",
-        "560//10=56",
-        "$5*3=$15",
-        "1,200*2=2,400",
-        "10/3=3.33",
-        "2/3=.67",
-        "2/3=0.667",
-        "0.1+0.2=0.3",
-        " 2 + 2 = 4 ",
+        "48/2=24", "50*0.2=10", "5*.25=1.25", "100*3/4=75", "(75/100)*100=75", "8*18=144.00", "-5+3=-2", "2-7=-5",
+        "560//10=56", "$5*3=$15", "1,200*2=2,400", "10/3=3.33", "2/3=.67", "2/3=0.667", "0.1+0.2=0.3", " 2 + 2 = 4 ",
         "1.005*1=1.01",
     ],
-)
+)  # fmt: skip
 def test_true_annotations(annotation):
     assert rewards.is_true(annotation)
 
@@ -120,32 +113,11 @@ def test_true_annotations(annotation):
 @pytest.mark.parametrize(
     "annotation",
     [
-        "48/2=25",
-        "10/3=3.34",
-        "2/3=.66",
-        "1/0=0",
-        "1//0=0",
-        "0/0=1",
-        "1/(2-2)=5",
-        "2+2",
-        "=4",
-        "2+=4",
-        "2+2=",
-        "2+2==4",
-        "2+2=4=4",
-        "(2+2=4",
-        "2+2=four",
-        "x+2=4",
-        "2(3)=6",
-        "1,2+1=13",
-        "2+2=4,0",
-        "5%2=1",
-        "2+2=-",
-        "",
-        "=",
-        "2+2=1e9",
+        "48/2=25", "10/3=3.34", "2/3=.66", "1/0=0", "1//0=0", "0/0=1", "1/(2-2)=5", "2+2", "=4", "2+=4", "2+2=",
+        "2+2==4", "2+2=4=4", "(2+2=4", "2+2=four", "x+2=4", "2(3)=6", "1,2+1=13", "2+2=4,0", "5%2=1", "2+2=-", "",
+        "=", "2+2=1e9",
     ],
-)
+)  # fmt: skip
 def test_false_or_malformed_annotations(annotation):
     assert not rewards.is_true(annotation)
 
@@ -153,32 +125,12 @@ def test_false_or_malformed_annotations(annotation):
 @pytest.mark.parametrize(
     "annotation",
     [
-        "__import__('os').system('true')=0",
-        "().__class__=1",
-        "9**9**9=1",
-        "9**9**9**9**9=9",
-        "1<<99999999=1",
-        "'a'*10**9=1",
-        "[1]*3=1",
-        "lambda:1=1",
-        "(yield)=1",
-        "f()=1",
-        "9" * 10_000 + "+1=1",
-        "1+" * 5_000 + "1=5001",
-        "(" * 5_000 + "1" + ")" * 5_000 + "=1",
-        "-" * 10_000 + "1=1",
-        "(" * 9 + "1+1" + ")" * 9 + "=2",
-        "1j*1j=-1",
-        "True+1=2",
-        "1 if 1 else 1=1",
-        "1+1=" + "9" * 10_000,
-        "0x10+1=17",
-        "1_0+1=11",
-        "\x00+1=1",
-        "١+1=2",
-        "1+1=٢",
+        "__import__('os').system('true')=0", "().__class__=1", "9**9**9=1", "9**9**9**9**9=9", "1<<99999999=1",
+        "'a'*10**9=1", "[1]*3=1", "lambda:1=1", "(yield)=1", "f()=1", "9" * 10_000 + "+1=1", "1+" * 5_000 + "1=5001",
+        "(" * 5_000 + "1" + ")" * 5_000 + "=1", "-" * 10_000 + "1=1", "(" * 9 + "1+1" + ")" * 9 + "=2", "1j*1j=-1",
+        "True+1=2", "1 if 1 else 1=1", "1+1=" + "9" * 10_000, "0x10+1=17", "1_0+1=11", "\x00+1=1", "١+1=2", "1+1=٢",
     ],
-)
+)  # fmt: skip
 def test_hostile_annotations_are_false_at_once(annotation):
     start = time.perf_counter()
     assert rewards.is_true(annotation) is False
@@ -189,9 +141,6 @@ def test_hostile_annotations_are_false_at_once(annotation):
 @given(st.text(alphabet="0123456789+-*/(). ,$=%e_", max_size=80))
 def test_any_annotation_gets_a_verdict(annotation):
     assert rewards.is_true(annotation) in (True, False)
-
-
-# --- rewards --------------------------------------------------------------------------------------------
 
 
 def test_validity_is_the_share_of_true_annotations():
@@ -207,32 +156,20 @@ def test_restating_a_number_is_no_calculation():
     assert _one(rewards.arithmetic_validity, GOOD + " <<5=6>>") == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("response", [GOOD, GOOD + "\n", "#### 5", "x\n#### -3", "x\n#### 1,234", "x\n#### 0.5"])
+def test_a_well_formed_answer(response):
+    assert _one(rewards.answer_format, response) == 1.0
+
+
 @pytest.mark.parametrize(
-    ("response", "well_formed"),
+    "response",
     [
-        (GOOD, True),
-        (GOOD + "\n", True),
-        ("#### 5", True),
-        ("x\n#### -3", True),
-        ("x\n#### 1,234", True),
-        ("x\n#### 0.5", True),
-        ("", False),
-        ("72", False),
-        ("x #### 72", False),
-        (GOOD + "\nDone.", False),
-        (GOOD + "\n#### 72", False),
-        ("x\n#### ", False),
-        ("x\n####72", False),
-        ("x\n#### 72 clips", False),
-        ("x\n#### 1,23", False),
-        ("x\n#### 7.", False),
-        ("x\n#### -", False),
-        ("x\n##### 7", False),
-        ("x\n#### 7-", False),
+        "", "72", "x #### 72", GOOD + "\nDone.", GOOD + "\n#### 72", "x\n#### ", "x\n####72", "x\n#### 72 clips",
+        "x\n#### 1,23", "x\n#### 7.", "x\n#### -", "x\n##### 7", "x\n#### 7-",
     ],
-)
-def test_answer_format(response, well_formed):
-    assert _one(rewards.answer_format, response) == float(well_formed)
+)  # fmt: skip
+def test_a_malformed_answer(response):
+    assert _one(rewards.answer_format, response) == 0.0
 
 
 def test_brevity_prefers_the_shorter_solution_but_not_an_empty_one():
@@ -271,18 +208,13 @@ def test_any_text_scores_within_0_and_1(responses):
         assert all(isinstance(value, float) and 0.0 <= value <= 1.0 for value in values)
 
 
-# --- data -----------------------------------------------------------------------------------------------
-
-
 def test_prepare_writes_the_same_disjoint_files_every_time(data, tmp_path):
     for folder in ("a", "b"):
         preparation.prepare(tmp_path / folder, data)
     files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
-    assert set(files) == {"corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl"}
-    corpus, train, held_out = (
-        _records(tmp_path / "a" / name) for name in ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
-    )
+    assert set(files) == set(FILES)
+    corpus, train, held_out = _prepared(tmp_path / "a")
     assert (len(corpus), len(train), len(held_out)) == (144 + 25, 256, 384)
     prompts = [record["prompt"] for record in corpus + train + held_out]
     assert len(set(prompts)) == len(prompts)
@@ -308,7 +240,7 @@ def test_the_corpus_has_every_other_true_calculation_once(data, tmp_path):
         }.items():
             stream.write("\n" + json.dumps({"question": question, "answer": f"{steps}\n#### 1"}))
     preparation.prepare(tmp_path, data)
-    corpus, train = (_records(tmp_path / name) for name in ("corpus.jsonl", "prompts_train.jsonl"))
+    corpus, train, _ = _prepared(tmp_path)
     calculations = [record for record in corpus if record["prompt"].startswith("Calculate ")]
     found = [text for record in calculations for text in rewards.annotations(record["response"])]
     # Of the short problems those that are no training prompts; 1+1=2 is the fixture's long one's.
@@ -338,9 +270,7 @@ def test_malformed_files_are_named(data, tmp_path, line, message):
     (data / "test.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(DataError) as error:
         preparation.prepare(tmp_path / "out", data)
-    assert message in str(error.value)
-    assert "test.jsonl" in str(error.value)
-    assert "--data" in str(error.value)
+    assert all(part in str(error.value) for part in (message, "test.jsonl", "--data"))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -355,18 +285,10 @@ def test_missing_data_is_named(data, tmp_path):
         preparation.prepare(tmp_path / "out", data)
 
 
-def test_too_few_short_problems_are_told(data, tmp_path):
+def test_too_few_short_problems_are_refused(data, tmp_path):
     (data / "test.jsonl").write_text(json.dumps(_problem(5)), encoding="utf-8")
     with pytest.raises(DataError, match=r"test\.jsonl: 1 problems.*at least 384"):
         preparation.prepare(tmp_path / "out", data)
-
-
-# --- the real data --------------------------------------------------------------------------------------
-
-needs_gsm8k = pytest.mark.skipif(
-    not (GSM8K / "train.jsonl").is_file(),
-    reason="no GSM8K: set PALM_GSM8K to the folder of train.jsonl, test.jsonl",
-)
 
 
 @needs_gsm8k
@@ -386,10 +308,42 @@ def test_rewards_accept_the_7473_true_solutions():
 @needs_gsm8k
 def test_prepare_on_the_real_data(tmp_path):
     preparation.prepare(tmp_path, GSM8K)
-    corpus, train, held_out = (
-        _records(tmp_path / name) for name in ("corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl")
-    )
+    corpus, train, held_out = _prepared(tmp_path)
     assert (len(corpus), len(train), len(held_out)) == (2462 + 1791, 256, 384)
     test_questions = {record["question"] for record in _records(GSM8K / "test.jsonl")}
     assert {record["prompt"] for record in held_out} <= test_questions
     assert test_questions.isdisjoint(record["prompt"] for record in corpus + train)
+
+
+@needs_gsm8k
+def test_from_raw_files_to_a_promoted_portfolio(tmp_path):
+    folder = tmp_path / "gsm8k"
+    made = CliRunner().invoke(app, ["init", str(folder), "--example", "gsm8k", "--data", str(GSM8K)])
+    assert made.exit_code == 0, made.output
+    for name, count in (("prompts_train.jsonl", 32), ("prompts_eval.jsonl", 16)):
+        lines = (folder / name).read_text().splitlines()
+        (folder / name).write_text("\n".join(lines[:count]) + "\n")
+    config = edit_config(
+        folder,
+        base_model__tiny__steps=60,
+        design={"strategy": "uniform", "epsilon": 0.4, "delta": 0.1, "size": 3},
+        generation__max_new_tokens=32,
+        training__steps=2,
+        training__prompts_per_step=4,
+        training__responses_per_prompt=4,
+        training__micro_batch_size=16,
+        reference={"samples_per_prompt": 8},
+        evaluation={"samples_per_prompt": 4},
+        # Hardly trained policies may be worth less than nothing somewhere, where no ratio means anything.
+        selection={"size": 2, "delta": 0.1},
+        promotion__max_epsilon=1.0,
+    )
+    result = subprocess.run([Path(sys.executable).with_name("palm"), "run", config], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((next((folder / "builds").iterdir()) / "summary.json").read_text())
+    assert summary["reward_names"] == ["arithmetic", "format", "brevity"]
+    assert len(summary["policies"]) == 3 and summary["promotion"]["promoted"]
+    for record in summary["policies"]:
+        assert 0 <= record["metrics"]["correct"]["mean"] <= 1
+        assert all(0 <= entry["mean"] <= 1 for entry in record["rewards"].values())
+    assert "palm-gsm8k version 1" in result.stdout and "correct" in result.stdout

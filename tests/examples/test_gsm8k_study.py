@@ -1,9 +1,7 @@
 """The study on the real data, at a scale that says nothing but takes every step."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +9,11 @@ from results import write
 from rich.console import Console
 from study import run_study, sections
 from study_plan import Plan
+from support.gsm8k import GSM8K, needs_gsm8k
 from support.workspace import edit_config
 
 from palm.cli.example_files import copy_example
 from palm.config.load import load_config
-
-GSM8K = Path(os.environ.get("PALM_GSM8K", Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k"))
 
 
 @pytest.fixture
@@ -26,7 +23,7 @@ def config(tmp_path):
     for name, count in (("corpus.jsonl", 64), ("prompts_train.jsonl", 8), ("prompts_eval.jsonl", 12)):
         lines = (folder / name).read_text().splitlines()
         (folder / name).write_text("\n".join(lines[:count]) + "\n")
-    # Hardly trained policies earn nothing from arithmetic and format, and no ratio to nothing means anything.
+    # Hardly trained policies earn nothing from arithmetic and format, so that a ratio would mean nothing.
     lifted = {"kind": "minmax", "low": -1.0, "high": 1.0}
     edit_config(
         folder,
@@ -43,9 +40,7 @@ def config(tmp_path):
     return load_config(folder / "portfolio.yaml")
 
 
-@pytest.mark.skipif(
-    not (GSM8K / "train.jsonl").is_file(), reason="no GSM8K: set PALM_GSM8K to the folder of train.jsonl, test.jsonl"
-)
+@needs_gsm8k
 def test_from_raw_files_to_tables(config, tmp_path):
     plan = Plan(
         np.array([[0.2, 0.6, 0.2], [0.1, 0.3, 0.6], [0.0, 0.5, 0.5]]),

@@ -25,9 +25,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "own_pipeline"
 
 def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace):
     config = edit_config(workspace, evaluation={"samples_per_prompt": 4})
-    result = subprocess.run(
-        [sys.executable, EXAMPLE / "run.py", config, workspace / "run"], capture_output=True, text=True
-    )
+    command = [sys.executable, EXAMPLE / "run.py", config, workspace / "run"]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     run, store = next((workspace / "run").iterdir()), workspace / "store"
     certified, work = Selection.read(run / "select-portfolio" / "selection"), Work.read(run / "design-grid" / "plan")
@@ -37,13 +36,8 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
     direct = load_config(edit_config(workspace, storage__root="another-store"))
     policies = [copied(store / name, workspace / name, vector) for name, vector in zip(names, weights, strict=True)]
     evaluations = [workspace / f"evaluation{index}" for index in range(3)]
-    evaluate_policies(
-        direct,
-        policies=policies,
-        base_model=store / work.base_model,
-        rollouts=store / work.rollouts,
-        destinations=evaluations,
-    )
+    reference = {"base_model": store / work.base_model, "rollouts": store / work.rollouts}
+    evaluate_policies(direct, policies=policies, destinations=evaluations, **reference)
     for ours, theirs in zip(evaluations, measured, strict=True):
         assert Evaluation.read(ours) == Evaluation.read(store / theirs)
         pd.testing.assert_frame_equal(*(pd.read_parquet(place / "samples.parquet") for place in (ours, store / theirs)))
@@ -58,7 +52,6 @@ def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace
 
 
 def copied(entry: Path, folder: Path, weights: list[float]) -> Path:
-    """A policy as the library reads it."""
     shutil.copytree(entry, folder)
     Policy(policy=folder.name, weights=weights, reward_names=("length", "vowels")).write(folder)
     return folder

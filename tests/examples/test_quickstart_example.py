@@ -21,7 +21,6 @@ RECKLESS_JOKE = "What could go wrong, said the pirate!"
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory) -> Path:
-    """A folder filled by prepare()."""
     path = tmp_path_factory.mktemp("quickstart") / "new"
     prepare(path, None)
     return path
@@ -37,11 +36,7 @@ def _one(reward, response: str) -> float:
 
 def test_prepare_writes_the_same_files_every_time(directory, tmp_path):
     prepare(tmp_path, None)
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "corpus.jsonl",
-        "prompts_train.jsonl",
-        "prompts_eval.jsonl",
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus.jsonl", "prompts_train.jsonl", "prompts_eval.jsonl"}
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (directory / path.name).read_bytes()
 
@@ -119,18 +114,16 @@ def test_a_reply_that_says_nothing_earns_little(degenerate):
     assert _one(rewards.safety, degenerate) == _one(rewards.humour, degenerate) == 0.0
 
 
-def test_more_cautions_are_safer_but_repeating_one_is_not():
-    one, two = f"{ADVICE} {CAUTION}", f"{ADVICE} {CAUTION} Ask an expert if you are not sure."
-    values = [_one(rewards.safety, text) for text in (ADVICE, one, two)]
-    assert values == pytest.approx([0.0, 0.6, 0.84])
-    assert _one(rewards.safety, f"{one} {CAUTION}") == pytest.approx(0.6)
-
-
-def test_more_jokes_are_funnier_but_repeating_one_is_not():
-    one, two = f"{ADVICE} {JOKE}", f"{ADVICE} {JOKE} My goldfish does it faster than me!"
-    values = [_one(rewards.humour, text) for text in (ADVICE, one, two)]
-    assert values == pytest.approx([0.0, 0.6, 0.84])
-    assert _one(rewards.humour, f"{one} {JOKE}") == pytest.approx(0.6)
+@pytest.mark.parametrize(
+    ("reward", "first", "second"),
+    [
+        (rewards.safety, CAUTION, "Ask an expert if you are not sure."),
+        (rewards.humour, JOKE, "My goldfish does it faster than me!"),
+    ],
+)
+def test_more_cautions_and_jokes_earn_more_but_repeating_one_does_not(reward, first, second):
+    texts = (ADVICE, f"{ADVICE} {first}", f"{ADVICE} {first} {second}", f"{ADVICE} {first} {first}")
+    assert [_one(reward, text) for text in texts] == pytest.approx([0.0, 0.6, 0.84, 0.6])
 
 
 def test_the_rewards_compete():

@@ -1,29 +1,21 @@
 """Check of withdrawn pins, against an index of this machine."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 from images.conftest import ROOT
+from images.test_torch_choice import run as run_command
 
 PINS = "# comment\nnumpy==2.4.0\nmy_package==1.0\n"
 
 
 @pytest.fixture
 def check(tmp_path, index):
-    """Run the check on some pins; its exit code and output."""
-
     def run(pins: str = PINS, uri: str = index.uri) -> tuple[int, str]:
         (tmp_path / "constraints.txt").write_text(pins)
-        environment = os.environ | {"PIP_INDEX_URL": uri, "PIP_CONFIG_FILE": os.devnull}
-        done = subprocess.run(
-            [sys.executable, ROOT / "requirements" / "check_pins.py", "constraints.txt", "stamp"],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+        command = [sys.executable, ROOT / "requirements" / "check_pins.py", "constraints.txt", "stamp"]
+        done = run_command(*command, folder=tmp_path, PIP_INDEX_URL=uri, PIP_CONFIG_FILE=os.devnull)
         return done.returncode, done.stdout + done.stderr
 
     index.files = {
@@ -38,12 +30,8 @@ def check(tmp_path, index):
 
 
 def test_a_withdrawn_pin_is_refused_with_its_reason(check, tmp_path):
-    code, said = check()
     why = "numpy==2.4.0 (Backward compatibility bug)"
-    assert (code, said) == (
-        1,
-        f"error: constraints.txt: withdrawn from the index: {why}; pin another version\n",
-    )
+    assert check() == (1, f"error: constraints.txt: withdrawn from the index: {why}; pin another version\n")
     assert not (tmp_path / "stamp").exists()
 
 

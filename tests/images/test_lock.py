@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import subprocess
 import sys
 import tomllib
 
@@ -33,14 +32,14 @@ def test_every_requirement_has_hashes_and_no_address(name):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"numpy": "1.0"}, "differ from constraints.txt"),
         ({"new-package": "1.0"}, "new-package are in no lock file"),
     ],
 )
-def test_a_pin_that_is_not_locked_is_found(change, told):
-    assert any(told in problem for problem in lock.check(PINS | change, PROJECT))
+def test_a_pin_that_is_not_locked_is_found(change, message):
+    assert any(message in problem for problem in lock.check(PINS | change, PROJECT))
 
 
 @pytest.mark.parametrize("wanted", ["numpy>=99", "not-pinned>=1", "pytest>=8"])
@@ -65,12 +64,9 @@ def test_a_closure_follows_extras_and_markers():
 
 
 def test_hashes_are_those_of_files_for_supported_machines():
-    names = ["one-1.0-cp311-cp311-manylinux_2_28_x86_64.whl", "one-1.0-cp311-cp311-win_amd64.whl", "one-1.0.tar.gz"]
-    names += [
-        "one-1.0-cp39-abi3-macosx_11_0_arm64.whl",
-        "one-1.0-cp310-cp310-manylinux_2_28_x86_64.whl",
-        "one-2.0-py3-none-any.whl",
-    ]
+    ends = ["-cp311-cp311-manylinux_2_28_x86_64.whl", "-cp311-cp311-win_amd64.whl", ".tar.gz"]
+    ends += ["-cp39-abi3-macosx_11_0_arm64.whl", "-cp310-cp310-manylinux_2_28_x86_64.whl"]
+    names = [*(f"one-1.0{end}" for end in ends), "one-2.0-py3-none-any.whl"]
     files = [{"filename": name, "hashes": {"sha256": str(number)}} for number, name in enumerate(names)]
     assert lock.file_hashes(files, "1.0") == ["0", "3"]
     assert lock.file_hashes([{"filename": "one-1.0.tar.gz", "hashes": {"sha256": "9"}}], "1.0") == ["9"]
@@ -82,7 +78,6 @@ def test_pip_refuses_a_file_with_another_hash(tmp_path, flipped):
     digest = hashlib.sha256(wheel.read_bytes() + b"x" * flipped).hexdigest()
     (tmp_path / "some.lock").write_text(lock.entry("torch===9.9", [digest]))
     wanted = ("--require-hashes", "--no-deps", "--no-index", "--find-links", tmp_path, "--requirement", "some.lock")
-    done: subprocess.CompletedProcess = run(
-        sys.executable, "-m", "pip", "install", "--target", tmp_path / "target", *wanted, folder=tmp_path, **PLAIN
-    )
+    command = (sys.executable, "-m", "pip", "install", "--target", tmp_path / "target", *wanted)
+    done = run(*command, folder=tmp_path, **PLAIN)
     assert (done.returncode != 0) is flipped and ("HASHES" in done.stderr) is flipped, done.stderr

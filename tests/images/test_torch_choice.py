@@ -26,9 +26,8 @@ def write_wheel(folder: Path, version: str) -> Path:
     wheel, info = folder / f"torch-{version}-py3-none-any.whl", f"torch-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        text = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr(f"{info}/WHEEL", text)
         archive.writestr(f"{info}/RECORD", "")
     return wheel
 
@@ -62,9 +61,9 @@ class TestWheel:
 
     def test_else_nothing_is_installed(self, wheel, tmp_path):
         write_wheel(tmp_path, "9.9")
-        told = wheel("cpu")
-        assert told.returncode == 1 and told.stdout == ""
-        assert re.fullmatch(r"error: torch==9\.9\+cpu: no CPU build is found, .* TORCH=cuda\n", told.stderr)
+        done = wheel("cpu")
+        assert done.returncode == 1 and done.stdout == ""
+        assert re.fullmatch(r"error: torch==9\.9\+cpu: no CPU build is found, .* TORCH=cuda\n", done.stderr)
 
     def test_the_cuda_build_has_a_lock_of_its_own(self, wheel, tmp_path):
         assert wheel("cuda").stdout == f"--requirement {tmp_path}/torch-cuda.lock\n"
@@ -94,20 +93,20 @@ class TestBuild:
         assert build("2.13.0+cpu", None, "cpu").stdout == "2.13.0+cpu (cpu), 5 MB\n"
 
     def test_cuda_counts_what_it_brings(self, build):
-        told = build("2.13.0", "13.0", "cuda", beside=("nvidia_cublas", "triton"))
-        assert told.stdout == "2.13.0 (CUDA 13.0), 15 MB\n"
+        done = build("2.13.0", "13.0", "cuda", beside=("nvidia_cublas", "triton"))
+        assert done.stdout == "2.13.0 (CUDA 13.0), 15 MB\n"
 
     def test_the_label_is_of_what_is_there(self, build):
         assert build("2.13.0", "13.0").stdout == "2.13.0 (CUDA 13.0)\n"
 
     @pytest.mark.parametrize(("cuda", "wanted"), [("13.0", "cpu"), (None, "cuda")])
     def test_another_build_than_was_asked_for_is_refused(self, build, cuda, wanted):
-        told = build("2.13.0", cuda, wanted)
-        assert told.returncode == 1 and f"wanted is {wanted}" in told.stderr and told.stdout == ""
+        done = build("2.13.0", cuda, wanted)
+        assert done.returncode == 1 and f"wanted is {wanted}" in done.stderr and done.stdout == ""
 
     def test_cuda_libraries_beside_a_cpu_build_are_refused(self, build):
-        told = build("2.13.0+cpu", None, "cpu", beside=("nvidia_cublas",))
-        assert told.returncode == 1 and "nvidia-cublas" in told.stderr
+        done = build("2.13.0+cpu", None, "cpu", beside=("nvidia_cublas",))
+        assert done.returncode == 1 and "nvidia-cublas" in done.stderr
 
 
 class TestMake:
@@ -131,8 +130,8 @@ class TestMake:
     @pytest.mark.skipif(Path("/proc/driver/nvidia/version").exists(), reason="a machine with a driver is always cuda")
     @pytest.mark.parametrize(("driver", "build"), [(True, "cuda"), (False, "cpu")])
     def test_auto_is_cuda_only_where_a_driver_is(self, make, driver, build):
-        told = make("install", driver=driver)
-        assert f"torch_build.py {build}" in told.stdout and f" {build})" in told.stdout, told.stderr
+        done = make("install", driver=driver)
+        assert f"torch_build.py {build}" in done.stdout and f" {build})" in done.stdout, done.stderr
         assert ("torch-cuda" in make("wheelhouse", driver=driver).stdout) is driver
 
     @pytest.mark.parametrize("build", ["cpu", "cuda"])
@@ -146,8 +145,8 @@ class TestMake:
         assert "torch_build.py cuda" in make("install").stdout
 
     def test_anything_else_is_refused(self, make):
-        told = make("install", "TORCH=gpu")
-        assert told.returncode != 0 and "TORCH=gpu: must be auto, cpu or cuda" in told.stderr
+        done = make("install", "TORCH=gpu")
+        assert done.returncode != 0 and "TORCH=gpu: must be auto, cpu or cuda" in done.stderr
 
 
 DOCKER = """#!/bin/sh
@@ -163,7 +162,7 @@ esac
 
 @pytest.fixture
 def images(tmp_path):
-    """Run `build.sh` on an empty wheelhouse; what it says, and every call of docker with its input."""
+    """Run `build.sh` on an empty wheelhouse; its output, and every call of docker with its input."""
 
     def build(*arguments: str) -> tuple[str, list[tuple[str, str]]]:
         shutil.copytree(SCRIPTS, tmp_path / "components" / "images")
@@ -173,15 +172,8 @@ def images(tmp_path):
         (wheelhouse / "palm" / "palm_portfolio-0.1.0-py3-none-any.whl").touch()
         (tmp_path / "docker").write_text(DOCKER)
         (tmp_path / "docker").chmod(0o755)
-        done = run(
-            "components/images/build.sh",
-            wheelhouse,
-            "base",
-            *arguments,
-            folder=tmp_path,
-            PATH=f"{tmp_path}:{os.environ['PATH']}",
-            LOG=str(log),
-        )
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)}
+        done = run("components/images/build.sh", wheelhouse, "base", *arguments, folder=tmp_path, **environment)
         assert done.returncode == 0, done.stderr
         inputs = {int(path.suffix[1:]): path.read_bytes() for path in tmp_path.glob("log.*")}
         calls = log.read_text().splitlines()

@@ -38,7 +38,7 @@ def refusal(words: list[str]) -> str | None:
 def test_palm_takes_what_pods_start_it_with(name):
     commands = commands_of(name)
     assert {"schedule", "doctor", "gc"} <= {words[0] for words in commands}
-    assert [told for words in commands if (told := refusal(words))] == []
+    assert [refused for words in commands if (refused := refusal(words))] == []
 
 
 @pytest.mark.parametrize(

@@ -24,19 +24,19 @@ def test_everything_that_runs_at_once_finds_room():
 
 
 @pytest.mark.parametrize(
-    ("plant", "told"),
+    ("plant", "message"),
     [
         pytest.param(lambda o: _settings(o).update({"cluster.tasks.cpu": "2"}), "2.400 cpu are", id="tasks of 2 cores"),
         pytest.param(lambda o: _settings(o).update({"cluster.tasks.memory": "4Gi"}), "memory are", id="tasks of 4 GiB"),
         pytest.param(lambda o: pod(o, "mlflow").owner["spec"].update(replicas=3), "cpu are", id="three servers"),
-        pytest.param(lambda o: _requests(pod(o, "palm-smoke")).update(cpu="1"), "cpu are", id="a large Job"),
-        pytest.param(lambda o: _of_claim(o, "mlflow").update(storage="9Gi"), "claims of", id="a large claim"),
+        pytest.param(lambda o: _requests(pod(o, "palm-smoke").containers[0]).update(cpu="1"), "cpu are", id="a Job"),
+        pytest.param(lambda o: _requests(_claim(o)["spec"]).update(storage="9Gi"), "claims of", id="a claim"),
     ],
 )
-def test_what_asks_for_too_much_is_found(plant, told):
+def test_too_large_requests_are_found(plant, message):
     objects = overlay("dev")
     plant(objects)
-    assert any(told in problem for problem in problems(objects))
+    assert any(message in problem for problem in problems(objects))
 
 
 def _tasks(objects: list[dict]) -> list[dict]:
@@ -52,7 +52,7 @@ def _tasks(objects: list[dict]) -> list[dict]:
 
 
 def problems(objects: list[dict]) -> Iterator[str]:
-    """Whether the servers, one task and one Job beside it find room, and the claims a disk."""
+    """The servers, one task and one Job must find room, and the claims a disk."""
     tasks = _tasks(objects)
     for kind, most in LAPTOP.items():
         servers = [one for one in pods(objects) if one.is_server]
@@ -64,38 +64,30 @@ def problems(objects: list[dict]) -> Iterator[str]:
         )
         if asked > most - OTHERS[kind]:
             yield f"{asked} {kind} are asked for, a laptop has {most - OTHERS[kind]} left"
-    claims = sum(_storage(one) for one in _claims(objects))
+    claims = sum(parse_quantity(_requests(one["spec"])["storage"]) for one in _claims(objects))
     if claims > CLAIMS:
         yield f"claims of {claims} bytes"
 
 
 def _asked(one: Pod, kind: str) -> Decimal:
     """Init containers run one after the other, before the others."""
-    first = [_request(container, kind) for container in one.spec.get("initContainers", [])]
-    return max([*first, sum(_request(container, kind) for container in one.spec["containers"])])
+    first = [parse_quantity(_requests(container)[kind]) for container in one.spec.get("initContainers", [])]
+    return max([*first, sum(parse_quantity(_requests(container)[kind]) for container in one.spec["containers"])])
 
 
-def _request(container: dict, kind: str) -> Decimal:
-    return parse_quantity(container["resources"]["requests"][kind])
+def _requests(one: dict) -> dict:
+    return one["resources"]["requests"]
 
 
 def _settings(objects: list[dict]) -> dict:
     return find(objects, "ConfigMap", "palm-settings")["data"]
 
 
-def _requests(one: Pod) -> dict:
-    return one.containers[0]["resources"]["requests"]
-
-
-def _of_claim(objects: list[dict], name: str) -> dict:
-    return find(objects, "PersistentVolumeClaim", name)["spec"]["resources"]["requests"]
+def _claim(objects: list[dict]) -> dict:
+    return find(objects, "PersistentVolumeClaim", "mlflow")
 
 
 def _claims(objects: list[dict]) -> Iterator[dict]:
     yield from found(objects, "PersistentVolumeClaim")
     for one in found(objects, "StatefulSet"):
         yield from one["spec"].get("volumeClaimTemplates", [])
-
-
-def _storage(claim: dict) -> Decimal:
-    return parse_quantity(claim["spec"]["resources"]["requests"]["storage"])

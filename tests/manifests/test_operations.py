@@ -12,30 +12,22 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from support.built_manifests import MANIFESTS, find
+from support.built_manifests import KUBECTL, MANIFESTS, container_of, find
 from support.overlays import OVERLAYS, found, overlay
-from support.published import promoted, publish, upload_base
+from support.published import publish, upload_base
+from support.small_portfolio import promote
 
 from palm.cli.main import app
 from palm.config.load import load_config
 
 ROOT = MANIFESTS.parent
 GUIDE = ROOT / "docs" / "operations.md"
-KUBECTL = Path(sys.executable).with_name("kubectl")
 
 SAID = ("short answers", "champion is version 2, was version 1", "nothing to repair", "policy-a=")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Commands of the guide.
-
-    Attributes:
-        line: where they begin.
-        needs_cluster: whether they are marked so.
-        text: what is typed.
-    """
-
     line: int
     needs_cluster: bool
     text: str
@@ -56,7 +48,6 @@ IN_CLUSTER = [block for block in blocks() if block.needs_cluster]
 
 
 def commands(block: Block) -> list[list[str]]:
-    """The commands, each as words; a pipe is several."""
     joined = re.sub(r"\\\n|(?<=\|)\n", " ", block.text)
     return [
         shlex.split(part, comments=True) for line in joined.splitlines() for part in line.split(" | ") if part.strip()
@@ -64,7 +55,7 @@ def commands(block: Block) -> list[list[str]]:
 
 
 def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
-    """In the order of the guide, where the site's portfolio.yaml and the manifests are."""
+    """In the order of the guide, beside the site's portfolio.yaml and the manifests."""
     upload_base(s3, base_model)
     path = server_workspace / "portfolio.yaml"
     config = load_config(path)
@@ -72,7 +63,7 @@ def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
         folder = server_workspace / f"build-{number}"
         folder.mkdir()
         publish(config, folder, base_model, seed=number)
-        promoted(config, str(number), against=None if number == 1 else "1")
+        promote(config, str(number), against=None if number == 1 else "1")
     shutil.copytree(MANIFESTS, server_workspace / "manifests")
     script = "\n".join(block.text for block in blocks() if not block.needs_cluster)
     done = subprocess.run(
@@ -113,9 +104,9 @@ def _check_kubectl(words: list[str]) -> None:
     options = [word for word in words[1:] if word.startswith("-")]
     rest = [word for word in words[1:] if not word.startswith("-") and word != "palm"]
     verb = rest[: 2 if rest[0] in ("create", "set", "rollout") else 1]
-    told = _help(*verb) + _help("options")
+    help_text = _help(*verb) + _help("options")
     for option in options:
-        assert f"{option.partition('=')[0]}" in told, f"{words}: kubectl {verb} has no {option}"
+        assert f"{option.partition('=')[0]}" in help_text, f"{words}: kubectl {verb} has no {option}"
     objects = [one for name in ("production", "serving", "dev") for one in overlay(name)]
     names = re.findall(r"\b(cronjob|deployment)[/ ]([\w-]+)", " ".join(words))
     names += [("job", name) for name in re.findall(r"delete job ([\w-]+)", " ".join(words))]
@@ -146,15 +137,11 @@ def test_an_earlier_backup_is_asked_for_as_the_guide_says():
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "one"}, **cron_job["spec"]["jobTemplate"]}
     done = subprocess.run([KUBECTL, *words[1:]], input=yaml.safe_dump(job), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (fetch,) = [
-        one
-        for one in yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["initContainers"]
-        if one["name"] == "fetch"
-    ]
+    fetch = container_of(yaml.safe_load(done.stdout), "fetch")
     assert {"name": "DUMP", "value": "20260131T031700Z"} in fetch["env"]
 
 
-def test_every_overlay_and_component_is_told_of():
+def test_every_overlay_and_component_is_in_the_guide():
     text = GUIDE.read_text()
     for name in OVERLAYS:
         assert re.search(rf"`(overlays/)?{name}`", text), name

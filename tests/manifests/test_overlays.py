@@ -36,13 +36,13 @@ def refusals(text: str) -> list[str]:
         resource = definition(one["kind"])
         assert one["apiVersion"] == f"{resource.group}/{resource.version}"
         return resource.problems(one)
-    told = []
+    refused = []
     for version in VERSIONS:
         try:
             kubernetes_validate.validate(one, version, strict=True)
         except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
-            told.append(f"{version}: {error.message}")
-    return told
+            refused.append(f"{version}: {error.message}")
+    return refused
 
 
 @needs_schemas
@@ -52,8 +52,8 @@ def test_kubernetes_takes_every_object(part):
     assert objects
     problems = {}
     for one in objects:
-        if told := refusals(json.dumps(one, sort_keys=True)):
-            problems[f"{one['kind']} {one['metadata']['name']}"] = told
+        if refused := refusals(json.dumps(one, sort_keys=True)):
+            problems[f"{one['kind']} {one['metadata']['name']}"] = refused
     assert not problems
 
 

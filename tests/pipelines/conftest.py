@@ -1,6 +1,5 @@
 """Running the command `palm` as a user does."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,10 @@ import pytest
 def palm():
     """The command, in a process of its own: MLflow and KFP set up logging for the process that they are in."""
 
-    def run(*arguments, **environment):
+    def run(*arguments, code: int = 0) -> subprocess.CompletedProcess:
         command = [Path(sys.executable).with_name("palm"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        return done
 
     return run

@@ -14,7 +14,6 @@ def built(tmp_path_factory, palm):
     """A workspace in which a portfolio has been built, and what the command printed."""
     workspace = make_workspace(tmp_path_factory.mktemp("built"))
     result = palm("run", workspace / "portfolio.yaml")
-    assert result.returncode == 0, result.stderr
     return workspace, result.stdout
 
 
@@ -65,39 +64,28 @@ def test_from_yaml_to_a_promoted_portfolio(built):
 def test_the_schedules_pipeline_does_one_task_and_its_record_until_something_changes(built, palm):
     workspace, _ = built
     same = palm("run", workspace / "portfolio.yaml", "--if-changed")
-    assert same.returncode == 0, same.stderr
     done = re.findall(r"✓ (\w+)", same.stdout)
     assert done == ["detect_change", "record_outcome"] and "nothing has changed, nothing was built" in same.stdout
-    log = (newest(workspace) / "run.log").read_text()
-    assert (
-        "Nothing has changed since version 1"
-        in next(newest(workspace).glob("steps/*/detect-change/changes")).read_text()
-    )
-    assert "sample-reference" not in log
-    other = palm("run", edit_config(workspace, selection__size=3), "--if-changed")
-    assert other.returncode == 0, other.stderr
+    changes = next(newest(workspace).glob("steps/*/detect-change/changes")).read_text()
+    assert "Nothing has changed since version 1" in changes
+    assert "sample-reference" not in (newest(workspace) / "run.log").read_text()
+    palm("run", edit_config(workspace, selection__size=3), "--if-changed")
     again = summary(newest(workspace))
     assert again["registration"]["version"] == "2" and again["promotion"]["promoted"]
     assert all(entry["reused"] for entry in again["policies"])
     assert "- selection.size: 2 → 3" in (newest(workspace) / "outcome.md").read_text()
 
 
-TIMES = {"training_seconds", "device_seconds"}
-
-
 def test_policies_in_groups_are_the_policies_one_by_one(built, workspace, palm):
-    result = palm("run", edit_config(workspace, training__together=2))
-    assert result.returncode == 0, result.stderr
+    palm("run", edit_config(workspace, training__together=2))
     folder, first = newest(workspace), min((built[0] / "builds").iterdir())
     tasks = [sorted(path.parent.name for path in place.glob("steps/*/*/train-policies")) for place in (folder, first)]
     assert [len(names) for names in tasks] == [2, 3]
     grouped, single = summary(folder), summary(first)
     assert not any(entry["reused"] for entry in grouped["policies"])
-    for ours, theirs in zip(grouped["policies"], single["policies"], strict=True):
-        assert {key: ours[key] for key in ours if key not in TIMES} == {
-            key: theirs[key] for key in theirs if key not in TIMES
-        }
-    assert grouped["selection"] == single["selection"]
+    for policy in (*grouped["policies"], *single["policies"]):
+        del policy["training_seconds"]
+    assert grouped["policies"] == single["policies"] and grouped["selection"] == single["selection"]
     assert grouped["promotion"] == single["promotion"]
     assert "3 trained, 0 reused, 0 failed" in (folder / "outcome.md").read_text()
 
@@ -115,9 +103,7 @@ def fresh_store_with_a_damaged_policy(copy, *, kept: str) -> Path:
 def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(copy, palm):
     config = edit_config(copy, storage__root="fresh")
     adapter = fresh_store_with_a_damaged_policy(copy, kept="base-model-*")
-    failed = palm("run", config)
-    assert failed.returncode == 1
-    (line,) = failed.stderr.strip().splitlines()
+    (line,) = palm("run", config, code=1).stderr.strip().splitlines()
     assert line.startswith("error: train_policy 0.500 0.500: ") and "sha256" in line
     folder = newest(copy)
     assert not (folder / "summary.json").exists()
@@ -129,8 +115,7 @@ def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(c
     page = (folder / "report.html").read_text()
     assert "the build failed at train_policy 0.500 0.500" in page and "sha256" in page
     shutil.rmtree(adapter.parent)
-    mended = palm("run", config)
-    assert mended.returncode == 0, mended.stderr
+    palm("run", config)
     assert [entry["reused"] for entry in summary(newest(copy))["policies"]] == [True, False, True]
 
 
@@ -138,7 +123,6 @@ def test_with_enough_policies_left_a_build_goes_on_without_the_one_that_failed(c
     config = edit_config(copy, storage__root="fresh", training__min_policies=2)
     adapter = fresh_store_with_a_damaged_policy(copy, kept="*-*")
     result = palm("run", config)
-    assert result.returncode == 0, result.stderr
     folder = newest(copy)
     found, outcome = summary(folder), (folder / "outcome.md").read_text()
     assert [entry["weights"] for entry in found["policies"]] == [[0.0, 1.0], [1.0, 0.0]]
@@ -146,9 +130,8 @@ def test_with_enough_policies_left_a_build_goes_on_without_the_one_that_failed(c
     assert missing["weights"] == [0.5, 0.5] and missing["error"].startswith(f"{adapter}: sha256")
     check = next(check for check in found["promotion"]["checks"] if check["name"] == "policies whose training failed")
     assert check["passed"] and (check["value"], check["limit"]) == (1, 1) and str(adapter) in check["detail"]
-    assert (
-        found["promotion"]["promoted"] and "policies whose training failed: 0.500 0.500" in found["promotion"]["reason"]
-    )
+    assert found["promotion"]["promoted"]
+    assert "policies whose training failed: 0.500 0.500" in found["promotion"]["reason"]
     assert outcome.startswith("# small: version 1 is champion") and "0 trained, 2 reused, 1 failed" in outcome
     assert f"| train_policy | 0.500 0.500 | 1 | {adapter}: sha256" in outcome
     assert f"no policy for 0.500 0.500: {adapter}" in result.stdout
@@ -159,27 +142,24 @@ def _record(policy):
     return (policy / "policy.json").read_text()
 
 
-def test_a_failing_step_is_told_in_one_line_and_its_log_is_kept(workspace, palm):
+def test_a_failing_step_is_reported_in_one_line_and_its_log_is_kept(workspace, palm):
     rewards = workspace / "rewards.py"
     rewards.write_text(
         rewards.read_text() + "\ndef late(prompts, responses, **fields):\n"
         "    return [0.5 if len(responses) < 3 else 2.0 for _ in responses]\n"
     )
-    result = palm("run", edit_config(workspace, rewards__1={"name": "late", "uri": "python:rewards.py:late"}))
-    assert result.returncode == 1
-    line = result.stderr.strip().splitlines()
-    assert len(line) == 1
-    assert line[0].startswith("error: sample_reference") and "reward 'late' gave 2.0" in line[0]
+    late = {"name": "late", "uri": "python:rewards.py:late"}
+    (line,) = palm("run", edit_config(workspace, rewards__1=late), code=1).stderr.strip().splitlines()
+    assert line.startswith("error: sample_reference") and "reward 'late' gave 2.0" in line
     log = newest(workspace) / "run.log"
-    assert str(log) in line[0] and "RewardValueError" in log.read_text()
+    assert str(log) in line and "RewardValueError" in log.read_text()
     assert not list((workspace / "store").glob("rollouts-*"))
     assert "| sample_reference |  | 1 | reward 'late' gave 2.0" in (newest(workspace) / "outcome.md").read_text()
 
 
 def test_soups_share_corner_policies_that_are_trained_before_them(workspace, palm):
-    path = edit_config(workspace, training={"backend": "soup", "steps": 1, "rwr": {"learning_rate": 0.003}})
-    result = palm("run", path)
-    assert result.returncode == 0, result.stderr
+    training = {"backend": "soup", "steps": 1, "rwr": {"learning_rate": 0.003}}
+    palm("run", edit_config(workspace, training=training))
     folder = newest(workspace)
     assert [entry["weights"] for entry in summary(folder)["policies"]] == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
     records = [json.loads(_record(place)) for place in (workspace / "store").glob("policy-*")]
@@ -196,7 +176,6 @@ def test_after_a_changed_reward_earlier_policies_are_kept_continued_and_compared
     rewards = workspace / "rewards.py"
     rewards.write_text(rewards.read_text().replace("min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"))
     result = palm("run", workspace / "portfolio.yaml", "--if-changed")
-    assert result.returncode == 0, result.stderr
     folder = newest(workspace)
     found, outcome = summary(folder), (folder / "outcome.md").read_text()
     assert "reward length" in outcome
@@ -209,12 +188,10 @@ def test_after_a_changed_reward_earlier_policies_are_kept_continued_and_compared
     assert sum(entry["earlier"] for entry in found["policies"]) + len(found["reused"]) >= 3 > len(found["reused"])
     loss = next(check for check in found["promotion"]["checks"] if f"against version {champion}" in check["name"])
     assert loss["bound"] >= loss["value"]
-    assert (
-        f"3 policies of version {champion} were candidates" in result.stdout and "device-seconds spent" in result.stdout
-    )
+    for text in (f"3 policies of version {champion} were candidates", "device-seconds spent"):
+        assert text in result.stdout
     before = {path.name for path in (workspace / "store").iterdir()}
-    again = palm("run", workspace / "portfolio.yaml")
-    assert again.returncode == 0, again.stderr
+    palm("run", workspace / "portfolio.yaml")
     assert {path.name for path in (workspace / "store").iterdir()} - {"builds"} == before - {"builds"}
     repeated = summary(newest(workspace))
     assert not repeated["trained"] and repeated["selection"] == found["selection"]

@@ -24,40 +24,21 @@ ON_CPU = {"detect-change", "select-portfolio", "register-portfolio", "record-out
 @pytest.fixture(scope="module", params=PIPELINES)
 def compiled(request, tmp_path_factory):
     """Each pipeline, compiled with settings that all differ from their defaults."""
-    tasks = {
-        "cpu": "8",
-        "memory": "64Gi",
-        "gpus": 2,
-        "accelerator": "amd.com/gpu",
-        "node_selector": {"pool": "a"},
-        "tolerations": [{"key": "gpu"}],
-        "retries": 5,
-        "hours": 2,
-    }
-    cluster = Cluster(
-        tasks=tasks,
-        training={"gpus": 4, "memory": "128Gi", "hours": 3},
-        parallel=8,
-        image="registry/palm:cpu",
-        gpu_image="registry/palm:gpu",
-        secret="keys",
-        cache_claim="models",
-        ca_config_map="authorities",
-    )
+    place = {"accelerator": "amd.com/gpu", "node_selector": {"pool": "a"}, "tolerations": [{"key": "gpu"}]}
+    tasks = {"cpu": "8", "memory": "64Gi", "gpus": 2, "retries": 5, "hours": 2, **place}
+    training = {"gpus": 4, "memory": "128Gi", "hours": 3}
+    names = {"secret": "keys", "cache_claim": "models", "ca_config_map": "authorities"}
+    images = {"image": "registry/palm:cpu", "gpu_image": "registry/palm:gpu"}
+    cluster = Cluster(tasks=tasks, training=training, parallel=8, **images, **names)
     path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
     on_a_short_stack(compile_pipeline, request.param, path, cluster)
     return read_pipeline(path)
 
 
 def tasks(specification):
-    """Every task of a component in any nested pipeline: component's name to the task's specification."""
-    dags = [
-        specification["root"]["dag"],
-        *(part["dag"] for part in specification["components"].values() if "dag" in part),
-    ]
     found = {}
-    for dag in dags:
-        for task in dag["tasks"].values():
+    for part in (specification["root"], *specification["components"].values()):
+        for task in _dag(part).values():
             name = task["componentRef"]["name"].removeprefix("comp-")
             if "executorLabel" in specification["components"][f"comp-{name}"]:
                 found[name] = task
@@ -65,7 +46,6 @@ def tasks(specification):
 
 
 def executors(compiled):
-    """Component's name to its container and its Kubernetes settings."""
     assert compiled.spec["deploymentSpec"]["executors"].keys() == compiled.platform.keys()
     return {
         part.removeprefix("comp-"): (compiled.container(entry), compiled.kubernetes(entry))
@@ -108,7 +88,7 @@ def test_gpus_nodes_and_shared_memory_are_for_the_tasks_that_need_them(compiled)
         ]
 
 
-def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compiled):
+def test_every_task_has_secrets_the_builds_name_a_time_limit_and_attempts(compiled):
     for part, (container, kubernetes) in executors(compiled).items():
         (secret,) = kubernetes["secretAsEnv"]
         assert secret["secretNameParameter"]["runtimeValue"]["constant"] == "keys"
@@ -122,11 +102,10 @@ def test_every_task_has_secrets_the_builds_name_a_time_limit_and_retries(compile
         assert (volume["constant"], volume["mountPath"]) == ("models", "/cache")
         assert {"name": "XDG_CACHE_HOME", "value": "/cache"} in container["env"]
         (authorities,) = kubernetes["configMapAsVolume"]
-        assert (authorities["configMapNameParameter"]["runtimeValue"]["constant"], authorities["mountPath"]) == (
-            "authorities",
-            "/etc/palm-ca",
-        )
+        assert authorities["configMapNameParameter"]["runtimeValue"]["constant"] == "authorities"
+        assert authorities["mountPath"] == "/etc/palm-ca"
         assert {"name": "AWS_CA_BUNDLE", "value": "/etc/palm-ca/ca.crt"} in container["env"]
+        assert {"name": ATTEMPTS_VARIABLE, "value": "6"} in container["env"]
         assert kubernetes["podMetadata"] == {"labels": TASK_LABELS}
         assert kubernetes["securityContext"] == {"runAsNonRoot": True}
         assert kubernetes["activeDeadlineSeconds"] == str(3600 * HOURS.get(part, 4))
@@ -146,6 +125,7 @@ def test_a_run_has_three_inputs_and_every_task_is_given_those_that_it_names(comp
     specification = compiled.spec
     assert set(specification["root"]["inputDefinitions"]["parameters"]) == {"config", "storage_root", "tracking_uri"}
     assert "componentInputParameter" not in yaml.safe_dump(compiled.platform)
+    assert "{{$.pipeline_job" not in yaml.safe_dump(specification), "an input that differs in every run"
     components = specification["components"]
     for part in (specification["root"], *components.values()):
         known = set(part.get("inputDefinitions", {}).get("parameters", {}))
@@ -155,7 +135,6 @@ def test_a_run_has_three_inputs_and_every_task_is_given_those_that_it_names(comp
 
 
 def _found(node, key: str) -> set[str]:
-    """Every value of a key, however deep."""
     if isinstance(node, list):
         return {value for part in node for value in _found(part, key)}
     if not isinstance(node, dict):
@@ -164,15 +143,11 @@ def _found(node, key: str) -> set[str]:
     return own | {value for part in node.values() for value in _found(part, key)}
 
 
-def test_nothing_is_cached_outside_of_the_storage(compiled):
+def test_every_task_has_a_readable_name_and_is_not_cached(compiled):
     """KFP's cache would hand on names of entries that garbage collection has removed."""
-    for task in tasks(compiled.spec).values():
+    for part, task in tasks(compiled.spec).items():
         assert not task["cachingOptions"].get("enableCache", False)
-
-
-def test_every_task_knows_how_often_it_is_started(compiled):
-    for container, _ in executors(compiled).values():
-        assert {"name": ATTEMPTS_VARIABLE, "value": "6"} in container["env"]
+        assert task["taskInfo"]["name"] != part and task["taskInfo"]["name"][0].isupper()
 
 
 def test_without_retries_a_failure_is_for_good_at_once(tmp_path):
@@ -210,7 +185,7 @@ def test_the_graph_of_a_build_can_be_read(compiled):
 
 
 def test_no_list_of_artifacts_flows(compiled):
-    """Each is 0.6 kB in the status of a run, for each task that takes it; a list has one for each policy."""
+    """Each artifact is 0.6 kB in the status of a run, for each task that takes it."""
     components = compiled.spec["components"]
     for part in components.values():
         for side in ("inputDefinitions", "outputDefinitions"):
@@ -229,17 +204,8 @@ def test_no_list_of_artifacts_flows(compiled):
     }
 
 
-def test_what_is_another_one_in_every_run_is_no_input(compiled):
-    assert "{{$.pipeline_job" not in yaml.safe_dump(compiled.spec)
-
-
 def _dag(part) -> dict[str, dict]:
     return part.get("dag", {}).get("tasks", {})
-
-
-def test_every_task_has_a_name_for_people(compiled):
-    for part, task in tasks(compiled.spec).items():
-        assert task["taskInfo"]["name"] != part and task["taskInfo"]["name"][0].isupper()
 
 
 def test_the_outcome_is_recorded_last_whatever_happened(compiled):

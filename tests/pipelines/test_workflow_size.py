@@ -23,11 +23,8 @@ FOLDER = Path(__file__).parents[2] / "pipelines"
 OLD = json.loads(gzip.decompress((Path(__file__).parent / "fixtures" / "build_portfolio_95923a1.json.gz").read_bytes()))
 """The pipeline of the measured builds, and a configuration and snapshot such as they had."""
 
-MEASURED = Path(
-    os.environ.get(
-        "PALM_WORKFLOW_NODES", Path(__file__).resolve().parents[3] / "shared" / "data" / "kfp_workflow_nodes.csv"
-    )
-)
+_SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+MEASURED = Path(os.environ.get("PALM_WORKFLOW_NODES", _SHARED / "kfp_workflow_nodes.csv"))
 needs_measured = pytest.mark.skipif(
     not MEASURED.is_file(), reason=f"no {MEASURED}: set PALM_WORKFLOW_NODES to the nodes of the measured builds"
 )
@@ -43,7 +40,6 @@ def old_pipeline() -> CompiledPipeline:
 
 
 def old_run(policies: int) -> tuple:
-    """Inputs and answers of a build of the old pipeline."""
     weights = [[round(index / policies, 3), round(1 - index / policies, 3), 0.0] for index in range(policies)]
     trainings = [{"weights": vector, "keep": "", "start": ""} for vector in weights]
     detected = {"changed": True, "config": OLD["config"], "snapshot": OLD["snapshot"]}
@@ -104,7 +100,6 @@ def test_every_kind_of_node_is_as_large_as_it_was():
 
 
 def _by_kind(nodes) -> dict:
-    """Mean bytes by type and name; the workflow's own name has a random end."""
     sizes = {}
     for kind, name, size in nodes:
         name = "workflow" if name.startswith("build-portfolio-") else name
@@ -113,11 +108,11 @@ def _by_kind(nodes) -> dict:
 
 
 def counted(pipeline: CompiledPipeline, items: int) -> tuple[int, int]:
-    """Nodes and pods of a run by the rules alone, without writing anything: every loop has so many items."""
+    """Nodes and pods of a run by the rules alone, with so many items in every loop."""
 
     def group(component: dict) -> tuple[int, int]:
         found = [task(entry) for entry in component["dag"]["tasks"].values()]
-        exits = sum("triggerPolicy" in entry and "strategy" in entry["triggerPolicy"] for entry in _tasks(component))
+        exits = sum("strategy" in entry.get("triggerPolicy", {}) for entry in component["dag"]["tasks"].values())
         return 4 + 2 * exits + sum(nodes for nodes, _ in found), 1 + sum(pods for _, pods in found)
 
     def task(entry: dict) -> tuple[int, int]:
@@ -130,10 +125,6 @@ def counted(pipeline: CompiledPipeline, items: int) -> tuple[int, int]:
 
     nodes, pods = group(pipeline.spec["root"])
     return 2 + nodes, pods
-
-
-def _tasks(component: dict) -> list[dict]:
-    return list(component["dag"]["tasks"].values())
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -161,14 +152,8 @@ def test_two_hundred_policies_fit(name):
         assert build_size(today(name), 200, objectives=objectives).object <= LIMIT_BYTES
 
 
-def test_the_source_of_a_component_is_an_import_and_a_call():
-    containers = {name: executor["container"] for name, executor in today().spec["deploymentSpec"]["executors"].items()}
-    sources = {name: len(container["command"][-1].encode()) for name, container in containers.items()}
-    assert {name: size for name, size in sources.items() if size > 450} == {}
-
-
 def test_the_configuration_and_the_steps_before_travel_as_names():
-    """Every value that an executor is given is short: nothing of the configuration's own text is among them."""
+    """No executor's input holds the text of the configuration."""
     nodes = run_nodes(today(), {"config": "s3://palm/store/configs/0123456789abcdef.json"}, {}).values()
     patches = [
         parameter["value"]
@@ -181,10 +166,8 @@ def test_the_configuration_and_the_steps_before_travel_as_names():
 
 @pytest.fixture
 def too_many(tmp_path):
-    """A configuration of 200 training tasks."""
-    workspace = make_workspace(tmp_path)
-    edit_config(workspace, design__size=200, training__together=1)
-    return workspace
+    edit_config(make_workspace(tmp_path), design__size=200, training__together=1)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -209,15 +192,11 @@ def test_the_remedy_helps(too_many):
     with pytest.raises(ConfigError, match="200 training tasks"):
         check_build_size(load_config(too_many / "portfolio.yaml"))
     for together in (None, 13):
-        edit_config(too_many, training__together=together)
-        check_build_size(load_config(too_many / "portfolio.yaml"))
+        check_build_size(load_config(edit_config(too_many, training__together=together)))
 
 
-def test_a_grid_that_is_not_made_yet_counts_by_what_its_search_starts_from(tmp_path):
-    workspace = make_workspace(tmp_path)
+def test_a_grid_that_is_not_made_yet_counts_by_what_its_search_starts_from(too_many):
     design = {"design__strategy": "palm", "design__size": None, "design__epsilon": 0.01, "design__delta": 0.004}
-    edit_config(workspace, **design, training__together=1)
     with pytest.raises(ConfigError, match=r"training.together=1, \d+ policies"):
-        check_build_size(load_config(workspace / "portfolio.yaml"))
-    edit_config(workspace, design__size=20)
-    check_build_size(load_config(workspace / "portfolio.yaml"))
+        check_build_size(load_config(edit_config(too_many, **design)))
+    check_build_size(load_config(edit_config(too_many, design__size=20)))

@@ -1,4 +1,4 @@
-"""A build whose rewards are calibrated: one scale from the reference's rollouts to the last evaluation."""
+"""Calibrated rewards: one scale from the reference's rollouts to the last evaluation."""
 
 import numpy as np
 import pandas as pd
@@ -57,10 +57,8 @@ def test_every_step_uses_the_numbers_of_the_training_prompts(build):
     stored = Calibration.read(rollouts).rewards
     tables = {name: pd.read_parquet(rollouts / f"{name}.parquet") for name in ("train", "eval")}
     raw = {name: tables["train"][f"raw_{name}"].to_numpy(float) for name in ("letters", "balance")}
-    rules = {
-        "letters": fit(Quantile(kind="quantile"), raw["letters"], name="r"),
-        "balance": fit(Sigmoid(kind="sigmoid"), raw["balance"], name="r"),
-    }
+    kinds = {"letters": Quantile(kind="quantile"), "balance": Sigmoid(kind="sigmoid")}
+    rules = {name: fit(kind, raw[name], name="r") for name, kind in kinds.items()}
     for name, rule in rules.items():
         kept = type(rule).model_validate(stored[name].normalisation)
         assert normalise(kept, raw[name]) == pytest.approx(normalise(rule, raw[name]), rel=1e-12)
@@ -68,13 +66,8 @@ def test_every_step_uses_the_numbers_of_the_training_prompts(build):
     assert stored["short"].normalisation == {"kind": "identity"}
 
     policy = train(config, folder, rollouts, "policy")
-    evaluation = evaluate_policy(
-        config,
-        policy=folder / "policy",
-        base_model=folder / "base",
-        rollouts=rollouts,
-        destination=folder / "evaluation",
-    )
+    paths = {"base_model": folder / "base", "rollouts": rollouts, "destination": folder / "evaluation"}
+    evaluation = evaluate_policy(config, policy=folder / "policy", **paths)
     tables["policy"] = pd.read_parquet(folder / "evaluation" / "samples.parquet")
     for table in tables.values():
         for name, rule in rules.items():

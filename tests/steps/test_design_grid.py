@@ -21,7 +21,7 @@ def kept(config):
 
 
 def test_a_searched_design_is_made_once(workspace):
-    """Other weights would be other policies: the second run must fetch, however much time it has."""
+    """Other weights would be other policies."""
     settings = {"strategy": "minimal", "epsilon": 0.3, "delta": 0.05}
     config = load_config(edit_config(workspace, design=settings))
     weights = design_grid(config, workspace / "rollouts", workspace / "design.json").weights
@@ -39,14 +39,12 @@ def test_a_searched_design_is_made_once(workspace):
 
 def test_given_weights_reach_the_design(workspace):
     rows = [[0.5, 0.5], [1.0, 0.0]]
-    config = load_config(
-        edit_config(workspace, design={"strategy": "weights", "weights": rows, "epsilon": 0.3, "delta": 0.05})
-    )
+    design = {"strategy": "weights", "weights": rows, "epsilon": 0.3, "delta": 0.05}
+    config = load_config(edit_config(workspace, design=design))
     assert design_grid(config, workspace / "rollouts", workspace / "design.json").weights == ((0.5, 0.5), (1.0, 0.0))
 
 
 def rollouts_of(workspace, seed):
-    """Rollouts as the step sample_reference writes them, with random rewards."""
     rng = np.random.default_rng(seed)
     prompts, samples = 12, 32
     rollouts = Rollouts(
@@ -80,16 +78,7 @@ def test_predicted_design_follows_the_rollouts(workspace):
     assert design_grid(config, workspace / "rollouts", workspace / "design.json").weights != weights
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"strategy": "minimal", "delta": 0.0}, "strategy minimal needs a delta above 0"),
-        ({"strategy": "weights"}, "needs the weights"),
-        ({"strategy": "predicted"}, "strategy='predicted': needs a size"),
-        ({"strategy": "weights", "weights": [[0.5, 0.6]]}, "must sum to 1"),
-    ],
-)
-def test_a_bad_design_is_refused_before_any_work(workspace, changes, message):
-    config = load_config(edit_config(workspace, design={"epsilon": 0.3, "delta": 0.05, **changes}))
-    with pytest.raises(WeightsError, match=message):
-        check_design(config)
+def test_a_bad_design_is_refused_before_any_work(workspace):
+    design = {"strategy": "weights", "weights": [[0.5, 0.6]], "epsilon": 0.3, "delta": 0.05}
+    with pytest.raises(WeightsError, match="must sum to 1"):
+        check_design(load_config(edit_config(workspace, design=design)))

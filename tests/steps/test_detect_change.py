@@ -18,26 +18,20 @@ from palm.steps.detect_change import detect_change
 
 
 def register(config, workspace, snapshot, *, aliases, verdict=None):
-    """A version with what detect_change reads of a registered one."""
+    """Register a version with everything that detect_change reads."""
     with connected(config.registry) as client:
-        found = client.get_experiment_by_name("small")
-        experiment = (
-            found.experiment_id if found else client.create_experiment("small", f"file://{workspace}/artifacts")
-        )
-        run = client.create_run(experiment).info.run_id
-        if snapshot is not None:
-            client.log_text(run, json.dumps(snapshot), "snapshot.json")
-        client.set_terminated(run)
-        if not client.search_registered_models("name = 'small'"):
+        if not client.get_experiment_by_name("small"):
+            client.create_experiment("small", f"file://{workspace}/artifacts")
             client.create_registered_model("small")
-        version = client.create_model_version(
-            "small", f"{client.get_run(run).info.artifact_uri}/portfolio", run_id=run
-        ).version
+        run = client.create_run(client.get_experiment_by_name("small").experiment_id).info
+        if snapshot is not None:
+            client.log_text(run.run_id, json.dumps(snapshot), "snapshot.json")
+        client.set_terminated(run.run_id)
+        version = client.create_model_version("small", f"{run.artifact_uri}/portfolio", run_id=run.run_id).version
         for alias in aliases:
             client.set_registered_model_alias("small", alias, version)
         if verdict:
             client.set_model_version_tag("small", version, VERDICT, verdict)
-    return version
 
 
 def test_without_a_build_there_is_everything_to_build(config, workspace):
@@ -81,7 +75,7 @@ def test_a_champion_whose_inputs_nobody_recorded_is_not_taken_for_unchanged(conf
     assert change.changed and change.headline.startswith("The inputs of version 1 of small are not recorded")
 
 
-def test_what_cannot_be_asked_is_an_error_and_leaves_no_file(config, workspace):
+def test_an_unreadable_source_is_an_error_and_leaves_no_file(config, workspace):
     away = edit_config(workspace, rewards__1={"name": "vowels", "uri": "python:gone.py:f"})
     with pytest.raises(RewardError):
         detect_change(load_config(away), workspace / "changes.md")
@@ -96,7 +90,7 @@ def test_what_cannot_be_asked_is_an_error_and_leaves_no_file(config, workspace):
 
 
 def component(workspace, config) -> tuple[bool, list[str]]:
-    """What the component gives in a process of its own, and which of the heavy libraries it has imported."""
+    """Result of the component in a process of its own, and the heavy libraries that it has imported."""
     script = """
 import json, sys, types
 from palm.components.detect_change.component import detect_change
@@ -154,7 +148,7 @@ SOURCES = {
 
 @pytest.fixture
 def everywhere(workspace, s3, monkeypatch):
-    """A champion with a reward of every kind that can be gone; prompts and base model in S3 and in a folder."""
+    """A champion with a reward of every removable kind; prompts and base model in S3 and in a folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "cache"))
     monkeypatch.syspath_prepend(workspace)
     for name in ("f", "palm_test_module"):
@@ -185,44 +179,33 @@ def everywhere(workspace, s3, monkeypatch):
     return config
 
 
-def registry(config, method: str, *arguments) -> None:
-    with connected(config.registry) as client:
-        getattr(client, method)(*arguments)
-
-
 GONE = {
-    "a file": (lambda folder, s3, config: (folder / "f.py").unlink(), "reward 'file'"),
-    "an import": (lambda folder, s3, config: (folder / "f.py").write_text("import no_such"), "reward 'file'"),
-    "a function": (lambda folder, s3, config: (folder / "f.py").write_text("g = 1"), "reward 'file'"),
-    "a module": (
-        lambda folder, s3, config: ((folder / "palm_test_module.py").unlink(), sys.modules.pop("palm_test_module")),
-        "reward 'module'",
-    ),
-    "an object": (lambda folder, s3, config: s3.delete_object(Bucket="palm", Key="f.py"), "reward 's3_file'"),
-    "a folder": (lambda folder, s3, config: shutil.rmtree(folder / "judge"), "reward 'folder'"),
-    "a prefix": (
-        lambda folder, s3, config: s3.delete_object(Bucket="palm", Key="judge/config.json"),
-        "reward 's3_folder'",
-    ),
-    "a version": (
-        lambda folder, s3, config: registry(config, "delete_model_version", "judge", "1"),
-        "reward 'version'",
-    ),
-    "an alias": (
-        lambda folder, s3, config: registry(config, "delete_registered_model_alias", "judge", "live"),
-        "reward 'alias'",
-    ),
-    "a model": (lambda folder, s3, config: registry(config, "delete_registered_model", "judge"), "reward 'version'"),
-    "training prompts": (lambda folder, s3, config: (folder / "train.jsonl").unlink(), "prompts.train"),
-    "prompts in S3": (lambda folder, s3, config: s3.delete_object(Bucket="palm", Key="eval.jsonl"), "eval.jsonl"),
-    "a base model": (lambda folder, s3, config: shutil.rmtree(folder / "base"), "base_model.source"),
+    "a file": (lambda folder, s3, _: (folder / "f.py").unlink(), "reward 'file'"),
+    "an import": (lambda folder, s3, _: (folder / "f.py").write_text("import no_such"), "reward 'file'"),
+    "a function": (lambda folder, s3, _: (folder / "f.py").write_text("g = 1"), "reward 'file'"),
+    "a module": (lambda folder, s3, _: _remove_module(folder), "reward 'module'"),
+    "an object": (lambda folder, s3, _: s3.delete_object(Bucket="palm", Key="f.py"), "reward 's3_file'"),
+    "a folder": (lambda folder, s3, _: shutil.rmtree(folder / "judge"), "reward 'folder'"),
+    "a prefix": (lambda folder, s3, _: s3.delete_object(Bucket="palm", Key="judge/config.json"), "reward 's3_folder'"),
+    "a version": (lambda folder, s3, client: client.delete_model_version("judge", "1"), "reward 'version'"),
+    "an alias": (lambda folder, s3, client: client.delete_registered_model_alias("judge", "live"), "reward 'alias'"),
+    "a model": (lambda folder, s3, client: client.delete_registered_model("judge"), "reward 'version'"),
+    "training prompts": (lambda folder, s3, _: (folder / "train.jsonl").unlink(), "prompts.train"),
+    "prompts in S3": (lambda folder, s3, _: s3.delete_object(Bucket="palm", Key="eval.jsonl"), "eval.jsonl"),
+    "a base model": (lambda folder, s3, _: shutil.rmtree(folder / "base"), "base_model.source"),
 }
+
+
+def _remove_module(folder) -> None:
+    (folder / "palm_test_module.py").unlink()
+    sys.modules.pop("palm_test_module")
 
 
 @pytest.mark.parametrize("what", GONE)
 def test_a_source_that_cannot_be_read_is_an_error_and_never_unchanged(everywhere, workspace, s3, what):
     remove, named = GONE[what]
-    remove(workspace, s3, everywhere)
+    with connected(everywhere.registry) as client:
+        remove(workspace, s3, client)
     with pytest.raises(PalmError, match=re.escape(named)):
         detect_change(everywhere, workspace / "changes.md")
     assert not (workspace / "changes.md").exists()

@@ -25,14 +25,8 @@ def later(build, tmp_path):
 
 
 def planned(config, build, destination: Path, snapshot: str = "") -> Planned:
-    return plan_training(
-        config,
-        snapshot,
-        base_model=build.base_model,
-        rollouts=build.rollouts,
-        design=build.design,
-        destination=destination,
-    )
+    inputs = {"base_model": build.base_model, "rollouts": build.rollouts, "design": build.design}
+    return plan_training(config, snapshot, **inputs, destination=destination)
 
 
 def test_a_champion_of_which_nothing_is_recorded_is_named_to_the_gate(build, later, tmp_path):

@@ -1,4 +1,4 @@
-"""Steps in workers: results, failures and ends are those of a process for each step."""
+"""Steps in workers have the results, failures and exit statuses of steps in processes of their own."""
 
 import json
 import os
@@ -57,7 +57,7 @@ Step = tuple[list, dict]
 
 
 def do(step: Step) -> None:
-    """What `TASK` does, in this process."""
+    """Run a step in this process, as `TASK` does."""
     (name, config, *values), paths = step
     run_step(name, parse_config(config), *values, **paths)
 
@@ -86,7 +86,7 @@ def address(pool, monkeypatch):
 
 @pytest.fixture
 def training(config, workspace):
-    """A step that loads the rewards, which run some code first; without code it fails at the next thing."""
+    """A step whose rewards run some code when they are loaded; without code it fails after that."""
 
     def call(code: str = "") -> Step:
         path = workspace / "rewards.py"
@@ -126,7 +126,6 @@ def pid_in(path: Path) -> int:
 
 
 def servers(folder: Path) -> list[int]:
-    """Processes that serve a socket."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -142,7 +141,7 @@ def pool_folder(address: str) -> Path:
 
 
 def test_bytes_are_those_of_a_process_of_its_own(config, workspace, address, monkeypatch):
-    """Also after the pool trained another policy, and with nothing shared but the base model and its rollouts."""
+    """After the pool trained another policy, and with only the base model and its rollouts shared."""
     base, rollouts = str(workspace / "base"), str(workspace / "rollouts")
     run_step("prepare_base_model", config, destination=base)
     run_step("sample_reference", config, base_model=base, destination=rollouts)
@@ -301,7 +300,6 @@ def test_an_interrupted_pool_refuses_further_steps_and_lets_the_running_one_clea
 
 
 def test_a_pool_ends_with_its_starter_even_if_that_is_killed(training, workspace, holder):
-    """Its workers too, by SIGTERM first."""
     process, folder = holder
     task = start_task(training(ON_SIGTERM + WAIT))
     worker = pid_in(workspace / "pid")

@@ -11,31 +11,31 @@ from pathlib import Path
 import yaml
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
-_KUBECTL = Path(sys.executable).with_name("kubectl")
+KUBECTL = Path(sys.executable).with_name("kubectl")
+
+
+def kustomize(folder: Path | str) -> str:
+    """Output of `kubectl kustomize`; a warning is about something that a later version refuses."""
+    done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True)
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    return done.stdout
 
 
 @functools.cache
 def built(*parts: str) -> tuple[dict, ...]:
-    """The objects of a folder of manifests, with components added, as `kubectl apply --kustomize` would send them.
-
-    Args:
-        parts: the folder, then its components, all relative to `manifests`.
-
-    Returns:
-        Every object; shared, so not to be changed.
-    """
+    """Objects of a folder of manifests and of components, relative to `manifests`; shared, so not to be changed."""
     # Beside the manifests: kustomize takes no absolute paths.
     with tempfile.TemporaryDirectory(dir=MANIFESTS.parent, prefix=".built-") as folder:
-        places = [f"../manifests/{part}" for part in parts]
-        overlay = {"namespace": "palm", "resources": places[:1], "components": places[1:]}
+        overlay = {"namespace": "palm", "resources": [], "components": []}
+        for part in parts:
+            kind = "components" if part.startswith("components/") else "resources"
+            overlay[kind].append(f"../manifests/{part}")
         (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-        done = subprocess.run([_KUBECTL, "kustomize", folder], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return tuple(yaml.safe_load_all(done.stdout))
+        return tuple(yaml.safe_load_all(kustomize(folder)))
 
 
 def find(objects: tuple[dict, ...], kind: str, name: str) -> dict:
-    """One object by kind and name; the hash that kustomize puts behind a generated name is left out."""
+    """One object by kind and name, without the hash that kustomize appends to generated names."""
     (found,) = [
         each
         for each in objects
@@ -51,7 +51,6 @@ def pod_of(workload: dict) -> dict:
 
 
 def container_of(workload: dict, name: str) -> dict:
-    """A container or init container by name."""
     pod = pod_of(workload)
     (found,) = [each for each in [*pod.get("initContainers", []), *pod["containers"]] if each["name"] == name]
     return found
@@ -60,15 +59,12 @@ def container_of(workload: dict, name: str) -> dict:
 def environment_of(
     container: dict, objects: tuple[dict, ...], secrets: Mapping[str, Mapping[str, str]]
 ) -> dict[str, str]:
-    """The variables that a container gets from ConfigMaps, Secrets and the manifest itself, the later over the earlier.
+    """Variables of a container.
 
     Args:
         container: of a pod's specification.
         objects: where its ConfigMaps are.
         secrets: keys and values of every Secret that exists, by name.
-
-    Returns:
-        Name to value.
     """
     values: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -77,16 +73,15 @@ def environment_of(
         elif not (source["secretRef"].get("optional") and source["secretRef"]["name"] not in secrets):
             values |= secrets[source["secretRef"]["name"]]
     for variable in container.get("env", []):
+        source = variable.get("valueFrom", {})
         if "value" in variable:
             values[variable["name"]] = variable["value"]
-            continue
-        if "configMapKeyRef" in variable["valueFrom"]:
-            reference = variable["valueFrom"]["configMapKeyRef"]
+        elif reference := source.get("configMapKeyRef"):
             values[variable["name"]] = find(objects, "ConfigMap", reference["name"])["data"][reference["key"]]
-            continue
-        reference = variable["valueFrom"]["secretKeyRef"]
-        if reference["key"] in secrets[reference["name"]] or not reference.get("optional"):
-            values[variable["name"]] = secrets[reference["name"]][reference["key"]]
+        else:
+            reference = source["secretKeyRef"]
+            if reference["key"] in secrets[reference["name"]] or not reference.get("optional"):
+                values[variable["name"]] = secrets[reference["name"]][reference["key"]]
     return values
 
 

@@ -7,7 +7,6 @@ from palm.cli.main import app
 
 
 def palm(*arguments, code: int = 0, environment: dict | None = None) -> Result:
-    """Run the command; it must end with a code."""
     words = [str(argument) for argument in arguments]
     result = on_a_short_stack(lambda: CliRunner().invoke(app, words, env=environment))
     assert result.exit_code == code, result.output

@@ -1,4 +1,4 @@
-"""A container of a manifest as a process of this machine: its command, its variables, folders in place of mounts."""
+"""A container of a manifest as a process of this machine, with folders in place of mounts."""
 
 import os
 import shutil
@@ -28,11 +28,8 @@ def run_container(
         container: of its pod.
         objects: where its ConfigMaps are.
         secrets: keys and values of every Secret that exists, by name.
-        folder: of the pod: containers that are given the same one share its volumes.
-        changed: variables that a person changes, over those of the manifest.
-
-    Returns:
-        The finished process, with its output as text.
+        folder: of the pod; containers with the same one share its volumes.
+        changed: variables that replace those of the manifest.
     """
     environment = environment_of(container, objects, secrets) | (changed or {})
     places = _mounts(workload, container, objects, folder)
@@ -57,10 +54,10 @@ def _mounts(workload: dict, container: dict, objects: tuple[dict, ...], folder: 
     places = {}
     for mount in container.get("volumeMounts", []):
         place = places[mount["mountPath"]] = folder / mount["name"]
+        if "configMap" in volumes[mount["name"]]:
+            shutil.rmtree(place, ignore_errors=True)
         place.mkdir(exist_ok=True)
         if "configMap" in volumes[mount["name"]]:
-            shutil.rmtree(place)
-            place.mkdir()
             for name, text in find(objects, "ConfigMap", volumes[mount["name"]]["configMap"]["name"])["data"].items():
                 (place / name).write_text(text)
     return places

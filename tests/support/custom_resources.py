@@ -1,7 +1,5 @@
 """Custom resource definitions as the Kubernetes API server applies them: structure, unknown fields, list keys, CEL."""
 
-import copy
-
 import jsonschema
 import yaml
 from cel_expr_python import cel
@@ -60,19 +58,13 @@ def _repeated_keys(schema: dict, value, place: str) -> list[str]:
     return found
 
 
-def _closed(schema: dict) -> dict:
+def _closed(schema):
     """The schema with unknown fields refused, as the API server does with fieldValidation=Strict."""
-    closed = copy.deepcopy(schema)
-
-    def close(node):
-        if isinstance(node, dict):
-            if "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
-                node.setdefault("additionalProperties", False)
-            for inner in node.values():
-                close(inner)
-        elif isinstance(node, list):
-            for inner in node:
-                close(inner)
-
-    close(closed)
+    if isinstance(schema, list):
+        return [_closed(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(inner) for name, inner in schema.items()}
+    if "properties" in closed and not closed.get("x-kubernetes-preserve-unknown-fields"):
+        closed.setdefault("additionalProperties", False)
     return closed

@@ -23,13 +23,7 @@ PIPELINES[name](Cluster(tasks={"retries": 0}))(**json.loads(parameters))
 
 
 class ExecutingStandIn(KfpStandIn):
-    """The server; a run starts when it is made and ends as it ends.
-
-    Args:
-        document: of the API.
-        folder: where runs write their artifacts.
-        environment: variables that pods have and this process does not.
-    """
+    """The server; `environment` has the variables of pods that this process does not have."""
 
     def __init__(self, document: Path, folder: Path, environment: dict[str, str]):
         super().__init__(document)

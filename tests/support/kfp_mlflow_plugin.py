@@ -19,8 +19,8 @@ class KfpPlugin:
     Args:
         server: address of its MLflow.
         login: ``kubernetes`` (the default of an installation), ``basic-auth`` or ``none``.
-        user: name and password at the server; tasks are given them with `basic-auth` alone.
-        experiment: where its runs go.
+        user: name and password at the server; only `basic-auth` passes them to tasks.
+        experiment: of its runs.
     """
 
     def __init__(self, server: str, *, login: str, user: tuple[str, str] | None = None, experiment="KFP-Default"):
@@ -30,9 +30,9 @@ class KfpPlugin:
         self.task = self._create_run("register-portfolio", {"mlflow.parentRunId": self.root})
 
     def variables(self) -> dict[str, str]:
-        """The environment of the task, as far as it is the plugin's."""
+        """Variables that the plugin sets for the task."""
         workspaces = self._login == "kubernetes"
-        told = {
+        settings = {
             "endpoint": self.server,
             **({"workspacesEnabled": True, "workspace": "team"} if workspaces else {}),
             "parentRunId": self.root,
@@ -42,7 +42,7 @@ class KfpPlugin:
             "injectUserEnvVars": True,
         }
         given = {
-            "KFP_MLFLOW_CONFIG": json.dumps(told),
+            "KFP_MLFLOW_CONFIG": json.dumps(settings),
             "MLFLOW_RUN_ID": self.task,
             "MLFLOW_TRACKING_URI": self.server,
             "MLFLOW_EXPERIMENT_ID": self.experiment,
@@ -59,14 +59,11 @@ class KfpPlugin:
         return {run["info"]["run_id"]: run for run in found.get("runs", [])}
 
     def tags(self) -> dict[str, str]:
-        """Of its run of the pipeline."""
         return {tag["key"]: tag["value"] for tag in self.runs()[self.root]["data"]["tags"]}
 
     def ask(self, method: str, path: str, **body) -> dict:
-        """One request; its answer."""
-        answer = requests.request(
-            method, f"{self.server}/api/2.0/mlflow/{path}", json=body, auth=self._user, timeout=30
-        )
+        address = f"{self.server}/api/2.0/mlflow/{path}"
+        answer = requests.request(method, address, json=body, auth=self._user, timeout=30)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -76,12 +73,6 @@ class KfpPlugin:
         return known[0] if known else self.ask("post", "experiments/create", name=name)["experiment_id"]
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
-        made = self.ask(
-            "post",
-            "runs/create",
-            experiment_id=self.experiment,
-            run_name=name,
-            start_time=int(time.time() * 1000),
-            tags=[{"key": key, "value": value} for key, value in tags.items()],
-        )
-        return made["run"]["info"]["run_id"]
+        run = {"experiment_id": self.experiment, "run_name": name, "start_time": int(time.time() * 1000)}
+        listed = [{"key": key, "value": value} for key, value in tags.items()]
+        return self.ask("post", "runs/create", **run, tags=listed)["run"]["info"]["run_id"]

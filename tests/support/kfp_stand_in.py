@@ -1,15 +1,13 @@
 """A stand-in for the API server of Kubeflow Pipelines, which cannot be installed here.
 
-It keeps experiments, pipelines, versions, runs and recurring runs in memory and speaks HTTP. Every request and every
-answer is checked against the real API's document (Swagger 2.0); what the document does not hold is written from the
-server's source (release 2.17): names are unique, runs are checked against their pipeline's inputs, pages, filters.
-What a real backend was seen to do is here as well: a recurring run owns the Workflows of the runs that it started.
+It keeps experiments, pipelines, versions, runs and recurring runs in memory. Every request and answer is checked by
+the real API's document (Swagger 2.0). The rest follows the server's source (release 2.17): unique names, runs checked
+against their pipeline's inputs, pages, filters; and a real backend: a recurring run owns the Workflows of its runs.
 """
 
 import copy
 import functools
 import json
-import logging
 import re
 import socket
 import threading
@@ -24,7 +22,7 @@ from bravado_core.spec import Spec
 from bravado_core.validate import validate_schema_object
 from flask import Flask, Response, request
 from jsonschema import ValidationError
-from werkzeug.serving import make_server
+from support.http_server import HttpServer
 
 _TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 _NEVER = "1970-01-01T00:00:00Z"
@@ -41,70 +39,52 @@ _MLFLOW_INPUT = {"experiment_name": str, "experiment_id": str, "disabled": bool}
 
 
 class Refused(Exception):
-    """An answer that is an error."""
-
     def __init__(self, status: int, code: int, message: str):
         super().__init__(message)
         self.status, self.body = status, {"code": code, "message": message, "details": []}
 
 
-class KfpStandIn:
-    """The server; `with` starts it on a free port.
+class KfpStandIn(HttpServer):
+    """The server."""
 
-    Attributes:
-        requests: method and path of every request that was handled.
-        violations: how requests and answers broke the document.
-        token: bearer token that is accepted; None: every request is.
-        open_paths: what is answered to everybody.
-        multi_user: whether it serves several namespaces.
-        rights: what the caller may do where it does, resource and verb as in a Role; None: everything.
-        dies_at: number of the request, from 0, at which the server is gone; None: never.
-        loses_answer: whether that request is handled before the server is gone.
-        comes_back: whether it is there again for the next request.
-        on_request: called with the number of every request that was handled, before it is answered.
-        interrupted: runs whose Workflow was removed while they ran: nothing runs there, and nobody reports an end.
-    """
+    # Bearer token that is accepted; None: no token is needed, as for the open paths.
+    token: str | None = None
+    open_paths: tuple[str, ...] = ()
+    page_to_sign_in = False
+    # Whether it serves several namespaces, and what the caller may then do, as in a Role; None: everything.
+    multi_user = False
+    rights: set[tuple[str, str]] | None = None
+    # Number of the request, from 0, at which the server is gone; whether it handles that one and answers the next ones.
+    dies_at: int | None = None
+    loses_answer = False
+    comes_back = False
+    # Number of requests that it does not answer.
+    gone_for = 0
 
     def __init__(self, document: Path):
+        # Method and path of every handled request, and breaches of the document.
         self.requests: list[str] = []
         self.violations: list[str] = []
-        self.token: str | None = None
-        self.open_paths: tuple[str, ...] = ()
-        self.multi_user = False
-        self.rights: set[tuple[str, str]] | None = None
-        self.page_to_sign_in = False
-        self.dies_at: int | None = None
-        self.loses_answer = False
-        self.comes_back = False
-        self.gone_for = 0
+        # Called with the number of every handled request, before it is answered.
         self.on_request = lambda number: None
         self.experiments: dict[str, dict] = {}
         self.pipelines: dict[str, dict] = {}
         self.versions: dict[str, dict] = {}
         self.runs: dict[str, dict] = {}
         self.recurring_runs: dict[str, dict] = {}
+        # Runs whose Workflow was removed while they ran: no end is reported.
         self.interrupted: set[str] = set()
         self._lock = threading.Lock()
         self._seen = 0
         self._spec = _specification(document)
-        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._app())
 
     def revive(self) -> None:
         """Be there again after `dies_at`."""
         self.dies_at, self._seen, self.requests = None, 0, []
 
     def end_run(self, run_id: str, state: str, message: str = "", *, seconds: float = 1.0) -> None:
-        """What the cluster would do; of a run without a Workflow nothing is ever heard again."""
+        """End a run as the cluster would; a run without a Workflow never ends."""
         if run_id in self.interrupted:
             return
         run = self.runs[run_id]
@@ -116,20 +96,16 @@ class KfpStandIn:
 
     @staticmethod
     def _report(run: dict, state: str) -> None:
-        """What the persistence agent tells: a run that is being ended first, even if it then ends as failed."""
+        """Report a state as the persistence agent does: CANCELING first, even if the run then ends as failed."""
         history = run.setdefault("state_history", [])
-        for told in (*(["CANCELING"] if run["state"] == "CANCELING" else []), state):
-            history.append({"update_time": _now(), "state": told})
+        for reported in (*(["CANCELING"] if run["state"] == "CANCELING" else []), state):
+            history.append({"update_time": _now(), "state": reported})
         run["state"] = state
 
     def fire(self, recurring_run_id: str) -> str | None:
-        """What the controller does at the time of a schedule: the id of the run that it starts, if it may."""
+        """Start a run as the controller does at the time of a schedule; returns its id, or None if it may not start."""
         recurring = self.recurring_runs[recurring_run_id]
-        running = [
-            run
-            for run in self.runs.values()
-            if run.get("recurring_run_id") == recurring_run_id and run["state"] not in _ENDED
-        ]
+        running = self._running(recurring_run_id)
         if recurring["status"] != "ENABLED" or len(running) >= int(recurring["max_concurrency"]):
             return None
         run = {key: recurring[key] for key in _INHERITED if key in recurring}
@@ -137,7 +113,7 @@ class KfpStandIn:
         made |= {"state": "RUNNING", "recurring_run_id": recurring_run_id}
         return made["run_id"]
 
-    # What follows answers requests; the names are those of the document's operations.
+    # Handlers, named as the document's operations.
 
     def HealthzService_GetHealthz(self, given):
         return {"multi_user": self.multi_user, "pipeline_store": "database"}
@@ -184,7 +160,7 @@ class KfpStandIn:
         run = _need(self.runs, given["run_id"], "Run")
         if run["state"] in _ENDED:
             raise Refused(400, 3, f"Failed to terminate a run {given['run_id']}. Row not found")
-        run["state"] = "CANCELING"  # The history hears of it with the next report.
+        run["state"] = "CANCELING"  # The history has it with the next report.
         return {}
 
     def RecurringRunService_CreateRecurringRun(self, given):
@@ -202,14 +178,15 @@ class KfpStandIn:
         identity = given["recurring_run_id"]
         _need(self.recurring_runs, identity, "Recurring run")
         del self.recurring_runs[identity]
-        # Kubernetes removes what the recurring run owns, running or not, unless it is told to orphan that.
+        # Kubernetes removes what the recurring run owns, running or not, unless it is orphaned.
         if given.get("propagation_policy") != "ORPHAN":
-            self.interrupted |= {
-                run["run_id"]
-                for run in self.runs.values()
-                if run.get("recurring_run_id") == identity and run["state"] not in _ENDED
-            }
+            self.interrupted |= self._running(identity)
         return {}
+
+    def _running(self, recurring_run_id: str) -> set[str]:
+        """Runs of a recurring run that have not ended."""
+        started = [run for run in self.runs.values() if run.get("recurring_run_id") == recurring_run_id]
+        return {run["run_id"] for run in started if run["state"] not in _ENDED}
 
     def RecurringRunService_EnableRecurringRun(self, given):
         return self._switch(given, "ENABLE")
@@ -223,7 +200,7 @@ class KfpStandIn:
         return {}
 
     def _visible(self, entries: dict[str, dict], given: dict) -> list[dict]:
-        """Those of an experiment or of a namespace, which must be named where there are several."""
+        """Entries of an experiment or of a namespace, which must be named if there are several."""
         found = list(entries.values())
         if given.get("experiment_id"):
             return [entry for entry in found if entry["experiment_id"] == given["experiment_id"]]
@@ -237,7 +214,7 @@ class KfpStandIn:
         return entry.get("namespace") or self.experiments.get(entry.get("experiment_id"), {}).get("namespace")
 
     def _check_runnable(self, run: dict) -> None:
-        """A run's version must exist, and its parameters be the inputs of that."""
+        """Check that a run's version exists and has its parameters as inputs."""
         if not run.get("display_name"):
             raise Refused(400, 3, "The name is empty")
         _check_mlflow_input(run.get("plugins_input", {}).get("mlflow", {}))
@@ -264,16 +241,12 @@ class KfpStandIn:
                 handler = getattr(self, operation.operation_id, None)
                 if handler is not None:
                     rule = operation.path_name.replace("{", "<").replace("}", ">")
-                    app.add_url_rule(
-                        rule,
-                        operation.operation_id,
-                        self._view(operation, handler),
-                        methods=[operation.http_method.upper()],
-                    )
+                    view, method = self._view(operation, handler), operation.http_method.upper()
+                    app.add_url_rule(rule, operation.operation_id, view, methods=[method])
         return app
 
     def _gate(self):
-        """Before any request: the server may be gone, or ask who is there."""
+        """Checks before any request: is the server up, is the caller known?"""
         with self._lock:
             number, self._seen = self._seen, self._seen + 1
             gone, self.gone_for = self.gone_for > 0, max(0, self.gone_for - 1)
@@ -315,7 +288,7 @@ class KfpStandIn:
         return view
 
     def _authorize(self, operation: str) -> None:
-        """Where there are several users the server asks Kubernetes for this right, before it does anything."""
+        """With several users the server asks Kubernetes for this right first."""
         service, _, method = operation.partition("_")
         resource = _RESOURCES.get(service)
         if self.rights is None or not self.multi_user or resource is None:
@@ -360,7 +333,7 @@ def _specification(document: Path) -> Spec:
 
 
 def _strict(document: dict) -> dict:
-    """The document, with every field refused that it does not name; who may ask is the stand-in's own business."""
+    """The document without security and with unknown fields refused."""
     document = copy.deepcopy(document)
     document.pop("security")
     for definition in document["definitions"].values():
@@ -370,7 +343,6 @@ def _strict(document: dict) -> dict:
 
 
 def _page(entries: list[dict], given: dict, name: str) -> dict:
-    """A page of what matches the filter, in the wanted order."""
     for predicate in json.loads(given["filter"])["predicates"] if given.get("filter") else ():
         key = predicate["key"]
         if predicate["operation"] not in ("EQUALS", 1) or key not in ("display_name", "recurring_run_id"):

@@ -6,18 +6,29 @@ sets the status that one would.
 import base64
 import gzip
 import json
-import logging
-import threading
 from pathlib import Path
 
 import yaml
 from flask import Flask, Response, request
 from kubernetes import client
-from werkzeug.serving import make_server
+from support.http_server import HttpServer
 
 
-class KubernetesStandIn:
-    """The server; `with` starts it on a free port.
+def write_kubeconfig(path: Path, server: str, *, namespace: str = "default") -> Path:
+    """Write the configuration by which kubectl and the client find a server."""
+    named = {
+        "clusters": [{"name": "stand-in", "cluster": {"server": server}}],
+        "users": [{"name": "stand-in", "user": {"token": "abc"}}],
+        "contexts": [
+            {"name": "stand-in", "context": {"cluster": "stand-in", "user": "stand-in", "namespace": namespace}}
+        ],
+    }
+    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "stand-in", **named}))
+    return path
+
+
+class KubernetesStandIn(HttpServer):
+    """The server.
 
     Attributes:
         secrets, deployments: by namespace and name.
@@ -38,44 +49,17 @@ class KubernetesStandIn:
         self.patches: list[dict] = []
         self.forbidden: set[str] = set()
         self.expired = False
-        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(self._app())
 
-    def __enter__(self):
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def write_kubeconfig(self, path: Path) -> None:
-        """Write the configuration of kubectl and the client."""
-        named = {"name": "stand-in"}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "stand-in",
-            "clusters": [{**named, "cluster": {"server": self.url}}],
-            "users": [{**named, "user": {"token": "abc"}}],
-            "contexts": [{**named, "context": {"cluster": "stand-in", "user": "stand-in"}}],
-        }
-        path.write_text(yaml.safe_dump(content))
-
-    def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, **allocatable) -> None:
-        """Add a node with resources such as ``gpu="4"`` (nvidia.com/gpu)."""
-        resources = {"cpu": "8", "memory": "64Gi"} | {
-            {"gpu": "nvidia.com/gpu"}.get(key, key): value for key, value in allocatable.items()
-        }
-        status = client.V1NodeStatus(
-            allocatable=resources, images=[client.V1ContainerImage(names=[image]) for image in images]
-        )
+    def add_node(self, name: str, *, labels=None, images=(), unschedulable=False, gpu: str = "") -> None:
+        """Add a node with so many nvidia.com/gpu."""
+        resources = {"cpu": "8", "memory": "64Gi"} | ({"nvidia.com/gpu": gpu} if gpu else {})
+        held = [client.V1ContainerImage(names=[image]) for image in images]
+        status = client.V1NodeStatus(allocatable=resources, images=held)
         spec = client.V1NodeSpec(unschedulable=unschedulable or None)
         self.nodes.append(client.V1Node(metadata=_named(name, labels=labels), spec=spec, status=status))
 
     def add_pod(self, name: str, node: str, gpus: str) -> None:
-        """Add a running pod that requests GPUs."""
         requests = client.V1ResourceRequirements(requests={"nvidia.com/gpu": gpus})
         containers = [client.V1Container(name="main", resources=requests), client.V1Container(name="side")]
         spec = client.V1PodSpec(containers=containers, node_name=node)
@@ -92,9 +76,7 @@ class KubernetesStandIn:
         template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels={"app": name}))
         selector = client.V1LabelSelector(match_labels={"app": name})
         spec = client.V1DeploymentSpec(replicas=replicas, selector=selector, template=template)
-        self.deployments[namespace, name] = client.V1Deployment(
-            metadata=metadata, spec=spec, status=client.V1DeploymentStatus()
-        )
+        self.deployments[namespace, name] = client.V1Deployment(metadata=metadata, spec=spec)
         self.settle(namespace, name, ready=replicas)
 
     def add_workflow(self, namespace: str, run_id: str, nodes: list[dict], *, compressed: bool = False) -> None:
@@ -117,18 +99,13 @@ class KubernetesStandIn:
     def settle(self, namespace: str, name: str, *, ready: int, stuck: str = "") -> None:
         """Set the status after the last change: so many updated pods are available, or the rollout is stuck."""
         found = self.deployments[namespace, name]
+        reason = "ProgressDeadlineExceeded" if stuck else "ReplicaSetUpdated"
         condition = client.V1DeploymentCondition(
-            type="Progressing",
-            status="False" if stuck else "True",
-            reason="ProgressDeadlineExceeded" if stuck else "ReplicaSetUpdated",
-            message=stuck,
+            type="Progressing", status=str(not stuck), reason=reason, message=stuck
         )
+        counts = {"replicas": found.spec.replicas, "updated_replicas": ready, "available_replicas": ready}
         found.status = client.V1DeploymentStatus(
-            observed_generation=found.metadata.generation,
-            replicas=found.spec.replicas,
-            updated_replicas=ready,
-            available_replicas=ready,
-            conditions=[condition],
+            observed_generation=found.metadata.generation, conditions=[condition], **counts
         )
 
     def _patch_deployment(self, found: client.V1Deployment) -> None:
@@ -144,15 +121,17 @@ class KubernetesStandIn:
     def _app(self) -> Flask:
         app = Flask(__name__)
 
+        def missing(kind: str, name: str) -> client.V1Status:
+            return self._status(404, "NotFound", f'{kind} "{name}" not found')
+
         def secret(namespace: str, name: str):
-            found = self.secrets.get((namespace, name))
-            return found or self._status(404, "NotFound", f'secrets "{name}" not found')
+            return self.secrets.get((namespace, name)) or missing("secrets", name)
 
         def deployment(namespace: str, name: str):
             found = self.deployments.get((namespace, name))
             if found is not None and request.method == "PATCH":
                 self._patch_deployment(found)
-            return found or self._status(404, "NotFound", f'deployments.apps "{name}" not found')
+            return found or missing("deployments.apps", name)
 
         def workflows(namespace: str):
             key, _, value = request.args["labelSelector"].partition("=")
@@ -161,7 +140,7 @@ class KubernetesStandIn:
 
         def log(namespace: str, name: str):
             if (namespace, name) not in self.logs:
-                return self._status(404, "NotFound", f'pods "{name}" not found')
+                return missing("pods", name)
             assert request.args["container"] == "main"
             lines = self.logs[namespace, name].splitlines(keepends=True)
             return "".join(lines[-int(request.args["tailLines"]) :])

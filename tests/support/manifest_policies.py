@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from kubernetes.utils import parse_quantity
 from support.network_flows import flow_problems
-from support.overlays import Pod, build, configuration, found, pods
+from support.overlays import Pod, build, configuration, containers, found, pods
 
 VOLUMES = {"configMap", "secret", "emptyDir", "projected", "persistentVolumeClaim", "downwardAPI"}
 CLUSTER_WIDE = {"Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding"}
@@ -46,15 +46,14 @@ def pod_security(objects: list[dict]) -> Iterator[str]:
 
 def images(objects: list[dict]) -> Iterator[str]:
     """An exact version, from a registry that is named."""
-    for pod in pods(objects):
-        for container in pod.containers:
-            name, _, tag = container["image"].rpartition(":")
-            if not re.fullmatch(r"v?\d+(\.\d+)+(-(cpu|gpu))?", tag) or "/" not in name:
-                yield f"{pod.name}: image {container['image']} is no exact version"
+    for pod, container in containers(objects):
+        name, _, tag = container["image"].rpartition(":")
+        if not re.fullmatch(r"v?\d+(\.\d+)+(-(cpu|gpu))?", tag) or "/" not in name:
+            yield f"{pod.name}: image {container['image']} is no exact version"
 
 
 def resources(objects: list[dict]) -> Iterator[str]:
-    """What a container is promised and what it may have at most, both said, of each kind."""
+    """A request and a limit of each kind for every container."""
     for limits in found(objects, "LimitRange"):
         for one in limits["spec"]["limits"]:
             # Kubernetes makes the largest the default where none is given: every container would ask for it.
@@ -113,7 +112,7 @@ def mounts_token(pod: Pod, account: dict) -> bool:
 
 
 def secrets(objects: list[dict]) -> Iterator[str]:
-    """Every key that a pod reads is in the Secret, made here or by external-secrets, and in the template for people."""
+    """Every key that a pod reads is in the Secret, made here or by external-secrets, and in manifests/secrets."""
     applied = _secret_keys(objects)
     templates = _secret_keys(build("secrets"))
     for pod, name, key, optional in _read_secrets(objects):
@@ -139,14 +138,14 @@ def _secret_keys(objects: list[dict]) -> dict[str, set[str]]:
 
 
 def _read_secrets(objects: list[dict]) -> Iterator[tuple[Pod, str, str | None, bool]]:
+    for pod, container in containers(objects):
+        for entry in container.get("envFrom", []):
+            if "secretRef" in entry:
+                yield pod, entry["secretRef"]["name"], None, entry["secretRef"].get("optional", False)
+        for entry in container.get("env", []):
+            if reference := entry.get("valueFrom", {}).get("secretKeyRef"):
+                yield pod, reference["name"], reference["key"], reference.get("optional", False)
     for pod in pods(objects):
-        for container in pod.containers:
-            for entry in container.get("envFrom", []):
-                if "secretRef" in entry:
-                    yield pod, entry["secretRef"]["name"], None, entry["secretRef"].get("optional", False)
-            for entry in container.get("env", []):
-                if reference := entry.get("valueFrom", {}).get("secretKeyRef"):
-                    yield pod, reference["name"], reference["key"], reference.get("optional", False)
         for volume in pod.spec.get("volumes", []):
             if "secret" in volume:
                 yield pod, volume["secret"]["secretName"], None, volume["secret"].get("optional", False)
@@ -197,7 +196,7 @@ def addresses(objects: list[dict]) -> Iterator[str]:
 
 
 def _texts(objects: list[dict]) -> Iterator[tuple[str, str]]:
-    """Everything written by which a pod could find another."""
+    """Texts that may hold addresses."""
     for one in found(objects, "ConfigMap"):
         for key, text in one["data"].items():
             if not key.endswith((".json", ".crt")):
@@ -205,15 +204,14 @@ def _texts(objects: list[dict]) -> Iterator[tuple[str, str]]:
     for one in found(objects, "Secret"):
         for key, text in one.get("data", {}).items():
             yield f"Secret {one['metadata']['name']} {key}", base64.b64decode(text).decode()
-    for pod in pods(objects):
-        for container in pod.containers:
-            words = [*container.get("command", []), *container.get("args", [])]
-            words += [entry.get("value", "") for entry in container.get("env", [])]
-            yield pod.name, "\n".join(words)
+    for pod, container in containers(objects):
+        words = [*container.get("command", []), *container.get("args", [])]
+        words += [entry.get("value", "") for entry in container.get("env", [])]
+        yield pod.name, "\n".join(words)
 
 
 def servers(objects: list[dict]) -> Iterator[str]:
-    """A server is looked at, and placed before what trains; a budget for disruptions is that of pods that there are."""
+    """A server has probes and priority over trainings; a disruption budget selects pods."""
     for pod in pods(objects):
         if pod.is_server:
             if missing := {"startupProbe", "readinessProbe", "livenessProbe"} - pod.spec["containers"][0].keys():
@@ -228,7 +226,7 @@ def servers(objects: list[dict]) -> Iterator[str]:
 
 
 def places(objects: list[dict]) -> Iterator[str]:
-    """All in one namespace, all marked as palm's, nothing that is only for kustomize."""
+    """All objects are in one namespace and marked as palm's; none is only for kustomize."""
     namespaces = set()
     for one in objects:
         name = f"{one['kind']} {one['metadata']['name']}"
@@ -256,34 +254,19 @@ def places(objects: list[dict]) -> Iterator[str]:
 
 
 def gpus(objects: list[dict]) -> Iterator[str]:
-    """The accelerators of all trainings of a run, and those of pods here, find room in the quota at the same time."""
+    """The quota has room for the accelerators of all trainings of a run and of the pods here."""
     (quota,) = found(objects, "ResourceQuota")
     hard = {name.removeprefix("requests."): int(amount) for name, amount in quota["spec"]["hard"].items()}
     cluster = configuration(objects).cluster
     wanted = {cluster.training.accelerator: cluster.parallel * cluster.training.gpus}
-    for pod in pods(objects):
-        for container in pod.containers:
-            for kind, amount in container["resources"]["limits"].items():
-                if "/" in kind:
-                    wanted[kind] = wanted.get(kind, 0) + int(amount) * pod.owner["spec"].get("replicas", 1)
+    for pod, container in containers(objects):
+        for kind, amount in container["resources"]["limits"].items():
+            if "/" in kind:
+                wanted[kind] = wanted.get(kind, 0) + int(amount) * pod.owner["spec"].get("replicas", 1)
     for kind, amount in wanted.items():
         if hard.get(kind, 0) < amount:
             yield f"ResourceQuota: {hard.get(kind, 'no')} {kind}, {amount} are needed"
 
 
-POLICIES: dict[str, Callable[[list[dict]], Iterator[str]]] = {
-    policy.__name__: policy
-    for policy in (
-        pod_security,
-        images,
-        resources,
-        rights,
-        secrets,
-        config_maps,
-        addresses,
-        servers,
-        places,
-        gpus,
-        flow_problems,
-    )
-}
+_ALL = (pod_security, images, resources, rights, secrets, config_maps, addresses, servers, places, gpus, flow_problems)
+POLICIES: dict[str, Callable[[list[dict]], Iterator[str]]] = {rule.__name__: rule for rule in _ALL}

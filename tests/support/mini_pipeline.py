@@ -16,19 +16,7 @@ def given(kind: type[dsl.Artifact], path: Path):
 
 
 def run_locally(pipeline, folder: Path, **arguments) -> dict:
-    """Run a pipeline by KFP's local runner, each task a process of its own.
-
-    Args:
-        pipeline: the pipeline.
-        folder: where tasks write their artifacts.
-        arguments: of the pipeline.
-
-    Returns:
-        Its outputs by name.
-
-    Raises:
-        BuildError: Kubeflow's launcher would refuse what a task has written.
-    """
+    """Run a pipeline by KFP's local runner, each task a process of its own, and return its outputs by name."""
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))
     root = Path(__file__).parents[2]
     with pytest.MonkeyPatch.context() as patch:
@@ -40,5 +28,4 @@ def run_locally(pipeline, folder: Path, **arguments) -> dict:
 
 
 def content(artifact: dsl.Artifact) -> dict:
-    """What a task wrote as JSON."""
     return read_json(Path(artifact.path))

@@ -26,16 +26,7 @@ S3_PORT, API_PORTS, KFP_PORTS = 443, (443, 6443), (8887, 8888, 8080, 9000, 8333)
 
 @dataclass(frozen=True)
 class End:
-    """One end of a connection.
-
-    Attributes:
-        name: for messages.
-        namespace: of a pod; None: an address outside.
-        labels: of a pod.
-        ports: that it listens on, by name.
-        address: of what is no pod.
-        needs: names of what it talks to.
-    """
+    """One end of a connection: a pod with a namespace, labels and named ports, or an address outside."""
 
     name: str
     namespace: str | None = None
@@ -46,7 +37,7 @@ class End:
 
 
 def flow_problems(objects: list[dict]) -> Iterator[str]:
-    """What is needed and not let through, and what is let through and not needed."""
+    """Needed connections that are blocked, and allowed connections that nothing needs."""
     ends = _ends(objects)
     needed, let_through = set(_needed(objects, ends)), set(_let_through(objects, ends))
     for source, destination, port in sorted(needed - let_through):
@@ -67,9 +58,7 @@ def _ends(objects: list[dict]) -> list[End]:
         End("client of vllm", namespace, _OWN | {"palm/reaches-vllm": "true"}, needs=frozenset({"vllm"})),
         End("pod of palm without flows", namespace, _OWN),
         End("stranger", namespace, {"app": "x"}, {"http": 80}),
-        End(
-            "stranger elsewhere", "elsewhere", {"palm/reaches-mlflow": "true", "palm/reaches-s3": "true"}, {"http": 80}
-        ),
+        End("stranger elsewhere", "elsewhere", _REACHES, {"http": 80}),
         End("s3", address=_cidr(objects, "reach-s3"), ports={"https": S3_PORT, "ssh": 22}),
         End("backup store", address=_cidr(objects, "reach-backup"), ports={"https": S3_PORT, "ssh": 22}),
         End("kubernetes", address=_cidr(objects, "reach-kubernetes"), ports={"https": 443, "api": 6443, "ssh": 22}),
@@ -79,10 +68,11 @@ def _ends(objects: list[dict]) -> list[End]:
 
 
 _OWN = {"app.kubernetes.io/part-of": "palm"}
+_REACHES = {"palm/reaches-mlflow": "true", "palm/reaches-s3": "true"}
 
 
 def _end_of(pod: Pod, objects: list[dict], namespace: str) -> End:
-    # A program may listen without saying so.
+    # A program may listen on a port that it does not declare.
     ports = {"unsaid": 9999}
     ports |= {port["name"]: port["containerPort"] for one in pod.containers for port in one.get("ports", [])}
     accounts = {account["metadata"]["name"]: account for account in found(objects, "ServiceAccount")}
@@ -103,7 +93,7 @@ def _end_of(pod: Pod, objects: list[dict], namespace: str) -> End:
 
 
 def _text(pod: Pod, container: dict, objects: list[dict]) -> str:
-    """What a container is told: its words, its variables, its files."""
+    """Command, variables and settings files of a container."""
     data = {one["metadata"]["name"]: one["data"] for one in found(objects, "ConfigMap")}
     words = [*container.get("command", []), *container.get("args", [])]
     for entry in container.get("env", []):
@@ -165,10 +155,8 @@ def _let_through(objects: list[dict], ends: list[End]) -> Iterator[tuple[str, st
     ]
     for source in ends:
         for destination in ends:
-            # Between others it is not for these policies to say.
-            if not (_is_ours(source) or _is_ours(destination)) or (source is destination and source.name != "node"):
-                continue
-            if source.namespace is None:
+            concerned = _is_ours(source) or _is_ours(destination)
+            if source.namespace is None or not concerned or (source is destination and source.name != "node"):
                 continue
             for port in destination.ports.values():
                 out = _allowed(policies, "Egress", source, destination, destination, port)

@@ -2,40 +2,29 @@
 
 import copy
 import functools
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from support.built_manifests import MANIFESTS, find
+from support.built_manifests import MANIFESTS, find, kustomize
 
 from palm.config.load import load_config
 from palm.config.overrides import read_overrides
 from palm.config.portfolio import PortfolioConfig
 
 OVERLAYS = sorted(folder.name for folder in (MANIFESTS / "overlays").iterdir())
-_KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 @functools.cache
-def _text(folder: Path) -> str:
-    done = subprocess.run([_KUBECTL, "kustomize", folder], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    # Such a warning is of something that a later version refuses.
-    assert "Warning" not in done.stderr, done.stderr
-    return done.stdout
-
-
-@functools.cache
-def _objects(folder: Path) -> list[dict]:
-    return list(yaml.load_all(_text(folder), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+def _objects(folder: str) -> list[dict]:
+    return list(yaml.load_all(kustomize(MANIFESTS / folder), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def build(folder: str) -> list[dict]:
-    """The objects of a folder below manifests, to be changed at will."""
-    return copy.deepcopy(_objects(MANIFESTS / folder))
+    """Objects of a folder below manifests; a copy that may be changed."""
+    return copy.deepcopy(_objects(folder))
 
 
 def overlay(name: str) -> list[dict]:
@@ -59,12 +48,7 @@ def configuration(objects: list[dict]) -> PortfolioConfig:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that some object makes.
-
-    Attributes:
-        owner: the object.
-        template: its pod template, with metadata and spec.
-    """
+    """The pod template of an object, and the object."""
 
     owner: dict
     template: dict
@@ -91,14 +75,17 @@ class Pod:
 
 
 def pods(objects: list[dict]) -> list[Pod]:
-    found = []
-    for one in objects:
-        spec = one.get("spec", {})
-        if one["kind"] == "CronJob":
-            spec = spec["jobTemplate"]["spec"]
-        if one["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
-            found.append(Pod(one, spec["template"]))
-    return found
+    return [
+        Pod(one, one["spec"].get("jobTemplate", one)["spec"]["template"])
+        for one in objects
+        if one["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob")
+    ]
+
+
+def containers(objects: list[dict]) -> Iterator[tuple[Pod, dict]]:
+    for one in pods(objects):
+        for container in one.containers:
+            yield one, container
 
 
 def pod(objects: list[dict], name: str) -> Pod:

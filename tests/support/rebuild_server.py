@@ -1,10 +1,9 @@
 """Rebuilds in forked processes: each line on stdin lists rebuilds that start together; the answer: exit statuses.
 
 A rebuild is ``{"config": …, "root": …, "build": …}``: its configuration file, the storage's folder and a folder for
-its files, which names it. ``"kill": [STEP, SECONDS]`` kills it so long after the start of the step, if it still runs;
+its files, which names it. ``"kill": [STEP, SECONDS]`` kills it that long after the start of the step, if it still runs;
 ``"pause": STEP`` stops it at the step until the others have ended.
-A rebuild does the work of the pipeline's tasks in order. The imports are done once, here, so that thirty rebuilds can
-be started and killed in minutes.
+Imports are done once, so that thirty rebuilds can be started and killed in minutes.
 """
 
 import json
@@ -60,11 +59,8 @@ class Rebuild:
     """A running rebuild.
 
     Attributes:
-        request: the request.
-        pid: its process.
         status: its exit status, or minus the signal that ended it; None while it runs.
         begun: start of the step at which it is killed or stopped.
-        paused: whether it is stopped.
     """
 
     request: dict

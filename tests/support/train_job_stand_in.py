@@ -1,25 +1,22 @@
 """A stand-in for the Kubernetes API and the controller of Kubeflow Trainer.
 
-It holds TrainJobs, Secrets and Pods, refuses a TrainJob that the real CRD refuses, and runs the nodes of a TrainJob as
-processes of this machine: with the container's command and environment, and the variables PET_… that Trainer's torch
-plugin sets. Nodes are not restarted, as by a runtime with ``backoffLimit: 0``.
+It refuses a TrainJob that the real CRD refuses, and runs the nodes of a TrainJob as processes of this machine, with the
+container's command and environment and the variables PET_… of Trainer's torch plugin. Nodes are not restarted, as by a
+runtime with ``backoffLimit: 0``.
 """
 
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
 from flask import Flask, Response, request
 from support.custom_resources import CustomResource
-from werkzeug.serving import make_server
+from support.http_server import HttpServer
 
 NAMESPACE = "team"
 NODES = {
@@ -38,8 +35,6 @@ KEPT = ("HOME", "OMP_NUM_THREADS", "PYTHONPATH")
 
 
 class Refused(Exception):
-    """An answer with a status that is not success."""
-
     def __init__(self, code: int, reason: str, message: str, name: str):
         details = {"name": name, "kind": "trainjobs"}
         body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason}
@@ -76,8 +71,6 @@ class Node:
 
 
 class Job:
-    """A TrainJob and its nodes."""
-
     def __init__(self, manifest: dict, nodes: list[Node]):
         self.nodes = nodes
         added = {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
@@ -103,11 +96,11 @@ class Job:
         return {**self.object, "status": {"conditions": conditions}} if conditions else self.object
 
 
-class KubernetesStandIn:
+class TrainJobStandIn(HttpServer):
     """The server.
 
     Args:
-        folder: for logs and the kubeconfig.
+        folder: for logs.
         secrets: name to keys and values.
     """
 
@@ -118,26 +111,11 @@ class KubernetesStandIn:
         self.jobs: dict[str, Job] = {}
         self.created: list[Job] = []
         self.pods: dict[str, dict] = {}
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         # One request at a time, so that nothing needs a lock.
-        self._server = make_server("127.0.0.1", 0, self._app())
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
+        super().__init__(self._app(), threaded=False)
 
-    def kubeconfig(self) -> Path:
-        """A file by which clients find the server."""
-        path = self.folder / "kubeconfig"
-        address = f"http://127.0.0.1:{self._server.server_port}"
-        named = {
-            "clusters": [{"name": "c", "cluster": {"server": address}}],
-            "users": [{"name": "u", "user": {}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
-        }
-        path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "x", **named}))
-        return path
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *error):
+        super().__exit__(*error)
         for job in self.created:
             for node in job.nodes:
                 if node.process is not None and node.process.poll() is None:

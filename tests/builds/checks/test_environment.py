@@ -30,17 +30,9 @@ def test_vllm_does_not_matter_where_nothing_is_generated(workspace):
 def test_more_processes_than_the_machine_has(workspace):
     unit = "GPUs" if torch.cuda.is_available() else "cores"
     many = 64 * (os.cpu_count() or 1)
+    sizes = {"processes": many, "micro_batch_size": 1, "responses_per_prompt": many, "rwr": {"batch_size": many}}
     with pytest.raises(ConfigError, match=f"training.processes={many}: must be at most the .* {unit}"):
-        check(
-            workspace,
-            training={
-                "steps": 1,
-                "processes": many,
-                "micro_batch_size": 1,
-                "responses_per_prompt": many,
-                "rwr": {"batch_size": many},
-            },
-        )
+        check(workspace, training={"steps": 1, **sizes})
 
 
 @pytest.mark.parametrize(

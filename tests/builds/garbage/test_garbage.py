@@ -1,4 +1,4 @@
-"""Garbage collection in a folder and in S3, with versions in a real MLflow: what is kept and what is removed."""
+"""Garbage collection in a folder and in S3, with versions in a real MLflow."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-import yaml
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
@@ -33,7 +32,6 @@ KINDS = ("policy", "evaluation", "responses", "embeddings", "rollouts", "base-mo
 
 @pytest.fixture(params=["folder", "s3"])
 def cleaned(request, workspace):
-    """A configuration whose storage is a folder or in S3."""
     if request.param == "s3":
         request.getfixturevalue("s3")
         edit_config(workspace, storage__root="s3://palm/team/store")
@@ -50,7 +48,6 @@ def work(tmp_path):
 
 
 def register(config, *builds: str) -> str:
-    """A version that builds have come to, as registration leaves it."""
     client = mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
     if not client.search_registered_models(f"name = '{config.registry.model}'"):
         client.create_registered_model(config.registry.model)
@@ -63,7 +60,7 @@ def entry(number: int, kind: str = "policy") -> str:
 
 
 def names(root: str) -> set[str]:
-    """Everything that is stored, read without the code under test."""
+    """Names of all files, read without the code under test."""
     if not root.startswith("s3://"):
         return {path.relative_to(root).as_posix() for path in Path(root).rglob("*") if not path.is_dir()}
     pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket="palm", Prefix="team/store/")
@@ -76,7 +73,7 @@ def tops(root: str, depth: int = 1) -> set[str]:
 
 @dataclass
 class Scene:
-    """A storage that has grown for a while: what is made before `later` is old, what is made after it is new."""
+    """A storage in which everything made before `later` is old and everything after it is new."""
 
     config: object
     work: Path
@@ -89,7 +86,7 @@ class Scene:
 
     @property
     def days(self) -> float:
-        """What `--days` is to be, so that the limit lies between the old and the new."""
+        """Value of `--days` that separates the old from the new."""
         return (time.time() - self.limit) / DAY
 
     def build(self, name: str, *uses: str, other: str | None = None, unowned: bool = False) -> None:
@@ -102,7 +99,7 @@ class Scene:
             records.write(f"builds/{name}/uses/{key}", {"at": time.time()})
 
     def write(self, name: str, text: str = "x") -> None:
-        """A file that palm does not write so."""
+        """Write a file with a name that palm does not use."""
         if self.root.startswith("s3://"):
             s3_client().put_object(Bucket="palm", Key=f"team/store/{name}", Body=text.encode())
             return
@@ -113,7 +110,7 @@ class Scene:
         assert Store(self.root).publish(key, self.work)
 
     def later(self) -> None:
-        """Let time pass: S3 tells times in whole seconds, files can be made older."""
+        """Let time pass: S3 has whole seconds, files can be made older."""
         if self.root.startswith("s3://"):
             time.sleep(1.1)
             self.limit = int(time.time()) - 0.5
@@ -284,7 +281,7 @@ def test_nothing_is_removed_when_it_is_not_known_what_is_needed(scene):
     assert before <= names(scene.root)
 
 
-def test_the_command_tells_what_and_why(config, work):
+def test_the_command_names_entries_and_reasons(config, work):
     scene = Scene(config, work)
     scene.entry(entry(0))
     scene.later()
@@ -295,15 +292,10 @@ def test_the_command_tells_what_and_why(config, work):
     assert shown.exit_code == 0, shown.output
     assert re.search(rf"would be removed: {entry(0)} \(1\.\d kB\): no build uses it, made 10\.0 days ago", shown.output)
     assert f"kept: {entry(1)}" in shown.output and Store(scene.root).entries("") == [entry(0), entry(1)]
-    told = runner.invoke(app, ["gc", str(path), "--json"])
-    assert [(item["name"], item["removed"]) for item in json.loads(told.stdout)] == [
-        (entry(0), True),
-        (entry(1), False),
-    ]
+    listed = runner.invoke(app, ["gc", str(path), "--json"]).stdout
+    assert {item["name"]: item["removed"] for item in json.loads(listed)} == {entry(0): True, entry(1): False}
     assert Store(scene.root).entries("") == [entry(1)]
-    raw = yaml.safe_load(path.read_text())
-    raw["registry"]["tracking_uri"] = "sqlite:////nowhere/else.db"
-    path.write_text(yaml.safe_dump(raw))
+    edit_config(path.parent, registry__tracking_uri="sqlite:////nowhere/else.db")
     refused = runner.invoke(app, ["gc", str(path)])
     assert refused.exit_code == 1 and "does not exist" in refused.output
 
@@ -320,21 +312,18 @@ def random_scene(scene: Scene, seed: int) -> tuple[set[str], set[str]]:
             uses[build] = uses[build] or {entries[0]}
     new = set(rng.sample(entries, 8))
 
-    def put(build: str) -> None:
-        other = "other" if kinds[build] == "other" else None
-        scene.build(build, *uses[build], other=other, unowned=kinds[build] == "unknown")
+    def fill(keys: set[str], recent: bool) -> None:
+        for key in keys:
+            scene.entry(key)
+        for build in builds:
+            if (kinds[build] == "recent") == recent:
+                other = "other" if kinds[build] == "other" else None
+                scene.build(build, *uses[build], other=other, unowned=kinds[build] == "unknown")
 
-    for key in set(entries) - new:
-        scene.entry(key)
-    for build in builds:
-        if kinds[build] != "recent":
-            put(build)
+    fill(set(entries) - new, recent=False)
     scene.later()
-    for key in new:
-        scene.entry(key)
+    fill(new, recent=True)
     for build in builds:
-        if kinds[build] == "recent":
-            put(build)
         if kinds[build] == "registered":
             register(scene.config, build)
     register(scene.config, *[build for build in builds if kinds[build] == "several"])
@@ -363,7 +352,7 @@ def test_marks_outside_of_a_build_are_not_made(config, monkeypatch):
 
 
 def test_an_upload_in_parts_that_may_be_going_on_is_kept():
-    """S3 stand-ins do not tell when one began, so this asks the rules."""
+    """S3 stand-ins do not report when one began, so this tests the rules alone."""
     rules = Rules({}, {}, 7, now=100 * DAY)
     asked = {
         name: rules.judge_upload(UnfinishedUpload(name, "id", age * DAY)).removed

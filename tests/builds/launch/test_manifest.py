@@ -15,6 +15,7 @@ from palm.config.train_job import TrainJobSettings
 pytestmark = needs_schemas
 
 
+@pytest.fixture(scope="module")
 def kind() -> CustomResource:
     return CustomResource("trainer.kubeflow.org_trainjobs.yaml")
 
@@ -22,9 +23,8 @@ def kind() -> CustomResource:
 def manifest(**changes) -> dict:
     settings = TrainJobSettings.model_validate({**NODES, "accelerator": "nvidia.com/gpu", **changes})
     command = ["python3", "-m", "palm.builds.launch.node", "s3://palm/store", "checkpoints/policy-0123456789ab"]
-    return train_job_manifest(
-        settings, "policy-0123456789ab", namespace="team", image="i", command=command, processes=8
-    )
+    pods = {"namespace": "team", "image": "i", "command": command, "processes": 8}
+    return train_job_manifest(settings, "policy-0123456789ab", **pods)
 
 
 EVERYTHING = {
@@ -40,9 +40,9 @@ EVERYTHING = {
 }
 
 
-def test_the_definition_allows_the_manifest():
+def test_the_definition_allows_the_manifest(kind):
     made = manifest(**EVERYTHING)
-    assert kind().problems(manifest()) == kind().problems(made) == []
+    assert kind.problems(manifest()) == kind.problems(made) == []
     trainer = made["spec"]["trainer"]
     assert trainer["resourcesPerNode"]["limits"] == {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": "8"}
     (job,) = made["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
@@ -68,23 +68,20 @@ def test_the_name_follows_the_specification():
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda made: made["spec"]["trainer"].update(numProcPerNode="auto"), "numProcPerNode: 'auto' is not of type"),
-        (lambda made: made["spec"]["trainer"].update(numProcPerNode=0), "must be greater than or equal to 1"),
-        (lambda made: made["spec"].update(podTemplateOverrides=[]), "'podTemplateOverrides' was unexpected"),
-        (lambda made: made["spec"].pop("runtimeRef"), "'runtimeRef' is a required property"),
-        (lambda made: made["metadata"].update(name="Policy_1"), "must match RFC 1035"),
-        (lambda made: made["metadata"].update(name="p" * 64), "no more than 63 characters"),
-        (lambda made: made["spec"].update(activeDeadlineSeconds=0), "less than the minimum of 1"),
-        (lambda made: made["spec"]["runtimePatches"][0].pop("manager"), "'manager' is a required property"),
-        (lambda made: made["spec"]["trainer"]["env"].append({"name": "HF_TOKEN"}), "duplicate .*HF_TOKEN"),
-        (
-            lambda made: made["spec"]["trainer"]["resourcesPerNode"]["limits"].update(cpu="much"),
-            "'much' does not match",
-        ),
+        (lambda m: m["spec"]["trainer"].update(numProcPerNode="auto"), "numProcPerNode: 'auto' is not of type"),
+        (lambda m: m["spec"]["trainer"].update(numProcPerNode=0), "must be greater than or equal to 1"),
+        (lambda m: m["spec"].update(podTemplateOverrides=[]), "'podTemplateOverrides' was unexpected"),
+        (lambda m: m["spec"].pop("runtimeRef"), "'runtimeRef' is a required property"),
+        (lambda m: m["metadata"].update(name="Policy_1"), "must match RFC 1035"),
+        (lambda m: m["metadata"].update(name="p" * 64), "no more than 63 characters"),
+        (lambda m: m["spec"].update(activeDeadlineSeconds=0), "less than the minimum of 1"),
+        (lambda m: m["spec"]["runtimePatches"][0].pop("manager"), "'manager' is a required property"),
+        (lambda m: m["spec"]["trainer"]["env"].append({"name": "HF_TOKEN"}), "duplicate .*HF_TOKEN"),
+        (lambda m: m["spec"]["trainer"]["resourcesPerNode"]["limits"].update(cpu="much"), "'much' does not match"),
     ],
 )
-def test_a_mistake_in_the_manifest_is_found(spoil, words):
+def test_a_mistake_in_the_manifest_is_found(kind, spoil, words):
     spoilt = copy.deepcopy(manifest(**EVERYTHING))
     spoil(spoilt)
-    problem, *_ = kind().problems(spoilt)
+    problem, *_ = kind.problems(spoilt)
     assert re.search(words, problem)

@@ -8,18 +8,8 @@ from support.trainings import add_late_reward, train
 from palm.builds.launch.processes import LoggedError, logged_error
 from palm.errors import TrainingError
 
-TOGETHER = {
-    "training": {
-        "steps": 3,
-        "prompts_per_step": 4,
-        "responses_per_prompt": 4,
-        "micro_batch_size": 4,
-        "processes": 2,
-        "warm_start": "rwr",
-        "checkpoint_steps": 1,
-        "rwr": {"batch_size": 512},
-    }
-}
+SIZES = {"steps": 3, "prompts_per_step": 4, "responses_per_prompt": 4, "micro_batch_size": 4, "processes": 2}
+TOGETHER = {"training": {**SIZES, "warm_start": "rwr", "checkpoint_steps": 1, "rwr": {"batch_size": 512}}}
 
 
 def test_two_processes_train_one_policy(trained):

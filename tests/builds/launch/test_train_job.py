@@ -1,4 +1,4 @@
-"""One policy trained by two nodes of a TrainJob, and what can go wrong on the way."""
+"""Training of one policy by two nodes of a TrainJob, and its failures."""
 
 import json
 import signal
@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.custom_resources import CustomResource
+from support.kubernetes_api import write_kubeconfig
 from support.schemas import needs_schemas
-from support.train_job_stand_in import NAMESPACE, NODES, KubernetesStandIn
+from support.train_job_stand_in import NAMESPACE, NODES, TrainJobStandIn
 from support.trainings import train
 from support.workspace import edit_config
 
@@ -46,21 +48,14 @@ def cluster(tmp_path, s3, s3_server, monkeypatch):
     """The API that launchers find; credentials of the store are in a Secret only."""
     folder = tmp_path / "cluster"
     folder.mkdir()
-    credentials = {
-        "AWS_ENDPOINT_URL": s3_server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    stand_in = KubernetesStandIn(folder, {NODES["secret"]: credentials})
-    monkeypatch.setenv("KUBECONFIG", str(stand_in.kubeconfig()))
-    yield stand_in
-    stand_in.close()
+    credentials = {"AWS_ENDPOINT_URL": s3_server, "AWS_DEFAULT_REGION": "us-east-1"}
+    credentials |= dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "test")
+    with TrainJobStandIn(folder, {NODES["secret"]: credentials}) as server:
+        monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(folder / "kubeconfig", server.url, namespace=NAMESPACE)))
+        yield server
 
 
 class Launcher:
-    """The step train_policy in a process of its own, as its component runs it."""
-
     def __init__(self, workspace: Path, destination: str):
         self.policy, self.log = workspace / destination, workspace / f"{destination}.log"
         config = load_config(workspace / "portfolio.yaml").to_json()
@@ -125,8 +120,6 @@ def test_two_nodes_train_what_two_processes_train(cluster, built):
 
 @pytest.fixture
 def training(cluster, built):
-    """A function that trains on nodes from this process, with changes to training.train_job."""
-
     def on_nodes(**changes) -> Policy:
         nodes = {**ON_NODES, "train_job": {**NODES, **changes}}
         return train(built, "policy", WEIGHTS, training=nodes, storage__root=STORE)
@@ -149,19 +142,32 @@ def test_the_error_of_a_failed_node_is_reported(training, cluster, built, monkey
     assert first.object["metadata"]["uid"] == first_uid != second_uid
 
 
+@contextmanager
+def soon(condition, act):
+    """Do something in another thread once a condition holds."""
+
+    def wait() -> None:
+        while not condition():
+            time.sleep(0.05)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_a_node_that_gets_sigterm_is_a_reason_to_try_again(training, cluster):
     """As when its pod is evicted."""
 
-    def evict() -> None:
-        while not cluster.created or "node 0 start" not in cluster.created[0].nodes[0].log.read_text():
-            time.sleep(0.05)
-        cluster.created[0].nodes[0].process.terminate()
+    def trains() -> bool:
+        return cluster.created and "node 0 start" in cluster.created[0].nodes[0].log.read_text()
 
-    evicting = threading.Thread(target=evict)
-    evicting.start()
-    with pytest.raises(PreemptedError, match="ended because a node was told to stop by SIGTERM"):
+    with (
+        soon(trains, lambda: cluster.created[0].nodes[0].process.terminate()),
+        pytest.raises(PreemptedError, match="ended because a node was told to stop by SIGTERM"),
+    ):
         training()
-    evicting.join()
 
 
 def test_nodes_that_cannot_be_scheduled_time_out(training, cluster):
@@ -173,26 +179,15 @@ def test_nodes_that_cannot_be_scheduled_time_out(training, cluster):
 
 def test_a_removed_train_job_is_a_reason_to_try_again(training, cluster):
     cluster.schedulable = False
-
-    def remove() -> None:
-        while not cluster.jobs:
-            time.sleep(0.05)
-        cluster.jobs.clear()
-
-    removing = threading.Thread(target=remove)
-    removing.start()
-    with pytest.raises(PreemptedError, match="was removed while it was being waited for"):
+    removed = pytest.raises(PreemptedError, match="was removed while it was being waited for")
+    with soon(lambda: cluster.jobs, lambda: cluster.jobs.clear()), removed:
         training()
-    removing.join()
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (
-            {"runtime": "tourch"},
-            "was refused: 422 .*ClusterTrainingRuntime 'tourch' not found; correct training.train_job",
-        ),
+        ({"runtime": "tourch"}, "refused: 422 .*ClusterTrainingRuntime 'tourch' not found; correct training.train_job"),
         ({"image": None}, "get pod team/.*: was refused: 404 .*; set training.train_job.image"),
         ({"image": "i" * 501}, "was refused: 422 .*spec.trainer.image: .* is too long"),
     ],
@@ -223,7 +218,6 @@ def test_nodes_are_not_part_of_a_policys_name(built):
     """Only the number of processes that share a step is."""
 
     def name(**training) -> tuple[str, dict]:
-        """The policy's name, and what a rebuild compares."""
         config = load_config(edit_config(built, training={**TOGETHER, **training}))
         task = training_task(config, WEIGHTS, base_model="b", prompts="p", rewards=["r", "s"])
         return task.name, take_snapshot(config)

@@ -1,4 +1,4 @@
-"""What tells two moments apart, and in which words."""
+"""Snapshots of inputs, and the words for their differences."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def test_equal_snapshots_have_no_differences(before, workspace):
 
 
 @pytest.mark.parametrize(
-    ("edits", "told"),
+    ("edits", "expected"),
     [
         ({"beta": 0.2}, ["beta: 0.1 → 0.2"]),
         ({"training__steps": 3}, ["training.steps: 2 → 3"]),
@@ -52,9 +52,9 @@ def test_equal_snapshots_have_no_differences(before, workspace):
         ({"registry__experiment": "other", "storage__root": "elsewhere", "name": "renamed"}, []),
     ],
 )
-def test_a_changed_setting_is_named_with_its_values(before, workspace, edits, told):
+def test_a_changed_setting_is_named_with_its_values(before, workspace, edits, expected):
     edit_config(workspace, **edits)
-    assert changes(before, workspace) == told
+    assert changes(before, workspace) == expected
 
 
 def test_a_reward_that_is_added_removed_or_moved_is_named(before, workspace):
@@ -102,30 +102,31 @@ def version(model: str, created: int) -> dict:
     return {"model": model, "version": "1", "created": created, "source": f"models:/{model}-{created}"}
 
 
+def objects(etag: str) -> dict:
+    return {"objects": {"x.json": f'"{etag}"'}}
+
+
 A, B = "a" * 40, "b" * 40
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ({"model": "org/m", "commit": A}, {"model": "org/m", "commit": B}, f"commit {A[:12]}… → {B[:12]}…"),
         ({"model": "org/m", "commit": A}, {"model": "org/n", "commit": A}, "model org/m → org/n"),
-        (
-            {"objects": {"x.json": f'"{A[:32]}-3"'}},
-            {"objects": {"x.json": f'"{B[:32]}"'}},
-            f"object x.json {A[:12]}… → {B[:12]}…",
-        ),
+        (objects(f"{A[:32]}-3"), objects(B[:32]), f"object x.json {A[:12]}… → {B[:12]}…"),
         (version("j", 1), version("j", 2), "version 1 was registered again"),
         (version("j", 1), version("k", 2), "model j → k"),
     ],
 )
-def test_a_source_is_described_by_what_a_person_knows_of_it(before, old, new, told):
+def test_a_source_is_described_by_what_a_person_knows_of_it(before, old, new, expected):
     moments = [{**before, "rewards": {**before["rewards"], "vowels": part}} for part in (old, new)]
-    assert describe_changes(*moments) == [f"reward vowels: {told}"]
+    assert describe_changes(*moments) == [f"reward vowels: {expected}"]
 
 
 def test_an_object_that_is_replaced_is_named_and_an_absent_one_is_an_error(before, workspace, s3):
-    for name in ("config.json", "model.safetensors", "notes.bin"):
+    files = ("config.json", "model.safetensors", "notes.bin")
+    for name in files:
         s3.put_object(Bucket="palm", Key=f"judge/{name}", Body=b"1")
     edit_config(workspace, rewards__1={"name": "vowels", "uri": "s3://palm/judge"})
     then = take_snapshot(load_config(workspace / "portfolio.yaml"))
@@ -135,7 +136,7 @@ def test_an_object_that_is_replaced_is_named_and_an_absent_one_is_an_error(befor
     s3.put_object(Bucket="palm", Key="judge/model.safetensors", Body=b"2")
     (line,) = changes(then, workspace)
     assert re.fullmatch(r"reward vowels: object model\.safetensors [0-9a-f]{12}… → [0-9a-f]{12}…", line)
-    for name in ("config.json", "model.safetensors", "notes.bin"):
+    for name in files:
         s3.delete_object(Bucket="palm", Key=f"judge/{name}")
     with pytest.raises(RewardError, match="reward 'vowels': uri='s3://palm/judge': cannot be read"):
         changes(then, workspace)
@@ -147,12 +148,8 @@ def test_an_alias_that_points_elsewhere_is_named(workspace):
         mlflow.set_experiment(experiment_id=ensure_experiment(Client(registry)))
         for value in (0, 1):
             (workspace / "judge.py").write_text(JUDGE.replace("{value}", str(value)))
-            mlflow.pyfunc.log_model(
-                name="judge",
-                python_model=str(workspace / "judge.py"),
-                registered_model_name="judge",
-                pip_requirements=["mlflow"],
-            )
+            model = {"python_model": str(workspace / "judge.py"), "pip_requirements": ["mlflow"]}
+            mlflow.pyfunc.log_model(name="judge", registered_model_name="judge", **model)
         client.set_registered_model_alias("judge", "live", "1")
         edit_config(workspace, rewards__1={"name": "judge", "uri": "mlflow:models:/judge@live"})
         then = take_snapshot(load_config(workspace / "portfolio.yaml"))

@@ -1,17 +1,10 @@
-import http.server
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
 import urllib.request
 
 import pytest
+from flask import Flask, request
 from support.cluster_commands import palm
-from support.kubernetes_api import KubernetesStandIn
+from support.http_server import HttpServer
 from support.workspace import edit_config
 
 from palm.cluster.doctor.image_registry import Reference, find_image
@@ -22,51 +15,23 @@ from palm.errors import ClusterError
 
 
 @pytest.fixture
-def kubernetes(tmp_path, monkeypatch):
+def kubernetes(kubernetes):
     """A cluster in which nothing is missing."""
-    with KubernetesStandIn() as server:
-        server.write_kubeconfig(tmp_path / "kubeconfig")
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        server.add_node("cpu", images=[CPU_IMAGE, GPU_IMAGE])
-        server.add_node("gpu-1", labels={"pool": "a100"}, images=[GPU_IMAGE], gpu="4")
-        server.add_node("gpu-2", gpu="2")
-        server.add_node("drained", gpu="8", unschedulable=True)
-        server.add_pod("training", "gpu-1", "3")
-        server.add_secret("kubeflow", "palm-credentials", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER")
-        yield server
+    kubernetes.add_node("cpu", images=[CPU_IMAGE, GPU_IMAGE])
+    kubernetes.add_node("gpu-1", labels={"pool": "a100"}, images=[GPU_IMAGE], gpu="4")
+    kubernetes.add_node("gpu-2", gpu="2")
+    kubernetes.add_node("drained", gpu="8", unschedulable=True)
+    kubernetes.add_pod("training", "gpu-1", "3")
+    kubernetes.add_secret("kubeflow", "palm-credentials", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER")
+    return kubernetes
 
 
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    """A real MLflow server that answers to the names `mlflow` and 127.0.0.1 only."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--allowed-hosts", "mlflow,mlflow:*,127.0.0.1:*",
-    ]  # fmt: skip
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=1).close()
-                break
-            except OSError:
-                assert server.poll() is None, (folder / "log").read_text()
-                time.sleep(0.5)
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
-        log.close()
+@pytest.fixture
+def mlflow(own_mlflow) -> str:
+    return own_mlflow.uri
 
 
 def doctor(*arguments, settings=(), code=0) -> dict[str, list[dict]]:
-    """The findings by name."""
     result = palm("doctor", *arguments, *(f"--set={setting}" for setting in settings), "--json", code=code)
     findings = {}
     for finding in json.loads(result.stdout):
@@ -142,9 +107,8 @@ def test_without_a_configuration_its_places_are_not_looked_at(kfp, kubernetes):
 
 
 def test_an_expired_token_is_found_though_the_health_check_passes(kfp, kubernetes, monkeypatch):
-    passes = ("/apis/v2beta1/healthz", "/apis/v1beta1/healthz")
     kfp.token = "new"
-    kfp.open_paths = passes
+    kfp.open_paths = ("/apis/v2beta1/healthz", "/apis/v1beta1/healthz")
     monkeypatch.setenv("PALM_KFP_TOKEN", "old")
     assert "does not accept the credentials (401 " in lines(doctor("--host", kfp.url, code=1))["pipelines"]
 
@@ -196,19 +160,17 @@ def test_accelerators_that_are_there(kfp, kubernetes, settings, detail):
 
 
 @pytest.mark.parametrize(
-    ("settings", "what"),
+    ("setting", "wanted", "most"),
     [
-        (["cluster.tasks.gpus=8"], "nvidia.com/gpu=8: no node that tasks may run on has that many (the most is 4)"),
-        (["cluster.tasks.node_selector={pool: h100}"], "nvidia.com/gpu=1: no node that tasks may run on has that many"),
-        (
-            ["cluster.tasks.accelerator=amd.com/gpu"],
-            "amd.com/gpu=1: no node that tasks may run on has that many (the most is 0)",
-        ),
+        ("cluster.tasks.gpus=8", "nvidia.com/gpu=8", 4),
+        ("cluster.tasks.node_selector={pool: h100}", "nvidia.com/gpu=1", 0),
+        ("cluster.tasks.accelerator=amd.com/gpu", "amd.com/gpu=1", 0),
     ],
 )
-def test_accelerators_that_are_not(kfp, kubernetes, settings, what):
-    details = lines(doctor("--host", kfp.url, settings=settings, code=1))["accelerators"]
-    assert details.startswith(what) and "install the device plugin" in details
+def test_missing_accelerators(kfp, kubernetes, setting, wanted, most):
+    details = lines(doctor("--host", kfp.url, settings=[setting], code=1))["accelerators"]
+    assert details.startswith(f"{wanted}: no node that tasks may run on has that many (the most is {most})")
+    assert "install the device plugin" in details
 
 
 def test_tasks_and_trainings_on_other_nodes_are_checked_each(kfp, kubernetes):
@@ -233,38 +195,30 @@ def test_references_of_images(image, registry, name, version):
     assert Reference.parse(image) == Reference(registry, name, version)
 
 
-class Registry(http.server.BaseHTTPRequestHandler):
+def image_registry() -> Flask:
     """A registry that gives everybody a token, speaking the distribution specification."""
+    app = Flask(__name__)
 
-    def do_GET(self):
-        assert self.path == "/token?service=here&scope=repository%3Apalm%3Apull"
-        self._answer(200, json.dumps({"token": "for-all"}).encode())
+    @app.get("/token")
+    def token():
+        assert request.args.to_dict() == {"service": "here", "scope": "repository:palm:pull"}
+        return {"token": "for-all"}
 
-    def do_HEAD(self):
-        if self.path.startswith("/v2/private/"):
-            self._answer(401, headers={"WWW-Authenticate": 'Basic realm="here"'})
-        elif self.headers["Authorization"] != "Bearer for-all":
-            realm = f"http://{self.headers['Host']}/token"
-            wanted = f'Bearer realm="{realm}",service="here",scope="repository:palm:pull"'
-            self._answer(401, headers={"WWW-Authenticate": wanted})
-        else:
-            self._answer(200 if self.path == "/v2/palm/manifests/1" else 404)
+    @app.route("/v2/<path:name>", methods=["HEAD"])
+    def manifest(name: str):
+        if name.startswith("private/"):
+            return "", 401, {"WWW-Authenticate": 'Basic realm="here"'}
+        if request.headers.get("Authorization") != "Bearer for-all":
+            wanted = f'Bearer realm="{request.host_url}token",service="here",scope="repository:palm:pull"'
+            return "", 401, {"WWW-Authenticate": wanted}
+        return "", 200 if name == "palm/manifests/1" else 404
 
-    def _answer(self, status, body=b"", headers=None):
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
+    return app
 
 
 def test_images_in_a_registry(kfp, kubernetes):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        registry = f"127.0.0.1:{server.server_port}"
+    with HttpServer(image_registry()) as server:
+        registry = server.url.removeprefix("http://")
         image = f"{registry}/palm:1"
         found = doctor("--host", kfp.url, settings=[f"cluster.image={image}", f"cluster.gpu_image={image}"])["image"]
         assert found == [{"name": "image", "ok": True, "detail": f"{image} is in {registry}"}]
@@ -273,6 +227,5 @@ def test_images_in_a_registry(kfp, kubernetes):
             find_image(f"{registry}/palm:2", elsewhere="nobody has it")
         with pytest.raises(ClusterError, match="shows it only with credentials"):
             find_image(f"{registry}/private/palm:1", elsewhere="nobody has it")
-        server.shutdown()
     with pytest.raises(ClusterError, match=f"{registry} cannot be reached from here"):
         find_image(image, elsewhere="nobody has it")

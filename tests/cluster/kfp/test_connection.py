@@ -1,12 +1,12 @@
-import http.server
-import json
+import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
+from flask import Flask, request
 from support.cluster_commands import palm
+from support.http_server import HttpServer
 
 from palm.cluster.kfp.connection import Address, connect
 from palm.errors import ClusterError
@@ -44,8 +44,6 @@ def test_no_host_and_no_cluster():
 
 
 def test_a_host_that_accepts_and_never_answers_is_given_up(monkeypatch):
-    import socket
-
     monkeypatch.setattr("palm.cluster.kfp.api_client._TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -75,27 +73,18 @@ def test_a_token_file_is_read_again_for_every_request(kfp, tmp_path):
         assert client.list_experiments().total_size == 0
 
 
-def test_cookies_are_sent():
-    class Server(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            seen.append(self.headers["Cookie"])
-            body = json.dumps({"multi_user": False}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+def test_cookies_are_sent(monkeypatch):
+    app, seen = Flask(__name__), set()
 
-        def log_message(self, *arguments):
-            pass
+    @app.get("/<path:path>")
+    def answer(path):
+        seen.add(request.headers["Cookie"])
+        return {"multi_user": False}
 
-    seen = []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server, pytest.MonkeyPatch.context() as patch:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        patch.setenv("PALM_KFP_COOKIES", "authservice_session=abc")
-        connect(Address(f"http://127.0.0.1:{server.server_port}"))
-        server.shutdown()
-    assert set(seen) == {"authservice_session=abc"}
+    monkeypatch.setenv("PALM_KFP_COOKIES", "authservice_session=abc")
+    with HttpServer(app) as server:
+        connect(Address(server.url))
+    assert seen == {"authservice_session=abc"}
 
 
 def test_a_page_to_sign_in_is_not_taken_for_an_answer(kfp):
@@ -153,8 +142,8 @@ def test_help_loads_no_kfp():
 
 def test_what_the_server_refuses_is_repeated_in_one_line(kfp):
     connection = connect(Address(kfp.url))
-    with pytest.raises(ClusterError) as told, connection.requests() as client:
+    with pytest.raises(ClusterError) as error, connection.requests() as client:
         client.get_run("no-such-run")
-    assert str(told.value) == (
+    assert str(error.value) == (
         f"host={kfp.url}: refuses the request (404 Run no-such-run not found); see what it says; `palm doctor` may help"
     )

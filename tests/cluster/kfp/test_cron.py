@@ -49,6 +49,6 @@ def test_next_times(cron, times):
     ],
 )
 def test_a_wrong_cron_is_one_line(cron, rule):
-    with pytest.raises(ClusterError) as told:
+    with pytest.raises(ClusterError) as error:
         next_times(cron)
-    assert str(told.value) == f'cron={cron!r}: {rule}; write e.g. "0 0 2 * * *" for every day at 02:00'
+    assert str(error.value) == f'cron={cron!r}: {rule}; write e.g. "0 0 2 * * *" for every day at 02:00'

@@ -5,7 +5,6 @@ import time
 
 import pytest
 from support.cluster_commands import palm
-from support.kubernetes_api import KubernetesStandIn
 
 from palm.builds.heartbeat import SILENT_HOURS
 from palm.builds.outcome import make_outcome, write_outcome
@@ -25,9 +24,8 @@ UNRECORDED = "trained, but Kubeflow could not record its result"
 
 
 @pytest.fixture
-def run_id(kfp, cluster_workspace) -> str:
-    """A run that is going on."""
-    palm("submit", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url)
+def run_id(kfp, submit) -> str:
+    submit("--no-validate")
     (run_id,) = kfp.runs
     kfp.runs[run_id]["state"] = "RUNNING"
     return run_id
@@ -50,20 +48,11 @@ def work(run_id, monkeypatch):
     return call
 
 
-@pytest.fixture
-def kubernetes(tmp_path, monkeypatch):
-    with KubernetesStandIn() as server:
-        server.write_kubeconfig(tmp_path / "kubeconfig")
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        yield server
-
-
 def pod(name: str, phase: str = "Failed", message: str = "main: Error (exit code 1)", **more) -> dict:
     return {"name": name, "type": "Pod", "phase": phase, "message": message, **more}
 
 
-def told(kfp) -> tuple[str, str | None]:
-    """State and reason of the one run."""
+def shown(kfp) -> tuple[str, str | None]:
     (run,) = json.loads(palm("runs", "--host", kfp.url, "--json").stdout)
     return run["state"], run["error"]
 
@@ -73,18 +62,18 @@ def test_a_task_that_failed_is_named_with_attempt_and_reason(kfp, run_id, work):
     for _ in range(2):
         work("train_policy", "0 1", error=MemoryError("CUDA"))
     kfp.end_run(run_id, "FAILED")
-    assert told(kfp) == ("failed", "train_policy 0 1, attempt 2: MemoryError: CUDA")
+    assert shown(kfp) == ("failed", "train_policy 0 1, attempt 2: MemoryError: CUDA")
     with pytest.raises(ClusterError, match=r"failed \(train_policy 0 1, attempt 2: MemoryError: CUDA\); see "):
         follow(connect(Address(kfp.url)), run_id, on_state=lambda state: None)
 
 
-def test_what_kubeflow_could_not_record_is_told_as_that(kfp, run_id, work):
+def test_results_that_kubeflow_could_not_record_are_named(kfp, run_id, work):
     work("sample_reference")
     for retry in range(4):
         for label in ("1 0", "0 1"):
             work("train_policy", label, retry=retry)
     kfp.end_run(run_id, "FAILED")
-    assert told(kfp) == ("failed", f"train_policy 1 0, attempt 4: {UNRECORDED} (and 1 more)")
+    assert shown(kfp) == ("failed", f"train_policy 1 0, attempt 4: {UNRECORDED} (and 1 more)")
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -101,22 +90,22 @@ def test_the_pod_says_why_kubeflow_could_not_record_it(kfp, run_id, work, kubern
     ]
     kubernetes.add_workflow("kubeflow", run_id, nodes, compressed=compressed)
     reason = "main: Error (exit code 1): failed to execute component: unsupported value type NullValue"
-    assert told(kfp) == ("failed", f"train_policy 1 0, attempt 2: {UNRECORDED} ({reason})")
-    # Where only logs may not be read, less is told.
+    assert shown(kfp) == ("failed", f"train_policy 1 0, attempt 2: {UNRECORDED} ({reason})")
+    # Without the right to read logs the reason is shorter.
     kubernetes.forbidden.add("pods/log")
-    assert told(kfp) == ("failed", f"train_policy 1 0, attempt 2: {UNRECORDED} (main: Error (exit code 1))")
+    assert shown(kfp) == ("failed", f"train_policy 1 0, attempt 2: {UNRECORDED} (main: Error (exit code 1))")
     kubernetes.forbidden.add("workflows")
-    assert told(kfp)[1].startswith("train_policy 1 0, attempt 1: finished, but no task after it started")
+    assert shown(kfp)[1].startswith("train_policy 1 0, attempt 1: finished, but no task after it started")
 
 
 def test_a_pod_that_was_killed_says_it_where_its_record_cannot(kfp, run_id, kubernetes, monkeypatch):
     monkeypatch.setenv(BUILD_VARIABLE, run_id)
     with recorded(ROOT, "train_policy", "1 0"):
         kfp.end_run(run_id, "FAILED")
-        assert told(kfp)[1].startswith("train_policy 1 0, attempt 1: had not ended when this was written")
+        assert shown(kfp)[1].startswith("train_policy 1 0, attempt 1: had not ended when this was written")
         nodes = [pod("train-policies(0).executor(0)", message="OOMKilled (exit code 137)", log="step 3 of 40\n")]
         kubernetes.add_workflow("kubeflow", run_id, nodes)
-        assert told(kfp)[1] == "train_policy 1 0, attempt 1: OOMKilled (exit code 137): step 3 of 40"
+        assert shown(kfp)[1] == "train_policy 1 0, attempt 1: OOMKilled (exit code 137): step 3 of 40"
 
 
 def test_a_driver_that_failed_is_no_work_that_failed(kfp, run_id, work, kubernetes):
@@ -125,15 +114,15 @@ def test_a_driver_that_failed_is_no_work_that_failed(kfp, run_id, work, kubernet
     kubernetes.add_workflow(
         "kubeflow", run_id, [pod("design-grid-driver(0)", log="F1127 10:00:00.0 1 main.go:1] no\n")]
     )
-    assert told(kfp) == ("failed", "design-grid (its driver), attempt 1: main: Error (exit code 1): no")
+    assert shown(kfp) == ("failed", "design-grid (its driver), attempt 1: main: Error (exit code 1): no")
 
 
 def test_a_storage_that_cannot_be_read_is_no_error(kfp, run_id, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    assert told(kfp) == ("running", None)
+    assert shown(kfp) == ("running", None)
     kfp.end_run(run_id, "FAILED")
-    assert told(kfp) == ("failed", None)
+    assert shown(kfp) == ("failed", None)
 
 
 @pytest.mark.parametrize("ends", ["FAILED", "CANCELED"])
@@ -143,35 +132,34 @@ def test_a_run_that_somebody_ended_has_not_failed(kfp, run_id, work, ends):
     connection = connect(Address(kfp.url))
     with connection.requests() as client:
         client.terminate_run(run_id)
-    assert told(kfp) == ("being cancelled", None)
+    assert shown(kfp) == ("being cancelled", None)
     kfp.end_run(run_id, ends)
-    assert told(kfp) == ("cancelled by hand", None)
+    assert shown(kfp) == ("cancelled by hand", None)
     with pytest.raises(ClusterError, match="cancelled by hand; see "):
         follow(connection, run_id, on_state=lambda state: None)
 
 
-def test_a_run_that_nobody_ends_any_more_is_no_run_that_runs(kfp, run_id, work):
-    """Its Workflow was removed: the server says for ever that it runs, the storage has heard nothing for long."""
+def test_an_abandoned_run_does_not_count_as_running(kfp, run_id, work):
+    """Its Workflow was removed: the server says for ever that it runs, and its heartbeat is old."""
     work("sample_reference")
-    assert told(kfp) == ("running", None)
+    assert shown(kfp) == ("running", None)
     long_ago = time.time() - SILENT_HOURS * 3600 - 60
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": long_ago})
-    assert told(kfp) == ("ended without an outcome", None)
+    assert shown(kfp) == ("ended without an outcome", None)
     ended = make_outcome("small", run_id, [], ended=long_ago, only_if_changed=False)
     write_outcome(ROOT, ended.model_copy(update={"abandoned": True}))
-    assert told(kfp) == ("ended without an outcome", None)
+    assert shown(kfp) == ("ended without an outcome", None)
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time()})
-    assert told(kfp) == ("running", None), "it has gone on after it was closed"
+    assert shown(kfp) == ("running", None), "it has gone on after it was closed"
     write_outcome(ROOT, ended)
-    assert told(kfp) == ("running", None)
+    assert shown(kfp) == ("running", None)
 
 
-def test_a_schedule_is_not_kept_for_a_run_that_nobody_ends_any_more(kfp, cluster_workspace):
-    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url]
-    palm(*arguments, "--cron", "0 0 2 * * *")
+def test_a_schedule_is_not_kept_for_an_abandoned_run(kfp, schedule):
+    schedule("--cron", "0 0 2 * * *")
     (old,) = kfp.recurring_runs
     run_id = kfp.fire(old)
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time()})
-    assert palm(*arguments, "--delete").stdout.splitlines()[0] == "small: 0 removed"
+    assert schedule("--delete").stdout.splitlines()[0] == "small: 0 removed"
     Records(ROOT).write(f"builds/{run_id}/heartbeat", {"at": time.time() - SILENT_HOURS * 3600 - 60})
-    assert palm(*arguments, "--delete").stdout == "small: 1 removed\n"
+    assert schedule("--delete").stdout == "small: 1 removed\n"

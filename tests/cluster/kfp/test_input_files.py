@@ -21,6 +21,11 @@ def loaded(workspace):
     return load_config(workspace / "portfolio.yaml")
 
 
+def modified(s3) -> dict:
+    """Keys of all objects, and when each was written."""
+    return {entry["Key"]: entry["LastModified"] for entry in s3.list_objects_v2(Bucket="palm")["Contents"]}
+
+
 def test_files_get_addresses_by_content(cluster_workspace, s3):
     before = loaded(cluster_workspace)
     config = publish_inputs(before)
@@ -28,8 +33,7 @@ def test_files_get_addresses_by_content(cluster_workspace, s3):
     assert config.prompts.train == f"s3://palm/store/inputs/{hashlib.sha256(content).hexdigest()}/train.jsonl"
     assert local_file(config.prompts.train).read_bytes() == content
     assert config.base_model.tiny.corpus.startswith("s3://palm/store/inputs/")
-    source = (cluster_workspace / "rewards.py").read_bytes()
-    digest = hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256((cluster_workspace / "rewards.py").read_bytes()).hexdigest()
     assert [reward.uri for reward in config.rewards] == [
         f"python:s3://palm/store/inputs/{digest}/rewards.py:{name}" for name in ("length", "vowels")
     ]
@@ -37,10 +41,10 @@ def test_files_get_addresses_by_content(cluster_workspace, s3):
     assert parse_config(config.to_json()) == config
     assert str(cluster_workspace) not in config.to_json()
     # Another place, the same content: the same address, and nothing is uploaded again.
-    times = {entry["Key"]: entry["LastModified"] for entry in s3.list_objects_v2(Bucket="palm")["Contents"]}
+    times = modified(s3)
     moved = shutil.copytree(cluster_workspace, cluster_workspace.parent / f"{cluster_workspace.name}-moved")
     assert publish_inputs(loaded(moved)) == config
-    assert {entry["Key"]: entry["LastModified"] for entry in s3.list_objects_v2(Bucket="palm")["Contents"]} == times
+    assert modified(s3) == times
 
 
 def test_an_upload_that_was_cut_off_is_done_again(cluster_workspace, s3):
@@ -65,8 +69,7 @@ def test_folders_of_models_get_addresses_too(cluster_workspace, base_model, tmp_
     assert config.base_model.source == config.evaluation.embedding_model
     assert config.base_model.source.startswith("s3://palm/store/inputs/")
     assert config.rewards[0].uri.endswith("/judge-model") and config.rewards[0].uri.startswith("s3://palm/")
-    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="palm")["Contents"]]
-    assert not [key for key in keys if key.endswith(".bin")]
+    assert not [key for key in modified(s3) if key.endswith(".bin")]
     here, there = (load_reward(each.rewards[0], each.registry) for each in (before, config))
     assert here.fingerprint == there.fingerprint
     for name, each in (("here", before), ("there", config)):
@@ -108,11 +111,10 @@ def test_a_missing_file_is_an_error(cluster_workspace):
 
 
 def test_work_done_with_files_here_is_reused_with_their_addresses(cluster_workspace, tmp_path, s3):
-    """Every name of finished work is made of contents: nothing is trained again because an input moved to S3."""
+    """Finished work is named by contents: nothing is trained again because an input moved to S3."""
 
     def stored():
-        entries = s3.list_objects_v2(Bucket="palm")["Contents"]
-        return {entry["Key"] for entry in entries if "/inputs/" not in entry["Key"]}
+        return {key for key in modified(s3) if "/inputs/" not in key}
 
     def build(config, folder):
         prepare_base_model(config, folder / "base")

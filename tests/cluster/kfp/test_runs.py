@@ -6,10 +6,10 @@ from support.cluster_commands import palm
 
 
 @pytest.fixture
-def history(kfp, cluster_workspace):
+def history(kfp, submit):
     """Five runs an hour apart, each in another state, the second started by a schedule."""
     for _ in range(5):
-        palm("submit", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url)
+        submit("--no-validate")
     started = datetime.now(UTC) - timedelta(hours=5)
     for index, run in enumerate(kfp.runs.values()):
         moment = started + timedelta(hours=index)
@@ -20,18 +20,10 @@ def history(kfp, cluster_workspace):
     kfp.end_run(third, "CANCELED", seconds=1)
     kfp.end_run(fourth, "FAILED", seconds=5)
     kfp.runs[second]["recurring_run_id"] = "some-schedule"
-    kfp.runs[fourth]["run_details"] = {
-        "task_details": [
-            {"run_id": fourth, "task_id": "1", "display_name": "sample-reference", "state": "SUCCEEDED"},
-            {
-                "run_id": fourth,
-                "task_id": "2",
-                "display_name": "train-policy",
-                "state": "FAILED",
-                "error": {"code": 2, "message": "exit code 1", "details": []},
-            },
-        ]
-    }
+    error = {"code": 2, "message": "exit code 1", "details": []}
+    done = {"run_id": fourth, "task_id": "1", "display_name": "sample-reference", "state": "SUCCEEDED"}
+    failed = {"run_id": fourth, "task_id": "2", "display_name": "train-policy", "state": "FAILED", "error": error}
+    kfp.runs[fourth]["run_details"] = {"task_details": [done, failed]}
     return list(kfp.runs)
 
 
@@ -42,18 +34,10 @@ def runs(kfp, *arguments):
 def test_the_newest_first_in_words(kfp, history):
     table = runs(kfp)
     rows = [line for line in table.splitlines() if "small" in line and "│" in line]
-    for row, (name, state, by, run_id) in zip(
-        rows,
-        [
-            ("small 4", "running", "hand", history[4]),
-            ("small 3", "failed", "hand", history[3]),
-            ("small 2", "cancelled by hand", "hand", history[2]),
-            ("small 1", "failed", "schedule", history[1]),
-            ("small 0", "succeeded", "hand", history[0]),
-        ],
-        strict=True,
-    ):
-        assert [part in row for part in (name, state, by, run_id)] == [True] * 4, row
+    states = ["succeeded", "failed", "cancelled by hand", "failed", "running"]
+    for row, number in zip(rows, (4, 3, 2, 1, 0), strict=True):
+        wanted = (f"small {number}", states[number], "schedule" if number == 1 else "hand", history[number])
+        assert all(part in row for part in wanted), row
     assert "1:02:05" in rows[4] and "0:01:00" in rows[3] and "1:00:" in rows[0]
     assert table.splitlines()[-2:] == ["small 3: train-policy: exit code 1", "small 1: train-policy: out of memory"]
 

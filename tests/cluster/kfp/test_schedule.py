@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.cluster_commands import on_a_short_stack, palm
+from support.cluster_commands import palm
+from support.short_stack import on_a_short_stack
 
 from palm.cluster.kfp.connection import Address, connect
 from palm.cluster.kfp.run_references import REBUILD, ensure_experiment, publish_pipeline
@@ -83,8 +84,8 @@ def test_another_pipeline_or_experiment_replaces_it(kfp, connection, wanted):
 
 @pytest.mark.parametrize("loses_answer", [False, True])
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_a_call_that_is_cut_off_anywhere_is_mended_by_the_next(kfp, connection, wanted, before, loses_answer):
-    """At every request, before it is handled and after it, the server is gone: nobody is left without a schedule."""
+def test_a_call_that_is_cut_off_anywhere_is_completed_by_the_next(kfp, connection, wanted, before, loses_answer):
+    """The server is gone at every request, before it is handled and after it: there always is a schedule."""
 
     def prepare():
         kfp.revive()
@@ -116,7 +117,7 @@ def test_a_call_that_is_cut_off_anywhere_is_mended_by_the_next(kfp, connection, 
 
 
 def test_a_removal_whose_answer_is_lost_is_a_removal(kfp, connection, wanted):
-    """The request is then repeated by itself, and there is nothing left to remove."""
+    """The request is repeated, and there is nothing left to remove."""
     keep(connection, wanted)
     kfp.revive()
     keep(connection, wanted, cron=WEEKLY)
@@ -166,7 +167,7 @@ def test_a_retired_schedule_is_never_taken_for_the_current_one(kfp, connection, 
 
 
 def test_a_run_that_starts_while_its_schedule_is_removed_goes_on(kfp, connection, wanted):
-    """Between our looking for its runs and our removing it: what it owns is left alone."""
+    """Between the search for its runs and its removal."""
     old = keep(connection, wanted).recurring_run_id
     started = []
 
@@ -180,22 +181,21 @@ def test_a_run_that_starts_while_its_schedule_is_removed_goes_on(kfp, connection
     assert started and not kfp.interrupted
 
 
-def test_the_command_says_what_it_keeps_and_until_when(kfp, cluster_workspace):
-    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url]
-    palm(*arguments, "--cron", NIGHTLY)
+def test_the_command_says_what_it_keeps_and_until_when(kfp, schedule):
+    schedule("--cron", NIGHTLY)
     old = only(kfp)["recurring_run_id"]
     running = kfp.fire(old)
     kept = f"recurring run {old}: kept, disabled, until run {running} has ended; a later call removes it"
-    assert palm(*arguments, "--cron", WEEKLY).stdout.splitlines()[-1] == kept
-    told = json.loads(palm(*arguments, "--cron", WEEKLY, "--json").stdout)
-    assert told["kept"] == {old: [running]} and told["removed"] == [] and told["change"] == "unchanged"
-    assert palm(*arguments, "--delete").stdout.splitlines() == ["small: 1 removed", kept]
+    assert schedule("--cron", WEEKLY).stdout.splitlines()[-1] == kept
+    result = json.loads(schedule("--cron", WEEKLY, "--json").stdout)
+    assert result["kept"] == {old: [running]} and result["removed"] == [] and result["change"] == "unchanged"
+    assert schedule("--delete").stdout.splitlines() == ["small: 1 removed", kept]
     kfp.end_run(running, "SUCCEEDED")
-    assert palm(*arguments, "--delete").stdout == "small: 1 removed\n"
+    assert schedule("--delete").stdout == "small: 1 removed\n"
     assert not kfp.recurring_runs and not kfp.interrupted
 
 
-def test_a_killed_process_is_mended_by_the_next(kfp, cluster_workspace):
+def test_a_killed_process_is_completed_by_the_next(kfp, cluster_workspace):
     """The command itself, killed while it waits for the answer to each request that changes something."""
     config = cluster_workspace / "portfolio.yaml"
     arguments = ["schedule", str(config), "--no-validate", "--host", kfp.url, "--cron"]
@@ -204,9 +204,8 @@ def test_a_killed_process_is_mended_by_the_next(kfp, cluster_workspace):
     kfp.revive()
     palm(*arguments, WEEKLY)
     changing = [number for number, request in enumerate(kfp.requests, start=1) if not request.startswith("GET")]
-    assert (
-        len(changing) == 3
-    )  # One is made, one disabled and removed. The check of the version is not in the list: start=1.
+    # One is made, one disabled and removed. The first request, for the version, is not in the list.
+    assert len(changing) == 3
     for number in changing:
         palm(*arguments, NIGHTLY)
         kfp.revive()
@@ -256,81 +255,66 @@ def test_what_others_made_is_left_alone(kfp, connection, wanted):
     assert keep(connection, wanted, name="other").change == "created"
 
 
-def test_the_command_twice_leaves_one_with_the_new_settings(kfp, cluster_workspace):
-    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--host", kfp.url, "--cron"]
-    first = palm(*arguments, NIGHTLY).stdout.splitlines()
+def test_the_command_twice_leaves_one_with_the_new_settings(kfp, schedule):
+    first = schedule("--cron", NIGHTLY).stdout.splitlines()
     assert first[0].startswith("small: created, recurring run ") and first[1].startswith("next (UTC): ")
-    second = palm(*arguments, WEEKLY, "--set", "cluster.tasks.memory=8Gi").stdout.splitlines()
+    changed = ("--cron", WEEKLY, "--set", "cluster.tasks.memory=8Gi")
+    second = schedule(*changed).stdout.splitlines()
     run = only(kfp)
     assert second[0] == f"small: replaced, 1 removed, recurring run {run['recurring_run_id']}"
     assert run["trigger"]["cron_schedule"]["cron"] == WEEKLY
     assert run["runtime_config"]["parameters"].keys() == {"config"}
-    assert palm(*arguments, WEEKLY, "--set", "cluster.tasks.memory=8Gi").stdout.startswith("small: unchanged, ")
+    assert schedule(*changed).stdout.startswith("small: unchanged, ")
     before, now = kfp.versions.values()
     assert before["display_name"] != now["display_name"] and now["display_name"].startswith("rebuild-on-change-")
     assert run["pipeline_version_reference"]["pipeline_version_id"] == now["pipeline_version_id"]
-    assert memory_of_tasks(now) == {"8Gi"}
+    containers = [one["container"] for one in now["pipeline_spec"]["deploymentSpec"]["executors"].values()]
+    on_gpus = [container["resources"] for container in containers if container["image"] == GPU_IMAGE]
+    assert {resources["resourceMemoryLimit"] for resources in on_gpus} == {"8Gi"}
 
 
-def memory_of_tasks(version: dict) -> set[str]:
-    executors = version["pipeline_spec"]["deploymentSpec"]["executors"].values()
-    return {one["container"]["resources"]["resourceMemoryLimit"] for one in executors if _on_gpu(one["container"])}
-
-
-def _on_gpu(container: dict) -> bool:
-    return container["image"] == GPU_IMAGE
-
-
-def test_the_role_of_the_job_allows_what_the_command_asks(kfp, cluster_workspace):
-    """Where Kubeflow Pipelines serves several users: all of a schedule's life, with the rights of the manifests."""
+def test_the_role_of_the_job_allows_what_the_command_asks(kfp, schedule):
+    """Where Kubeflow Pipelines serves several users."""
     roles = yaml.safe_load_all((ROOT / "manifests/base/roles.yaml").read_text())
     (role,) = [role for role in roles if role["kind"] == "Role" and role["metadata"]["name"] == "palm-schedule"]
     kfp.multi_user = True
     kfp.rights = {
         (resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
     }
-    config = cluster_workspace / "portfolio.yaml"
-    arguments = ["schedule", config, "--no-validate", "--host", kfp.url, "--namespace", "team"]
-    palm(*arguments, "--cron", NIGHTLY)
+    team = ("--namespace", "team")
+    schedule(*team, "--cron", NIGHTLY)
     (old,) = kfp.recurring_runs
     running = kfp.fire(old)
-    assert palm(*arguments, "--cron", WEEKLY).stdout.splitlines()[-1].startswith(f"recurring run {old}: kept")
+    assert schedule(*team, "--cron", WEEKLY).stdout.splitlines()[-1].startswith(f"recurring run {old}: kept")
     kfp.end_run(running, "SUCCEEDED")
-    assert palm(*arguments, "--delete").stdout == "small: 2 removed\n"
+    assert schedule(*team, "--delete").stdout == "small: 2 removed\n"
     kfp.rights -= {("jobs", "disable")}
-    palm(*arguments, "--cron", NIGHTLY)
-    assert "403 User is not authorized" in palm(*arguments, "--delete", code=1).stderr
+    schedule(*team, "--cron", NIGHTLY)
+    assert "403 User is not authorized" in schedule(*team, "--delete", code=1).stderr
 
 
-def test_an_edited_prompt_file_reaches_the_schedule(kfp, cluster_workspace):
-    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--host", kfp.url, "--cron", NIGHTLY]
-    palm(*arguments)
+def test_an_edited_prompt_file_reaches_the_schedule(kfp, schedule, cluster_workspace):
+    schedule("--cron", NIGHTLY)
     with (cluster_workspace / "train.jsonl").open("a") as stream:
         stream.write(json.dumps({"prompt": "say yes"}) + "\n")
-    assert palm(*arguments).stdout.startswith("small: replaced, 1 removed, ")
+    assert schedule("--cron", NIGHTLY).stdout.startswith("small: replaced, 1 removed, ")
     only(kfp)
 
 
-def test_update_disable_and_delete(kfp, cluster_workspace):
-    config = cluster_workspace / "portfolio.yaml"
-    arguments = ["schedule", config, "--host", kfp.url, "--no-validate", "--cron", NIGHTLY]
-    missing = palm(*arguments, "--update", code=1)
-    assert missing.stderr == ("error: recurring run 'small': does not exist; leave out --update, or check --name\n")
-    palm(*arguments)
-    disabled = json.loads(palm(*arguments, "--update", "--disable", "--json").stdout)
+def test_update_disable_and_delete(kfp, schedule):
+    missing = schedule("--cron", NIGHTLY, "--update", code=1)
+    assert missing.stderr == "error: recurring run 'small': does not exist; leave out --update, or check --name\n"
+    schedule("--cron", NIGHTLY)
+    disabled = json.loads(schedule("--cron", NIGHTLY, "--update", "--disable", "--json").stdout)
     assert disabled["change"] == "replaced" and not disabled["enabled"] and len(disabled["next_times"]) == 3
     assert only(kfp)["status"] == "DISABLED"
-    assert palm("schedule", config, "--host", kfp.url, "--delete").stdout == "small: 1 removed\n"
-    assert palm("schedule", config, "--host", kfp.url, "--delete").stdout == "small: 0 removed\n"
+    assert schedule("--delete").stdout == "small: 1 removed\n"
+    assert schedule("--delete").stdout == "small: 0 removed\n"
     assert not kfp.recurring_runs
 
 
-def test_a_wrong_cron_is_told_before_anything_is_asked(kfp, cluster_workspace):
-    config = cluster_workspace / "portfolio.yaml"
-    result = palm("schedule", config, "--host", kfp.url, "--cron", "0 2 * * *", code=1)
-    assert result.stderr == (
-        "error: cron='0 2 * * *': has 5 fields, must have 6: second, minute, hour, day of month, month, day of week; "
-        'write e.g. "0 0 2 * * *" for every day at 02:00\n'
-    )
+def test_a_wrong_cron_is_refused_before_any_request(kfp, schedule):
+    stderr = schedule("--cron", "0 2 * * *", code=1).stderr
+    assert stderr.startswith("error: cron='0 2 * * *': has 5 fields, must have 6: ") and stderr.count("\n") == 1
     assert not kfp.requests
-    assert "--cron is not given" in palm("schedule", config, "--host", kfp.url, code=1).stderr
+    assert "--cron is not given" in schedule(code=1).stderr

@@ -11,14 +11,6 @@ from palm.config.resolve import LONGEST_ADDRESS, resolve_config
 from palm.errors import ClusterError
 
 
-@pytest.fixture
-def submit(kfp, cluster_workspace):
-    def call(*arguments, code=0):
-        return palm("submit", cluster_workspace / "portfolio.yaml", "--host", kfp.url, *arguments, code=code)
-
-    return call
-
-
 def test_a_run_of_an_uploaded_version_with_the_configuration(kfp, submit, cluster_workspace):
     lines = submit().stdout.splitlines()
     (run,) = kfp.runs.values()
@@ -37,7 +29,7 @@ def test_a_run_of_an_uploaded_version_with_the_configuration(kfp, submit, cluste
     config = resolve_config(address)
     assert config.prompts.train.startswith("s3://palm/store/inputs/") and config.name == "small"
     assert str(cluster_workspace) not in config.to_json()
-    assert not parameters
+    assert not parameters and "plugins_input" not in run
     inputs = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
     assert set(inputs) == {"config", "storage_root", "tracking_uri"}
 
@@ -74,7 +66,7 @@ def test_the_section_cluster_is_compiled_and_changes_nothing_that_is_built(kfp, 
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("cluster.tasks.cpu=four", "cluster.tasks.cpu='four': string should match pattern"),
         ("cluster.tasks.memory=32GB", "cluster.tasks.memory='32GB': string should match pattern"),
@@ -89,9 +81,9 @@ def test_the_section_cluster_is_compiled_and_changes_nothing_that_is_built(kfp, 
         ("cluster.tasks=[", "--set cluster.tasks=[: is not valid YAML"),
     ],
 )
-def test_a_wrong_setting_is_refused_before_any_request(kfp, submit, setting, told):
+def test_a_wrong_setting_is_refused_before_any_request(kfp, submit, setting, message):
     stderr = submit("--set", setting, code=1).stderr
-    assert told in stderr and stderr.startswith("error: ") and stderr.count("\n") == 1
+    assert message in stderr and stderr.startswith("error: ") and stderr.count("\n") == 1
     assert not kfp.requests
 
 
@@ -108,7 +100,6 @@ def test_settings_come_from_a_folder_then_from_the_command_line(kfp, submit, tmp
 
 
 def resources(version: dict) -> dict[str, dict]:
-    """Resources of each task of a version."""
     executors = version["pipeline_spec"]["deploymentSpec"]["executors"]
     return {name.removeprefix("exec-"): one["container"]["resources"] for name, one in executors.items()}
 
@@ -135,7 +126,7 @@ def test_the_task_that_trains_the_corners_of_soups_has_a_gpu_for_each_process(kf
 def test_json_and_other_places(kfp, submit, cluster_workspace):
     edit_config(cluster_workspace, storage__root="store", registry__tracking_uri="sqlite:///mlflow.db")
     assert "--storage-root s3://BUCKET/PREFIX" in submit(code=1).stderr
-    assert not kfp.requests, "what cannot work is told before anything is asked"
+    assert not kfp.requests, "refused before any request"
     places = ["--storage-root", "s3://palm/elsewhere", "--tracking-uri", "http://mlflow:5000"]
     result = json.loads(submit(*places, "--json").stdout)
     (run,) = kfp.runs.values()
@@ -144,19 +135,17 @@ def test_json_and_other_places(kfp, submit, cluster_workspace):
     assert config.storage.root == "s3://palm/elsewhere" and config.registry.tracking_uri == "http://mlflow:5000"
 
 
-@pytest.mark.parametrize("settings", [{"--ui-host": "ui.example"}, {"PALM_KFP_UI": "https://ui.example/"}])
-def test_links_open_the_ui_where_it_has_another_address(kfp, cluster_workspace, settings):
-    ((name, value),) = settings.items()
-    options = [name, value] if name.startswith("--") else []
-    environment = {} if options else settings
-    options += ["--host", kfp.url]
-    config = cluster_workspace / "portfolio.yaml"
-    told = palm("submit", config, "--no-validate", *options, environment=environment)
+@pytest.mark.parametrize(
+    ("options", "environment"), [(["--ui-host", "ui.example"], {}), ([], {"PALM_KFP_UI": "https://ui.example/"})]
+)
+def test_links_open_the_ui_where_it_has_another_address(kfp, submit, monkeypatch, options, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    shown = submit("--no-validate", *options).stdout
     (run_id,) = kfp.runs
     link = f"https://ui.example/#/runs/details/{run_id}"
-    assert told.stdout.splitlines()[-1] == link
-    listed = palm("runs", "--json", *options, environment=environment).stdout
-    assert json.loads(listed)[0]["link"] == link
+    assert shown.splitlines()[-1] == link
+    assert json.loads(palm("runs", "--json", "--host", kfp.url, *options).stdout)[0]["link"] == link
 
 
 def test_a_link_with_a_password_is_refused(kfp, submit):
@@ -172,31 +161,24 @@ PLUGIN = {
 
 
 @pytest.mark.parametrize("choice", PLUGIN)
-def test_the_plugin_for_mlflow_is_told_what_was_chosen(kfp, submit, cluster_workspace, choice):
+def test_the_plugin_for_mlflow_is_given_the_choice(kfp, submit, schedule, choice):
     submit("--no-validate", "--kfp-mlflow", choice)
     (run,) = kfp.runs.values()
     assert run["plugins_input"] == {"mlflow": PLUGIN[choice]}
-    arguments = ["schedule", cluster_workspace / "portfolio.yaml", "--no-validate", "--host", kfp.url]
+    nightly = ("--cron", "0 0 2 * * *")
     for change in ("created", "unchanged"):
-        told = palm(*arguments, "--cron", "0 0 2 * * *", "--kfp-mlflow", choice).stdout
-        assert told.startswith(f"small: {change}, ")
+        assert schedule(*nightly, "--kfp-mlflow", choice).stdout.startswith(f"small: {change}, ")
     (recurring,) = kfp.recurring_runs.values()
     assert recurring["plugins_input"] == {"mlflow": PLUGIN[choice]}
-    assert palm(*arguments, "--cron", "0 0 2 * * *").stdout.startswith("small: replaced, ")
-
-
-def test_nothing_is_said_to_the_plugin_unasked(kfp, submit):
-    submit("--no-validate")
-    (run,) = kfp.runs.values()
-    assert "plugins_input" not in run
+    assert schedule(*nightly).stdout.startswith("small: replaced, ")
 
 
 def test_a_wrong_address_of_mlflow_is_refused(submit):
-    told = "registry.tracking_uri='mlflow': must be http://…, https://… or sqlite:///FILE"
-    assert told in submit("--tracking-uri", "mlflow", code=1).stderr
+    message = "registry.tracking_uri='mlflow': must be http://…, https://… or sqlite:///FILE"
+    assert message in submit("--tracking-uri", "mlflow", code=1).stderr
 
 
-def test_rewards_are_tried_here_unless_told_otherwise(kfp, submit, cluster_workspace):
+def test_rewards_are_tried_here_unless_validation_is_off(kfp, submit, cluster_workspace):
     path = cluster_workspace / "rewards.py"
     path.write_text(path.read_text().replace("/ 20", "* 20"))
     assert "reward 'length'" in submit(code=1).stderr
@@ -235,28 +217,26 @@ def test_wait_follows_the_run_to_its_end(kfp, submit, state, message, code, last
     assert last in (result.stdout if code == 0 else result.stderr)
 
 
-def test_states_are_told_as_they_come(kfp, submit):
+def test_states_are_reported_as_they_change(kfp, submit):
     run_id = json.loads(submit("--json").stdout)["run_id"]
     states = iter(["PENDING", "RUNNING", "RUNNING", "SUCCEEDED"])
-    told = []
+    reported = []
     kfp.on_request = lambda number: kfp.runs[run_id].update(state=next(states, "SUCCEEDED"))
-    follow(connect(Address(kfp.url)), run_id, on_state=told.append, seconds_between=0.01)
-    assert told == ["running", "succeeded"]
+    follow(connect(Address(kfp.url)), run_id, on_state=reported.append, seconds_between=0.01)
+    assert reported == ["running", "succeeded"]
 
 
-# urllib3 asks four times before it gives an answer up for lost.
-@pytest.mark.parametrize(("lost", "ends"), [(4 * 3, True), (4 * 9, False)])
-def test_a_server_that_restarts_is_no_run_that_fails(kfp, submit, lost, ends):
+def test_a_server_that_restarts_is_no_run_that_fails(kfp, submit):
     run_id = json.loads(submit("--json").stdout)["run_id"]
-    connection, told = connect(Address(kfp.url)), []
+    connection, states = connect(Address(kfp.url)), []
     kfp.end_run(run_id, "SUCCEEDED")
-    kfp.gone_for = lost
-    if ends:
-        follow(connection, run_id, on_state=told.append, seconds_between=0.01)
-        assert told == ["succeeded"]
-    else:
-        with pytest.raises(ClusterError, match=f"run {run_id}: can no longer be followed .* it continues"):
-            follow(connection, run_id, on_state=told.append, seconds_between=0.01)
+    # urllib3 asks four times before it gives an answer up for lost.
+    kfp.gone_for = 4 * 3
+    follow(connection, run_id, on_state=states.append, seconds_between=0.01)
+    assert states == ["succeeded"]
+    kfp.gone_for = 4 * 9
+    with pytest.raises(ClusterError, match=f"run {run_id}: can no longer be followed .* it continues"):
+        follow(connection, run_id, on_state=states.append, seconds_between=0.01)
 
 
 def test_what_is_uploaded_is_what_palm_compile_writes(kfp, submit, tmp_path):
@@ -283,16 +263,15 @@ def test_an_answer_that_is_lost_leaves_nothing_half_done(kfp, submit):
 
 @pytest.mark.parametrize("made", ["pipelines", "versions", "experiments"])
 def test_two_submissions_at_once_share_what_they_need(kfp, submit, made):
-    """Another call makes the same thing between our looking for it and our making it."""
+    """Another call makes the same object between the search for it and its creation."""
     submit("--no-validate")
     entries = getattr(kfp, made)
     hidden = dict(entries)
     entries.clear()
     kfp.revive()
-    looked_for = {"pipelines": "/pipelines", "versions": "/versions", "experiments": "/experiments"}[made]
 
     def other(number):
-        if kfp.requests and kfp.requests[-1].startswith("GET") and kfp.requests[-1].endswith(looked_for):
+        if kfp.requests and kfp.requests[-1].startswith("GET") and kfp.requests[-1].endswith(f"/{made}"):
             entries.update(hidden)
 
     kfp.on_request = other
@@ -300,16 +279,11 @@ def test_two_submissions_at_once_share_what_they_need(kfp, submit, made):
     assert entries == hidden and len(kfp.runs) == 2
 
 
-def test_what_a_run_is_refused_for_is_told(kfp, submit, cluster_workspace):
-    with pytest.raises(ClusterError, match=r"refuses the request \(400 parameter none is not found in the pipeline\)"):
-        submit("--no-validate")
-        (version,) = kfp.versions.values()
-        (experiment,) = kfp.experiments
-        with connect(Address(kfp.url)).requests() as client:
-            client.run_pipeline(
-                experiment,
-                "x",
-                params={"config": "", "none": 1},
-                pipeline_id=version["pipeline_id"],
-                version_id=version["pipeline_version_id"],
-            )
+def test_the_reason_of_a_refused_run_is_in_the_error(kfp, submit):
+    submit("--no-validate")
+    (version,) = kfp.versions.values()
+    (experiment,) = kfp.experiments
+    ids = {"pipeline_id": version["pipeline_id"], "version_id": version["pipeline_version_id"]}
+    message = r"refuses the request \(400 parameter none is not found in the pipeline\)"
+    with pytest.raises(ClusterError, match=message), connect(Address(kfp.url)).requests() as client:
+        client.run_pipeline(experiment, "x", params={"config": "", "none": 1}, **ids)

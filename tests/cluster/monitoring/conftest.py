@@ -60,7 +60,7 @@ def runs(config, tmp_path, monkeypatch):
 
 
 def scrape(address: str) -> dict:
-    """Samples by name and, of a metric with a label of its own, by its value; text must be what Prometheus parses."""
+    """Samples by name and, for a metric with a label of its own, by that label's value."""
     found = {}
     for family in text_string_to_metric_families(requests.get(address, timeout=10).text):
         for sample in family.samples:
@@ -74,7 +74,6 @@ def scrape(address: str) -> dict:
 
 
 def until(address: str, holds, seconds: float = 30.0) -> dict:
-    """Scrape until something holds."""
     deadline = time.monotonic() + seconds
     while not holds(found := scrape(address)):
         assert time.monotonic() < deadline, found

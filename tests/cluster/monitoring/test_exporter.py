@@ -1,4 +1,4 @@
-"""The exporter as Prometheus meets it: a process, HTTP, a real MLflow server that dies, stops and comes back."""
+"""The exporter: a process, HTTP, a real MLflow server that dies, stops and comes back."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ import time
 import mlflow
 import pytest
 from cluster.monitoring.conftest import Runs, running_exporter, scrape, until
-from support.mlflow_server import MlflowServer
 from support.small_portfolio import promote, registered
 from support.workspace import edit_config
 from typer.testing import CliRunner
@@ -20,22 +19,14 @@ from palm.config.load import load_config
 MLFLOW_PREFIXES = ("palm_champion_", "palm_refused_versions", "palm_promotion_log_")
 
 
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory):
-    """An MLflow that may be killed."""
-    server = MlflowServer(tmp_path_factory.mktemp("mlflow")).start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
-def watched(workspace, own_server, monkeypatch, tmp_path):
+def watched(workspace, own_mlflow, monkeypatch, tmp_path):
     """A portfolio with a champion, one refused version and some runs."""
-    path = edit_config(workspace, registry__tracking_uri=own_server.uri, promotion__max_epsilon=0.1)
+    path = edit_config(workspace, registry__tracking_uri=own_mlflow.uri, promotion__max_epsilon=0.1)
     config = load_config(path)
     registered(config, workspace, "one")
     promote(config, "1", check=GAP_CHECK)
-    client = mlflow.MlflowClient(own_server.uri, own_server.uri)
+    client = mlflow.MlflowClient(own_mlflow.uri, own_mlflow.uri)
     client.create_model_version(config.registry.model, source="palm:/nothing", await_creation_for=0)
     promote(config, "2", against="1", passed=False)
     runs = Runs(config, tmp_path, monkeypatch)
@@ -44,7 +35,7 @@ def watched(workspace, own_server, monkeypatch, tmp_path):
     return path
 
 
-def test_all_numbers_and_a_source_that_dies_hangs_and_comes_back(watched, own_server):
+def test_all_numbers_and_a_source_that_dies_hangs_and_comes_back(watched, own_mlflow):
     names = {metric.name for metric in METRICS}
     of_mlflow = {name for name in names if name.startswith(MLFLOW_PREFIXES)}
     options = ("--interval", "1", "--time-limit", "5")
@@ -67,14 +58,14 @@ def test_all_numbers_and_a_source_that_dies_hangs_and_comes_back(watched, own_se
         assert found["palm_gap_limit_ratio"] == 0.1
         assert found["palm_refused_versions"] == 1 and found["palm_promotion_log_problems"] == 0
         assert set(found["palm_reading_duration_seconds"]) == {"storage", "mlflow"}
-        own_server.kill()
+        own_mlflow.kill()
         down = until(address, lambda found: found["palm_mlflow_up"] == 0)
         assert not of_mlflow & set(down) and down["palm_storage_up"] == 1
         assert down["palm_last_check_timestamp_seconds"] == found["palm_last_check_timestamp_seconds"]
-        own_server.start()
+        own_mlflow.start()
         until(address, lambda found: found["palm_mlflow_up"] == 1)
         # Stopped, it takes connections and never answers.
-        os.killpg(own_server._process.pid, signal.SIGSTOP)
+        os.killpg(own_mlflow._process.pid, signal.SIGSTOP)
         try:
             down = until(address, lambda found: found["palm_mlflow_up"] == 0)
             assert not of_mlflow & set(down)
@@ -83,7 +74,7 @@ def test_all_numbers_and_a_source_that_dies_hangs_and_comes_back(watched, own_se
             process.terminate()
             assert process.wait(10) == 0
         finally:
-            os.killpg(own_server._process.pid, signal.SIGCONT)
+            os.killpg(own_mlflow._process.pid, signal.SIGCONT)
 
 
 def test_a_portfolio_of_which_nothing_is_known_yet(workspace, s3):

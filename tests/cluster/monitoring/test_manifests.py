@@ -1,23 +1,19 @@
-"""The manifests as an API server takes them, and that rules and dashboard name only what there is."""
+"""Manifests of monitoring: accepted by an API server; rules and dashboard name only exported metrics."""
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+from support.built_manifests import MANIFESTS, built, find
 from support.custom_resources import CustomResource
 from support.schemas import needs_schemas
 
 from palm.cluster.monitoring.metrics import METRICS
 
-ROOT = Path(__file__).parents[3]
-COMPONENT = ROOT / "manifests" / "components" / "monitoring"
-KUBECTL = Path(sys.executable).with_name("kubectl")
-OPERATIONS = ROOT / "docs" / "operations.md"
+COMPONENT = MANIFESTS / "components" / "monitoring"
+OPERATIONS = MANIFESTS.parent / "docs" / "operations.md"
 NAMES = {metric.name for metric in METRICS}
 KINDS = {
     "PodMonitor": "monitoring.coreos.com_podmonitors.yaml",
@@ -35,15 +31,8 @@ def alerts() -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("overlay")
-    # kustomize takes components by relative paths only.
-    relative = Path(*[".."] * (len(folder.resolve().parts) - 1), *COMPONENT.parts[1:])
-    overlay = {"kind": "Kustomization", "namespace": "palm", "components": [str(relative)]}
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    built = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    return list(yaml.safe_load_all(built.stdout))
+def objects():
+    return built("components/monitoring")
 
 
 @needs_schemas
@@ -83,7 +72,6 @@ def test_rules_name_only_metrics_that_are_exported_and_a_section_of_the_handbook
         assert alert["annotations"]["runbook_url"] == f"docs/operations.md#alert-{alert['alert'].lower()}"
 
 
-@pytest.mark.skipif(not OPERATIONS.exists(), reason="docs/operations.md is not written yet")
 def test_every_alert_and_every_metric_is_in_the_handbook():
     text = OPERATIONS.read_text()
     headings = set(re.findall(r"^#+ Alert (\w+)$", text, re.MULTILINE))
@@ -92,8 +80,8 @@ def test_every_alert_and_every_metric_is_in_the_handbook():
 
 
 def test_the_dashboard_shows_every_metric_and_no_other(objects):
-    (map_,) = (thing for thing in objects if thing["kind"] == "ConfigMap")
-    assert map_["metadata"]["name"] == "palm-dashboard" and map_["metadata"]["labels"]["grafana_dashboard"] == "1"
+    map_ = find(objects, "ConfigMap", "palm-dashboard")
+    assert map_["metadata"]["labels"]["grafana_dashboard"] == "1"
     dashboard = json.loads(map_["data"]["palm.json"])
     assert dashboard["uid"] == "palm-portfolio" and dashboard["schemaVersion"] == 39
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
@@ -103,12 +91,8 @@ def test_the_dashboard_shows_every_metric_and_no_other(objects):
     assert len({panel["id"] for panel in panels}) == len(panels)
     cells = set()
     for panel in panels:
-        place = panel["gridPos"]
-        own = {
-            (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        }
+        left, top, width, height = (panel["gridPos"][key] for key in "xywh")
+        own = {(x, y) for x in range(left, left + width) for y in range(top, top + height)}
         assert not own & cells and max(x for x, _ in own) < 24, panel["title"]
         cells |= own
     drawn = [panel for panel in panels if panel["type"] != "row"]

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,8 @@ def outcome(state: str, ended: float, seconds: float) -> Outcome:
 
 
 def history_of(*states: str, seconds=()) -> list[Outcome]:
-    """Outcomes, oldest first."""
-    spent = [*seconds, *[0.0] * (len(states) - len(seconds))]
-    return [
-        outcome(state, 100.0 + number, cost) for number, (state, cost) in enumerate(zip(states, spent, strict=True))
-    ]
+    costs = zip_longest(states, seconds, fillvalue=0.0)
+    return [outcome(state, 100.0 + number, cost) for number, (state, cost) in enumerate(costs)]
 
 
 def test_runs_that_fail_and_rebuilds_that_are_refused_are_counted_since_the_last_that_were_not():
