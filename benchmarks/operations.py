@@ -19,11 +19,11 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from check_cases import measure_check
-from mlflow_server import USER, MlflowServer
 from promotion_cases import measure_promotions
 from results import Section, show, write
 from rich.console import Console
 from storage_cases import measure_storage
+from support.mlflow_server import USER, MlflowServer
 
 PASSWORD = "a-long-password-of-benchmarks"
 _LOAD = os.getloadavg()[0]

@@ -32,7 +32,8 @@ case $part in
 palm)
     # setuptools would put modules that are deleted since into the wheel again.
     rm -rf build/lib build/bdist.*
-    collect "$new/palm" .
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$locks/tools.lock"
+    collect "$new/palm" --no-build-isolation .
     replace palm
     ;;
 third-party)

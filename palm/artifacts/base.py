@@ -75,7 +75,8 @@ class Artifact(Part):
         Raises:
             DataError: it has an unknown version, or breaks the schema.
         """
-        found = content.get("schema_version") if isinstance(content, dict) else None
+        # Palm 0.1.0 wrote files of version 1 without the key. Registered builds and the storage still hold such files.
+        found = content.get("schema_version", 1) if isinstance(content, dict) else None
         if found != cls.VERSION:
             raise DataError(
                 f"{what}: schema_version {json.dumps(found)}",

@@ -1,6 +1,6 @@
 """routing.json: the routing table of a portfolio folder, with the digests of its files."""
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -35,10 +35,3 @@ class Routing(Artifact):
     base_model: RecordedBase
     max_new_tokens: int = Field(description="Default limit of a response, in tokens.")
     sha256: dict[str, str] = Field(description="Every other file of the portfolio folder to its sha256.")
-
-    @classmethod
-    def parse(cls, content: Any, what: str) -> Self:
-        """Check content that was read already; arguments and errors as of `Artifact.parse`."""
-        # Portfolios that an older palm has registered have the keys of version 1 and no schema_version. They stay in
-        # the registry and must still be served.
-        return super().parse({"schema_version": 1, **content} if isinstance(content, dict) else content, what)

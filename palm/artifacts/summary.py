@@ -1,8 +1,8 @@
 """summary.json: everything that the page of a build shows."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from palm.artifacts.base import Artifact, Part
 from palm.artifacts.design import Design
@@ -65,3 +65,9 @@ class Summary(Artifact):
     samples: tuple[Sample, ...]
     config_yaml: str
     kfp_mlflow_run: str | None = Field(None, description="Page of the run of Kubeflow Pipelines' MLflow plugin.")
+
+    @field_validator("selection", mode="before")
+    @classmethod
+    def _policies_are_above(cls, selection: Any) -> Any:
+        # Palm 0.1.0 wrote no key for the policies that are left out.
+        return {"policies": (), **selection} if isinstance(selection, dict) else selection

@@ -126,7 +126,7 @@ def _abandoned(config: "PortfolioConfig") -> tuple[list, str]:
 
     try:
         return abandoned_builds(config), ""
-    except StorageError as error:
+    except (StorageError, ModuleNotFoundError) as error:
         return [], str(error)
 
 

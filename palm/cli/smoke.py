@@ -27,6 +27,7 @@ _TINY = {
     "cluster.tasks.cpu": 1,
     "cluster.tasks.memory": "2Gi",
     "cluster.tasks.gpus": 0,
+    "cluster.training.gpus": 0,
     "cluster.tasks.hours": 1,
     # A retry would hide what is tried here.
     "cluster.tasks.retries": 0,
@@ -52,7 +53,10 @@ def smoke(
     from palm.cluster.smoke.run import smoke as try_cluster
     from palm.config.load import load_cluster
 
-    cluster = load_cluster(_TINY | overrides(settings, settings_folder))
+    chosen = overrides(settings, settings_folder)
+    if "cluster.image" in chosen:
+        chosen.setdefault("cluster.gpu_image", chosen["cluster.image"])
+    cluster = load_cluster(_TINY | chosen)
     address = Address(host, namespace, token_file, ca_file, ui_host)
     # SIGTERM must not prevent the clean-up; only the main thread may set signal handlers.
     if threading.current_thread() is threading.main_thread():

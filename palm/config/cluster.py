@@ -23,7 +23,7 @@ class PodResources(Section):
     """Resources, placement and limits of one kind of task."""
 
     cpu: _Cores = Field("4", description="Processor cores, e.g. 16 or 500m.")
-    memory: _Memory = Field("32Gi", description="Memory, e.g. 128Gi; /dev/shm counts towards it.")
+    memory: _Memory = Field("32Gi", description="Memory, a whole number, e.g. 128Gi; /dev/shm counts towards it.")
     gpus: int = Field(1, ge=0, description="GPUs; 0: none.")
     accelerator: str = Field(
         "nvidia.com/gpu",
@@ -46,7 +46,7 @@ class Cluster(Section):
     training: PodResources = Field(
         default_factory=dict,
         validate_default=True,
-        description="Tasks that train a group of policies; a key that is unset is that of tasks. gpus must be "
+        description="Tasks that train a group of policies; an unset key is that of tasks, except gpus, which must be "
         "training.processes, or 0 with training.launcher trainjob, whose nodes are set in training.train_job.",
     )
     parallel: int = Field(
@@ -71,4 +71,6 @@ class Cluster(Section):
     @classmethod
     def _as_tasks(cls, given: Any, info: ValidationInfo) -> Any:
         tasks = info.data.get("tasks")
-        return given if tasks is None or not isinstance(given, dict) else {**tasks.model_dump(), **given}
+        return (
+            given if tasks is None or not isinstance(given, dict) else {**tasks.model_dump(exclude={"gpus"}), **given}
+        )

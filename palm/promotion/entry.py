@@ -12,12 +12,18 @@ from palm.errors import DamagedError
 PROMOTION, ROLLBACK, REPAIR = "promotion", "rollback", "repair"
 
 
-def _decoded(text: Any) -> Any:
-    return json.loads(text) or None if isinstance(text, str) else text
+def _judgement(value: Any) -> Any:
+    """The judgement in a tag; None if there is none, or if the tag was edited: it is for people, the log needs none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return Judgement.model_validate_json(value)
+    except ValidationError:
+        return None
 
 
-def _numbers(text: Any) -> Any:
-    return text.split(",") if isinstance(text, str) else text
+def _numbers(value: Any) -> Any:
+    return [number for number in value.split(",") if number] if isinstance(value, str) else value
 
 
 class Entry(Part):
@@ -47,7 +53,7 @@ class Entry(Part):
     why: str
     who: str
     at: str
-    gate: Annotated[Judgement | None, BeforeValidator(_decoded)] = None
+    gate: Annotated[Judgement | None, BeforeValidator(_judgement)] = None
     token: str = Field(exclude=True)
     missing: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field((), exclude=True)
 

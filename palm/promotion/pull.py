@@ -16,6 +16,7 @@ from palm.registry.integrity import download_verified
 from palm.registry.version import existing_version
 from palm.serving.verification import check_recorded_base, fetch_recorded_base, verify_portfolio
 from palm.serving.vllm import VLLM_CONFIG, vllm_config
+from palm.storage.errors import storage_errors
 from palm.storage.files import new_folder, read_json, write_json, write_text
 
 FOLDER = "portfolio"
@@ -64,7 +65,8 @@ def pull(
         if _holds(place, record, dtype):
             report(f"{model} version {version} is there, every sha256 as recorded")
         else:
-            _fill(client, place, record, dtype, report)
+            with storage_errors(place):
+                _fill(client, place, record, dtype, report)
     return place
 
 

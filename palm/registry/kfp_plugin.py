@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,8 +54,11 @@ class PluginRun:
 def plugin_run() -> PluginRun | None:
     """The plugin's run; None if the plugin is off, or if its variable cannot be read, which is logged."""
     text = os.environ.get(PLUGIN_VARIABLE)
-    if not text:
-        return None
+    return _plugin_run(text) if text else None
+
+
+@cache
+def _plugin_run(text: str) -> PluginRun | None:
     try:
         given = json.loads(text)
         return PluginRun(

@@ -45,6 +45,14 @@ def test_every_file_of_a_build_follows_its_schema_and_is_read_as_it_was_written(
     assert (tmp_path / model.FILE).read_text() == path.read_text()
 
 
+@pytest.mark.parametrize("name", IN_THE_BUILD)
+def test_files_of_the_first_version_lack_the_key_and_are_read(build, name):
+    path, model = next(build.folder.glob(IN_THE_BUILD[name])), artifact_types()[name]
+    content = read_json(path)
+    assert content.pop("schema_version") == 1
+    assert model.parse(content, name) == model.read(path)
+
+
 def test_a_schema_refuses_what_the_model_refuses(build):
     content = read_json(build.policies[0] / Policy.FILE)
     for broken in ({**content, "surprise": 1}, {**content, "weights": "equal"}, {**content, "schema_version": 2}):

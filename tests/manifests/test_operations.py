@@ -76,9 +76,6 @@ def test_what_needs_no_cluster_runs(server_workspace, base_model, s3, tmp_path):
     assert done.returncode == 0, done.stderr
     for said in SAID:
         assert said in done.stdout, said
-    production = Path("overlays/production/pipelines/rebuild_on_change.yaml")
-    compiled = server_workspace / "manifests" / production
-    assert compiled.read_text() == (MANIFESTS / production).read_text(), "the guide compiles with other settings"
     assert list(yaml.safe_load_all((server_workspace / "production.yaml").read_text()))
 
 

@@ -151,7 +151,7 @@ def test_missing_rights_are_named(kfp, kubernetes):
     ("settings", "detail"),
     [
         (["cluster.training.gpus=4"], "6 nvidia.com/gpu on 1 nodes, 3 free now"),
-        (["cluster.tasks.gpus=0"], "none asked for"),
+        (["cluster.tasks.gpus=0", "cluster.training.gpus=0"], "none asked for"),
         (["cluster.tasks.node_selector={pool: a100}"], "4 nvidia.com/gpu on 1 nodes, 1 free now"),
     ],
 )
