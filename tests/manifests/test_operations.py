@@ -111,8 +111,6 @@ def _check_kubectl(words: list[str]) -> None:
         known = {one["metadata"]["name"] for one in objects if one["kind"].lower() == kind}
         assert name in known, f"{words}: there is no {kind} {name}"
     for option in options:
-        if option.startswith("--kustomize"):
-            continue
         if match := re.match(r"--selector=(\S+)=(\S+)", option):
             pods = [one["spec"]["template"]["metadata"]["labels"] for one in found(objects, "Deployment")]
             assert any(labels.get(match[1]) == match[2] for labels in pods), option

@@ -1,24 +1,17 @@
-"""Manifests of monitoring: accepted by an API server; rules and dashboard name only exported metrics."""
+"""Manifests of monitoring: ports and labels agree, rules and dashboard name only exported metrics."""
 
 import json
 import re
 
-import kubernetes_validate
 import pytest
 import yaml
 from support.built_manifests import MANIFESTS, built, find
-from support.custom_resources import CustomResource
-from support.schemas import needs_schemas
 
 from palm.cluster.monitoring.metrics import METRICS
 
 COMPONENT = MANIFESTS / "components" / "monitoring"
 OPERATIONS = MANIFESTS.parent / "docs" / "operations.md"
 NAMES = {metric.name for metric in METRICS}
-KINDS = {
-    "PodMonitor": "monitoring.coreos.com_podmonitors.yaml",
-    "PrometheusRule": "monitoring.coreos.com_prometheusrules.yaml",
-}
 
 
 def named(expression: str) -> set[str]:
@@ -33,17 +26,6 @@ def alerts() -> list[dict]:
 @pytest.fixture(scope="module")
 def objects():
     return built("components/monitoring")
-
-
-@needs_schemas
-def test_every_object_is_valid_and_labelled(objects):
-    for thing in objects:
-        assert thing["metadata"]["labels"]["app.kubernetes.io/part-of"] == "palm", thing["kind"]
-        if thing["kind"] in KINDS:
-            assert CustomResource(KINDS[thing["kind"]]).problems(thing) == []
-            continue
-        for version in ("1.35", "1.36", "1.37"):
-            kubernetes_validate.validate(thing, version, strict=True)
 
 
 def test_prometheus_reaches_the_port_that_the_exporter_has(objects):
@@ -81,7 +63,8 @@ def test_every_alert_and_every_metric_is_in_the_handbook():
 
 def test_the_dashboard_shows_every_metric_and_no_other(objects):
     map_ = find(objects, "ConfigMap", "palm-dashboard")
-    assert map_["metadata"]["labels"]["grafana_dashboard"] == "1"
+    labels = {"grafana_dashboard": "1", "app.kubernetes.io/part-of": "palm"}
+    assert labels.items() <= map_["metadata"]["labels"].items()
     dashboard = json.loads(map_["data"]["palm.json"])
     assert dashboard["uid"] == "palm-portfolio" and dashboard["schemaVersion"] == 39
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
