@@ -102,11 +102,7 @@ def mlflow_server(tmp_path_factory, s3_server):
     """MLflow as in production: a server with a password that keeps artifacts in S3; slow to start, so shared."""
     bucket = "mlflow"
     boto3.client(
-        "s3",
-        endpoint_url=s3_server,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
+        "s3", endpoint_url=s3_server, aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
     ).create_bucket(Bucket=bucket)
     folder = tmp_path_factory.mktemp("mlflow-server")
     server = MlflowServer(folder, s3=s3_server, bucket=bucket, password="a-long-password-of-tests").start()

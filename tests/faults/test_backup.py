@@ -66,12 +66,7 @@ class Site:
         workload = find(OBJECTS, "CronJob", cronjob)
         for name in containers:
             done = run_container(
-                workload,
-                container_of(workload, name),
-                OBJECTS,
-                secrets=self.secrets,
-                folder=folder,
-                changed=changed,
+                workload, container_of(workload, name), OBJECTS, secrets=self.secrets, folder=folder, changed=changed
             )
             assert done.returncode == code, f"{cronjob}, {name}: {done.stdout}{done.stderr}"
             for secret in (ADMIN, USER, SECRET, self.postgres.variables["PGPASSWORD"]):

@@ -63,8 +63,7 @@ def wait_for(server: MlflowServer, request: str, seen: int, process: subprocess.
 
 
 @pytest.mark.parametrize(
-    ("victim", "request_name"),
-    [("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)],
+    ("victim", "request_name"), [("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)]
 )
 def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
     portfolio = write_small_portfolio(place.parent / "portfolio")
