@@ -56,18 +56,14 @@ class Rebuilds:
         for name in (*KEPT, DATABASE):
             _copy(folder / name, folder / "saved" / name)
         assert self.run() == 0, self.log()
-        self.steps = self._seconds_of_steps()
+        records = task_records(str(folder / "store"), self.builds[-1])
+        self.steps = {record.step: record.ended - record.started for record in records}
         self.undisturbed = self.state()
 
     def run(self, **options) -> int:
         """Run a rebuild, with ``kill`` and ``pause`` as in the server; returns its exit status."""
-        (status,) = self.run_at_once(options)
-        return status
-
-    def run_at_once(self, *rebuilds: dict) -> list[int]:
-        """Run rebuilds that start together."""
-        self.start(*rebuilds)
-        return self.wait()
+        self.start(options)
+        return self.wait()[0]
 
     def start(self, *rebuilds: dict) -> list[str]:
         """Start rebuilds, each of the configuration unless it names another one; returns the builds' names."""
@@ -92,10 +88,6 @@ class Rebuilds:
             return str(path.replace(self.folder / "another.yaml"))
         finally:
             self.config.write_text(before)
-
-    def _seconds_of_steps(self) -> dict[str, float]:
-        records = task_records(str(self.folder / "store"), self.builds[-1])
-        return {record.step: record.ended - record.started for record in records}
 
     def restore(self) -> None:
         """Restore the state after the reward changed, in the same folder: MLflow keeps absolute paths."""
@@ -255,7 +247,8 @@ def _wait_for_events(builds: Path, known: set[Path], process: subprocess.Popen, 
 
 def test_two_at_once_make_one_version(rebuilds, faults):
     rebuilds.restore()
-    assert rebuilds.run_at_once({}, {}) == [0, 0], rebuilds.log()
+    rebuilds.start({}, {})
+    assert rebuilds.wait() == [0, 0], rebuilds.log()
     rebuilds.check()
     faults("two rebuilds at once, of the same")
 
@@ -266,9 +259,9 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     rewards = (rebuilds.folder / "rewards.py").read_text()
     (rebuilds.folder / "others.py").write_text(rewards.replace("20) / 20", "10) / 10"))
     # The slower one has read the champion before the other one is promoted.
-    assert rebuilds.run_at_once({"config": other, "pause": "select_portfolio"}, {}) == [0, 0], rebuilds.log()
-    slower = rebuilds.folder / "builds" / rebuilds.builds[-2]
-    verdict = json.loads((slower / "summary.json").read_text())["promotion"]
+    slower, _ = rebuilds.start({"config": other, "pause": "select_portfolio"}, {})
+    assert rebuilds.wait() == [0, 0], rebuilds.log()
+    verdict = json.loads((rebuilds.folder / "builds" / slower / "summary.json").read_text())["promotion"]
     assert not verdict["promoted"] and verdict["version"] == "3" and verdict["previous_version"] == "2"
     assert "the champion is version 2 by now, this was decided when it was version 1" in verdict["reason"]
     state = rebuilds.state()
@@ -276,11 +269,8 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     assert state["verdicts"] == [("1", "promoted"), ("2", "promoted"), ("3", None)]
     assert rebuilds.run(config=other) == 0, rebuilds.log()
     state = rebuilds.state()
-    assert state["log"] == [(None, "1"), ("1", "2"), ("2", "3")] and [v for v, _ in state["versions"]] == [
-        "1",
-        "2",
-        "3",
-    ]
+    assert state["log"] == [(None, "1"), ("1", "2"), ("2", "3")]
+    assert [version for version, _ in state["versions"]] == ["1", "2", "3"]
     assert state["aliases"] == {"challenger": "3", "champion": "3"} and state["verdicts"][-1] == ("3", "promoted")
     assert {status for _, status in state["runs"]} == {"FINISHED"}
     # After that nothing changes.

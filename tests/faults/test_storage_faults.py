@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.damage import content
 from support.s3_proxy import PERMANENT, TRANSIENT, Rule, s3_proxy
 from support.workspace import edit_config, make_workspace
 
@@ -47,10 +48,6 @@ def proxy(s3, one_proxy, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", one_proxy.address)
     one_proxy.rules.clear()
     return one_proxy
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def stored(s3) -> dict[str, bytes]:

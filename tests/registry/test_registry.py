@@ -5,24 +5,22 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
-from support.damage import flip
+from support.concurrent_register import parents_and_children
 from support.small_portfolio import promote
 from typer.testing import CliRunner
 
 from palm.cli.main import app
 from palm.config.load import load_config
-from palm.errors import ModelError, RegistryError, WeightsError
+from palm.errors import RegistryError, WeightsError
 from palm.registry.answer import answer
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import builds_of
 from palm.serving.portfolio import load
 from palm.serving.router import Router
-from palm.serving.verification import portfolio_folder
 from palm.steps.register_portfolio import register_portfolio
 from palm.steps.select_portfolio import select_portfolio
 
@@ -62,10 +60,7 @@ def test_one_version_one_parent_one_child_a_policy_and_a_retry_adds_nothing(buil
     assert register(built) == first
     mlflow_client = client(config)
     assert len(mlflow_client.search_model_versions(f"name = '{config.registry.model}'")) == 1
-    experiment = mlflow_client.get_experiment_by_name(config.registry.experiment)
-    runs = mlflow_client.search_runs([experiment.experiment_id])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    parents, children = parents_and_children(mlflow_client, config.registry)
     assert [run.info.run_id for run in parents] == [first.run_id]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {first.run_id}
     assert len(children) == 3 and {run.info.status for run in children} == {"FINISHED"}
@@ -114,8 +109,7 @@ def test_the_run_of_a_build_ends_with_its_report_or_its_failure(built):
     assert register(built, "build-2") == first
     PortfolioRegistry(config).fail("build-2", "the gate failed")
     PortfolioRegistry(config).fail("build-2", "the gate failed")
-    runs = mlflow_client.search_runs([mlflow_client.get_run(first.run_id).info.experiment_id])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    parents, _ = parents_and_children(mlflow_client, config.registry)
     assert sorted(run.info.status for run in parents) == ["FAILED", "FINISHED"]
 
 
@@ -176,16 +170,3 @@ def test_questions_that_cannot_be_answered(built):
     for weights in ("0.5,half", "0.5", "-0.5,1.5"):
         result = ask(folder, "--weights", weights)
         assert result.exit_code != 0 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
-
-
-def test_a_tampered_adapter_is_refused(built, tmp_path):
-    _, config, _ = built
-    registered = register(built)
-    mlflow.set_tracking_uri(config.registry.tracking_uri)
-    uri = f"models:/{registered.model}/{registered.version}"
-    folder = portfolio_folder(Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "copy"))), uri)
-    assert load(folder).router.policies
-    weights = next(folder.rglob("adapter_model.safetensors"))
-    flip(weights, weights.stat().st_size - 1, bit=0)
-    with pytest.raises(ModelError, match=r"adapter_model\.safetensors: sha256 is"):
-        load(folder)

@@ -12,7 +12,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment: str) -> list[dict]:
-    """Answer that each builder has got."""
+    """The answers to the builders."""
     done = subprocess.run(
         [sys.executable, str(TESTS / "support" / "registrars.py"), str(path), str(portfolio), *build_ids],
         capture_output=True,
@@ -24,17 +24,21 @@ def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+def parents_and_children(client: mlflow.MlflowClient, registry) -> tuple[list, list]:
+    """Runs of builds, and runs of their policies."""
+    runs = client.search_runs([client.get_experiment_by_name(registry.experiment).experiment_id])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    return [run for run in runs if run not in children], children
+
+
 def check_one_of_each(client: mlflow.MlflowClient, registry, answers: list[dict]) -> None:
-    """There is one version, one parent and one child a policy, and every builder has got the same answer."""
+    """There is one version, one parent and one child for each policy, and all builders got the same answer."""
     assert answers and not any("error" in answer for answer in answers), answers
     assert all(answer == answers[0] for answer in answers)
     (version,) = client.search_model_versions(f"name = '{registry.model}'")
     assert (str(version.version), version.run_id) == (answers[0]["version"], answers[0]["run_id"])
     assert str(client.get_model_version_by_alias(registry.model, "challenger").version) == answers[0]["version"]
-    experiment = client.get_experiment_by_name(registry.experiment)
-    runs = client.search_runs([experiment.experiment_id])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    parents, children = parents_and_children(client, registry)
     assert [run.info.run_id for run in parents] == [answers[0]["run_id"]]
     assert sorted(run.data.tags["palm.policy"] for run in children) == ["policy-a", "policy-b", "policy-c"]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {answers[0]["run_id"]}

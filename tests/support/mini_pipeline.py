@@ -16,18 +16,9 @@ def given(kind: type[dsl.Artifact], path: Path):
 
 
 def run_locally(pipeline, folder: Path, **arguments) -> dict:
-    """Run a pipeline by KFP's local runner, each task a process of its own.
+    """Run a pipeline by KFP's local runner, each task in a process of its own; the pipeline's outputs by name.
 
-    Args:
-        pipeline: the pipeline.
-        folder: where tasks write their artifacts.
-        arguments: of the pipeline.
-
-    Returns:
-        Its outputs by name.
-
-    Raises:
-        BuildError: Kubeflow's launcher would refuse what a task has written.
+    A BuildError if Kubeflow's launcher would refuse what a task has written.
     """
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))
     root = Path(__file__).parents[2]

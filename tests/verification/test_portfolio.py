@@ -94,10 +94,14 @@ def test_a_combination_that_misses_is_named(certificate):
 
 
 def test_claiming_too_little_gap_is_refused(certificate):
+    proof, values = certificate["proof"], np.array(certificate["proof"]["values"])
+    members = [proof["policies"].index(policy) for policy in certificate["portfolio"]]
     for factor in (0.5, 0.999):
         fault = refusal(certificate, "epsilon", value=lambda epsilon, factor=factor: epsilon * factor)
-        # The bound contradicts it as well, but the combination comes first.
-        assert fault.place[:2] == ("proof", "combinations")
+        # The bound contradicts it as well, but the first combination that misses is named.
+        missing = (1 - factor * certificate["epsilon"]) * values - np.array(proof["combinations"]) @ values[members]
+        first = int(np.flatnonzero(missing.max(axis=1) > 1e-7)[0])
+        assert fault.place == ("proof", "combinations", first) and "must reach" in fault.rule
     fault = refusal(certificate, "additive_gap", value=lambda gap: gap * 0.999)
     assert fault.place[:2] == ("proof", "additive_combinations")
 

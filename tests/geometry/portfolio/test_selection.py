@@ -38,14 +38,6 @@ def test_exact_equals_brute_force(objectives):
     assert greedy_worse >= 1, "the comparison must be able to tell the methods apart"
 
 
-def test_brute_force_with_eight_policies():
-    rng = np.random.default_rng(8)
-    for _ in range(6):
-        values = rng.uniform(0.05, 1, (8, 3))
-        best = min(certify(values, subset).epsilon for subset in combinations(range(8), 3))
-        assert select(values, 3).epsilon == pytest.approx(best, abs=2e-6)
-
-
 def test_exact_is_proven_on_the_testbed(tabular):
     """48 policies of the palm grid, d = 3, K = 5: bound and value meet, and greedy is not better."""
     values = tabular(0, 3, beta=0.05).value_vectors(pivot_grid(3, (0.01214, 0.06102, 0.18886, 0.57117)))
@@ -157,7 +149,7 @@ def test_curve_starts_where_a_gap_exists():
         size_gap_curve(values, sizes=[1, 2])
 
 
-def test_description_has_names_and_plain_numbers(tabular):
+def test_a_description_has_names_and_plain_numbers(tabular):
     weights = np.random.default_rng(2).dirichlet(np.ones(3), 10)
     problem = tabular(5, 3)
     table = ValueTable(
@@ -168,11 +160,6 @@ def test_description_has_names_and_plain_numbers(tabular):
     )
     selection = select(table.value_vectors, 3)
     told = describe_selection(table, selection)
-    assert list(told) == [
-        "certificate", "size", "method", "minimised", "portfolio", "epsilon", "epsilon_bound", "delta", "delta_bound",
-        "worst_weights", "usage", "usage_entropy", "effective_policies", "unused", "additive_gap",
-        "additive_worst_weights", "proof",
-    ]  # fmt: skip
     assert told["size"] == 3
     assert told["portfolio"] == [f"p{index}" for index in selection.indices] == list(told["usage"])
     assert sum(told["usage"].values()) == pytest.approx(1)

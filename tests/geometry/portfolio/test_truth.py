@@ -10,6 +10,7 @@ from palm.geometry.portfolio.guarantee import Guarantee, cell_guarantee, compose
 from palm.geometry.portfolio.smallest_delta import smallest_delta
 from palm.geometry.portfolio.worst_case import lowest_value
 from palm.geometry.preferences.cells import cell_boxes
+from palm.geometry.preferences.grids import palm_grid
 
 PROBLEMS_PER_DIMENSION = 500
 POLICIES, MEMBERS = 7, 3
@@ -87,3 +88,22 @@ def check_bounds(problem, w, values, v, optimum):
     bounds = bound_optimum(w, values, problem.optimum(w))
     assert (bounds.lower(v) <= optimum + NOISE).all()
     assert (bounds.upper(v) >= optimum - NOISE).all()
+
+
+def test_closed_forms_agree(tabular):
+    """J* is what the optimal policy attains, and no other policy attains more."""
+    problem = tabular(0, 3)
+    weights = np.random.default_rng(0).dirichlet(np.ones(3), 50)
+    worth = problem.value_vectors(weights) @ weights.T
+    np.testing.assert_allclose(np.diag(worth), problem.optimum(weights), atol=1e-12)
+    assert (worth <= problem.optimum(weights)[None] + 1e-12).all()
+
+
+def test_a_covering_grid_serves_everyone(tabular):
+    """The guarantee of a covered grid, checked at sampled preferences."""
+    epsilon, delta = 0.2, 0.05
+    grid = palm_grid(3, epsilon=epsilon, delta=delta)
+    problem = tabular(7, 3, beta=0.05)
+    v = np.random.default_rng(1).dirichlet(np.full(3, 0.5), 2000)
+    served = (v @ problem.value_vectors(grid).T).max(axis=1)
+    assert (served >= (1 - 2 * epsilon) * problem.optimum(v) - 2 * (delta * 3 + epsilon)).all()
