@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from support.mlflow_server import USER, MlflowServer
 from support.small_portfolio import make_versions
-from support.workspace import corpus_records, edit_config, make_workspace, write_jsonl
+from support.workspace import TINY, corpus_records, edit_config, make_workspace, write_jsonl
 
 from palm.config.load import load_config
 from palm.config.portfolio import Registry, TinyModel
@@ -27,17 +27,7 @@ def base_model(tmp_path_factory) -> Path:
     """A Llama of width 16, trained for a few steps on words."""
     folder = tmp_path_factory.mktemp("base")
     corpus = write_jsonl(folder / "corpus.jsonl", corpus_records())
-    settings = TinyModel(
-        corpus=str(corpus),
-        hidden_size=16,
-        layers=2,
-        heads=2,
-        vocabulary_size=300,
-        steps=60,
-        batch_size=32,
-        learning_rate=1e-2,
-    )
-    build_tiny_model(settings, folder / "model", scratch=folder / "scratch")
+    build_tiny_model(TinyModel(corpus=str(corpus), batch_size=32, **TINY), folder / "model", scratch=folder / "scratch")
     return folder / "model"
 
 

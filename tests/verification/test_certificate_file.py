@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from support.errors import one_line
 
 from palm.errors import DataError, VerificationError
 from palm.geometry.preferences.grids import random_grid, uniform_grid
@@ -29,16 +30,13 @@ def refused(save):
         broken = copy.deepcopy(certificate)
         change(broken)
         path = save(broken)
-        with pytest.raises(VerificationError) as told:
+        with one_line(VerificationError, *words) as told:
             verify_file(path)
         message = str(told.value)
-        assert "\n" not in message
         lines = path.read_text().split("\n")
         assert message.startswith(f"{path}, line {expected_line(lines, place)}, {name(place)}")
         for other in others:
             assert f"(and {name(other)}, line {expected_line(lines, other)})" in message
-        for word in words:
-            assert word in message
         return message
 
     return check
@@ -251,12 +249,9 @@ def test_numbers_that_are_none(cover, save, literal):
 def test_files_that_hold_no_certificate(tmp_path, text, error, words):
     path = tmp_path / "a.json"
     path.write_text(text)
-    with pytest.raises(error) as told:
+    with one_line(error, str(path), *words) as told:
         verify_file(path)
-    message = str(told.value)
-    assert "\n" not in message and str(path) in message and len(message) < 500
-    for word in words:
-        assert word in message
+    assert len(str(told.value)) < 500
 
 
 def test_files_that_cannot_be_read(tmp_path):
