@@ -107,12 +107,8 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(write, disk, work, faults, 
 def test_a_run_on_a_full_disk_ends_with_one_line(workspace, disk, faults):
     """The folder of builds has room for its first files and not for more."""
     (disk / "ballast").write_bytes(b"0" * (ROOM - (80 << 10)))
-    code = "from palm.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "run", str(workspace / "portfolio.yaml"), "--output", str(disk / "builds")],
-        capture_output=True,
-        text=True,
-    )
+    command = [Path(sys.executable).with_name("palm"), "run", workspace / "portfolio.yaml"]
+    done = subprocess.run([*command, "--output", disk / "builds"], capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "No space left on device" in line and str(disk) in line

@@ -19,18 +19,17 @@ class KfpPlugin:
     Args:
         server: address of its MLflow.
         login: ``kubernetes`` (the default of an installation), ``basic-auth`` or ``none``.
-        user: name and password at the server; tasks are given them with `basic-auth` alone.
-        experiment: where its runs go.
+        user: name and password at the server; tasks get them with `basic-auth` alone.
     """
 
-    def __init__(self, server: str, *, login: str, user: tuple[str, str] | None = None, experiment="KFP-Default"):
+    def __init__(self, server: str, *, login: str, user: tuple[str, str] | None = None):
         self.server, self._login, self._user = server, login, user
-        self.experiment = self._experiment(experiment)
+        self.experiment = self._experiment("KFP-Default")
         self.root = self._create_run("nightly", {"kfp.pipeline_run_id": KFP_RUN})
         self.task = self._create_run("register-portfolio", {"mlflow.parentRunId": self.root})
 
     def variables(self) -> dict[str, str]:
-        """The environment of the task, as far as it is the plugin's."""
+        """The plugin's part of the task's environment."""
         workspaces = self._login == "kubernetes"
         told = {
             "endpoint": self.server,

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull, HalfspaceIntersection
 from palm.errors import WeightsError
 from palm.geometry.preferences.cells import Boxes, cell_boxes, cell_excess, in_cell
 from palm.geometry.preferences.coverage import box_centres, box_shares, check_coverage, uncovered_boxes
-from palm.geometry.preferences.grids import random_grid, uniform_grid
+from palm.geometry.preferences.grids import random_grid
 from palm.geometry.preferences.levels import pivot_grid
 from palm.geometry.preferences.simplex import lattice
 
@@ -84,14 +84,6 @@ def test_the_published_vectors_cover_and_any_one_of_them_missing_leaves_a_hole()
             assert in_cell(coverage.counterexample, weights[left_out], **FIGURE_1)
             assert nearest_excess(coverage.counterexample, weights[rest], **FIGURE_1)[0] > 0
     assert holes >= 40
-
-
-@pytest.mark.parametrize("weights", [random_grid(3, 48, seed=0), uniform_grid(3, 48)], ids=["random", "uniform"])
-def test_baselines_leave_holes_at_figure_1(weights):
-    coverage = check_coverage(weights, **FIGURE_1)
-    assert not coverage.covered
-    points = np.random.default_rng(1).dirichlet(np.ones(3), 4000)
-    check_against_points(coverage, points, weights, **FIGURE_1)
 
 
 def test_closed_cells_that_share_a_boundary_cover_it():
