@@ -34,9 +34,9 @@ def test_a_printed_design_is_verified(design):
         "up to slivers thinner than 1e-12"
     )
     assert lines[1].startswith(f"verified: no cover has fewer than {bound} vectors")
-    told = json.loads(palm("verify", design, "--json").stdout)
-    assert told["verified"] is True and told["certificate"] == "cover"
-    assert [f"verified: {claim}" for claim in told["proved"]] == lines and told["not_proved"] == []
+    printed = json.loads(palm("verify", design, "--json").stdout)
+    assert printed["verified"] is True and printed["certificate"] == "cover"
+    assert [f"verified: {claim}" for claim in printed["proved"]] == lines and printed["not_proved"] == []
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_snapshot_is_text_or_an_address(root):
     assert read_snapshot(text) == text and read_snapshot("") == ""
 
 
-def test_an_address_that_tasks_would_copy_in_vain_is_refused(s3, tmp_path):
+def test_an_address_too_long_for_kubeflow_is_refused(s3, tmp_path):
     rest = len(f"/{CONFIGS}/0123456789abcdef.json")
     fits = "s3://palm/".ljust(LONGEST_ADDRESS - rest, "x")
     assert len(publish(fits, CONFIGS, {"beta": 0.1})) == LONGEST_ADDRESS

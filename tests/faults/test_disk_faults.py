@@ -171,7 +171,7 @@ def test_what_is_removed_while_it_is_fetched_is_absent_or_whole(root, tmp_path, 
     rounds = 12
     for number in range(rounds):
         store.publish("entry", work)
-        # Now as soon as possible, in the middle of a fetch, now after somebody has had time for a whole one.
+        # Removed at once, in the middle of a fetch, or after the time of a whole one.
         seen = answers.count(True)
         while number % 3 == 2 and not errors and answers.count(True) == seen:
             time.sleep(0.01)
@@ -226,5 +226,7 @@ def test_a_killed_collection_leaves_what_is_kept_whole(config, tmp_path, faults)
     assert store.entries("") == kept
     for key in kept:
         assert store.fetch(key, tmp_path / "out" / key) and content(tmp_path / "out" / key) == content(work)
-    assert not [path for path in root.iterdir() if path.name.startswith(".")], "what a killed one has hidden is left"
+    assert not [path for path in root.iterdir() if path.name.startswith(".")], (
+        "hidden folders of killed collections are left"
+    )
     faults("SIGKILL of a garbage collection", kills)

@@ -109,7 +109,7 @@ def test_without_an_interval_there_is_no_bound_and_no_promotion(setting):
     assert not judged.passed and "it has no bound, as some resampled prompts leave no ε" in judged.reason
 
 
-def test_who_loses_is_found_between_the_corners_too(setting):
+def test_losses_are_found_between_the_corners_too(setting):
     """At both corners the new portfolio is as good as the old one; in the middle it lacks the policy for that."""
     setting.champion("3", {"x": (0.8, 0.3), "y": (0.3, 0.8), "middle": (0.65, 0.65)})
     judged = setting.judge(NEW, max_loss=0.05)

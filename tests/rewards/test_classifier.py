@@ -215,7 +215,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_a_classifier_that_cannot_be_used_is_told(copy, case):
+def test_a_classifier_that_cannot_be_used_is_an_error(copy, case):
     change, keys, words = UNUSABLE[case]
     change(copy)
     with one_line(RewardError, str(copy), *words):
@@ -242,7 +242,7 @@ def test_fingerprint_follows_weights_and_the_options_that_decide_a_value(classif
     assert len({first, *(other.fingerprint for other in others)}) == 7
 
 
-def test_weights_that_change_are_loaded_anew(copy):
+def test_weights_that_change_are_loaded_again(copy):
     before = raw_scores([load(f"hf:{copy}", label=1, output="logit")], PROMPTS, RESPONSES)
     weights = load_file(copy / "model.safetensors")
     weights["score.weight"] *= 2

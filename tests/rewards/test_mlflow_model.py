@@ -136,7 +136,7 @@ def test_what_cannot_be_used_is_one_line(registry, cache, name, keys, words):
         assert not list(cache.iterdir())
 
 
-def test_a_registry_that_is_away_is_told(tmp_path):
+def test_a_registry_that_cannot_be_reached_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     away = Registry(tracking_uri=f"sqlite:///{tmp_path}/file/mlflow.db", experiment="e", model="m")
     with pytest.raises(RewardError, match=r"'mine': uri='mlflow:models:/judge/1': cannot be read from MLflow"):

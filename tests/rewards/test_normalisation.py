@@ -98,6 +98,6 @@ def test_a_constant_cannot_be_calibrated_on(rule):
         (Sigmoid(kind="sigmoid"), [-1e308, 1e308], "finite"),
     ],
 )
-def test_what_cannot_be_calibrated_is_told(rule, raw, words):
+def test_what_cannot_be_calibrated_is_an_error(rule, raw, words):
     with pytest.raises(RewardError, match=words):
         fit(rule, np.array(raw), name="r")

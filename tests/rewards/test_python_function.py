@@ -112,7 +112,7 @@ def test_bad_uris(uri, words):
         load(uri)
 
 
-def test_a_file_that_fails_to_import_is_told(tmp_path):
+def test_a_file_that_fails_to_import_is_an_error(tmp_path):
     for text, error in (
         ("1 / 0", "ZeroDivisionError"),
         ("def f(", "SyntaxError"),

@@ -124,7 +124,7 @@ EDITS = [
 
 
 def sources(text: str) -> dict:
-    """What counts for each reward; the whole text where no part can be told."""
+    """The source of each reward; the whole text if it cannot be separated."""
     found = {name: function_source(text, name, module="rewards") for name in REWARDS}
     return {name: text if source is None else source for name, source in found.items()}
 
@@ -207,7 +207,7 @@ _PARTS = {"n": st.integers(0, 3), "v": st.sampled_from("ABC"), "f": st.sampled_f
 
 
 def _one_of(*templates: str):
-    """One of the templates, each field drawn anew from the parts."""
+    """One of the templates, each field filled from `_PARTS`."""
     fields = [[name for _, name, *_ in Formatter().parse(template) if name] for template in templates]
     plain = [re.sub(r"\{\w\}", "{}", template) for template in templates]
     return st.one_of(

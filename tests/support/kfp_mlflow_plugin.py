@@ -31,7 +31,7 @@ class KfpPlugin:
     def variables(self) -> dict[str, str]:
         """The plugin's part of the task's environment."""
         workspaces = self._login == "kubernetes"
-        told = {
+        settings = {
             "endpoint": self.server,
             **({"workspacesEnabled": True, "workspace": "team"} if workspaces else {}),
             "parentRunId": self.root,
@@ -41,7 +41,7 @@ class KfpPlugin:
             "injectUserEnvVars": True,
         }
         given = {
-            "KFP_MLFLOW_CONFIG": json.dumps(told),
+            "KFP_MLFLOW_CONFIG": json.dumps(settings),
             "MLFLOW_RUN_ID": self.task,
             "MLFLOW_TRACKING_URI": self.server,
             "MLFLOW_EXPERIMENT_ID": self.experiment,

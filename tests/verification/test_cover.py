@@ -85,10 +85,10 @@ def test_names_the_nearest_cell():
     weights = np.array([[0.2, 0.8], [0.7, 0.3], [0.9, 0.1]])
     hole = find_hole(weights, epsilon=0.0, delta=0.2)
     assert 0.4 < hole[0] < 0.5
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as caught:
         check_cover(weights, epsilon=0.0, delta=0.2)
     nearest = int(np.argmin(np.abs(weights[:, 0] - hole[0])))
-    assert told.value.others == (("weights", nearest),)
+    assert caught.value.others == (("weights", nearest),)
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-15, 1e-10, 1e-6])
@@ -111,9 +111,9 @@ def test_one_vector_with_a_large_delta_covers():
 def test_a_covered_counterexample_is_refused():
     weights = np.array([[1.0, 0.0], [0.0, 1.0]])
     check_counterexample(np.array([0.5, 0.5]), weights, epsilon=0.0, delta=0.4)
-    with pytest.raises(Fault, match="in no cell, but is in one") as told:
+    with pytest.raises(Fault, match="in no cell, but is in one") as caught:
         check_counterexample(np.array([0.3, 0.7]), weights, epsilon=0.0, delta=0.4)
-    assert told.value.place == ("coverage", "counterexample") and told.value.others == (("weights", 1),)
+    assert caught.value.place == ("coverage", "counterexample") and caught.value.others == (("weights", 1),)
     # A cell is closed: its boundary is in it.
     with pytest.raises(Fault):
         check_counterexample(np.array([0.5, 0.5]), weights, epsilon=0.0, delta=0.5)

@@ -28,8 +28,8 @@ def test_selections_are_verified(portfolio_certificate, objectives, options):
     certificate = portfolio_certificate(objectives, objectives, **options)
     verified = verify(certificate)
     assert f"ε={certificate['epsilon']:.9g}, δ={certificate['delta']:.9g}" in verified.proved[0]
-    told = [key for key in ("epsilon_bound", "delta_bound") if certificate[key] > 0]
-    assert [line.split("=")[0] for line in verified.not_proved if "bound" in line] == told
+    expected = [key for key in ("epsilon_bound", "delta_bound") if certificate[key] > 0]
+    assert [line.split("=")[0] for line in verified.not_proved if "bound" in line] == expected
     assert f"J ≥ J* - {certificate['additive_gap']:.9g}" in verified.proved[-1]
 
 
@@ -59,9 +59,9 @@ def refusal(certificate, *place, value):
     for step in place[:-1]:
         part = part[step]
     part[place[-1]] = value(part[place[-1]]) if callable(value) else value
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as caught:
         verify(broken)
-    return told.value
+    return caught.value
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_members_exchanged_are_refused(certificate):
     assert fault.place[:2] == ("proof", "combinations")
 
 
-def test_an_additive_gap_without_combinations_is_told(certificate):
+def test_an_additive_gap_without_combinations_is_not_proved(certificate):
     without = copy.deepcopy(certificate)
     without["proof"]["additive_combinations"] = None
     assert any("the additive gap" in line for line in verify(without).not_proved)
@@ -163,7 +163,7 @@ def test_a_gap_hidden_in_rounding_is_found_at_a_corner(values):
         "worst_weights": [0.5, 0.5],
         "proof": {"policies": ["a", "b"], "values": values, "combinations": [[1.0], [1.0]]},
     }  # fmt: skip
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as caught:
         verify(broken)
-    assert told.value.place == ("epsilon",)
-    assert "where only objective" in str(told.value)
+    assert caught.value.place == ("epsilon",)
+    assert "where only objective" in str(caught.value)

@@ -31,7 +31,7 @@ def test_without_sampling_error_the_prediction_is_the_closed_form(uniform):
 
 
 def test_prediction_approaches_the_closed_form(tabular):
-    """More samples, less error; the bias of J* is the one that is told."""
+    """More samples, less error; the bias of J* is as estimated."""
     problem = tabular(1, 3, prompts=60, responses=60)
     weights = np.random.default_rng(1).dirichlet(np.ones(3), 30)
     truth, errors = problem.optimum(weights), []

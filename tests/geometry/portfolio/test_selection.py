@@ -69,7 +69,7 @@ def test_size_of_all_takes_all():
 
 
 @pytest.mark.parametrize("method", ["exact", "greedy"])
-def test_only_candidates_are_chosen_and_all_are_lived_up_to(method):
+def test_only_candidates_are_chosen_and_all_policies_are_compared_with(method):
     rng = np.random.default_rng(4)
     for _ in range(15):
         values = rng.uniform(0.05, 1, (9, 3))
@@ -103,7 +103,7 @@ def test_no_portfolio_of_the_size():
     assert select(values, 2).epsilon == 0
 
 
-def test_negative_best_value_is_told():
+def test_negative_best_value_is_an_error():
     with pytest.raises(SelectionError, match=r"preference \[0.0, 1.0\].*allow a delta of at least 0.3"):
         select([[0.5, -0.3], [0.4, -0.4], [0.1, -0.3]], 2)
 
@@ -159,11 +159,14 @@ def test_a_description_has_names_and_plain_numbers(tabular):
         regulariser=problem.regulariser(weights),
     )
     selection = select(table.value_vectors, 3)
-    told = describe_selection(table, selection)
-    assert told["size"] == 3
-    assert told["portfolio"] == [f"p{index}" for index in selection.indices] == list(told["usage"])
-    assert sum(told["usage"].values()) == pytest.approx(1)
-    assert all(type(number) is float for number in [*told["worst_weights"], *told["usage"].values(), told["epsilon"]])
+    described = describe_selection(table, selection)
+    assert described["size"] == 3
+    assert described["portfolio"] == [f"p{index}" for index in selection.indices] == list(described["usage"])
+    assert sum(described["usage"].values()) == pytest.approx(1)
+    assert all(
+        type(number) is float
+        for number in [*described["worst_weights"], *described["usage"].values(), described["epsilon"]]
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))

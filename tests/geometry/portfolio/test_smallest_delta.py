@@ -25,7 +25,7 @@ def test_by_hand():
 
 
 def test_values_below_zero_have_a_delta():
-    """Where the best value is negative no ε up to 1 is enough, and a δ is found all the same."""
+    """Where the best value is negative no ε up to 1 is enough, but a δ is found."""
     values = [[0.5, -0.3], [0.4, -0.4]]
     with pytest.raises(SelectionError, match="allow a delta"):
         certify(values, [1])
