@@ -1,4 +1,4 @@
-"""What is trained is J_w and nothing else: optima known in closed form are reached."""
+"""Training reaches optima of J_w that are known in closed form."""
 
 import numpy as np
 import pytest
