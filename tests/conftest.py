@@ -48,7 +48,6 @@ def workspace(tmp_path, empty_registry) -> Path:
 
 @pytest.fixture
 def config(workspace):
-    """The workspace's configuration, loaded."""
     return load_config(workspace / "portfolio.yaml")
 
 

@@ -61,7 +61,6 @@ def test_a_printed_selection_is_verified(selection):
 
 @pytest.mark.parametrize("key", ["weights", "packing"])
 def test_a_broken_row_is_named_by_its_line(design, key):
-    """The row is changed in the text itself, as a slip of the hand would."""
     lines = design.read_text().split("\n")
     number = lines.index(f'  "{key}": [') + 6
     first, rest = lines[number - 1].split(",", 1)

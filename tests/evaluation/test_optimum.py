@@ -6,7 +6,6 @@ from palm.evaluation.optimum import estimate_optimum
 
 
 def test_estimate_approaches_the_closed_form():
-    """Tabular problem: J*(w) = β E_x log Σ_y π_ref exp(w·r / β)."""
     rng = np.random.default_rng(0)
     beta, weights = 0.3, np.array([0.5, 0.3, 0.2])
     reference = rng.dirichlet(np.ones(12), size=30)  # (X, Y)

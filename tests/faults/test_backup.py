@@ -60,7 +60,6 @@ class Site:
         self._jobs, self._running = 0, False
 
     def job(self, cronjob: str, *containers: str, code: int = 0, **changed: str) -> str:
-        """Run the containers of a job made from a CronJob; what the last one says."""
         self._jobs += 1
         folder = self._new(f"job-{self._jobs}")
         workload = find(OBJECTS, "CronJob", cronjob)

@@ -114,7 +114,6 @@ class Place:
         }
 
     def make_champion(self, base_model: Path, source: str) -> None:
-        """Register a portfolio of two policies and promote it."""
         publish(self.config, self.path.parent, base_model, source=source)
         assert promote(self.config, "1").promoted
 

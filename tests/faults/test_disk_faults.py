@@ -117,7 +117,6 @@ def test_a_run_on_a_full_disk_ends_with_one_line(workspace, disk, faults):
 
 
 def test_every_flipped_bit_of_a_manifest_is_noticed_or_means_nothing(tmp_path, faults):
-    """Also one that leaves JSON, with another name or another digest in it."""
     work = tmp_path / "work"
     work.mkdir()
     (work / "a").write_text("alpha")

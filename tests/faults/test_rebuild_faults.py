@@ -81,7 +81,6 @@ class Rebuilds:
         return json.loads(self._server.stdout.readline())
 
     def another_configuration(self, **changes) -> str:
-        """The configuration with some keys changed; returns its path."""
         before = self.config.read_text()
         try:
             path = edit_config(self.folder, **changes)
@@ -128,7 +127,6 @@ class Rebuilds:
         }
 
     def check(self) -> None:
-        """Compare the state with that of the undisturbed rebuild."""
         found, expected = self.state(), self.undisturbed
         entries, wanted = found.pop("entries"), expected["entries"]
         assert found == {key: expected[key] for key in found}

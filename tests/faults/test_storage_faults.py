@@ -50,7 +50,6 @@ def proxy(s3, one_proxy, tmp_path, monkeypatch):
 
 
 def stored(s3) -> dict[str, bytes]:
-    """Everything in the bucket, read directly."""
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="palm").get("Contents", [])]
     return {key: s3.get_object(Bucket="palm", Key=key)["Body"].read() for key in keys}
 
@@ -291,7 +290,6 @@ def test_a_publication_that_fails_is_not_visible_half(bench, fault, target, faul
 
 @pytest.fixture
 def large(tmp_path):
-    """A folder with a file that is uploaded and downloaded in parts."""
     folder = tmp_path / "large"
     folder.mkdir()
     (folder / "weights").write_bytes(bytes(range(251)) * ((9 << 20) // 251))

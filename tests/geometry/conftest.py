@@ -6,8 +6,6 @@ from testbed import draw_problem
 
 @pytest.fixture(scope="session")
 def tabular():
-    """A function that draws a small tabular problem."""
-
     def draw(seed, objectives, *, beta=0.1, prompts=4, responses=12):
         return draw_problem(seed, objectives, prompts=prompts, responses=responses, beta=beta)
 

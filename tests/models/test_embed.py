@@ -14,7 +14,6 @@ TEXTS = ["tea", "a much longer text about bread and stone", "oak", "", "tea"]
 
 @pytest.fixture(scope="module")
 def encoder(base_model, tmp_path_factory):
-    """A random BERT over the base model's tokenizer; 12 positions."""
     folder = tmp_path_factory.mktemp("encoder")
     write_encoder(folder, base_model, max_position_embeddings=12)
     return folder

@@ -100,7 +100,6 @@ def edit_settings(folder, **changes) -> None:
 
 
 def test_the_models_own_generation_settings_do_not_change_the_policy(policy, base_model, tmp_path):
-    """A model that ships a repetition penalty or a top_p samples like the one that does not."""
     shutil.copytree(base_model, tmp_path / "opinionated")
     edit_settings(tmp_path / "opinionated", repetition_penalty=5.0, no_repeat_ngram_size=1, min_p=0.9)
     opinionated = load_model(tmp_path / "opinionated")

@@ -17,7 +17,6 @@ OPTIONS = {"max_new_tokens": 8, "batch_size": 3, "seed": 0}
 
 @pytest.fixture(scope="module")
 def folders(base_model, tmp_path_factory):
-    """Two adapters, and the second one merged into a whole model."""
     place = tmp_path_factory.mktemp("policies")
     for seed, name in enumerate(["first", "second"]):
         save_policy(random_policy(base_model, seed=seed, std=0.3), place / name)

@@ -84,7 +84,6 @@ class Setting:
 
 
 def comparison(judged):
-    """The check against champion 3."""
     return next(check for check in judged.checks if "version 3" in check.name)
 
 

@@ -207,7 +207,6 @@ _PARTS = {"n": st.integers(0, 3), "v": st.sampled_from("ABC"), "f": st.sampled_f
 
 
 def _one_of(*templates: str):
-    """One of the templates, each field filled from `_PARTS`."""
     fields = [[name for _, name, *_ in Formatter().parse(template) if name] for template in templates]
     plain = [re.sub(r"\{\w\}", "{}", template) for template in templates]
     return st.one_of(

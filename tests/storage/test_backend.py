@@ -24,7 +24,6 @@ def names(backend, below: str = "") -> set[str]:
 
 
 def publish(backend, folder, content: bytes, key: str = "entry") -> bool:
-    """Publish an entry of one file."""
     folder.mkdir(exist_ok=True)
     (folder / "a").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()

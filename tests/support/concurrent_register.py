@@ -12,7 +12,6 @@ TESTS = Path(__file__).parents[1]
 
 
 def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment: str) -> list[dict]:
-    """The answers to the builders."""
     done = subprocess.run(
         [sys.executable, str(TESTS / "support" / "registrars.py"), str(path), str(portfolio), *build_ids],
         capture_output=True,
@@ -25,7 +24,6 @@ def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment
 
 
 def parents_and_children(client: mlflow.MlflowClient, registry) -> tuple[list, list]:
-    """Runs of builds, and runs of their policies."""
     runs = client.search_runs([client.get_experiment_by_name(registry.experiment).experiment_id])
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
     return [run for run in runs if run not in children], children

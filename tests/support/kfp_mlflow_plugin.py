@@ -58,11 +58,9 @@ class KfpPlugin:
         return {run["info"]["run_id"]: run for run in found.get("runs", [])}
 
     def tags(self) -> dict[str, str]:
-        """Of its run of the pipeline."""
         return {tag["key"]: tag["value"] for tag in self.runs()[self.root]["data"]["tags"]}
 
     def ask(self, method: str, path: str, **body) -> dict:
-        """One request; its answer."""
         answer = requests.request(
             method, f"{self.server}/api/2.0/mlflow/{path}", json=body, auth=self._user, timeout=30
         )

@@ -39,7 +39,6 @@ class Build:
     measured: list[dict]
 
     def __getattr__(self, name: str) -> Path:
-        """A file or folder of the build."""
         return self.folder / name
 
     @property

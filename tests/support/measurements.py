@@ -13,7 +13,6 @@ DIVERSITY = Diversity(
 
 
 def mean(value: float, error: float = 0.01) -> Mean:
-    """A mean with its standard error."""
     return Mean(mean=value, standard_error=error)
 
 

@@ -31,5 +31,4 @@ def run_locally(pipeline, folder: Path, **arguments) -> dict:
 
 
 def content(artifact: dsl.Artifact) -> dict:
-    """What a task wrote as JSON."""
     return read_json(Path(artifact.path))

@@ -69,7 +69,6 @@ class MlflowServer:
         return self
 
     def kill(self) -> None:
-        """SIGKILL to all of it, as when its node is lost."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 

@@ -57,8 +57,6 @@ def rebuild(config_file: Path, build: Path) -> None:
 
 @dataclass
 class Rebuild:
-    """A running rebuild."""
-
     request: dict
     pid: int
     status: int | None = None

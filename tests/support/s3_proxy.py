@@ -71,7 +71,6 @@ class S3Proxy:
 
 @contextmanager
 def s3_proxy(server: str):
-    """Run a proxy before the server at an address."""
     proxy = S3Proxy(server)
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
     httpd.daemon_threads = True

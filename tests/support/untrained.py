@@ -11,7 +11,6 @@ from palm.training.adapters import new_policy, save_policy
 
 
 def random_policy(base_model: Path, *, seed: int, std: float):
-    """A base model with a random adapter."""
     model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed).eval()
     torch.manual_seed(seed)
     for name, weight in model.named_parameters():
@@ -31,14 +30,12 @@ def write_untrained(folder: Path, base_model: Path, *, seed: int, weights=(0.5, 
 
 
 def write_record(folder: Path, weights, guard=None) -> None:
-    """Write the policy.json of a policy that is named like its folder."""
     Policy(policy=f"policy-{folder.name}", weights=weights, reward_names=("length", "vowels"), guard=guard).write(
         folder
     )
 
 
 def write_encoder(folder: Path, base_model: Path, *, seed: int = 0, **config) -> None:
-    """Write a tiny random embedding model with the base model's tokenizer."""
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     torch.manual_seed(seed)

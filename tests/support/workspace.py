@@ -33,7 +33,6 @@ def corpus_records() -> list[dict]:
 
 
 def make_workspace(folder: Path) -> Path:
-    """Fill a folder with a configuration that builds a portfolio of two rewards in seconds a step."""
     write_jsonl(folder / "corpus.jsonl", corpus_records())
     write_jsonl(folder / "train.jsonl", [{"prompt": f"say {word}"} for word in WORDS])
     write_jsonl(folder / "eval.jsonl", [{"prompt": f"tell {word}"} for word in WORDS])

@@ -49,7 +49,6 @@ class Server:
         return int(self._process.stdout.readline())
 
     def wait(self) -> int:
-        """Exit status of the training."""
         return int(self._process.stdout.readline())
 
     def train(self, store: str, policy: Path) -> int:

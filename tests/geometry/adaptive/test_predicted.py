@@ -16,7 +16,6 @@ def exact_rollouts(problem, copies=40):
 
 @pytest.fixture
 def uniform(tabular):
-    """A tabular problem with a uniform reference."""
     problem = tabular(0, 3)
     return type(problem)(problem.rewards, np.full(problem.reference.shape, 1 / 12), problem.beta)
 

@@ -50,7 +50,6 @@ def test_holds_everywhere_and_is_needed(objectives, members, epsilon, seed):
 
 
 def test_the_two_ways_agree():
-    """With the δ that an ε needs, that ε is what the δ needs."""
     rng = np.random.default_rng(3)
     for _ in range(20):
         values = rng.uniform(0.2, 1, (8, 3))

@@ -20,7 +20,6 @@ NOISE = 1e-12
 
 @pytest.mark.parametrize("objectives", [2, 3, 4, 5])
 def test_every_promise_holds(objectives):
-    """500 problems: Lemma 3.2, the certificate both ways, the composition rule, the bounds on J*: no violation."""
     tried = np.array([check_problem(number, objectives) for number in range(PROBLEMS_PER_DIMENSION)])
     in_cells, gaps = tried.T
     assert (in_cells > 0).mean() > 0.5, "the lemma must have been tried"
@@ -42,7 +41,6 @@ def check_problem(number, objectives):
 
 
 def check_lemma(problem, w, value_vector, rng):
-    """Lemma 3.2: the optimal policy for w serves every preference in the cell of w."""
     epsilon, delta = rng.uniform(0, 0.4), rng.uniform(0, 0.05)
     box = cell_boxes(w, epsilon=epsilon, delta=delta)
     v = rng.dirichlet(40 * w + 0.3, 30)
@@ -61,7 +59,6 @@ def check_lemma(problem, w, value_vector, rng):
 
 
 def check_certificates(values, v, optimum, rng):
-    """Certificates hold at any preference and are needed at the worst; composed ones hold against the truth."""
     portfolio = sorted(rng.choice(POLICIES, MEMBERS, replace=False).tolist())
     needed = max(0.0, -lowest_value(values[portfolio]).value)
     certificate = certify(values, portfolio, delta=needed + rng.choice([0.0, rng.uniform(0, 0.05)]))
@@ -84,14 +81,12 @@ def check_certificates(values, v, optimum, rng):
 
 
 def check_bounds(problem, w, values, v, optimum):
-    """J* lies between what is known of it, at every preference."""
     bounds = bound_optimum(w, values, problem.optimum(w))
     assert (bounds.lower(v) <= optimum + NOISE).all()
     assert (bounds.upper(v) >= optimum - NOISE).all()
 
 
 def test_closed_forms_agree(tabular):
-    """J* is what the optimal policy attains, and no other policy attains more."""
     problem = tabular(0, 3)
     weights = np.random.default_rng(0).dirichlet(np.ones(3), 50)
     worth = problem.value_vectors(weights) @ weights.T
@@ -100,7 +95,6 @@ def test_closed_forms_agree(tabular):
 
 
 def test_a_covering_grid_serves_everyone(tabular):
-    """The guarantee of a covered grid, checked at sampled preferences."""
     epsilon, delta = 0.2, 0.05
     grid = palm_grid(3, epsilon=epsilon, delta=delta)
     problem = tabular(7, 3, beta=0.05)

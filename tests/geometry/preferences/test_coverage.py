@@ -23,7 +23,6 @@ def nearest_excess(points, weights, *, epsilon, delta):
 
 
 def outside_every_cell(points, weights, *, epsilon, delta):
-    """The points that no cell holds."""
     for vector in weights:
         points = points[~in_cell(points, vector, epsilon=epsilon, delta=delta)]
     return points
@@ -52,7 +51,6 @@ def check_against_points(coverage, points, weights, *, epsilon, delta):
 
 @pytest.mark.parametrize("objectives", [2, 3, 4, 5])
 def test_random_instances_agree_with_sampling(objectives):
-    """300 instances in all, 100 000 points each."""
     rng = np.random.default_rng(objectives)
     covered = 0
     for _ in range(75):

@@ -36,7 +36,6 @@ def test_packing_is_pairwise_incompatible_and_every_vector_serves_at_most_one():
 
 
 def test_bound_at_figure_1():
-    """36 is a cover."""
     assert 30 <= pack_preferences(3, epsilon=0.4, delta=0.0125).bound <= 36
 
 
