@@ -83,35 +83,28 @@ EDITS = [
     ("return math.sqrt", "return math.exp", set()),
     ("(value=LIMIT)", "(value=SCALE)", set()),
     ("    print(short", "    print(funny", set()),
-    # Whoever shares something that changes while the program runs counts.
+    # Functions that share an object that changes at run time count for each other.
     ("return [mean(", "SEEN.clear()\n    return [mean(", {"wordy", "new"}),
     ("return math.sqrt", "SEEN.append(1)\n    return math.sqrt", {"new"}),
     ("return math.sqrt", "unused.calls = 1\n    return math.sqrt", set()),
     ("return math.sqrt", "_clip.calls = 1\n    return math.sqrt", {"short", "funny"}),
-    # What is done at the import counts for all.
-    ("class Helper", "SEEN.append(1)\n\nclass Helper", REWARDS),
-    ("class Helper", "print('hello')\n\nclass Helper", REWARDS),
-    ("class Helper", "FIRST = SEEN.append(1)\n\nclass Helper", REWARDS),
-    ("class Helper", "FIRST = new([''], [''])\n\nclass Helper", REWARDS),
-    ("class Helper", "FIRST = [SEEN.append(i) for i in range(3)]\n\nclass Helper", REWARDS),
-    ("class Helper", "for LIMIT in range(9):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "if LIMIT:\n    SCALE = 1.0\n\nclass Helper", REWARDS),
-    ("class Helper", "class Base(Helper):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "@print\ndef noted():\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "def noted(value=print('hello')):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "def noted(value: print('hello')):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "(LIMIT := 5)\n\nclass Helper", REWARDS),
-    ("class Helper", "math.pi = 3\n\nclass Helper", REWARDS),
-    ("class Helper", "del LIMIT\n\nclass Helper", REWARDS),
-    ("class Helper", "SEEN += [1]\n\nclass Helper", REWARDS),
+    # Statements at the import count for all rewards.
+    *(
+        ("class Helper", f"{statement}\n\nclass Helper", REWARDS)
+        for statement in (
+            "SEEN.append(1)", "print('hello')", "FIRST = SEEN.append(1)", "FIRST = new([''], [''])",
+            "FIRST = [SEEN.append(i) for i in range(3)]", "for LIMIT in range(9):\n    pass",
+            "if LIMIT:\n    SCALE = 1.0", "class Base(Helper):\n    pass", "@print\ndef noted():\n    pass",
+            "def noted(value=print('hello')):\n    pass", "def noted(value: print('hello')):\n    pass", "(LIMIT := 5)",
+            "math.pi = 3", "del LIMIT", "SEEN += [1]", "from __future__ import annotations", "from os.path import *",
+        )
+    ),
     ("class Helper", "LIMIT += 1\n\nclass Helper", {"short", "funny"}),
-    ("class Helper", "from __future__ import annotations\n\nclass Helper", REWARDS),
     ("class Helper", "def min(*values):\n    return 0.5\n\nclass Helper", {"short", "funny"}),
     ("    factor = 2", "    factor = print('hello')", REWARDS),
     ("    factor = 2", "    factor = 2\n    SEEN.append(1)", REWARDS),
     ("    factor = 2", "    len = print\n    factor = len(())", REWARDS),
-    # What can reach everything makes the whole file count.
-    ("class Helper", "from os.path import *\n\nclass Helper", REWARDS),
+    # So does code that can reach every name.
     *(
         ("return math.sqrt", f"{doubt}\n    return math.sqrt", REWARDS)
         for doubt in (

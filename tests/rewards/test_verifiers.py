@@ -26,16 +26,7 @@ def test_regex_searches_or_matches_all():
 
 
 def test_json_validity_and_required_keys():
-    texts = [
-        '{"a": 1, "b": null}',
-        "[1, 2]",
-        '"text"',
-        "{'a': 1}",
-        '{"a": NaN}',
-        "",
-        '{"a": 1} and more',
-        "[" * 100_000,
-    ]
+    texts = ['{"a": 1, "b": null}', "[1, 2]", '"text"', "{'a': 1}", '{"a": NaN}', "", '{"a": 1} and more', "[" * 10**5]
     assert values("verifier:json", texts) == [1, 1, 1, 0, 0, 0, 0, 0]
     assert values("verifier:json", texts, required=["a"]) == [1, 0, 0, 0, 0, 0, 0, 0]
     assert values("verifier:json", texts, required=["a", "c"]) == [0] * 8

@@ -14,11 +14,9 @@ from palm.builds.inputs import check_inputs
 from palm.config.load import load_config
 from palm.config.training import Lora
 from palm.errors import TrainingError
-from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
 from palm.models.load import load_model, load_tokenizer
 from palm.models.policies import PolicySet
-from palm.models.prompts import encode_prompts
 from palm.steps.evaluate_policies import evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
@@ -66,6 +64,8 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
 def test_training_is_reproducible_and_named_by_what_matters(built):
     first, again = train(built, "one"), train(built, "two", storage__root="other-store")
     assert again.policy == first.policy and not again.reused
+    names = {path.name for path in (built / "one").iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
     one, two = (file_digest(built / name / "adapter_model.safetensors") for name in ("one", "two"))
     assert one == two
     assert train(built, "reused") == again.model_copy(update={"reused": True})
@@ -77,15 +77,6 @@ def test_training_is_reproducible_and_named_by_what_matters(built):
     rewards.write_text(rewards.read_text().replace("20", "10"))
     resample(built)
     assert train(built, "six").policy != first.policy
-
-
-def test_the_saved_adapter_is_the_trained_one(built):
-    train(built, "policy")
-    names = {path.name for path in (built / "policy").iterdir()}
-    assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
-    policy = PolicySet(load_model(built / "base")).add("policy", built / "policy")
-    prompts = encode_prompts(policy.tokenizer, ["say tea"])
-    assert sequence_divergence(policy, prompts, [[10, 11, 12]], batch_size=1)[0] > 1e-6
 
 
 def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):

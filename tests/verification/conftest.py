@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from support.measurements import value_table
 from testbed import draw_problem
 
 from palm.geometry.portfolio.selection import describe_selection, select
-from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.preferences.coverage import check_coverage
 from palm.storage.files import json_text
 
@@ -46,12 +46,7 @@ def portfolio_certificate():
     def make(seed, objectives, *, policies=12, size=3, **options):
         weights = np.random.default_rng(seed).dirichlet(np.ones(objectives), policies)
         problem = draw_problem(seed, objectives, prompts=4, responses=12)
-        table = ValueTable(
-            names=[f"p{number}" for number in range(policies)],
-            reward_names=[f"r{number}" for number in range(objectives)],
-            rewards=problem.expected_rewards(weights),
-            regulariser=problem.regulariser(weights),
-        )
+        table = value_table(problem.expected_rewards(weights), problem.regulariser(weights))
         return describe_selection(table, select(table.value_vectors, size, **options), size)
 
     return make

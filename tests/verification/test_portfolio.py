@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.measurements import value_table
 
 from palm.errors import SelectionError
 from palm.geometry.portfolio.certificate import certify
 from palm.geometry.portfolio.selection import Selection, describe_selection
-from palm.geometry.portfolio.values import ValueTable
 from palm.verification.fault import Fault
 from palm.verification.portfolio import verify_portfolio
 from palm.verification.schema import PortfolioFile
@@ -38,12 +38,8 @@ def test_selections_are_verified(portfolio_certificate, objectives, options):
 def test_every_certificate_is_verified(objectives, policies, seed, delta):
     """Also with negative values, duplicates and members in any number."""
     rng = np.random.default_rng(seed)
-    table = ValueTable(
-        names=[f"p{number}" for number in range(policies)],
-        reward_names=[f"r{number}" for number in range(objectives)],
-        rewards=rng.uniform(0, 1, (policies, objectives)).round(int(rng.integers(1, 12))),
-        regulariser=rng.uniform(0, 0.1, policies),
-    )
+    rewards = rng.uniform(0, 1, (policies, objectives)).round(int(rng.integers(1, 12)))
+    table = value_table(rewards, rng.uniform(0, 0.1, policies))
     members = rng.choice(policies, rng.integers(1, policies + 1), replace=False)
     try:
         certificate = certify(table.value_vectors, members, delta=delta)

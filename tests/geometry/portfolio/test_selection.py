@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from support.measurements import value_table
 
 from palm.errors import SelectionError
 from palm.geometry.portfolio import exact
@@ -12,7 +13,6 @@ from palm.geometry.portfolio.selection import describe_selection, select
 from palm.geometry.portfolio.set_cover import Cover
 from palm.geometry.portfolio.size_gap_curve import size_gap_curve
 from palm.geometry.portfolio.statistics import largest_loss
-from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.preferences.levels import pivot_grid
 
 
@@ -152,21 +152,14 @@ def test_curve_starts_where_a_gap_exists():
 def test_a_description_has_names_and_plain_numbers(tabular):
     weights = np.random.default_rng(2).dirichlet(np.ones(3), 10)
     problem = tabular(5, 3)
-    table = ValueTable(
-        names=[f"p{number}" for number in range(10)],
-        reward_names=["a", "b", "c"],
-        rewards=problem.expected_rewards(weights),
-        regulariser=problem.regulariser(weights),
-    )
+    table = value_table(problem.expected_rewards(weights), problem.regulariser(weights))
     selection = select(table.value_vectors, 3)
     described = describe_selection(table, selection)
     assert described["size"] == 3
     assert described["portfolio"] == [f"p{index}" for index in selection.indices] == list(described["usage"])
     assert sum(described["usage"].values()) == pytest.approx(1)
-    assert all(
-        type(number) is float
-        for number in [*described["worst_weights"], *described["usage"].values(), described["epsilon"]]
-    )
+    numbers = [*described["worst_weights"], *described["usage"].values(), described["epsilon"]]
+    assert all(type(number) is float for number in numbers)
 
 
 @pytest.mark.parametrize("seed", range(40))
