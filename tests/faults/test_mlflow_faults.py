@@ -74,7 +74,9 @@ def cut_off(server: MlflowServer, victim: str, request: str, *arguments) -> tupl
 )
 def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
     portfolio = write_small_portfolio(place.parent / "portfolio")
-    _, output = cut_off(server, victim, request_name, TESTS / "support" / "registrars.py", place, portfolio, "build-1")
+    _, output = cut_off(
+        server, victim, request_name, TESTS / "support" / "concurrent_register.py", place, portfolio, "build-1"
+    )
     answers = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     assert all("error" in answer for answer in answers), "the kill came too late"
     # Another build of the same, and the first one's own retry, at the same time.

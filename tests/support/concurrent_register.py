@@ -1,19 +1,29 @@
-"""Several processes that register the same portfolio at once."""
+"""Builders that register the same portfolio at once.
+
+As a program, its arguments are a configuration, a portfolio folder and a build id for each builder; it prints one JSON
+object for each: its registration, or its error.
+"""
 
 import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-import mlflow
+import mlflow.pyfunc
+from support.at_once import at_once
+from support.small_portfolio import register_small
+
+from palm.config.load import load_config
+from palm.errors import PalmError
 
 TESTS = Path(__file__).parents[1]
 
 
 def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment: str) -> list[dict]:
     done = subprocess.run(
-        [sys.executable, str(TESTS / "support" / "registrars.py"), str(path), str(portfolio), *build_ids],
+        [sys.executable, __file__, str(path), str(portfolio), *build_ids],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", **environment},
@@ -42,3 +52,16 @@ def check_one_of_each(client: mlflow.MlflowClient, registry, answers: list[dict]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {answers[0]["run_id"]}
     assert {run.info.status for run in children} == {"FINISHED"}
     assert all({"objective", "train/loss"} <= run.data.metrics.keys() for run in children)
+
+
+def attempt(path: str, portfolio: str, build_id: str) -> dict:
+    try:
+        return register_small(load_config(Path(path)), Path(portfolio), build_id).model_dump(mode="json")
+    except PalmError as error:
+        return {"error": str(error)}
+
+
+if __name__ == "__main__":
+    path, portfolio, *build_ids = sys.argv[1:]
+    for answer in at_once([partial(attempt, path, portfolio, build_id) for build_id in build_ids]):
+        print(json.dumps(answer or {"error": "it died"}))

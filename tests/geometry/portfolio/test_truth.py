@@ -36,7 +36,9 @@ def check_problem(number, objectives):
     optimum = problem.optimum(v)
     in_cell = check_lemma(problem, w[0], values[0], rng)
     gap = check_certificates(values, v, optimum, rng)
-    check_bounds(problem, w, values, v, optimum)
+    bounds = bound_optimum(w, values, problem.optimum(w))
+    assert (bounds.lower(v) <= optimum + NOISE).all()
+    assert (bounds.upper(v) >= optimum - NOISE).all()
     return in_cell, gap
 
 
@@ -78,12 +80,6 @@ def check_certificates(values, v, optimum, rng):
         assert (served >= (1 - promise.epsilon) * optimum - promise.delta - VALUE_TOLERANCE).all()
     assert (trained - served).max() <= certificate.additive_gap + VALUE_TOLERANCE
     return certificate.epsilon
-
-
-def check_bounds(problem, w, values, v, optimum):
-    bounds = bound_optimum(w, values, problem.optimum(w))
-    assert (bounds.lower(v) <= optimum + NOISE).all()
-    assert (bounds.upper(v) >= optimum - NOISE).all()
 
 
 def test_closed_forms_agree(tabular):
