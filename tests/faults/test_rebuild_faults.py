@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Rebuilds:
     def __init__(self, folder: Path):
         self.folder, self.builds = folder, []
         self.config = folder / "portfolio.yaml"
-        self._log = (folder / "rebuilds.log").open("w")
+        self._log = (folder / "rebuilds.log").open("a")
         self._server = subprocess.Popen(
             [sys.executable, Path(__file__).parents[1] / "support" / "rebuild_server.py"],
             stdin=subprocess.PIPE,
@@ -190,49 +191,55 @@ def test_the_rebuild_that_is_disturbed_trains_and_promotes(rebuilds):
     assert (False, False) in had and len(had) > 1
 
 
-def test_killed_at_random_moments_it_ends_the_same(rebuilds, faults):
-    """Equally often in every step: two of them take nearly all the time of a rebuild."""
-    generator, killed = random.Random(int(os.environ.get("SEED", "6"))), 0
-    steps = [*rebuilds.steps] * (1 + KILLS_OF_STEPS // len(rebuilds.steps))
-    generator.shuffle(steps)
+def kill_often(rebuilds, attempt: Callable[[int], int], kills: int) -> None:
+    """Repeat an attempt, which returns its exit status, until it was killed that often; check each that ended."""
+    killed = 0
     rebuilds.restore()
-    while killed < KILLS_OF_STEPS:
-        step = steps[killed]
-        status = rebuilds.run(kill=(step, generator.uniform(0, rebuilds.steps[step])))
+    while killed < kills:
+        status = attempt(killed)
         assert status in (0, -signal.SIGKILL), rebuilds.log()
         if status == 0:
             rebuilds.check()
             rebuilds.restore()
         else:
             killed += 1
+
+
+def test_killed_at_random_moments_it_ends_the_same(rebuilds, faults):
+    """Equally often in every step: two of them take nearly all the time of a rebuild."""
+    generator = random.Random(int(os.environ.get("SEED", "6")))
+    steps = [*rebuilds.steps] * (1 + KILLS_OF_STEPS // len(rebuilds.steps))
+    generator.shuffle(steps)
+
+    def attempt(killed: int) -> int:
+        step = steps[killed]
+        return rebuilds.run(kill=(step, generator.uniform(0, rebuilds.steps[step])))
+
+    kill_often(rebuilds, attempt, KILLS_OF_STEPS)
     assert rebuilds.run() == 0, rebuilds.log()
     rebuilds.check()
-    faults("SIGKILL of a rebuild, step by step", killed)
+    faults("SIGKILL of a rebuild, step by step", KILLS_OF_STEPS)
 
 
 def test_the_command_and_all_its_processes_killed_it_ends_the_same(rebuilds, faults):
-    generator, killed = random.Random(7), 0
+    generator = random.Random(7)
     command = [Path(sys.executable).with_name("palm"), "run", rebuilds.config, "--if-changed"]
-    rebuilds.restore()
-    while killed < KILLS_OF_COMMAND:
+
+    def attempt(killed: int) -> int:
         known = set((rebuilds.folder / "builds").iterdir())
-        with (rebuilds.folder / "command.log").open("w") as log:
+        with (rebuilds.folder / "rebuilds.log").open("a") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         _wait_for_events(rebuilds.folder / "builds", known, process, generator.randrange(EVENTS))
         time.sleep(generator.uniform(0, 0.5))
         for one in [*psutil.Process(process.pid).children(recursive=True), process]:
             one.kill()
-        status = process.wait()
-        assert status in (0, -signal.SIGKILL), (rebuilds.folder / "command.log").read_text()
-        if status == 0:
-            rebuilds.check()
-            rebuilds.restore()
-        else:
-            killed += 1
+        return process.wait()
+
+    kill_often(rebuilds, attempt, KILLS_OF_COMMAND)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rebuilds.check()
-    faults("SIGKILL of palm run and all its processes", killed)
+    faults("SIGKILL of palm run and all its processes", KILLS_OF_COMMAND)
 
 
 def _wait_for_events(builds: Path, known: set[Path], process: subprocess.Popen, count: int) -> None:

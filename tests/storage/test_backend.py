@@ -19,15 +19,15 @@ def backend(root):
     return open_backend(root)
 
 
-def names(backend, below: str = "") -> set[str]:
-    return {file.name for file in backend.files(below)}
+def names(backend) -> set[str]:
+    return {file.name for file in backend.files()}
 
 
-def publish(backend, folder, content: bytes, key: str = "entry") -> bool:
+def publish(backend, folder, content: bytes) -> bool:
     folder.mkdir(exist_ok=True)
     (folder / "a").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    return backend.publish(key, {backend.stored_name("sub/a", digest): folder / "a"}, digest.encode())
+    return backend.publish("entry", {backend.stored_name("sub/a", digest): folder / "a"}, digest.encode())
 
 
 def test_a_file_is_read_as_it_was_written_last(backend):
@@ -63,7 +63,7 @@ def test_a_removal_takes_a_file_or_a_folder_and_no_neighbour(backend):
 def test_the_first_publisher_of_an_entry_wins(backend, tmp_path):
     assert publish(backend, tmp_path / "1", b"one") and publish(backend, tmp_path / "1", b"one")
     assert not publish(backend, tmp_path / "2", b"two")
-    (digest,) = {hashlib.sha256(b"one").hexdigest()}
+    digest = hashlib.sha256(b"one").hexdigest()
     stored = f"entry/{backend.stored_name('sub/a', digest)}"
     assert backend.read(f"entry/{MANIFEST}") == digest.encode() and backend.read(stored) == b"one"
 

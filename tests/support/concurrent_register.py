@@ -21,12 +21,12 @@ from palm.errors import PalmError
 TESTS = Path(__file__).parents[1]
 
 
-def register_at_once(path: Path, portfolio: Path, *build_ids: str, **environment: str) -> list[dict]:
+def register_at_once(path: Path, portfolio: Path, *build_ids: str) -> list[dict]:
     done = subprocess.run(
         [sys.executable, __file__, str(path), str(portfolio), *build_ids],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", **environment},
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
     )
     assert done.returncode == 0, done.stderr
     # MLflow writes lines of its own.

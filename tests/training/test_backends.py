@@ -134,22 +134,9 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
 
 @pytest.mark.parametrize("backend", ["rloo", "rwr"])
 def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_model(built, backend):
-    record = train(
-        built,
-        "policy",
-        training={
-            "backend": backend,
-            "warm_start": "none",
-            "steps": 8,
-            "prompts_per_step": 4,
-            "responses_per_prompt": 8,
-            "micro_batch_size": 32,
-            "learning_rate": 0.002,
-            "lora": None,
-            "rwr": {"learning_rate": 0.002},
-        },
-        evaluation={"samples_per_prompt": 32},
-    )
+    full = {"training__lora": None, "training__learning_rate": 0.002, "training__rwr": {"learning_rate": 0.002}}
+    settings = ONLINE | full | {"training__backend": backend, "training__steps": 8}
+    record = train(built, "policy", **settings, evaluation={"samples_per_prompt": 32})
     assert record.guard is None
     assert not (built / "policy" / "adapter_config.json").exists()
     before, after = (load_file(built / name / "model.safetensors") for name in ("base", "policy"))
