@@ -6,6 +6,7 @@ from pathlib import Path
 
 import boto3
 import hypothesis
+import mlflow
 import pytest
 from moto.server import ThreadedMotoServer
 from support.mlflow_server import USER, MlflowServer
@@ -116,6 +117,12 @@ def root(request, tmp_path) -> str:
         return str(tmp_path / "store")
     request.getfixturevalue("s3")
     return "s3://palm/some/prefix"
+
+
+@pytest.fixture
+def client(config):
+    """MLflow's client of the workspace."""
+    return mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
 
 
 @pytest.fixture

@@ -5,18 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.cluster_commands import palm
 from support.workspace import edit_config
-from typer.testing import CliRunner
-
-from palm.cli.main import app
 
 DESIGN = ["design", "--objectives", "3", "--epsilon", "0.4", "--delta", "0.0125"]
-
-
-def palm(*arguments, code=0):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_design_palm_is_the_papers_48_vectors_covered_exactly():

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from cli.test_cli import DESIGN, VALUES, assert_one_line, palm
+from cli.test_cli import DESIGN, VALUES, assert_one_line
+from support.cluster_commands import palm
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,14 @@ import boto3
 import pytest
 from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 from support.built_manifests import built, container_of, find
+from support.cluster_commands import palm
 from support.container_process import run_container
 from support.mlflow_server import MlflowServer
 from support.object_store import KEY, SECRET, ObjectStore
 from support.postgres_server import PostgresServer, postgres_programs
 from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
-from typer.testing import CliRunner
 
-from palm.cli.main import app
 from palm.config.load import load_config
 from palm.promotion import promotions
 from palm.registry.client import Client
@@ -138,9 +137,7 @@ def register_and_promote(config, folder, number: int, *, against: str | None) ->
 
 
 def history(path) -> dict:
-    shown = CliRunner().invoke(app, ["history", str(path), "--json"])
-    assert shown.exit_code == 0, shown.output
-    found = json.loads(shown.stdout)
+    found = json.loads(palm("history", path, "--json").stdout)
     assert found["problems"] == []
     return found
 
