@@ -7,6 +7,8 @@ from testbed import draw_problem
 
 from palm.geometry.portfolio.selection import describe_selection, select
 from palm.geometry.preferences.coverage import check_coverage
+from palm.geometry.preferences.design import Design
+from palm.geometry.preferences.packing import Packing
 from palm.storage.files import json_text
 
 
@@ -16,25 +18,12 @@ def cover_certificate():
 
     def make(weights, *, epsilon, delta, packing=None):
         weights = np.asarray(weights, dtype=np.float64)
+        points = np.reshape(packing or [], (-1, weights.shape[1]))
         coverage = check_coverage(weights, epsilon=epsilon, delta=delta)
-        seen = coverage.counterexample
-        return {
-            "certificate": "cover",
-            "strategy": "given",
-            "objectives": weights.shape[1],
-            "epsilon": epsilon,
-            "delta": delta,
-            "size": len(weights),
-            "weights": weights.tolist(),
-            "coverage": {
-                "method": "exact",
-                "covered": coverage.covered,
-                "uncovered_fraction": coverage.uncovered_fraction,
-                "counterexample": None if seen is None else list(seen),
-            },
-            "lower_bound": None if packing is None else len(packing),
-            "packing": packing,
-        }
+        proof = Packing(points, np.ones(len(points)))
+        made = Design("given", weights.shape[1], epsilon, delta, weights, coverage, proof).to_dict()
+        del made["packing_weights"]
+        return {**made, "packing": packing, "lower_bound": packing and len(packing)}
 
     return make
 

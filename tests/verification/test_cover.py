@@ -103,11 +103,6 @@ def test_touching_cells_cover_and_a_gap_is_found(gap):
         assert min(abs(hole[0] - place) for place in (0, 0.25, 0.5, 0.75, 1)) <= gap
 
 
-def test_one_vector_with_a_large_delta_covers():
-    assert find_hole(np.array([[0.2, 0.3, 0.5]]), epsilon=0.0, delta=0.8) is None
-    assert find_hole(np.array([[0.2, 0.3, 0.5]]), epsilon=0.0, delta=0.79) is not None
-
-
 def test_a_covered_counterexample_is_refused():
     weights = np.array([[1.0, 0.0], [0.0, 1.0]])
     check_counterexample(np.array([0.5, 0.5]), weights, epsilon=0.0, delta=0.4)
