@@ -6,11 +6,12 @@ from pathlib import Path
 
 import boto3
 import hypothesis
+import mlflow
 import pytest
 from moto.server import ThreadedMotoServer
 from support.mlflow_server import USER, MlflowServer
 from support.small_portfolio import make_versions
-from support.workspace import corpus_records, edit_config, make_workspace, write_jsonl
+from support.workspace import TINY, corpus_records, edit_config, make_workspace, write_jsonl
 
 from palm.config.load import load_config
 from palm.config.portfolio import Registry, TinyModel
@@ -27,17 +28,7 @@ def base_model(tmp_path_factory) -> Path:
     """A Llama of width 16, trained for a few steps on words."""
     folder = tmp_path_factory.mktemp("base")
     corpus = write_jsonl(folder / "corpus.jsonl", corpus_records())
-    settings = TinyModel(
-        corpus=str(corpus),
-        hidden_size=16,
-        layers=2,
-        heads=2,
-        vocabulary_size=300,
-        steps=60,
-        batch_size=32,
-        learning_rate=1e-2,
-    )
-    build_tiny_model(settings, folder / "model", scratch=folder / "scratch")
+    build_tiny_model(TinyModel(corpus=str(corpus), batch_size=32, **TINY), folder / "model", scratch=folder / "scratch")
     return folder / "model"
 
 
@@ -58,7 +49,6 @@ def workspace(tmp_path, empty_registry) -> Path:
 
 @pytest.fixture
 def config(workspace):
-    """The workspace's configuration, loaded."""
     return load_config(workspace / "portfolio.yaml")
 
 
@@ -102,11 +92,7 @@ def mlflow_server(tmp_path_factory, s3_server):
     """MLflow as in production: a server with a password that keeps artifacts in S3; slow to start, so shared."""
     bucket = "mlflow"
     boto3.client(
-        "s3",
-        endpoint_url=s3_server,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
+        "s3", endpoint_url=s3_server, aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
     ).create_bucket(Bucket=bucket)
     folder = tmp_path_factory.mktemp("mlflow-server")
     server = MlflowServer(folder, s3=s3_server, bucket=bucket, password="a-long-password-of-tests").start()
@@ -131,6 +117,12 @@ def root(request, tmp_path) -> str:
         return str(tmp_path / "store")
     request.getfixturevalue("s3")
     return "s3://palm/some/prefix"
+
+
+@pytest.fixture
+def client(config):
+    """MLflow's client of the workspace."""
+    return mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
 
 
 @pytest.fixture

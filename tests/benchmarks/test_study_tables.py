@@ -22,7 +22,7 @@ def record(gain: float, error: float) -> dict:
     }
 
 
-def test_gains_are_counted_and_the_least_sure_is_told():
+def test_gains_are_counted_and_the_least_significant_is_named():
     records = [record(0.1, 0.02), record(0.01, 0.01), record(-0.01, 0.02)]
     section = policy_section(["one", "one, two", "two"], records, records[0])
     assert section.note.startswith(

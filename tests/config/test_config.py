@@ -2,6 +2,7 @@ import re
 
 import pytest
 from jsonschema import ValidationError, validate
+from support.errors import one_line
 from support.workspace import edit_config
 
 from palm.config.load import config_schema, load_config, parse_config
@@ -98,14 +99,10 @@ def test_a_folder_beside_the_file_is_a_base_model(workspace):
 )
 def test_bad_configuration_is_one_clear_line(workspace, changes, words):
     path = edit_config(workspace, **changes)
-    with pytest.raises(ConfigError) as caught:
+    with one_line(ConfigError, *words) as caught:
         load_config(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    # What pydantic calls the members of a union is nothing that a user wrote.
-    assert not re.search(r"(Reward|Classifier|Verifier|minmax|sigmoid|quantile)\.", message)
-    for word in words:
-        assert word in message
+    # Pydantic's names of the members of a union mean nothing to a user.
+    assert not re.search(r"(Reward|Classifier|Verifier|minmax|sigmoid|quantile)\.", str(caught.value))
 
 
 def test_folders_of_classifiers_are_anchored_and_hub_names_are_not(workspace):
@@ -163,15 +160,8 @@ def test_every_kind_of_reward_is_one_case_of_the_schema_and_survives_the_way_to_
 def test_malformed_files(tmp_path, text, words):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError) as caught:
+    with one_line(ConfigError, *words):
         load_config(path)
-    assert all(word.lower() in str(caught.value).lower() for word in words)
-    assert "\n" not in str(caught.value)
-
-
-def test_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.yaml.*cannot be read"):
-        load_config(tmp_path / "none.yaml")
 
 
 def test_every_key_has_a_description():

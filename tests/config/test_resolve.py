@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.errors import one_line
 from support.workspace import edit_config
 
 from palm.config.resolve import (
@@ -64,7 +65,7 @@ def test_a_snapshot_is_text_or_an_address(root):
     assert read_snapshot(text) == text and read_snapshot("") == ""
 
 
-def test_an_address_that_tasks_would_copy_in_vain_is_refused(s3, tmp_path):
+def test_an_address_too_long_for_kubeflow_is_refused(s3, tmp_path):
     rest = len(f"/{CONFIGS}/0123456789abcdef.json")
     fits = "s3://palm/".ljust(LONGEST_ADDRESS - rest, "x")
     assert len(publish(fits, CONFIGS, {"beta": 0.1})) == LONGEST_ADDRESS
@@ -78,9 +79,8 @@ def test_an_address_that_tasks_would_copy_in_vain_is_refused(s3, tmp_path):
 
 @pytest.mark.parametrize("read", [resolve_config, read_snapshot])
 def test_a_missing_file_is_one_line(read, root):
-    with pytest.raises(StorageError, match=f"={root}/none.json: cannot be read") as error:
+    with one_line(StorageError, f"={root}/none.json: cannot be read"):
         read(f"{root}/none.json")
-    assert "\n" not in str(error.value)
 
 
 def test_places_are_replaced_only_when_given(config):
@@ -98,15 +98,13 @@ def test_places_are_replaced_only_when_given(config):
         ("", "must be a YAML mapping"),
         ("portfolio.yaml", "must be a YAML mapping"),
         ("a: [", "is not valid YAML"),
-        ("a: 1\na: 2", "key 'a' is given twice"),
         ("{}", "config: name"),
         ("storage: s3://a", "config: name"),
     ],
 )
 def test_bad_text_is_one_line(text, message):
-    with pytest.raises(ConfigError, match=message) as error:
+    with one_line(ConfigError, message):
         resolve_config(text, storage_root="s3://b")
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from support.untrained import random_policy
 
 from palm.config.training import Lora
 from palm.evaluation.divergence import sequence_divergence
@@ -14,12 +15,7 @@ PROMPTS = ["say tea", "tell stone and bread", "oak"]
 @pytest.fixture(scope="module")
 def policy(base_model):
     base = load_model(base_model)
-    model = new_policy(base.model, Lora(rank=2, alpha=4), seed=0).eval()
-    torch.manual_seed(0)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    return LoadedModel(model, base.tokenizer, base.end_ids)
+    return LoadedModel(random_policy(base_model, seed=0, std=0.5), base.tokenizer, base.end_ids)
 
 
 def log_probabilities(model, ids):

@@ -42,6 +42,11 @@ def evaluate(folder, config, names, place: str) -> list[Evaluation]:
     return [Evaluation.read(destination) for destination in destinations]
 
 
+def select(folder, config, names, place: str) -> Selection:
+    evaluations = [folder / place / name for name in names]
+    return select_portfolio(config, evaluations=evaluations, destination=folder / "portfolio.json")
+
+
 def test_a_policy_is_measured_alike_alone_and_among_others(built):
     together = load_config(edit_config(built, storage__root="store-together"))
     evaluations = evaluate(built, together, list(WEIGHTS), "together")
@@ -94,9 +99,7 @@ def test_end_tokens_do_not_count_as_similarity(built):
 def test_the_selection_has_the_diversity_of_the_portfolio(built):
     config = load_config(edit_config(built, evaluation={"distinct_ngrams": 10}))
     evaluate(built, config, list(WEIGHTS), "evaluations")
-    result = select_portfolio(
-        config, evaluations=[built / "evaluations" / name for name in WEIGHTS], destination=built / "portfolio.json"
-    )
+    result = select(built, config, WEIGHTS, "evaluations")
     found, members = result.diversity, [policy for policy in result.policies if policy.policy in result.portfolio]
     assert 1 < found.effective_policies.mean <= len(members) + 1e-9
     assert found.single.vendi_score.mean == pytest.approx(
@@ -119,15 +122,10 @@ def test_an_embedding_model_is_used_and_part_of_the_definition(built, base_model
     assert found[1].kernel == "embeddings" and found[1].pairwise_distance.mean > 0
     assert found[2] == found[1] != found[3]
     assert len(list((built / "store").glob("evaluation-*"))) == 3 * len(names)
-    result = select_portfolio(
-        config, evaluations=[built / "one" / name for name in names], destination=built / "portfolio.json"
-    )
-    assert result.diversity.kernel == "embeddings"
+    assert select(built, config, names, "one").diversity.kernel == "embeddings"
     (built / "one" / "first" / "embeddings.safetensors").write_bytes(b"{}")
     with pytest.raises(DataError, match="holds no embeddings"):
-        select_portfolio(
-            config, evaluations=[built / "one" / name for name in names], destination=built / "portfolio.json"
-        )
+        select(built, config, names, "one")
 
 
 def test_settings_that_change_results_are_part_of_the_definition(built):

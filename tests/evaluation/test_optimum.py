@@ -6,7 +6,6 @@ from palm.evaluation.optimum import estimate_optimum
 
 
 def test_estimate_approaches_the_closed_form():
-    """Tabular problem: J*(w) = β E_x log Σ_y π_ref exp(w·r / β)."""
     rng = np.random.default_rng(0)
     beta, weights = 0.3, np.array([0.5, 0.3, 0.2])
     reference = rng.dirichlet(np.ones(12), size=30)  # (X, Y)
@@ -18,19 +17,12 @@ def test_estimate_approaches_the_closed_form():
     assert estimate.by_prompt.mean() == pytest.approx(exact, abs=2e-3)
 
 
-def test_equal_rewards_use_every_sample_and_gain_nothing():
-    rewards = np.full((4, 7, 2), 0.25)
-    estimate = estimate_optimum(rewards, np.array([0.5, 0.5]), beta=0.1)
-    assert estimate.effective_sample_size == pytest.approx(7)
-    assert estimate.by_prompt.mean() == pytest.approx(0.25)
-
-
-def test_one_far_better_sample_counts_as_one():
-    rewards = np.zeros((1, 8, 2))
-    rewards[0, 3] = 1
+def test_equal_rewards_use_every_sample_and_one_far_better_sample_counts_as_one():
+    rewards = np.zeros((2, 8, 2))
+    rewards[0], rewards[1, 3] = 0.25, 1
     estimate = estimate_optimum(rewards, np.array([0.5, 0.5]), beta=0.01)
-    assert estimate.effective_sample_size == pytest.approx(1)
-    assert estimate.by_prompt.mean() == pytest.approx(1 - 0.01 * np.log(8))
+    assert (estimate.effective_sample_size, estimate.smallest_effective_sample_size) == pytest.approx((4.5, 1))
+    assert estimate.by_prompt == pytest.approx([0.25, 1 - 0.01 * np.log(8)])
 
 
 def test_standard_error_is_over_prompts():

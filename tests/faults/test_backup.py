@@ -10,15 +10,14 @@ import boto3
 import pytest
 from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 from support.built_manifests import built, container_of, find
+from support.cluster_commands import palm
 from support.container_process import run_container
 from support.mlflow_server import MlflowServer
 from support.object_store import KEY, SECRET, ObjectStore
 from support.postgres_server import PostgresServer, postgres_programs
 from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
-from typer.testing import CliRunner
 
-from palm.cli.main import app
 from palm.config.load import load_config
 from palm.promotion import promotions
 from palm.registry.client import Client
@@ -30,6 +29,7 @@ missing += [] if postgres_programs() else ["postgresql"]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}: apt-get install postgresql rclone")
 
 OBJECTS = built("mlflow", "components/backup")
+BUCKETS = ("palm", "mlflow")
 ADMIN, USER = "a-long-password-of-the-admin", "a-long-password-of-tasks"
 
 
@@ -60,29 +60,29 @@ class Site:
         self._jobs, self._running = 0, False
 
     def job(self, cronjob: str, *containers: str, code: int = 0, **changed: str) -> str:
-        """Run the containers of a job made from a CronJob; what the last one says."""
         self._jobs += 1
         folder = self._new(f"job-{self._jobs}")
         workload = find(OBJECTS, "CronJob", cronjob)
         for name in containers:
             done = run_container(
-                workload,
-                container_of(workload, name),
-                OBJECTS,
-                secrets=self.secrets,
-                folder=folder,
-                changed=changed,
+                workload, container_of(workload, name), OBJECTS, secrets=self.secrets, folder=folder, changed=changed
             )
             assert done.returncode == code, f"{cronjob}, {name}: {done.stdout}{done.stderr}"
             for secret in (ADMIN, USER, SECRET, self.postgres.variables["PGPASSWORD"]):
                 assert secret not in done.stdout + done.stderr
         return done.stdout if code == 0 else done.stderr
 
-    def files(self, bucket: str) -> dict[str, bytes]:
+    def files(self) -> dict[tuple[str, str], bytes]:
+        """Content by bucket and key."""
         client = self.store.client()
-        entries = client.get_paginator("list_objects_v2").paginate(Bucket=bucket).search("Contents[]")
-        keys = [entry["Key"] for entry in entries if entry]
-        return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+        pages = client.get_paginator("list_objects_v2")
+        places = [
+            (bucket, entry["Key"])
+            for bucket in BUCKETS
+            for entry in pages.paginate(Bucket=bucket).search("Contents[]")
+            if entry
+        ]
+        return {(bucket, key): client.get_object(Bucket=bucket, Key=key)["Body"].read() for bucket, key in places}
 
     def start_mlflow(self) -> None:
         self.mlflow.start()
@@ -94,9 +94,9 @@ class Site:
         self._running = False
 
     def lose_the_buckets(self) -> None:
-        for bucket in ("palm", "mlflow"):
-            for key in self.files(bucket):
-                self.store.client().delete_object(Bucket=bucket, Key=key)
+        for bucket, key in self.files():
+            self.store.client().delete_object(Bucket=bucket, Key=key)
+        for bucket in BUCKETS:
             self.store.client().delete_bucket(Bucket=bucket)
 
     def stop(self) -> None:
@@ -137,9 +137,7 @@ def register_and_promote(config, folder, number: int, *, against: str | None) ->
 
 
 def history(path) -> dict:
-    shown = CliRunner().invoke(app, ["history", str(path), "--json"])
-    assert shown.exit_code == 0, shown.output
-    found = json.loads(shown.stdout)
+    found = json.loads(palm("history", path, "--json").stdout)
     assert found["problems"] == []
     return found
 
@@ -175,7 +173,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     promotions(config).rollback(why="too curt", who="test")
     store.publish("policies/one", workspace / "portfolio-1")
     client.put_object(Bucket="palm", Key="store/note", Body=b"first")
-    first_history, first_files = history(path), {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}
+    first_history, first_files = history(path), site.files()
     first = site.job("palm-backup", "dump", "copy").split()[1]
 
     time.sleep(1.1)
@@ -183,7 +181,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     store.publish("policies/two", workspace / "portfolio-2")
     client.put_object(Bucket="palm", Key="store/note", Body=b"later")
     store.remove("policies/one")
-    second_history, second_files = history(path), {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}
+    second_history, second_files = history(path), site.files()
     site.job("palm-backup", "dump", "copy")
 
     site.stop_mlflow()
@@ -191,7 +189,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     site.lose_the_buckets()
     site.job("palm-restore", "fetch", "load")
     site.start_mlflow()
-    assert {bucket: site.files(bucket) for bucket in ("palm", "mlflow")} == second_files
+    assert site.files() == second_files
     assert not store.has("policies/one")
     check(config, path, workspace / "second", second_history)
     faults("loss of database and buckets")
@@ -204,9 +202,7 @@ def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup
     assert "error: DUMP=20010101T000000Z: is not in backup:palm-backup/database; give one of:" in refused
     site.job("palm-restore", "fetch", "load", DUMP=first)
     site.start_mlflow()
-    restored = {bucket: site.files(bucket) for bucket in ("palm", "mlflow")}
-    for bucket, files in first_files.items():
-        assert files.items() <= restored[bucket].items()
+    assert first_files.items() <= site.files().items()
     check(config, path, workspace / "first", first_history)
     assert store.fetch("policies/one", workspace / "fetched")
     assert site.postgres.ask("mlflow", "SELECT to_regclass('of_a_later_version')") == ""

@@ -48,14 +48,15 @@ class Consumer:
     """A virtual environment with palm in it, used from a folder and a home of its own."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
         self.bin = folder / "venv" / "bin"
         venv.create(folder / "venv", with_pip=True, symlinks=True)
         source = folder / "source"
         shutil.copytree(ROOT, source, ignore=_not_of_the_source)
         torch_pin = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[0]
+        pip = [self.bin / "python", "-m", "pip", "--disable-pip-version-check", "install", "--constraint"]
         for wanted in (torch_pin, f"{source}[serve,s3]"):
-            self._pip("install", "--constraint", str(ROOT / "constraints.txt"), wanted)
+            done = subprocess.run([*pip, ROOT / "constraints.txt", wanted], capture_output=True, text=True, cwd=folder)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         shutil.rmtree(source)
         self.home = folder / "home"
         self.home.mkdir()
@@ -78,11 +79,6 @@ class Consumer:
             env=environment | credentials,
             start_new_session=True,
         )
-
-    def _pip(self, *arguments: str) -> None:
-        command = [self.bin / "python", "-m", "pip", "--disable-pip-version-check", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def _not_of_the_source(folder: str, names: list[str]) -> set[str]:
@@ -114,7 +110,6 @@ class Place:
         }
 
     def make_champion(self, base_model: Path, source: str) -> None:
-        """Register a portfolio of two policies and promote it."""
         publish(self.config, self.path.parent, base_model, source=source)
         assert promote(self.config, "1").promoted
 
@@ -127,12 +122,9 @@ class Place:
     def files(self) -> str:
         """Where the champion's files are in the bucket."""
         version = mlflow.MlflowClient(self._tracking).get_model_version(self.config.registry.model, "1")
-        keys = [
-            entry["Key"]
-            for entry in self.s3.get_paginator("list_objects_v2").paginate(Bucket="mlflow").search("Contents[]")
-        ]
-        routing = next(key for key in keys if version.source.rsplit("/", 1)[-1] in key and key.endswith("routing.json"))
-        return routing.rpartition("/")[0]
+        entries = self.s3.get_paginator("list_objects_v2").paginate(Bucket="mlflow").search("Contents[]")
+        own = [entry["Key"] for entry in entries if version.source.rsplit("/", 1)[-1] in entry["Key"]]
+        return next(key for key in own if key.endswith("/routing.json")).rpartition("/")[0]
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ def test_the_portfolio_follows_its_rewards_and_keeps_out_what_is_harmful(tmp_pat
     command = [ROOT / "examples" / "rebuild" / "demo.sh", tmp_path / "living"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    _, first, unchanged, changed, harmful, back, told = re.split(r"== \d\. ", done.stdout)
+    _, first, unchanged, changed, harmful, back, history = re.split(r"== \d\. ", done.stdout)
     assert "# living: version 1 is champion" in first and "6 trained, 0 reused" in first
     assert "nothing has changed, nothing was built" in unchanged and "train_policy" not in unchanged
     assert re.findall(r"- reward (\w+): source", changed) == ["humour"] and "- reward" not in unchanged
@@ -28,4 +28,4 @@ def test_the_portfolio_follows_its_rewards_and_keeps_out_what_is_harmful(tmp_pat
     assert re.search(r"metric harmless 0\.\d+ \(bound 0\.\d+\) at policy-\w+ breaks the limit 0\.82", harmful)
     assert "champion is version 1, was version 2" in back
     for line in ("– → 1", "1 → 2", "2 → 1", "rollback", "refused", "users liked it better"):
-        assert line in told
+        assert line in history

@@ -43,42 +43,42 @@ def place(workspace, server, monkeypatch):
     return edit_config(workspace, registry__tracking_uri=server.uri, registry__experiment=own, registry__model=own)
 
 
-def start(*arguments) -> subprocess.Popen:
-    """A process of its own, with all that it starts."""
-    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
-    return subprocess.Popen(
+def cut_off(server: MlflowServer, victim: str, request: str, *arguments) -> tuple[int, str]:
+    """Run Python; when MLflow has answered a request, SIGKILL to MLflow, which starts again, or to the process.
+
+    Returns the exit status of the process and its output.
+    """
+    log = server.folder / "server.log"
+    seen = log.stat().st_size
+    process = subprocess.Popen(
         [sys.executable, *map(str, arguments)],
-        env=environment,
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-
-
-def wait_for(server: MlflowServer, request: str, seen: int, process: subprocess.Popen) -> None:
-    """Until MLflow has answered a request, or the process has ended without one."""
-    log = server.folder / "server.log"
     while request not in log.read_bytes()[seen:].decode() and process.poll() is None:
         time.sleep(0.002)
-
-
-@pytest.mark.parametrize(
-    ("victim", "request_name"),
-    [("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)],
-)
-def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
-    portfolio = write_small_portfolio(place.parent / "portfolio")
-    seen = (server.folder / "server.log").stat().st_size
-    builder = start(TESTS / "support" / "registrars.py", place, portfolio, "build-1")
-    wait_for(server, request_name, seen, builder)
     if victim == "MLflow":
         server.kill()
     else:
-        os.killpg(builder.pid, signal.SIGKILL)
-    answers = [json.loads(line) for line in builder.communicate()[0].splitlines() if line.startswith("{")]
-    assert all("error" in answer for answer in answers), "the kill came too late"
+        os.killpg(process.pid, signal.SIGKILL)
+    output = process.communicate()[0]
     if victim == "MLflow":
         server.start()
+    return process.returncode, output
+
+
+@pytest.mark.parametrize(
+    ("victim", "request_name"), [("MLflow", MOMENTS[-1]), *(("the builder", moment) for moment in MOMENTS)]
+)
+def test_a_registration_that_was_cut_off_is_finished_by_the_next(server, place, faults, victim, request_name):
+    portfolio = write_small_portfolio(place.parent / "portfolio")
+    _, output = cut_off(
+        server, victim, request_name, TESTS / "support" / "concurrent_register.py", place, portfolio, "build-1"
+    )
+    answers = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    assert all("error" in answer for answer in answers), "the kill came too late"
     # Another build of the same, and the first one's own retry, at the same time.
     answers = register_at_once(place, portfolio, "build-1", "build-2")
     registry = load_config(place).registry
@@ -116,16 +116,7 @@ def test_a_promotion_that_was_cut_off_is_finished_by_the_next(server, place, fau
     config = load_config(place)
     client = make_versions(config.registry, 2)
     promote(config, "1")
-    seen = (server.folder / "server.log").stat().st_size
-    promoter = start("-c", PROMOTE, place)
-    wait_for(server, request_name, seen, promoter)
-    if victim == "MLflow":
-        server.kill()
-    else:
-        promoter.kill()
-    assert promoter.wait() != 0, "the kill came too late"
-    if victim == "MLflow":
-        server.start()
+    assert cut_off(server, victim, request_name, "-c", PROMOTE, place)[0] != 0, "the kill came too late"
     champion = promotions(config).champion()
     again = promote(config, "2", against=champion)
     assert again.promoted and again.previous_version == "1"

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Rebuilds:
     def __init__(self, folder: Path):
         self.folder, self.builds = folder, []
         self.config = folder / "portfolio.yaml"
-        self._log = (folder / "rebuilds.log").open("w")
+        self._log = (folder / "rebuilds.log").open("a")
         self._server = subprocess.Popen(
             [sys.executable, Path(__file__).parents[1] / "support" / "rebuild_server.py"],
             stdin=subprocess.PIPE,
@@ -56,18 +57,14 @@ class Rebuilds:
         for name in (*KEPT, DATABASE):
             _copy(folder / name, folder / "saved" / name)
         assert self.run() == 0, self.log()
-        self.steps = self._seconds_of_steps()
+        records = task_records(str(folder / "store"), self.builds[-1])
+        self.steps = {record.step: record.ended - record.started for record in records}
         self.undisturbed = self.state()
 
     def run(self, **options) -> int:
         """Run a rebuild, with ``kill`` and ``pause`` as in the server; returns its exit status."""
-        (status,) = self.run_at_once(options)
-        return status
-
-    def run_at_once(self, *rebuilds: dict) -> list[int]:
-        """Run rebuilds that start together."""
-        self.start(*rebuilds)
-        return self.wait()
+        self.start(options)
+        return self.wait()[0]
 
     def start(self, *rebuilds: dict) -> list[str]:
         """Start rebuilds, each of the configuration unless it names another one; returns the builds' names."""
@@ -85,17 +82,12 @@ class Rebuilds:
         return json.loads(self._server.stdout.readline())
 
     def another_configuration(self, **changes) -> str:
-        """The configuration with some keys changed; returns its path."""
         before = self.config.read_text()
         try:
             path = edit_config(self.folder, **changes)
             return str(path.replace(self.folder / "another.yaml"))
         finally:
             self.config.write_text(before)
-
-    def _seconds_of_steps(self) -> dict[str, float]:
-        records = task_records(str(self.folder / "store"), self.builds[-1])
-        return {record.step: record.ended - record.started for record in records}
 
     def restore(self) -> None:
         """Restore the state after the reward changed, in the same folder: MLflow keeps absolute paths."""
@@ -136,7 +128,6 @@ class Rebuilds:
         }
 
     def check(self) -> None:
-        """Compare the state with that of the undisturbed rebuild."""
         found, expected = self.state(), self.undisturbed
         entries, wanted = found.pop("entries"), expected["entries"]
         assert found == {key: expected[key] for key in found}
@@ -200,49 +191,55 @@ def test_the_rebuild_that_is_disturbed_trains_and_promotes(rebuilds):
     assert (False, False) in had and len(had) > 1
 
 
-def test_killed_at_random_moments_it_ends_the_same(rebuilds, faults):
-    """Equally often in every step: two of them take nearly all the time of a rebuild."""
-    generator, killed = random.Random(int(os.environ.get("SEED", "6"))), 0
-    steps = [*rebuilds.steps] * (1 + KILLS_OF_STEPS // len(rebuilds.steps))
-    generator.shuffle(steps)
+def kill_often(rebuilds, attempt: Callable[[int], int], kills: int) -> None:
+    """Repeat an attempt, which returns its exit status, until it was killed that often; check each that ended."""
+    killed = 0
     rebuilds.restore()
-    while killed < KILLS_OF_STEPS:
-        step = steps[killed]
-        status = rebuilds.run(kill=(step, generator.uniform(0, rebuilds.steps[step])))
+    while killed < kills:
+        status = attempt(killed)
         assert status in (0, -signal.SIGKILL), rebuilds.log()
         if status == 0:
             rebuilds.check()
             rebuilds.restore()
         else:
             killed += 1
+
+
+def test_killed_at_random_moments_it_ends_the_same(rebuilds, faults):
+    """Equally often in every step: two of them take nearly all the time of a rebuild."""
+    generator = random.Random(int(os.environ.get("SEED", "6")))
+    steps = [*rebuilds.steps] * (1 + KILLS_OF_STEPS // len(rebuilds.steps))
+    generator.shuffle(steps)
+
+    def attempt(killed: int) -> int:
+        step = steps[killed]
+        return rebuilds.run(kill=(step, generator.uniform(0, rebuilds.steps[step])))
+
+    kill_often(rebuilds, attempt, KILLS_OF_STEPS)
     assert rebuilds.run() == 0, rebuilds.log()
     rebuilds.check()
-    faults("SIGKILL of a rebuild, step by step", killed)
+    faults("SIGKILL of a rebuild, step by step", KILLS_OF_STEPS)
 
 
 def test_the_command_and_all_its_processes_killed_it_ends_the_same(rebuilds, faults):
-    generator, killed = random.Random(7), 0
+    generator = random.Random(7)
     command = [Path(sys.executable).with_name("palm"), "run", rebuilds.config, "--if-changed"]
-    rebuilds.restore()
-    while killed < KILLS_OF_COMMAND:
+
+    def attempt(killed: int) -> int:
         known = set((rebuilds.folder / "builds").iterdir())
-        with (rebuilds.folder / "command.log").open("w") as log:
+        with (rebuilds.folder / "rebuilds.log").open("a") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         _wait_for_events(rebuilds.folder / "builds", known, process, generator.randrange(EVENTS))
         time.sleep(generator.uniform(0, 0.5))
         for one in [*psutil.Process(process.pid).children(recursive=True), process]:
             one.kill()
-        status = process.wait()
-        assert status in (0, -signal.SIGKILL), (rebuilds.folder / "command.log").read_text()
-        if status == 0:
-            rebuilds.check()
-            rebuilds.restore()
-        else:
-            killed += 1
+        return process.wait()
+
+    kill_often(rebuilds, attempt, KILLS_OF_COMMAND)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rebuilds.check()
-    faults("SIGKILL of palm run and all its processes", killed)
+    faults("SIGKILL of palm run and all its processes", KILLS_OF_COMMAND)
 
 
 def _wait_for_events(builds: Path, known: set[Path], process: subprocess.Popen, count: int) -> None:
@@ -255,7 +252,8 @@ def _wait_for_events(builds: Path, known: set[Path], process: subprocess.Popen, 
 
 def test_two_at_once_make_one_version(rebuilds, faults):
     rebuilds.restore()
-    assert rebuilds.run_at_once({}, {}) == [0, 0], rebuilds.log()
+    rebuilds.start({}, {})
+    assert rebuilds.wait() == [0, 0], rebuilds.log()
     rebuilds.check()
     faults("two rebuilds at once, of the same")
 
@@ -266,9 +264,9 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     rewards = (rebuilds.folder / "rewards.py").read_text()
     (rebuilds.folder / "others.py").write_text(rewards.replace("20) / 20", "10) / 10"))
     # The slower one has read the champion before the other one is promoted.
-    assert rebuilds.run_at_once({"config": other, "pause": "select_portfolio"}, {}) == [0, 0], rebuilds.log()
-    slower = rebuilds.folder / "builds" / rebuilds.builds[-2]
-    verdict = json.loads((slower / "summary.json").read_text())["promotion"]
+    slower, _ = rebuilds.start({"config": other, "pause": "select_portfolio"}, {})
+    assert rebuilds.wait() == [0, 0], rebuilds.log()
+    verdict = json.loads((rebuilds.folder / "builds" / slower / "summary.json").read_text())["promotion"]
     assert not verdict["promoted"] and verdict["version"] == "3" and verdict["previous_version"] == "2"
     assert "the champion is version 2 by now, this was decided when it was version 1" in verdict["reason"]
     state = rebuilds.state()
@@ -276,11 +274,8 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     assert state["verdicts"] == [("1", "promoted"), ("2", "promoted"), ("3", None)]
     assert rebuilds.run(config=other) == 0, rebuilds.log()
     state = rebuilds.state()
-    assert state["log"] == [(None, "1"), ("1", "2"), ("2", "3")] and [v for v, _ in state["versions"]] == [
-        "1",
-        "2",
-        "3",
-    ]
+    assert state["log"] == [(None, "1"), ("1", "2"), ("2", "3")]
+    assert [version for version, _ in state["versions"]] == ["1", "2", "3"]
     assert state["aliases"] == {"challenger": "3", "champion": "3"} and state["verdicts"][-1] == ("3", "promoted")
     assert {status for _, status in state["runs"]} == {"FINISHED"}
     # After that nothing changes.

@@ -28,14 +28,15 @@ def test_nothing_is_done_with_it(config, workspace, adapter, faults):
     size = adapter.stat().st_size
     for number, position in enumerate((0, size // 2, size - 1)):
         flip(adapter, position, bit=number)
-        with pytest.raises(ModelError, match=DAMAGE):
-            ServedPortfolio(adapter.parents[2])
-        with pytest.raises(ModelError, match=DAMAGE):
-            promotions(config).rollback(why="worse", who="test")
-        with pytest.raises(ModelError, match=DAMAGE):
-            promotions(config).promote_by_hand("1", why="test", who="test")
-        with pytest.raises(ModelError, match=DAMAGE):
-            download_policies(promotions(config), "1", workspace / f"copy-{number}")
+        copy = workspace / f"copy-{number}"
+        for use in (
+            lambda: ServedPortfolio(adapter.parents[2]),
+            lambda: promotions(config).rollback(why="worse", who="test"),
+            lambda: promotions(config).promote_by_hand("1", why="test", who="test"),
+            lambda copy=copy: download_policies(promotions(config), "1", copy),
+        ):
+            with pytest.raises(ModelError, match=DAMAGE):
+                use()
         assert promotions(config).champion() == "2"
         flip(adapter, position, bit=number)
         faults("flipped bit in a registered version")

@@ -60,8 +60,8 @@ def checks_in(text: str) -> dict[str, str]:
 def test_a_cluster_that_works_passes_and_nothing_is_left(cluster):
     found, text = cluster(0)
     assert found == dict.fromkeys(CHECKS, "ok"), text
-    for told in ("3 policies trained", "3 policies reused, nothing trained", "reward length", "is champion again"):
-        assert told in text
+    for line in ("3 policies trained", "3 policies reused, nothing trained", "reward length", "is champion again"):
+        assert line in text
 
 
 @needs_schemas

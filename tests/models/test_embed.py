@@ -3,7 +3,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, BertConfig, BertModel
+from support.untrained import write_encoder
+from transformers import AutoTokenizer, BertModel
 
 from palm.errors import ModelError
 from palm.models.embed import embed_texts, fetched_embedding_model
@@ -13,13 +14,8 @@ TEXTS = ["tea", "a much longer text about bread and stone", "oak", "", "tea"]
 
 @pytest.fixture(scope="module")
 def encoder(base_model, tmp_path_factory):
-    """A random BERT over the base model's tokenizer; 12 positions."""
     folder = tmp_path_factory.mktemp("encoder")
-    tokenizer = AutoTokenizer.from_pretrained(base_model)
-    torch.manual_seed(0)
-    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=12, **size)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    write_encoder(folder, base_model, max_position_embeddings=12)
     return folder
 
 

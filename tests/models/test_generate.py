@@ -94,12 +94,14 @@ def test_end_and_truncation(policy):
         assert "<|" not in response.text
 
 
+def edit_settings(folder, **changes) -> None:
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def test_the_models_own_generation_settings_do_not_change_the_policy(policy, base_model, tmp_path):
-    """A model that ships a repetition penalty or a top_p samples like the one that does not."""
     shutil.copytree(base_model, tmp_path / "opinionated")
-    path = tmp_path / "opinionated" / "generation_config.json"
-    settings = json.loads(path.read_text())
-    path.write_text(json.dumps({**settings, "repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "min_p": 0.9}))
+    edit_settings(tmp_path / "opinionated", repetition_penalty=5.0, no_repeat_ngram_size=1, min_p=0.9)
     opinionated = load_model(tmp_path / "opinionated")
     options = {"max_new_tokens": 12, "batch_size": 5, "seed": 0}
     assert generate(opinionated, PROMPTS, **options) == generate(policy, PROMPTS, **options)
@@ -107,10 +109,9 @@ def test_the_models_own_generation_settings_do_not_change_the_policy(policy, bas
 
 def test_an_end_of_turn_token_that_only_the_model_declares_ends_a_response(base_model, tmp_path):
     shutil.copytree(base_model, tmp_path / "model")
-    path = tmp_path / "model" / "generation_config.json"
-    settings = json.loads(path.read_text())
-    path.write_text(json.dumps({**settings, "eos_token_id": [settings["eos_token_id"], 7]}))
-    assert load_model(tmp_path / "model").end_ids == (settings["eos_token_id"], 7)
+    (end,) = load_model(base_model).end_ids
+    edit_settings(tmp_path / "model", eos_token_id=[end, 7])
+    assert load_model(tmp_path / "model").end_ids == (end, 7)
 
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])

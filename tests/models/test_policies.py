@@ -3,34 +3,24 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.untrained import random_policy
 
-from palm.config.training import Lora
 from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet, is_adapter
-from palm.training.adapters import new_policy, save_policy
+from palm.training.adapters import save_policy
 
 PROMPTS = ["say tea", "tell stone and bread", "oak"]
 OPTIONS = {"max_new_tokens": 8, "batch_size": 3, "seed": 0}
 
 
-def noisy_adapter(base_model, seed: int):
-    model = new_policy(load_model(base_model).model, Lora(rank=2, alpha=4), seed=seed).eval()
-    torch.manual_seed(seed)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.3)
-    return model
-
-
 @pytest.fixture(scope="module")
 def folders(base_model, tmp_path_factory):
-    """Two adapters, and the second one merged into a whole model."""
     place = tmp_path_factory.mktemp("policies")
     for seed, name in enumerate(["first", "second"]):
-        save_policy(noisy_adapter(base_model, seed), place / name)
-    noisy_adapter(base_model, 1).merge_and_unload().save_pretrained(place / "whole")
+        save_policy(random_policy(base_model, seed=seed, std=0.3), place / name)
+    random_policy(base_model, seed=1, std=0.3).merge_and_unload().save_pretrained(place / "whole")
     return {path.name: path for path in place.iterdir()}
 
 

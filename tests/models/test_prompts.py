@@ -1,4 +1,5 @@
 import pytest
+from support.errors import one_line
 
 from palm.errors import DataError
 from palm.models.load import load_tokenizer
@@ -32,22 +33,14 @@ def test_prompts_and_fields(tmp_path):
 def test_malformed_prompts(tmp_path, text, words):
     path = tmp_path / "p.jsonl"
     path.write_text(text)
-    with pytest.raises(DataError) as caught:
+    with one_line(DataError, str(path), *words):
         read_prompts(path)
-    assert "\n" not in str(caught.value)
-    for word in [str(path), *words]:
-        assert word in str(caught.value)
 
 
 def test_other_line_separators_and_a_byte_order_mark_are_read(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_text('\ufeff{"prompt": "a\u2028b"}\r\n{"prompt": "c"}\r\n', encoding="utf-8", newline="")
     assert read_prompts(path).texts == ["a\u2028b", "c"]
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(DataError, match=r"none\.jsonl.*cannot be read"):
-        read_prompts(tmp_path / "none.jsonl")
 
 
 def test_chat_template_is_used_where_there_is_one(base_model):

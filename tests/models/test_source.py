@@ -5,7 +5,6 @@ import pytest
 from palm.config.portfolio import BaseModelSource
 from palm.errors import ModelError
 from palm.models.load import load_model
-from palm.models.policies import PolicySet
 from palm.models.source import fetch_base_model
 from palm.progress import Stage
 
@@ -43,8 +42,3 @@ def test_missing_folder_and_broken_weights(base_model, tmp_path):
     (broken / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_model(broken)
-
-
-def test_a_folder_that_is_no_adapter_is_refused(base_model, tmp_path):
-    with pytest.raises(ModelError, match="holds neither an adapter"):
-        PolicySet(load_model(base_model)).add("policy", tmp_path)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from support.cluster_commands import palm
 from support.damage import flip
 from support.small_portfolio import promote, register_small, write_small_portfolio
 from support.workspace import edit_config
-from typer.testing import CliRunner
 
-from palm.cli.main import app
 from palm.config.load import load_config
 from palm.promotion import promotions
 from palm.promotion.past_builds import champion_build
@@ -28,13 +27,12 @@ class Desk:
             folder = workspace / f"portfolio-{number}"
             register_small(self.config, write_small_portfolio(folder, f"weights {number}"), f"build-{number}")
 
-    def palm(self, *arguments: str):
-        command, *rest = arguments
-        return CliRunner().invoke(app, [command, str(self.path), *rest])
+    def palm(self, command: str, *options: str, code: int = 0):
+        return palm(command, self.path, *options, code=code)
 
     def fails(self, *arguments: str) -> str:
-        result = self.palm(*arguments)
-        assert result.exit_code == 1 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+        result = self.palm(*arguments, code=1)
+        assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
         return result.stderr
 
     def champion(self) -> str:
@@ -59,7 +57,8 @@ def test_rollback_walks_back_and_history_shows_it(desk):
     assert "no champion before" in desk.fails("rollback")
     assert "was never champion; choose one of 2, 3" in desk.fails("rollback", "--to", "9")
     assert "is champion already" in desk.fails("rollback", "--to", "1")
-    assert desk.palm("rollback", "--to", "3").exit_code == 0 and desk.champion() == "3"
+    desk.palm("rollback", "--to", "3")
+    assert desk.champion() == "3"
     shown = desk.palm("history").stdout
     assert "answers got rude" in shown and "3 → 2" in shown and "gap 0.05 is within 0.1" in shown
     assert "problem" not in shown and "@" in shown
@@ -79,9 +78,10 @@ def test_promotion_by_hand_needs_the_gate_or_a_reason(desk):
     desk.gate("1", "2")
     assert "is champion already" in desk.fails("promote", "--version", "1")
     assert "is champion already" in desk.fails("promote", "--version", "01")
-    assert desk.palm("rollback").exit_code == 0
+    desk.palm("rollback")
     # What the gate has passed once may come back without more words.
-    assert desk.palm("promote", "--version", "1").exit_code == 0 and desk.champion() == "1"
+    desk.palm("promote", "--version", "1")
+    assert desk.champion() == "1"
     assert "small version 9: does not exist" in desk.fails("promote", "--version", "9")
 
 
@@ -117,13 +117,13 @@ def test_a_deleted_champion_is_reported_and_another_can_follow(desk):
     build = champion_build(promotions(desk.config))
     assert build.version == "1" and build.selection is None
     desk.gate("2", "1", passed=False)
-    assert desk.palm("promote", "--version", "2", "--override", "--reason", "1 is gone").exit_code == 0
+    desk.palm("promote", "--version", "2", "--override", "--reason", "1 is gone")
     assert desk.champion() == "2" and "problem" not in desk.palm("history").stdout
 
 
 def test_a_long_reason_is_kept_whole_where_there_is_room(desk):
     reason = "because " * 1000
-    assert desk.palm("promote", "--override", "--reason", reason).exit_code == 0
+    desk.palm("promote", "--override", "--reason", reason)
     entry = desk.mlflow.get_model_version("small-promotions", "1")
     # PostgreSQL refuses more, SQLite does not.
     assert entry.tags["why"] == reason and len(entry.description) <= 5000

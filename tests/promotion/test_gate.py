@@ -83,6 +83,10 @@ class Setting:
         return judge(config, selection=selection, evaluations=folders, plan=self.folder / "plan")
 
 
+def comparison(judged):
+    return next(check for check in judged.checks if "version 3" in check.name)
+
+
 NEW = {"a": (0.8, 0.3), "b": (0.3, 0.8)}
 
 
@@ -104,11 +108,11 @@ def test_without_an_interval_there_is_no_bound_and_no_promotion(setting):
     assert not judged.passed and "it has no bound, as some resampled prompts leave no ε" in judged.reason
 
 
-def test_who_loses_is_found_between_the_corners_too(setting):
+def test_losses_are_found_between_the_corners_too(setting):
     """At both corners the new portfolio is as good as the old one; in the middle it lacks the policy for that."""
     setting.champion("3", {"x": (0.8, 0.3), "y": (0.3, 0.8), "middle": (0.65, 0.65)})
     judged = setting.judge(NEW, max_loss=0.05)
-    check = next(check for check in judged.checks if "version 3" in check.name)
+    check = comparison(judged)
     assert not judged.passed and judged.against == "3"
     assert check.value == pytest.approx(0.1, abs=0.03) and check.bound >= check.value and check.limit == 0.05
     assert "length 0.5" in check.detail and "largest loss of any preference against version 3 0." in judged.reason
@@ -117,7 +121,7 @@ def test_who_loses_is_found_between_the_corners_too(setting):
 def test_no_preference_loses_with_the_same_policies_and_one_more(setting):
     setting.champion("3", {"x": (0.5, 0.3)})
     judged = setting.judge({"a": (0.9, 0.3), "b": (0.3, 0.8)})
-    check = next(check for check in judged.checks if "version 3" in check.name)
+    check = comparison(judged)
     assert judged.passed and check.value <= check.bound < 0.02
 
 
@@ -125,7 +129,7 @@ def test_the_loss_is_the_additive_gap_of_the_certificate(setting):
     old, new = {"x": (0.8, 0.3), "y": (0.35, 0.8)}, {"a": (0.7, 0.4), "b": (0.3, 0.75)}
     setting.noise = 0
     setting.champion("3", old)
-    check = next(check for check in setting.judge(new).checks if "version 3" in check.name)
+    check = comparison(setting.judge(new))
     values = np.array([*old.values(), *new.values()])
     assert check.value == pytest.approx(certify(values, [2, 3]).additive_gap, abs=1e-7)
 

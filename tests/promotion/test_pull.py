@@ -161,7 +161,6 @@ def adapters(base_model, tmp_path_factory):
 
 
 def with_changed_adapter(adapters, **changes) -> dict:
-    """The settings of vLLM when one adapter's configuration is another."""
     folder, routing = adapters
     file = folder / "adapters" / "policy-b" / "adapter_config.json"
     original = file.read_text()

@@ -99,8 +99,6 @@ def test_the_plugins_environment_is_back_afterwards(config, plugin_server, turne
 
 
 class _Listening(BaseHTTPRequestHandler):
-    """Refuses every request and keeps its headers."""
-
     def do_POST(self):
         self.server.heard.append(dict(self.headers))
         self.send_error(401)

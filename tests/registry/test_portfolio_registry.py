@@ -1,6 +1,5 @@
 """Registration by several processes at once, and the builds that the registry names."""
 
-import mlflow
 import pytest
 from support.concurrent_register import check_one_of_each, register_at_once
 from support.small_portfolio import write_small_portfolio
@@ -8,11 +7,6 @@ from support.small_portfolio import write_small_portfolio
 from palm.errors import RegistryError
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import build_tag, builds_of
-
-
-@pytest.fixture
-def client(config):
-    return mlflow.MlflowClient(config.registry.tracking_uri, config.registry.tracking_uri)
 
 
 def test_four_builds_of_the_same_at_once_are_one_version_one_run_and_one_run_a_policy(workspace, config, client):

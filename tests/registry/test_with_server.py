@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import pytest
-from support.concurrent_register import check_one_of_each, register_at_once
 from support.published import publish
-from support.small_portfolio import promote, registered, write_small_portfolio
+from support.small_portfolio import promote, registered
 
 from palm.config.load import load_config
 from palm.errors import ModelError
@@ -32,15 +32,6 @@ def test_a_build_goes_into_the_server_and_its_files_into_s3(server_workspace, ml
     assert "report.html" in {entry.path for entry in client.list_artifacts(first.run_id)}
 
 
-def test_four_builders_at_once_make_one_through_the_server(server_workspace, mlflow_server):
-    config = load_config(server_workspace / "portfolio.yaml")
-    portfolio = write_small_portfolio(server_workspace / "portfolio")
-    answers = register_at_once(server_workspace / "portfolio.yaml", portfolio, "a", "b", "c", "d")
-    client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
-    assert len(answers) == 4
-    check_one_of_each(client, config.registry, answers)
-
-
 def test_a_flipped_byte_in_s3_is_an_error_with_file_and_digests(server_workspace, s3, s3_server):
     config = load_config(server_workspace / "portfolio.yaml")
     for number, text in enumerate(("one", "two"), 1):
@@ -61,18 +52,8 @@ def test_a_wrong_password_is_one_line_without_it(server_workspace, secret):
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_PASSWORD"}
     if secret:
         environment["MLFLOW_TRACKING_PASSWORD"] = secret
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from palm.cli.main import main; main()",
-            "history",
-            str(server_workspace / "portfolio.yaml"),
-        ],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
+    command = [Path(sys.executable).with_name("palm"), "history", server_workspace / "portfolio.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: registry.tracking_uri=http") and "401" in done.stderr
     assert "credentials" in done.stderr and "a-long-password" not in done.stderr and "wrong-pass" not in done.stderr

@@ -6,5 +6,4 @@ from palm.artifacts.summary import Summary
 
 @pytest.fixture(scope="session")
 def summary() -> Summary:
-    """Twelve policies on three rewards, four of them kept, promoted."""
     return make_summary()

@@ -58,7 +58,6 @@ def browser():
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """One page of each shape, by name."""
     folder = tmp_path_factory.mktemp("reports")
     long = make_summary(3, 8, 3, names=("helpfulness_to_the_user_under_uncertainty", "x" * 60, "c"))
     summaries = {

@@ -51,6 +51,27 @@ def usage(values, *, shares=(0.5, 0.5), worst, names="abc"):
     )
 
 
+def trade_off(means, *, errors, labels, colours, reference=(0.5, 0.5), names="ab"):
+    return trade_off_figure(
+        means,
+        standard_errors=np.tile(errors, (len(means), 1)),
+        axis_names=list(names),
+        labels=labels,
+        colours=colours,
+        reference=np.array(reference),
+    )
+
+
+def text_boxes(figure, texts):
+    """Boxes of the texts as they are drawn."""
+    FigureCanvasAgg(figure).draw()
+    return [
+        (text.get_text(), mpl.text.Text.get_window_extent(text))
+        for text in figure.axes[0].texts
+        if text.get_text() in texts
+    ]
+
+
 def test_every_cell_is_drawn_as_its_exact_polygon():
     weights = spread_points(3, 7)
     figure = cells(weights, names=["a", "b", "c"], labels=["P1"] + [""] * 6)
@@ -136,14 +157,8 @@ def test_size_gap_shades_what_is_not_proven():
 
 def test_trade_off_plots_every_policy_with_its_error_and_names_the_kept_ones():
     means = np.array([[0.2, 0.8], [0.5, 0.5], [0.8, 0.2]])
-    figure = trade_off_figure(
-        means,
-        standard_errors=np.tile([0.01, 0.03], (3, 1)),
-        axis_names=["a", "b"],
-        labels=["P1", "", "P2"],
-        colours=[BLUE, GREY, RED],
-        reference=np.array([0.3, 0.3]),
-    )
+    look = {"labels": ["P1", "", "P2"], "colours": [BLUE, GREY, RED]}
+    figure = trade_off(means, errors=[0.01, 0.03], reference=(0.3, 0.3), **look)
     axes = figure.axes[0]
     other, kept = (dots.get_offsets() for dots in axes.findobj(PathCollection))
     np.testing.assert_allclose(other, means[1:2])
@@ -159,20 +174,8 @@ def test_trade_off_plots_every_policy_with_its_error_and_names_the_kept_ones():
 def test_labels_of_neighbouring_points_do_not_overlap():
     means = np.random.default_rng(0).normal(0.5, 0.02, size=(40, 2))
     labels = [f"P{index + 1}" if index < 7 else "" for index in range(40)]
-    figure = trade_off_figure(
-        means,
-        standard_errors=np.full((40, 2), 0.001),
-        axis_names=["a", "b"],
-        labels=labels,
-        colours=[BLUE] * 40,
-        reference=np.array([0.5, 0.5]),
-    )
-    FigureCanvasAgg(figure).draw()
-    boxes = [
-        mpl.text.Text.get_window_extent(text)
-        for text in figure.axes[0].texts
-        if text.get_text() in {*labels[:7], "ref."}
-    ]
+    figure = trade_off(means, errors=[0.001] * 2, labels=labels, colours=[BLUE] * 40)
+    boxes = [box for _, box in text_boxes(figure, {*labels[:7], "ref."})]
     assert len(boxes) == 8
     overlaps = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
     assert not overlaps
@@ -184,17 +187,11 @@ def test_long_names_stay_inside_the_figure(dimension):
     corners = np.eye(dimension)
     labels = [f"P{index + 1}" for index in range(dimension)]
     look = {"reward_names": names, "labels": labels, "colours": [BLUE] * dimension}
+    means = np.random.default_rng(0).uniform(size=(dimension, 2))
     figures = [
         cells(corners, names=names, labels=labels, counterexample=corners[0]),
         usage_figure(corners, usage=[1 / dimension] * dimension, worst_weights=corners[0], **look),
-        trade_off_figure(
-            np.random.default_rng(0).uniform(size=(dimension, 2)),
-            standard_errors=np.full((dimension, 2), 0.01),
-            axis_names=names[:2],
-            labels=labels,
-            colours=[BLUE] * dimension,
-            reference=np.array([0.5, 0.5]),
-        ),
+        trade_off(means, errors=[0.01] * 2, labels=labels, colours=[BLUE] * dimension, names=names[:2]),
     ]
     for figure in figures:
         FigureCanvasAgg(figure).draw()
@@ -207,12 +204,7 @@ def test_long_names_stay_inside_the_figure(dimension):
 @pytest.mark.parametrize("names", [["arithmetic", "format", "brevity"], ["a", "b", "c"]])
 def test_the_worst_preference_at_a_corner_leaves_its_name_legible(corner, names):
     figure = usage(VALUES, worst=np.eye(3)[corner], names=names)
-    FigureCanvasAgg(figure).draw()
-    boxes = {
-        text.get_text(): mpl.text.Text.get_window_extent(text)
-        for text in figure.axes[0].texts
-        if text.get_text() in {*names, "worst"}
-    }
+    boxes = dict(text_boxes(figure, {*names, "worst"}))
     assert len(boxes) == 4
     assert not [name for name in names if boxes[name].overlaps(boxes["worst"])]
 

@@ -33,8 +33,7 @@ def test_preference_in_words_is_ranked_and_drops_what_is_negligible():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(4.25, "4.2 s"), (90, "2 min"), (3599, "1 h 00 min"), (3900, "1 h 05 min"), (None, "–")],
+    ("seconds", "text"), [(4.25, "4.2 s"), (90, "2 min"), (3599, "1 h 00 min"), (3900, "1 h 05 min"), (None, "–")]
 )
 def test_duration(seconds, text):
     assert numbers.duration(seconds) == text

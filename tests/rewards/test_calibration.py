@@ -48,7 +48,7 @@ def test_rollouts_of_another_reward_are_refused(sources, tmp_path):
             read_calibration(tmp_path, [other, sources[1]])
 
 
-def test_a_missing_or_damaged_file_is_told(sources, tmp_path):
+def test_a_missing_or_damaged_file_is_an_error(sources, tmp_path):
     with pytest.raises(DataError, match=Calibration.FILE):
         read_calibration(tmp_path, sources)
     write_calibration(tmp_path, sources, calibrate(sources, RAW), RAW)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.errors import one_line
 from support.reward_cases import LABELS, load, train_classifier
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -17,6 +18,7 @@ from palm.rewards.classifier.sequence_model import load_sequence_model
 from palm.rewards.scoring import raw_scores, score_one
 
 PROMPTS = PromptSet(["say tea", "say sky", "say oak", "say tea", "say bread and stone"], {})
+WEIGHTS = "model.safetensors"
 RESPONSES = ["sky sky", "tea tea", "oak bread stone crypt area", "", "tea"]
 
 
@@ -81,17 +83,18 @@ def test_only_models_that_padding_does_not_change_are_padded(classifier, copy):
     assert not pads(copy)
 
 
-def test_a_model_without_pad_token_scores_the_last_token_in_any_batch(copy):
-    edit_json(copy / "config.json", pad_token_id=None)
-    edit_json(copy / "tokenizer_config.json", pad_token=None)
-    logits = direct_logits(copy)
-    raw = raw_scores([load(f"hf:{copy}", label=1, output="logit")], PROMPTS, RESPONSES)
-    assert raw[:, 0] == pytest.approx(logits[:, 1].numpy(), abs=1e-5)
-
-
-def test_the_models_pad_token_is_used_where_the_tokenizers_differs(copy):
-    # Padded with another token than the model skips, the last pad would be scored instead of the response.
-    edit_json(copy / "tokenizer_config.json", pad_token="<|end|>")
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"config.json": {"pad_token_id": None}, "tokenizer_config.json": {"pad_token": None}},
+        # Padded with another token than the model skips, the last pad would be scored instead of the response.
+        {"tokenizer_config.json": {"pad_token": "<|end|>"}},
+    ],
+    ids=["none", "another than the tokenizer's"],
+)
+def test_the_last_token_is_scored_in_any_batch_whatever_the_models_pad_token(copy, edits):
+    for name, changes in edits.items():
+        edit_json(copy / name, **changes)
     logits = direct_logits(copy)
     raw = raw_scores([load(f"hf:{copy}", label=1, output="logit")], PROMPTS, RESPONSES)
     assert raw[:, 0] == pytest.approx(logits[:, 1].numpy(), abs=1e-5)
@@ -156,68 +159,63 @@ def test_an_input_too_long_is_an_error_or_cut_with_a_warning(copy, caplog):
     assert score_one(load(f"hf:{copy}", label=1, max_tokens=40), PROMPTS, long).shape == (5,)
 
 
+def edit_weights(folder, edit):
+    weights = load_file(folder / WEIGHTS)
+    edit(weights)
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
 def head_lost(folder):
-    weights = load_file(folder / "model.safetensors")
-    del weights["score.weight"]
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    edit_weights(folder, lambda weights: weights.pop("score.weight"))
 
 
+def unchanged(folder):
+    pass
+
+
+def with_config(**changes):
+    return lambda folder: edit_json(folder / "config.json", **changes)
+
+
+TEA = {"label": 1}
 UNUSABLE = {
-    "no label chosen": (lambda folder: None, {}, ["has 3 labels, and none is chosen", "0: neither, 1: tea, 2: oak"]),
-    "unknown name": (lambda folder: None, {"label": "ash"}, ["label='ash'", "does not exist", "2: oak"]),
-    "unknown index": (lambda folder: None, {"label": 3}, ["label=3", "does not exist", "2: oak"]),
-    "negative index": (lambda folder: None, {"label": -1}, ["label=-1", "does not exist"]),
-    "regression": (
-        lambda folder: edit_json(folder / "config.json", problem_type="regression"),
-        {"label": 1},
-        ["trained for regression", "output: logit"],
-    ),
+    "no label chosen": (unchanged, {}, ["has 3 labels, and none is chosen", "0: neither, 1: tea, 2: oak"]),
+    "unknown name": (unchanged, {"label": "ash"}, ["label='ash'", "does not exist", "2: oak"]),
+    "unknown index": (unchanged, {"label": 3}, ["label=3", "does not exist", "2: oak"]),
+    "negative index": (unchanged, {"label": -1}, ["label=-1", "does not exist"]),
+    "max_tokens too large": (unchanged, TEA | {"max_tokens": 5000}, ["max_tokens=5000", "at most 1024"]),
+    "regression": (with_config(problem_type="regression"), TEA, ["trained for regression", "output: logit"]),
     "a language model": (
-        lambda folder: edit_json(folder / "config.json", architectures=["LlamaForCausalLM"]),
-        {"label": 1},
+        with_config(architectures=["LlamaForCausalLM"]),
+        TEA,
         ["is a LlamaForCausalLM, not a …ForSequenceClassification"],
     ),
-    "no head": (head_lost, {"label": 1}, ["no weights for score.weight", "not a trained classifier"]),
+    "code of its own": (
+        with_config(model_type="odd", auto_map={"AutoConfig": "odd.Odd", "AutoModel": "odd.Odd"}),
+        TEA,
+        ["config.json cannot be read"],
+    ),
+    "no head": (head_lost, TEA, ["no weights for score.weight", "not a trained classifier"]),
     "pickled": (
-        lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
-        {"label": 1},
+        lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin"),
+        TEA,
         ["holds no *.safetensors", "never read"],
     ),
     "no tokenizer": (
         lambda folder: [path.unlink() for path in folder.glob("tokenizer*")],
-        {"label": 1},
+        TEA,
         ["tokenizer cannot be loaded"],
     ),
-    "code of its own": (
-        lambda folder: edit_json(
-            folder / "config.json", model_type="odd", auto_map={"AutoConfig": "odd.Odd", "AutoModel": "odd.Odd"}
-        ),
-        {"label": 1},
-        ["config.json cannot be read"],
-    ),
-    "max_tokens too large": (
-        lambda folder: None,
-        {"label": 1, "max_tokens": 5000},
-        ["max_tokens=5000", "at most 1024"],
-    ),
-    "damaged weights": (
-        lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 100),
-        {"label": 1},
-        ["cannot be loaded"],
-    ),
+    "damaged weights": (lambda folder: (folder / WEIGHTS).write_bytes(b"x" * 100), TEA, ["cannot be loaded"]),
 }
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_a_classifier_that_cannot_be_used_is_told(copy, case):
+def test_a_classifier_that_cannot_be_used_is_an_error(copy, case):
     change, keys, words = UNUSABLE[case]
     change(copy)
-    with pytest.raises(RewardError) as caught:
+    with one_line(RewardError, str(copy), *words):
         score_one(load(f"hf:{copy}", **keys), PROMPTS, RESPONSES)
-    message = str(caught.value)
-    assert "\n" not in message and str(copy) in message
-    for word in words:
-        assert word in message
 
 
 def test_fingerprint_follows_weights_and_the_options_that_decide_a_value(classifier, copy):
@@ -231,20 +229,16 @@ def test_fingerprint_follows_weights_and_the_options_that_decide_a_value(classif
         load(f"hf:{copy}", label=1, max_tokens=30),
         load(f"hf:{copy}", label=1, dtype="bfloat16"),
     ]
-    weights = load_file(copy / "model.safetensors")
-    weights["score.weight"][0, 0] += 1
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    edit_weights(copy, lambda weights: weights["score.weight"][0, 0].add_(1))
     others.append(load(f"hf:{copy}", label=1))
     (copy / "chat_template.jinja").write_text("{{ messages }}")
     others.append(load(f"hf:{copy}", label=1))
     assert len({first, *(other.fingerprint for other in others)}) == 7
 
 
-def test_weights_that_change_are_loaded_anew(copy):
+def test_weights_that_change_are_loaded_again(copy):
     before = raw_scores([load(f"hf:{copy}", label=1, output="logit")], PROMPTS, RESPONSES)
-    weights = load_file(copy / "model.safetensors")
-    weights["score.weight"] *= 2
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    edit_weights(copy, lambda weights: weights["score.weight"].mul_(2))
     after = raw_scores([load(f"hf:{copy}", label=1, output="logit")], PROMPTS, RESPONSES)
     assert after == pytest.approx(2 * before, rel=1e-4)
 
@@ -277,9 +271,9 @@ def test_a_prefix_in_s3_is_downloaded_once_and_known_by_its_content(classifier, 
     assert score_one(source, PROMPTS, RESPONSES) == pytest.approx(score_one(local, PROMPTS, RESPONSES))
     (folder,) = (tmp_path / "cache" / "palm").iterdir()
     assert not (folder / "pytorch_model.bin").exists()
-    stamp = (folder / "model.safetensors").stat().st_mtime_ns
+    stamp = (folder / WEIGHTS).stat().st_mtime_ns
     assert load("s3://palm/models/judge", label="tea").fingerprint == source.fingerprint
-    assert (folder / "model.safetensors").stat().st_mtime_ns == stamp
+    assert (folder / WEIGHTS).stat().st_mtime_ns == stamp
     s3.put_object(Bucket="palm", Key="models/judge/chat_template.jinja", Body=b"{{ messages }}")
     assert load("s3://palm/models/judge", label="tea").fingerprint != source.fingerprint
 

@@ -65,17 +65,10 @@ def test_numbers_that_are_given_stay():
     raw = np.array([1.0, 2.0, 6.0])
     assert fit(Sigmoid(kind="sigmoid", center=9.0), raw, name="r").center == 9.0
     assert fit(Sigmoid(kind="sigmoid", scale=9.0), raw, name="r").scale == 9.0
-    assert fit(MinMax(kind="minmax", low=0.0, outside="clip"), raw, name="r").model_dump() == {
-        "kind": "minmax",
-        "low": 0.0,
-        "high": 6.0,
-        "outside": "clip",
-    }
-    for rule in (
-        Identity(),
-        MinMax(kind="minmax", low=0, high=1),
-        Quantile(kind="quantile", values=(0, 1), levels=(0, 1)),
-    ):
+    clipped = MinMax(kind="minmax", low=0.0, outside="clip")
+    assert fit(clipped, raw, name="r") == clipped.model_copy(update={"high": 6.0})
+    given = MinMax(kind="minmax", low=0, high=1), Quantile(kind="quantile", values=(0, 1), levels=(0, 1))
+    for rule in (Identity(), *given):
         assert fit(rule, np.zeros(3), name="r") is rule
 
 
@@ -105,6 +98,6 @@ def test_a_constant_cannot_be_calibrated_on(rule):
         (Sigmoid(kind="sigmoid"), [-1e308, 1e308], "finite"),
     ],
 )
-def test_what_cannot_be_calibrated_is_told(rule, raw, words):
+def test_what_cannot_be_calibrated_is_an_error(rule, raw, words):
     with pytest.raises(RewardError, match=words):
         fit(rule, np.array(raw), name="r")

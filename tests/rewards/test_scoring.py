@@ -4,6 +4,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from support.errors import one_line
 from support.reward_cases import load, prompts, python_reward
 
 from palm.errors import RewardError
@@ -30,7 +31,7 @@ MISBEHAVIOUR = {
     "a table": ("import numpy; return numpy.ones((2, 1))", ["array of shape (2, 1)"]),
     "a scalar array": ("import numpy; return numpy.float64(0.5)", ["array of shape ()"]),
     "rows": ("return [[0.1, 0.2], [0.3, 0.4]]", ["[0.1, 0.2]", "response 0", "must be a number"]),
-    "huge": ("return [10**400, 0.5]", ["must be a number", "response 0"]),
+    "huge": ("return [10**400, 0.5]", ["must be a number", "response 0", "000"]),
     "raises for one": (
         "return [1 / len(response.strip('b')) for response in responses]",
         ["raised ZeroDivisionError for response 1 ('b'): division by zero"],
@@ -53,28 +54,10 @@ MISBEHAVIOUR = {
 @pytest.mark.parametrize("case", MISBEHAVIOUR)
 def test_misbehaviour_is_an_error_that_names_reward_and_sample(tmp_path, case):
     body, words = MISBEHAVIOUR[case]
-    message = misbehave(tmp_path, body, timeout_seconds=0.2 if case == "hangs" else 60)
-    assert message.startswith("reward 'mine'")
-    assert "\n" not in message
-    for word in words:
-        assert word in message
-
-
-def test_no_two_kinds_of_misbehaviour_give_the_same_error(tmp_path):
-    messages = set()
-    for index, (case, (body, _)) in enumerate(MISBEHAVIOUR.items()):
-        folder = tmp_path / str(index)
-        folder.mkdir()
-        message = misbehave(folder, body, timeout_seconds=0.2 if case == "hangs" else 60)
-        messages.add(message.replace(str(folder), ""))
-    assert len(messages) == len(MISBEHAVIOUR) >= 15
-
-
-def misbehave(folder, body: str, **keys) -> str:
-    source = python_reward(folder, body, **keys)
-    with pytest.raises(RewardError) as caught:
+    source = python_reward(tmp_path, body, timeout_seconds=0.2 if case == "hangs" else 60)
+    with one_line(RewardError, *words) as caught:
         score([source], TWO, ["a", "b"])
-    return str(caught.value)
+    assert str(caught.value).startswith("reward 'mine'")
 
 
 def test_values_and_fields_reach_the_function(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from string import Formatter
 
 import pytest
 from hypothesis import assume, event, given, settings
@@ -82,35 +83,28 @@ EDITS = [
     ("return math.sqrt", "return math.exp", set()),
     ("(value=LIMIT)", "(value=SCALE)", set()),
     ("    print(short", "    print(funny", set()),
-    # Whoever shares something that changes while the program runs counts.
+    # Functions that share an object that changes at run time count for each other.
     ("return [mean(", "SEEN.clear()\n    return [mean(", {"wordy", "new"}),
     ("return math.sqrt", "SEEN.append(1)\n    return math.sqrt", {"new"}),
     ("return math.sqrt", "unused.calls = 1\n    return math.sqrt", set()),
     ("return math.sqrt", "_clip.calls = 1\n    return math.sqrt", {"short", "funny"}),
-    # What is done at the import counts for all.
-    ("class Helper", "SEEN.append(1)\n\nclass Helper", REWARDS),
-    ("class Helper", "print('hello')\n\nclass Helper", REWARDS),
-    ("class Helper", "FIRST = SEEN.append(1)\n\nclass Helper", REWARDS),
-    ("class Helper", "FIRST = new([''], [''])\n\nclass Helper", REWARDS),
-    ("class Helper", "FIRST = [SEEN.append(i) for i in range(3)]\n\nclass Helper", REWARDS),
-    ("class Helper", "for LIMIT in range(9):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "if LIMIT:\n    SCALE = 1.0\n\nclass Helper", REWARDS),
-    ("class Helper", "class Base(Helper):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "@print\ndef noted():\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "def noted(value=print('hello')):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "def noted(value: print('hello')):\n    pass\n\nclass Helper", REWARDS),
-    ("class Helper", "(LIMIT := 5)\n\nclass Helper", REWARDS),
-    ("class Helper", "math.pi = 3\n\nclass Helper", REWARDS),
-    ("class Helper", "del LIMIT\n\nclass Helper", REWARDS),
-    ("class Helper", "SEEN += [1]\n\nclass Helper", REWARDS),
+    # Statements at the import count for all rewards.
+    *(
+        ("class Helper", f"{statement}\n\nclass Helper", REWARDS)
+        for statement in (
+            "SEEN.append(1)", "print('hello')", "FIRST = SEEN.append(1)", "FIRST = new([''], [''])",
+            "FIRST = [SEEN.append(i) for i in range(3)]", "for LIMIT in range(9):\n    pass",
+            "if LIMIT:\n    SCALE = 1.0", "class Base(Helper):\n    pass", "@print\ndef noted():\n    pass",
+            "def noted(value=print('hello')):\n    pass", "def noted(value: print('hello')):\n    pass", "(LIMIT := 5)",
+            "math.pi = 3", "del LIMIT", "SEEN += [1]", "from __future__ import annotations", "from os.path import *",
+        )
+    ),
     ("class Helper", "LIMIT += 1\n\nclass Helper", {"short", "funny"}),
-    ("class Helper", "from __future__ import annotations\n\nclass Helper", REWARDS),
     ("class Helper", "def min(*values):\n    return 0.5\n\nclass Helper", {"short", "funny"}),
     ("    factor = 2", "    factor = print('hello')", REWARDS),
     ("    factor = 2", "    factor = 2\n    SEEN.append(1)", REWARDS),
     ("    factor = 2", "    len = print\n    factor = len(())", REWARDS),
-    # What can reach everything makes the whole file count.
-    ("class Helper", "from os.path import *\n\nclass Helper", REWARDS),
+    # So does code that can reach every name.
     *(
         ("return math.sqrt", f"{doubt}\n    return math.sqrt", REWARDS)
         for doubt in (
@@ -123,7 +117,7 @@ EDITS = [
 
 
 def sources(text: str) -> dict:
-    """What counts for each reward; the whole text where no part can be told."""
+    """The source of each reward; the whole text if it cannot be separated."""
     found = {name: function_source(text, name, module="rewards") for name in REWARDS}
     return {name: text if source is None else source for name, source in found.items()}
 
@@ -180,10 +174,8 @@ def test_what_is_not_simply_defined_has_no_part_of_the_file(text):
 
 def test_lines_are_whole_and_those_of_the_file():
     text = "A = 1; B = 2\r\nC = '''\x0c\r\n'''\rdef f():\n    return A, \\\n        C\n"
-    assert (
-        function_source(text, "f", module="m")
-        == "A = 1; B = 2\nC = '''\x0c\n'''\ndef f():\n    return A, \\\n        C"
-    )
+    expected = "A = 1; B = 2\nC = '''\x0c\n'''\ndef f():\n    return A, \\\n        C"
+    assert function_source(text, "f", module="m") == expected
 
 
 def test_the_quickstart_rewards_are_apart():
@@ -203,61 +195,45 @@ def test_the_quickstart_rewards_are_apart():
     assert changed("They look for words", "All look for words") == set()
 
 
-EXAMPLES = 300
-
 # Random modules: A, B, C are data, h and k helpers, g another reward that is called before f.
-_number = st.integers(0, 3)
-_name = st.sampled_from("ABC")
-_expression = st.one_of(
-    st.builds("{}".format, _number),
-    st.builds("[{}, {}]".format, _number, _name),
-    st.builds("({}, {})".format, _number, _name),
-    st.builds("{}".format, _name),
-    st.builds("{{'x': {}}}".format, _number),
-    st.builds("{} * 2".format, _name),
-    st.builds("sorted([{}, {}])".format, _number, _number),
-    st.builds("tuple(q for q in {})".format, _name),
-    st.builds("h({})".format, _number),
-    st.builds("k({})".format, _number),
-    st.builds("A.append({})".format, _number),
-    st.builds("[C.append(q) for q in range({})]".format, _number),
-    st.builds("max(range(3), key=lambda q: A.append({}))".format, _number),
-    st.builds("(lambda: {})".format, _name),
-    st.builds("(B := {})".format, _number),
+_PARTS = {"n": st.integers(0, 3), "v": st.sampled_from("ABC"), "f": st.sampled_from("hkg")}
+
+
+def _one_of(*templates: str):
+    fields = [[name for _, name, *_ in Formatter().parse(template) if name] for template in templates]
+    plain = [re.sub(r"\{\w\}", "{}", template) for template in templates]
+    return st.one_of(
+        st.builds(template.format, *(_PARTS[name] for name in names))
+        for template, names in zip(plain, fields, strict=True)
+    )
+
+
+_PARTS["e"] = _one_of(
+    "{n}", "[{n}, {v}]", "({n}, {v})", "{v}", "{{'x': {n}}}", "{v} * 2", "sorted([{n}, {n}])", "tuple(q for q in {v})",
+    "h({n})", "k({n})", "A.append({n})", "[C.append(q) for q in range({n})]",
+    "max(range(3), key=lambda q: A.append({n}))", "(lambda: {v})", "(B := {v})",
+)  # fmt: skip
+_PARTS["s"] = _one_of(
+    "{v} = {e}", "{v}: int = {e}", "{v} = {v} = {e}", "{v}, {v} = {e}, {e}", "{v} += {e}", "{e}", "{v}['x'] = {e}",
+    "{v}.append({e})", "{f}.z = {e}",
+)  # fmt: skip
+_top = _one_of(
+    "{s}",
+    "for {v} in range({n}): {s}",
+    "if {e}:\n    {s}",
+    "try:\n    {s}\nexcept Exception as {v}:\n    A = {n}",
+    "class K:\n    {s}",
+    "class K:\n    v = {e}\nC = K",
+    "del {v}",
+    "def unused(v={e}): return v",
+    "@(lambda q: [{e}, q][1])\ndef k(v): return v",
+    "from statistics import mean as {v}",
+    "from statistics import median as {v}",
 )
-_simple = st.one_of(
-    st.builds("{} = {}".format, _name, _expression),
-    st.builds("{}: int = {}".format, _name, _expression),
-    st.builds("{} = {} = {}".format, _name, _name, _expression),
-    st.builds("{}, {} = {}, {}".format, _name, _name, _expression, _expression),
-    st.builds("{} += {}".format, _name, _expression),
-    st.builds("{}".format, _expression),
-    st.builds("{}['x'] = {}".format, _name, _expression),
-    st.builds("{}.append({})".format, _name, _expression),
-    st.builds("{}.z = {}".format, st.sampled_from("hkg"), _expression),
-)
-_top = st.one_of(
-    _simple,
-    st.builds("for {} in range({}): {}".format, _name, _number, _simple),
-    st.builds("if {}:\n    {}".format, _expression, _simple),
-    st.builds("try:\n    {}\nexcept Exception as {}:\n    A = {}".format, _simple, _name, _number),
-    st.builds("class K:\n    {}".format, _simple),
-    st.builds("class K:\n    v = {}\nC = K".format, _expression),
-    st.builds("del {}".format, _name),
-    st.builds("def unused(v={}): return v".format, _expression),
-    st.builds("@(lambda q: [{}, q][1])\ndef k(v): return v".format, _expression),
-    st.builds("from statistics import {} as {}".format, st.sampled_from(["mean", "median"]), _name),
-)
-_line = st.one_of(
-    st.builds("return str({})".format, _expression),
-    st.builds("return {}".format, _number),
-    st.builds("{}.append(v)".format, _name),
-    st.builds("{}['x'] = v".format, _name),
-    st.builds("q = {}; q.append(v)".format, _name),
-    st.builds("{}.z = v + {}".format, st.sampled_from("hkg"), _number),
-    st.builds("return {}.z".format, st.sampled_from("hkg")),
-    st.builds("def inner(): return str({})\n    return inner()".format, _name),
-)
+_line = _one_of(
+    "return str({e})", "return {n}", "{v}.append(v)", "{v}['x'] = v", "q = {v}; q.append(v)", "{f}.z = v + {n}",
+    "return {f}.z", "def inner(): return str({v})\n    return inner()",
+)  # fmt: skip
 
 
 def _function(name: str):
@@ -266,16 +242,8 @@ def _function(name: str):
 
 
 _modules = st.tuples(
-    st.just("A = [1]"),
-    st.just("B = 2"),
-    st.just("C = {'x': 1}"),
-    _function("k"),
-    _function("h"),
-    _top,
-    _top,
-    _function("g"),
-    _function("f"),
-    _top,
+    *(st.just(text) for text in ("A = [1]", "B = 2", "C = {'x': 1}")),
+    *(_function("k"), _function("h"), _top, _top, _function("g"), _function("f"), _top),
 )
 
 
@@ -305,7 +273,7 @@ def runnable(statements: tuple[str, ...]) -> list[str]:
     return kept
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=300)
 @given(_modules, st.data())
 def test_an_edit_that_changes_a_value_changes_the_source(module, data):
     module = runnable(module)

@@ -26,16 +26,7 @@ def test_regex_searches_or_matches_all():
 
 
 def test_json_validity_and_required_keys():
-    texts = [
-        '{"a": 1, "b": null}',
-        "[1, 2]",
-        '"text"',
-        "{'a': 1}",
-        '{"a": NaN}',
-        "",
-        '{"a": 1} and more',
-        "[" * 100_000,
-    ]
+    texts = ['{"a": 1, "b": null}', "[1, 2]", '"text"', "{'a': 1}", '{"a": NaN}', "", '{"a": 1} and more', "[" * 10**5]
     assert values("verifier:json", texts) == [1, 1, 1, 0, 0, 0, 0, 0]
     assert values("verifier:json", texts, required=["a"]) == [1, 0, 0, 0, 0, 0, 0, 0]
     assert values("verifier:json", texts, required=["a", "c"]) == [0] * 8
@@ -112,9 +103,7 @@ def test_length_rewards():
     assert length() == [1, 1, 1, pytest.approx(math.exp(-1))]
     assert length(prefer="at_least") == [pytest.approx(math.exp(-2)), pytest.approx(math.exp(-1)), 1, 1]
     assert np.allclose(length(prefer="near"), np.minimum(length(), length(prefer="at_least")))
-    assert length(unit="characters")[1] == pytest.approx(1) and length(unit="characters")[3] == pytest.approx(
-        math.exp(-(len(texts[3]) - 4) / 2)
-    )
+    assert length(unit="characters")[1::2] == pytest.approx([1, math.exp(-(len(texts[3]) - 4) / 2)])
     assert values("verifier:length", ["word " * 10**5], target=1, scale=1e-3) == [0.0]
 
 

@@ -1,4 +1,4 @@
-"""What `manifests/components/serving` and the commands have to agree on."""
+"""Agreement of `manifests/components/serving` with the commands."""
 
 from pathlib import Path
 

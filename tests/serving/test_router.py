@@ -5,8 +5,6 @@ from palm.errors import WeightsError
 from palm.serving.router import Router
 
 ROUTER = Router(("a", "b"), ("first", "second", "twin"), np.array([[0.8, 0.1], [0.2, 0.6], [0.2, 0.6]]))
-
-
 WRONG = [{"a": 0.5, "b": 0.6}, [0.5, 0.6], [-0.1, 1.1], [1.0], [0.2, 0.3, 0.5], [float("nan"), 1.0]]
 
 

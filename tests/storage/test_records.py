@@ -51,8 +51,3 @@ def test_a_damaged_record_is_an_error_that_names_it(tmp_path):
     (tmp_path / "x.json").write_text("[1")
     with pytest.raises(DamagedError, match=rf"{tmp_path}/x.json: is not a JSON object"):
         Records(str(tmp_path)).read("x")
-
-
-def test_a_bucket_that_is_not_there_is_an_error_and_not_an_absent_record(s3):
-    with pytest.raises(StorageError, match="s3://elsewhere/x.json: cannot be read or written"):
-        Records("s3://elsewhere").read("x")

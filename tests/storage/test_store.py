@@ -3,6 +3,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.damage import content
 
 from palm.builds.reuse import reuse_or_make
 from palm.errors import DamagedError
@@ -17,13 +18,9 @@ FILES = {"a.txt": b"alpha", "policy.json": b"{}", "sub/b.bin": bytes(range(256))
 def work(tmp_path):
     folder = tmp_path / "work"
     (folder / "sub").mkdir(parents=True)
-    for name, content in FILES.items():
-        (folder / name).write_bytes(content)
+    for name, data in FILES.items():
+        (folder / name).write_bytes(data)
     return folder
-
-
-def content(folder) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_an_entry_is_fetched_as_it_was_published(root, work, tmp_path):

@@ -1,6 +1,10 @@
-"""Damage to files."""
+"""Contents of folders, and damage to files."""
 
 from pathlib import Path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def flip(path: Path, position: int, bit: int = 0) -> None:

@@ -20,12 +20,11 @@ class KfpPlugin:
         server: address of its MLflow.
         login: ``kubernetes`` (the default of an installation), ``basic-auth`` or ``none``.
         user: name and password at the server; only `basic-auth` passes them to tasks.
-        experiment: of its runs.
     """
 
-    def __init__(self, server: str, *, login: str, user: tuple[str, str] | None = None, experiment="KFP-Default"):
+    def __init__(self, server: str, *, login: str, user: tuple[str, str] | None = None):
         self.server, self._login, self._user = server, login, user
-        self.experiment = self._experiment(experiment)
+        self.experiment = self._experiment("KFP-Default")
         self.root = self._create_run("nightly", {"kfp.pipeline_run_id": KFP_RUN})
         self.task = self._create_run("register-portfolio", {"mlflow.parentRunId": self.root})
 

@@ -39,7 +39,6 @@ class Build:
     measured: list[dict]
 
     def __getattr__(self, name: str) -> Path:
-        """A file or folder of the build."""
         return self.folder / name
 
     @property
@@ -62,7 +61,11 @@ def make_build(folder: Path) -> Build:
         "rollouts": sample_reference(config, folder / "base_model", folder / "rollouts"),
     }
     weights = [list(vector) for vector in design_grid(config, folder / "rollouts", folder / "design").weights]
-    trained_from = {"base_model": folder / "base_model", "rollouts": folder / "rollouts"}
+
+    def places(*names: str) -> dict[str, Path]:
+        return {name: folder / name for name in names}
+
+    trained_from = places("base_model", "rollouts")
     plan_training(config, design=folder / "design", destination=folder / "plan", **trained_from)
     shutil.copyfile(folder / "design", folder / "plan" / Design.FILE)
     Work(**reference, groups=grouped(Plan.read(folder / "plan").trainings, None)).write(folder / "plan")
@@ -75,33 +78,11 @@ def make_build(folder: Path) -> Build:
     measured = [{"policy": name, "evaluation": entry} for name, entry in zip(names, entries, strict=True)]
     chosen = select_portfolio(config, evaluations=evaluations, destination=folder / "selection", plan=folder / "plan")
     chosen.model_copy(update={"evaluations": dict(zip(names, entries, strict=True))}).write(folder / "selection")
-    register_portfolio(
-        config,
-        "library",
-        json.dumps(take_snapshot(config)),
-        policies=policies,
-        base_model=folder / "base_model",
-        design=folder / "design",
-        selection=folder / "selection",
-        destination=folder / "registration",
-        plan=folder / "plan",
-    )
-    judged = {
-        "registration": folder / "registration",
-        "selection": folder / "selection",
-        "evaluations": evaluations,
-        "plan": folder / "plan",
-    }
+    snapshot = json.dumps(take_snapshot(config))
+    inputs = places("base_model", "design", "selection", "plan")
+    register_portfolio(config, "library", snapshot, policies=policies, destination=folder / "registration", **inputs)
+    judged = {**places("registration", "selection", "plan"), "evaluations": evaluations}
     promote_portfolio(config, "library", destination=folder / "verdict", page=folder / "gate", **judged)
-    report(
-        config,
-        "library",
-        design=folder / "design",
-        rollouts=folder / "rollouts",
-        policies=policies,
-        verdict=folder / "verdict",
-        page=folder / "page",
-        summary=folder / "summary",
-        **judged,
-    )
+    pages = places("design", "rollouts", "verdict", "page", "summary")
+    report(config, "library", policies=policies, **pages, **judged)
     return Build(config, folder, weights, policies, evaluations, reference, measured)

@@ -1,6 +1,9 @@
 """Measurements of policies that were never trained."""
 
+import numpy as np
+
 from palm.artifacts.evaluation import Diversity, Evaluation, Mean
+from palm.geometry.portfolio.values import ValueTable
 
 DIVERSITY = Diversity(
     kernel="token n-grams",
@@ -13,7 +16,6 @@ DIVERSITY = Diversity(
 
 
 def mean(value: float, error: float = 0.01) -> Mean:
-    """A mean with its standard error."""
     return Mean(mean=value, standard_error=error)
 
 
@@ -42,3 +44,10 @@ def evaluation(policy: str = "policy-a", **changes) -> Evaluation:
         diversity=DIVERSITY,
     )
     return measured.model_copy(update=changes)
+
+
+def value_table(rewards, regulariser) -> ValueTable:
+    """Policies p0, p1, … with rewards r0, r1, …"""
+    policies, objectives = np.shape(rewards)
+    names, reward_names = ([f"{letter}{i}" for i in range(n)] for letter, n in (("p", policies), ("r", objectives)))
+    return ValueTable(names, reward_names, rewards, regulariser)

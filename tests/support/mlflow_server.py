@@ -22,13 +22,9 @@ class MlflowServer:
     """One server in a folder of its own, which can be killed and started again.
 
     Args:
-        folder: an empty folder for its database and log.
-        s3: address of the S3 server that it keeps artifacts in; unset: artifacts in the folder.
-        bucket: an existing bucket.
+        s3: address of the S3 server for artifacts, in an existing bucket; unset: artifacts in the folder.
         password: of the user `admin`; unset: no log-in.
-        workers: its processes.
-        s3_keys: access key and secret key of that S3 server.
-        postgres: the variables that say where its PostgreSQL is; unset: SQLite files in the folder.
+        postgres: the environment variables of its PostgreSQL; unset: SQLite files in the folder.
     """
 
     def __init__(
@@ -38,23 +34,22 @@ class MlflowServer:
         s3: str | None = None,
         bucket: str = "",
         password: str = "",
-        workers: int = 1,
         s3_keys: tuple[str, str] = ("test", "test"),
         postgres: dict[str, str] | None = None,
     ):
-        self.folder, self.password, self.workers = folder, password, workers
+        self.folder, self.password = folder, password
         self._s3, self._bucket, self._s3_keys, self._postgres = s3, bucket, s3_keys, postgres
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
-        # Its log-in forms are signed with it; all workers need the same.
+        # Signs the forms of the log-in.
         self._secret = secrets.token_hex(16)
         self._process: subprocess.Popen | None = None
 
     def start(self) -> "MlflowServer":
         environment = self._environment()
-        own = {"--host": "127.0.0.1", "--port": str(self.port), "--workers": str(self.workers)}
+        own = {"--host": "127.0.0.1", "--port": str(self.port), "--workers": "1"}
         arguments = []
         for argument in expanded(CONTAINER["args"], environment):
             name = argument.partition("=")[0]
@@ -74,12 +69,11 @@ class MlflowServer:
         return self
 
     def kill(self) -> None:
-        """SIGKILL to all of it, as when its node is lost."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def secret(self) -> dict[str, str]:
-        """The Secret mlflow-server as it would have to be for this server."""
+        """The Secret mlflow-server for this server."""
         secret = {"MLFLOW_FLASK_SERVER_SECRET_KEY": self._secret, "MLFLOW_AUTH_ADMIN_PASSWORD": self.password}
         if self._s3:
             key, value = self._s3_keys

@@ -58,7 +58,6 @@ class ObjectStore:
         self._process.wait()
 
     def client(self, key: str = KEY):
-        """A boto3 client of the server."""
         return boto3.client(
             "s3", endpoint_url=self.uri, aws_access_key_id=key, aws_secret_access_key=SECRET, region_name="us-east-1"
         )

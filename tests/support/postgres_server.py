@@ -18,14 +18,9 @@ def postgres_programs() -> Path | None:
 
 
 class PostgresServer:
-    """A server that asks for a password; it never runs as root, which PostgreSQL refuses.
+    """A server that asks for a password; it never runs as root, which PostgreSQL refuses."""
 
-    Args:
-        folder: an empty folder.
-        database: to make.
-    """
-
-    def __init__(self, folder: Path, database: str = "mlflow"):
+    def __init__(self, folder: Path):
         self._folder, self._programs = folder, postgres_programs()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -33,7 +28,7 @@ class PostgresServer:
         self.variables = {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(port),
-            "PGDATABASE": database,
+            "PGDATABASE": "mlflow",
             "PGUSER": "palm",
             "PGPASSWORD": _PASSWORD,
         }

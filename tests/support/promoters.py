@@ -1,8 +1,7 @@
 """Promoters that begin at once.
 
-Arguments: a configuration and how many promotions each promoter is to win; one promoter for each further argument,
-which names its two versions, e.g. ``1,2``. Prints one JSON object: for every promoter its process id, the log entries
-that it has written, and how often another one was first.
+Arguments: a configuration, the number of promotions that each promoter has to win, and for each promoter its two
+versions, e.g. ``1,2``. Prints a JSON list: each promoter's process id, its entries of the log, and its lost promotions.
 """
 
 import json
@@ -24,10 +23,7 @@ _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 8.0
 
 
 def promote_often(path: str, versions: list[str], wanted: int) -> dict:
-    """Promote two versions in turn, each time against the champion that was seen last, until that often with success.
-
-    A promoter that loses waits, longer the more often in a row: else nearly all work is lost.
-    """
+    """Promote two versions in turn, each against the champion seen last; the wait after losses in a row grows."""
     random.seed()
     portfolio, won, champion, lost, in_a_row = promotions(load_config(Path(path))), [], None, 0, 0
     while len(won) < wanted:
@@ -45,6 +41,4 @@ def promote_often(path: str, versions: list[str], wanted: int) -> dict:
 
 if __name__ == "__main__":
     path, wanted, *pairs = sys.argv[1:]
-    begun = time.monotonic()
-    results = at_once([partial(promote_often, path, pair.split(","), int(wanted)) for pair in pairs])
-    print(json.dumps({"promoters": results, "seconds": time.monotonic() - begun}))
+    print(json.dumps(at_once([partial(promote_often, path, pair.split(","), int(wanted)) for pair in pairs])))

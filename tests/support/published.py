@@ -18,7 +18,6 @@ _VALUES = np.array([[0.9, 0.1], [0.1, 0.9]])
 
 
 def upload_base(s3, base_model: Path) -> None:
-    """Upload the base model to the address in the portfolios."""
     for path in base_model.iterdir():
         s3.upload_file(str(path), "palm", f"models/base/{path.name}")
 

@@ -56,17 +56,12 @@ def rebuild(config_file: Path, build: Path) -> None:
 
 @dataclass
 class Rebuild:
-    """A running rebuild.
-
-    Attributes:
-        status: its exit status, or minus the signal that ended it; None while it runs.
-        begun: start of the step at which it is killed or stopped.
-    """
-
     request: dict
     pid: int
     status: int | None = None
+    """Exit status, or minus the signal that ended it; None while it runs."""
     begun: float | None = None
+    """Start of the step at which it is killed or stopped."""
     paused: bool = False
 
     def watch(self, *, alone: bool) -> None:

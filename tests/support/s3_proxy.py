@@ -32,21 +32,15 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "ser
 
 @dataclass
 class Rule:
-    """A fault for some of the requests.
+    """A fault for some of the requests: for `times` that match the regular expressions, from the `first` on.
 
-    Attributes:
-        fault: one of `TRANSIENT`, or ``404``: the answer to the completion of an upload that was completed before.
-        method: regular expression.
-        target: regular expression, searched in path and query.
-        first: number of the first matching request that gets the fault, from 1.
-        times: number of the requests that get it.
-        seen: matching requests so far.
-        done: requests that have got it so far.
+    ``404`` is the answer to the completion of an upload that was completed before.
     """
 
     fault: str
     method: str = ".*"
     target: str = ""
+    """Searched in path and query."""
     first: int = 1
     times: float = 1
     seen: int = 0
@@ -55,13 +49,7 @@ class Rule:
 
 @dataclass
 class S3Proxy:
-    """The proxy: give its address to clients, and rules to it.
-
-    Attributes:
-        server: address of the S3 server.
-        rules: what is done to which requests.
-        requests: ``METHOD target`` of all requests.
-    """
+    """A proxy before a server; ``requests`` holds ``METHOD target`` of each."""
 
     server: str
     rules: list[Rule] = field(default_factory=list)
@@ -83,19 +71,16 @@ class S3Proxy:
 
 @contextmanager
 def s3_proxy(server: str):
-    """Run a proxy before the server at an address."""
     proxy = S3Proxy(server)
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
     httpd.daemon_threads = True
     proxy.address = f"http://127.0.0.1:{httpd.server_address[1]}"
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
+    threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield proxy
     finally:
         httpd.shutdown()
         httpd.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

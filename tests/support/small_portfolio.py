@@ -51,19 +51,16 @@ def small_selection(**changes) -> Selection:
 
 
 def small_candidate(policy: str, **changes) -> Candidate:
-    """The same policy as a candidate."""
     measured = evaluation(policy).model_dump(exclude={"schema_version"})
     return Candidate(**measured | changes, earlier=False)
 
 
 def small_logs() -> dict[str, TrainingLog]:
-    """Training logs of the same."""
     steps = [{"step": step, "loss": 0.1, "reward": 0.5, "kl": 0.2} for step in range(3)]
     return dict.fromkeys(POLICIES, TrainingLog(steps=steps))
 
 
 def make_versions(registry, count: int) -> mlflow.MlflowClient:
-    """Registered versions without files."""
     client = mlflow.MlflowClient(registry.tracking_uri, registry.tracking_uri)
     client.create_registered_model(registry.model)
     for _ in range(count):
@@ -72,24 +69,18 @@ def make_versions(registry, count: int) -> mlflow.MlflowClient:
 
 
 def register_small(config, portfolio: Path, build_id: str) -> Registration:
-    """Register a portfolio folder as a build would."""
     build = Build(build_id, portfolio, small_selection(), small_logs(), [portfolio / Routing.FILE])
     return PortfolioRegistry(config).register(build)
 
 
 def registered(config, folder: Path, text: str) -> Registration:
-    """Write and register a portfolio folder of this content."""
     return register_small(config, write_small_portfolio(folder / f"portfolio-{text}", text), f"build-{text}")
 
 
-def judged(
-    passed: bool = True, *, against: str | None = None, reason: str = "gap 0.05 is within 0.1", check: str = "epsilon"
-) -> Judgement:
-    """A judgement of the gate."""
-    checks = (Check(name=check, value=0.05, bound=0.06, limit=0.1, passed=passed),)
+def judged(passed=True, *, against: str | None = None, reason="gap 0.05 is within 0.1") -> Judgement:
+    checks = (Check(name="epsilon", value=0.05, bound=0.06, limit=0.1, passed=passed),)
     return Judgement(passed=passed, reason=reason, against=against, confidence=0.95, checks=checks)
 
 
 def promote(config, version: str, *, against: str | None = None, **judgement):
-    """Promote a version as a build would whose gate has judged it."""
     return promotions(config).promote(version, judged(against=against, **judgement), who="gate")

@@ -14,7 +14,6 @@ _TEXTS = (
     "contract, no dignity, and they are asleep before you are.",
     "No.",
 )
-ALIASES = ("challenger", "champion")
 _PROMPTS = (
     "I cannot sleep. What should I do?",
     "Write one sentence about the sea for a postcard to my grandmother, who used to be a lighthouse keeper.",

@@ -26,7 +26,6 @@ def prepared(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def built(prepared, tmp_path) -> Path:
-    """A workspace of the test's own, ready to train."""
     return Path(shutil.copytree(prepared, tmp_path / "workspace"))
 
 
@@ -38,7 +37,6 @@ def train(workspace: Path, name: str, weights=(1.0, 0.0), **changes) -> Policy:
 
 
 def resample(workspace: Path, **changes) -> None:
-    """Sample the reference rollouts again, after some changes of the configuration."""
     config = load_config(edit_config(workspace, **changes))
     shutil.rmtree(workspace / "rollouts")
     sample_reference(config, workspace / "base", workspace / "rollouts")
@@ -56,8 +54,6 @@ def add_late_reward(workspace: Path, *, fails_with: int) -> None:
 
 @pytest.fixture
 def trained(built):
-    """A function that trains a policy in the workspace and returns it with its folder."""
-
     def train_built(name: str, weights=(1.0, 0.0), **changes) -> tuple[Policy, Path]:
         return train(built, name, weights, **changes), built / name
 

@@ -14,6 +14,8 @@ def vowels(prompts, responses, **fields):
     """Share of vowels."""
     return [sum(c in "aeiou" for c in text) / max(1, len(text)) for text in responses]
 '''
+WORDS = ("tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth")
+TINY = {"hidden_size": 16, "layers": 2, "heads": 2, "vocabulary_size": 300, "steps": 60, "learning_rate": 0.01}
 
 
 def write_jsonl(path: Path, records: list[dict]) -> Path:
@@ -22,36 +24,22 @@ def write_jsonl(path: Path, records: list[dict]) -> Path:
 
 
 def corpus_records() -> list[dict]:
-    words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
     return [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
-        for first in words
-        for second in words
+        for first in WORDS
+        for second in WORDS
         for count in (1, 2, 4)
     ]
 
 
 def make_workspace(folder: Path) -> Path:
-    """Fill a folder with a configuration that builds a portfolio of two rewards in seconds a step."""
     write_jsonl(folder / "corpus.jsonl", corpus_records())
-    words = ["tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth"]
-    write_jsonl(folder / "train.jsonl", [{"prompt": f"say {word}"} for word in words])
-    write_jsonl(folder / "eval.jsonl", [{"prompt": f"tell {word}"} for word in words])
+    write_jsonl(folder / "train.jsonl", [{"prompt": f"say {word}"} for word in WORDS])
+    write_jsonl(folder / "eval.jsonl", [{"prompt": f"tell {word}"} for word in WORDS])
     (folder / "rewards.py").write_text(REWARDS)
     config = {
         "name": "small",
-        "base_model": {
-            "source": "tiny",
-            "tiny": {
-                "corpus": "corpus.jsonl",
-                "hidden_size": 16,
-                "layers": 2,
-                "heads": 2,
-                "vocabulary_size": 300,
-                "steps": 60,
-                "learning_rate": 0.01,
-            },
-        },
+        "base_model": {"source": "tiny", "tiny": {"corpus": "corpus.jsonl", **TINY}},
         "prompts": {"train": "train.jsonl", "eval": "eval.jsonl"},
         "rewards": [
             {"name": "length", "uri": "python:rewards.py:length"},

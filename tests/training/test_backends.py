@@ -14,11 +14,9 @@ from palm.builds.inputs import check_inputs
 from palm.config.load import load_config
 from palm.config.training import Lora
 from palm.errors import TrainingError
-from palm.evaluation.divergence import sequence_divergence
 from palm.models.generate import generate
 from palm.models.load import load_model, load_tokenizer
 from palm.models.policies import PolicySet
-from palm.models.prompts import encode_prompts
 from palm.steps.evaluate_policies import evaluate_policy
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.steps.sample_reference import sample_reference
@@ -66,6 +64,8 @@ def test_training_raises_the_scalarised_objective(built, backend, settings):
 def test_training_is_reproducible_and_named_by_what_matters(built):
     first, again = train(built, "one"), train(built, "two", storage__root="other-store")
     assert again.policy == first.policy and not again.reused
+    names = {path.name for path in (built / "one").iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
     one, two = (file_digest(built / name / "adapter_model.safetensors") for name in ("one", "two"))
     assert one == two
     assert train(built, "reused") == again.model_copy(update={"reused": True})
@@ -77,15 +77,6 @@ def test_training_is_reproducible_and_named_by_what_matters(built):
     rewards.write_text(rewards.read_text().replace("20", "10"))
     resample(built)
     assert train(built, "six").policy != first.policy
-
-
-def test_the_saved_adapter_is_the_trained_one(built):
-    train(built, "policy")
-    names = {path.name for path in (built / "policy").iterdir()}
-    assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
-    policy = PolicySet(load_model(built / "base")).add("policy", built / "policy")
-    prompts = encode_prompts(policy.tokenizer, ["say tea"])
-    assert sequence_divergence(policy, prompts, [[10, 11, 12]], batch_size=1)[0] > 1e-6
 
 
 def test_a_reward_that_fails_in_training_stops_it_and_leaves_nothing(built):
@@ -143,22 +134,9 @@ def test_a_folder_model_without_chat_template_and_with_absolute_positions(worksp
 
 @pytest.mark.parametrize("backend", ["rloo", "rwr"])
 def test_full_fine_tuning_moves_every_weight_and_is_measured_against_the_base_model(built, backend):
-    record = train(
-        built,
-        "policy",
-        training={
-            "backend": backend,
-            "warm_start": "none",
-            "steps": 8,
-            "prompts_per_step": 4,
-            "responses_per_prompt": 8,
-            "micro_batch_size": 32,
-            "learning_rate": 0.002,
-            "lora": None,
-            "rwr": {"learning_rate": 0.002},
-        },
-        evaluation={"samples_per_prompt": 32},
-    )
+    full = {"training__lora": None, "training__learning_rate": 0.002, "training__rwr": {"learning_rate": 0.002}}
+    settings = ONLINE | full | {"training__backend": backend, "training__steps": 8}
+    record = train(built, "policy", **settings, evaluation={"samples_per_prompt": 32})
     assert record.guard is None
     assert not (built / "policy" / "adapter_config.json").exists()
     before, after = (load_file(built / name / "model.safetensors") for name in ("base", "policy"))

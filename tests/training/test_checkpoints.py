@@ -49,10 +49,8 @@ def test_a_damaged_one_is_removed_and_the_one_before_it_read(checkpoints, tmp_pa
     place = "checkpoints/policy-a/rloo/step-00000010"
     if checkpoints.store.root.startswith("s3://"):
         client = request.getfixturevalue("s3")
-        keys = [
-            entry["Key"] for entry in client.list_objects_v2(Bucket="palm", Prefix=f"some/prefix/{place}")["Contents"]
-        ]
-        client.put_object(Bucket="palm", Key=next(key for key in keys if "sha256-" in key), Body=b"cut")
+        listed = client.list_objects_v2(Bucket="palm", Prefix=f"some/prefix/{place}/sha256-")
+        client.put_object(Bucket="palm", Key=listed["Contents"][0]["Key"], Body=b"cut")
     else:
         (tmp_path / "store" / place / "trainer_state.json").write_text("cut")
     assert "step 5" in (checkpoints.latest(tmp_path / "read") / "trainer_state.json").read_text()

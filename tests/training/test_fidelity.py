@@ -1,4 +1,4 @@
-"""What is trained is J_w and nothing else: optima known in closed form are reached."""
+"""Training reaches optima of J_w that are known in closed form."""
 
 import numpy as np
 import pytest
@@ -30,20 +30,10 @@ def short(tmp_path_factory):
 
 def shares(lm, scratch, *, backend: str, count: int, altered: dict | None = None) -> np.ndarray:
     reached = []
+    options = {"backend": backend, "scratch": scratch, "copies": COPIES, "steps": STEPS[backend], "altered": altered}
     for weights, beta in draw_cases(count):
-        policy = train(
-            lm,
-            weights,
-            beta=beta,
-            backend=backend,
-            scratch=scratch,
-            copies=COPIES,
-            steps=STEPS[backend],
-            altered=altered,
-            **SETTINGS,
-        )
+        policy = train(lm, weights, beta=beta, **options, **SETTINGS)
         reached.append(lm.share_of_gain(policy, weights, beta=beta))
-        print(f"{backend} {altered or ''} w={weights.round(2)} beta={beta:.3f}: {reached[-1]:.4f}")
     return np.array(reached)
 
 

@@ -89,20 +89,21 @@ def test_weights_that_nothing_can_be_sampled_from_fire_a_guard(trained):
     assert record.guard.kind == "loss" and record.steps == 1
 
 
-def test_a_guard_in_the_warm_start_names_it(trained):
-    with pytest.raises(TrainingError, match="in its warm start by grpo; lower the learning rate of grpo"):
-        trained("hot", **HOT | {"training__warm_start": "grpo"})
+SOUP = {"training__backend": "soup", "training__warm_start": None, "training__soup": {"corners": "grpo"}}
 
 
-def test_a_soup_of_a_marked_corner_is_refused(trained):
-    settings = {**HOT, "training__backend": "soup", "training__warm_start": None, "training__soup": {"corners": "grpo"}}
-    with pytest.raises(TrainingError, match=r"corner policy policy-.* is marked by a guard: KL"):
-        trained("soup", [0.5, 0.5], **settings, training__checkpoint_steps=1)
-
-
-def test_a_guard_before_the_first_checkpoint_is_an_error(trained):
-    with pytest.raises(TrainingError, match=r"training of policy-.*KL is .* before there was a good checkpoint"):
-        trained("hot", **HOT)
+@pytest.mark.parametrize(
+    ("weights", "changes", "message"),
+    [
+        ([1.0, 0.0], {}, r"training of policy-.*KL is .* before there was a good checkpoint"),
+        ([1.0, 0.0], {"training__warm_start": "grpo"}, "in its warm start by grpo; lower the learning rate of grpo"),
+        ([0.5, 0.5], SOUP | {"training__checkpoint_steps": 1}, r"corner policy policy-.* is marked by a guard: KL"),
+    ],
+    ids=["before the first checkpoint", "in the warm start", "in a corner of a soup"],
+)
+def test_a_guard_that_leaves_nothing_to_return_is_an_error(trained, weights, changes, message):
+    with pytest.raises(TrainingError, match=message):
+        trained("hot", weights, **HOT | changes)
 
 
 def test_a_policy_below_the_reference_is_marked(trained):

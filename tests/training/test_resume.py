@@ -49,7 +49,6 @@ class Server:
         return int(self._process.stdout.readline())
 
     def wait(self) -> int:
-        """Exit status of the training."""
         return int(self._process.stdout.readline())
 
     def train(self, store: str, policy: Path) -> int:
@@ -109,7 +108,7 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
             time.sleep(moment)
         else:
             # Independent of the machine's load: the last one is killed after its first checkpoint.
-            _wait_for_checkpoint(server.folder / store)
+            _wait_for_checkpoints(server.folder / store)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
         if server.wait() == 0:
@@ -124,9 +123,9 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_adapter(server, undistu
     assert resumed[-1] > 0, "the training did not resume from its checkpoint"
 
 
-def _wait_for_checkpoint(store: Path, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not list(store.glob("checkpoints/*/rloo/step-*/manifest.json")):
+def _wait_for_checkpoints(store: Path, count: int = 1) -> None:
+    deadline = time.monotonic() + 120
+    while len(list(store.glob("checkpoints/*/rloo/step-*/manifest.json"))) < count:
         assert time.monotonic() < deadline, "no checkpoint was written"
         time.sleep(0.01)
 
@@ -134,8 +133,7 @@ def _wait_for_checkpoint(store: Path, seconds: float = 120.0) -> None:
 def test_sigterm_leaves_a_checkpoint_and_its_own_exit_code(server, undisturbed):
     store, policy = "preempted", server.folder / "preempted-policy"
     process = server.start(store, policy)
-    while not list((server.folder / store).glob("checkpoints/*/rloo/step-*")):
-        time.sleep(0.01)
+    _wait_for_checkpoints(server.folder / store)
     os.kill(process, signal.SIGTERM)
     assert server.wait() == PreemptedError.exit_code == 75
     assert "was told to stop by SIGTERM at step" in (server.folder / "server.log").read_text()
@@ -149,8 +147,7 @@ def test_sigterm_leaves_a_checkpoint_and_its_own_exit_code(server, undisturbed):
 def half_done(server, undisturbed):
     """A store with two checkpoints of a training that was stopped."""
     process = server.start("half-done", server.folder / "half-done-policy")
-    while len(list((server.folder / "half-done").glob("checkpoints/*/rloo/step-*"))) < 2:
-        time.sleep(0.01)
+    _wait_for_checkpoints(server.folder / "half-done", 2)
     os.kill(process, signal.SIGTERM)
     assert server.wait() == 75
     return server.folder / "half-done"

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from support.measurements import value_table
 from testbed import draw_problem
 
 from palm.geometry.portfolio.selection import describe_selection, select
-from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.preferences.coverage import check_coverage
+from palm.geometry.preferences.design import Design
+from palm.geometry.preferences.packing import Packing
 from palm.storage.files import json_text
 
 
@@ -16,25 +18,12 @@ def cover_certificate():
 
     def make(weights, *, epsilon, delta, packing=None):
         weights = np.asarray(weights, dtype=np.float64)
+        points = np.reshape(packing or [], (-1, weights.shape[1]))
         coverage = check_coverage(weights, epsilon=epsilon, delta=delta)
-        seen = coverage.counterexample
-        return {
-            "certificate": "cover",
-            "strategy": "given",
-            "objectives": weights.shape[1],
-            "epsilon": epsilon,
-            "delta": delta,
-            "size": len(weights),
-            "weights": weights.tolist(),
-            "coverage": {
-                "method": "exact",
-                "covered": coverage.covered,
-                "uncovered_fraction": coverage.uncovered_fraction,
-                "counterexample": None if seen is None else list(seen),
-            },
-            "lower_bound": None if packing is None else len(packing),
-            "packing": packing,
-        }
+        proof = Packing(points, np.ones(len(points)))
+        made = Design("given", weights.shape[1], epsilon, delta, weights, coverage, proof).to_dict()
+        del made["packing_weights"]
+        return {**made, "packing": packing, "lower_bound": packing and len(packing)}
 
     return make
 
@@ -46,12 +35,7 @@ def portfolio_certificate():
     def make(seed, objectives, *, policies=12, size=3, **options):
         weights = np.random.default_rng(seed).dirichlet(np.ones(objectives), policies)
         problem = draw_problem(seed, objectives, prompts=4, responses=12)
-        table = ValueTable(
-            names=[f"p{number}" for number in range(policies)],
-            reward_names=[f"r{number}" for number in range(objectives)],
-            rewards=problem.expected_rewards(weights),
-            regulariser=problem.regulariser(weights),
-        )
+        table = value_table(problem.expected_rewards(weights), problem.regulariser(weights))
         return describe_selection(table, select(table.value_vectors, size, **options), size)
 
     return make

@@ -1,11 +1,11 @@
-"""Files: a certificate that holds is told, one that does not is refused with the line that fails."""
+"""Files: certificates that hold are verified; errors name the line that fails."""
 
 import copy
 import json
 import re
 
-import numpy as np
 import pytest
+from support.errors import one_line
 
 from palm.errors import DataError, VerificationError
 from palm.geometry.preferences.grids import random_grid, uniform_grid
@@ -30,16 +30,13 @@ def refused(save):
         broken = copy.deepcopy(certificate)
         change(broken)
         path = save(broken)
-        with pytest.raises(VerificationError) as told:
+        with one_line(VerificationError, *words) as caught:
             verify_file(path)
-        message = str(told.value)
-        assert "\n" not in message
+        message = str(caught.value)
         lines = path.read_text().split("\n")
         assert message.startswith(f"{path}, line {expected_line(lines, place)}, {name(place)}")
         for other in others:
             assert f"(and {name(other)}, line {expected_line(lines, other)})" in message
-        for word in words:
-            assert word in message
         return message
 
     return check
@@ -164,15 +161,17 @@ def test_a_packing_that_proves_less(cover, refused):
 def test_a_weighted_packing(cover, save, refused):
     halves = {**cover, "packing_weights": [0.5, 0.5, 1.0, 1.0], "lower_bound": 3}
     assert "no cover has fewer than 3 vectors (weighted packing of 4)" in verify_file(save(halves)).proved
-    refused(halves, lambda told: told.update(lower_bound=4), ("lower_bound",), ["total weight of 3"])
+    refused(halves, lambda content: content.update(lower_bound=4), ("lower_bound",), ["total weight of 3"])
     refused(
         halves,
-        lambda told: told.update(packing_weights=[0.5, 0.5, 1.0, 1.5]),
+        lambda content: content.update(packing_weights=[0.5, 0.5, 1.0, 1.5]),
         ("packing_weights",),
         ["serves 1.5"],
         [("packing", 3)],
     )
-    refused(halves, lambda told: told["packing_weights"].pop(), ("packing_weights",), ["must be 4 numbers", "are 3"])
+    refused(
+        halves, lambda content: content["packing_weights"].pop(), ("packing_weights",), ["must be 4 numbers", "are 3"]
+    )
 
 
 def test_portfolios_that_are_broken(portfolio_certificate, refused):
@@ -180,41 +179,32 @@ def test_portfolios_that_are_broken(portfolio_certificate, refused):
     row = next(k for k, policy in enumerate(certificate["proof"]["policies"]) if policy not in certificate["portfolio"])
     place = ("proof", "combinations", row)
 
-    def heavier(told):
-        told["proof"]["combinations"][row][0] += 0.01
+    def heavier(content):
+        content["proof"]["combinations"][row][0] += 0.01
 
-    def smaller(told):
-        told["epsilon"] = told["epsilon_bound"] = 0.5 * told["epsilon"]
-
-    def larger(told):
-        told["epsilon"] += 0.01
+    def larger(content):
+        content["epsilon"] += 0.01
 
     refused(certificate, heavier, place, ["must sum to 1, sums to 1.01"])
     refused(certificate, larger, ("epsilon",), ["is needed"], [("worst_weights",)])
-    # The first combination that misses with half of the epsilon, by the definition.
-    proof, values = certificate["proof"], np.array(certificate["proof"]["values"])
-    members = [proof["policies"].index(policy) for policy in certificate["portfolio"]]
-    missing = (1 - 0.5 * certificate["epsilon"]) * values - np.array(proof["combinations"]) @ values[members]
-    first = int(np.flatnonzero(missing.max(axis=1) > 1e-7)[0])
-    refused(certificate, smaller, ("proof", "combinations", first), ["must reach"])
 
 
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
-        (lambda told: told.update(certificate="covr"), ("certificate",), ["is 'covr'", "cover, portfolio"]),
-        (lambda told: told.update(certificate=["cover"]), ("certificate",), ["cover, portfolio"]),
-        (lambda told: told.update(epsilon="0.4"), ("epsilon",), ["valid number", "'0.4'"]),
-        (lambda told: told.update(epsilon=1.0), ("epsilon",), ["less than 1"]),
-        (lambda told: told.update(delta=-0.1), ("delta",), ["greater than or equal to 0"]),
-        (lambda told: told.update(size=48.0), ("size",), ["valid integer"]),
-        (lambda told: told.update(size=True), ("size",), ["valid integer"]),
-        (lambda told: told.update(objectives=1), ("objectives",), ["greater than or equal to 2"]),
-        (lambda told: told.update(weights=[]), ("weights",), ["at least 1 item"]),
-        (lambda told: told["weights"].__setitem__(4, 0.5), ("weights", 4), ["valid list"]),
-        (lambda told: told["weights"][4].__setitem__(1, None), ("weights", 4, 1), ["valid number", "None"]),
-        (lambda told: told["weights"][4].__setitem__(1, 10**400), ("weights", 4, 1), ["number"]),
-        (lambda told: told["coverage"].update(covered=1), ("coverage", "covered"), ["valid boolean"]),
+        (lambda content: content.update(certificate="covr"), ("certificate",), ["is 'covr'", "cover, portfolio"]),
+        (lambda content: content.update(certificate=["cover"]), ("certificate",), ["cover, portfolio"]),
+        (lambda content: content.update(epsilon="0.4"), ("epsilon",), ["valid number", "'0.4'"]),
+        (lambda content: content.update(epsilon=1.0), ("epsilon",), ["less than 1"]),
+        (lambda content: content.update(delta=-0.1), ("delta",), ["greater than or equal to 0"]),
+        (lambda content: content.update(size=48.0), ("size",), ["valid integer"]),
+        (lambda content: content.update(size=True), ("size",), ["valid integer"]),
+        (lambda content: content.update(objectives=1), ("objectives",), ["greater than or equal to 2"]),
+        (lambda content: content.update(weights=[]), ("weights",), ["at least 1 item"]),
+        (lambda content: content["weights"].__setitem__(4, 0.5), ("weights", 4), ["valid list"]),
+        (lambda content: content["weights"][4].__setitem__(1, None), ("weights", 4, 1), ["valid number", "None"]),
+        (lambda content: content["weights"][4].__setitem__(1, 10**400), ("weights", 4, 1), ["number"]),
+        (lambda content: content["coverage"].update(covered=1), ("coverage", "covered"), ["valid boolean"]),
     ],
 )
 def test_values_of_the_wrong_kind(cover, refused, change, place, words):
@@ -261,12 +251,9 @@ def test_numbers_that_are_none(cover, save, literal):
 def test_files_that_hold_no_certificate(tmp_path, text, error, words):
     path = tmp_path / "a.json"
     path.write_text(text)
-    with pytest.raises(error) as told:
+    with one_line(error, str(path), *words) as caught:
         verify_file(path)
-    message = str(told.value)
-    assert "\n" not in message and str(path) in message and len(message) < 500
-    for word in words:
-        assert word in message
+    assert len(str(caught.value)) < 500
 
 
 def test_files_that_cannot_be_read(tmp_path):

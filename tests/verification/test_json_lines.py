@@ -53,25 +53,15 @@ TEXT = """{
 }"""
 
 
-@pytest.mark.parametrize(
-    ("place", "line"),
-    [
-        ((), 1),
-        (("a",), 2),
-        (("a", "b", 0), 2),
-        (("a", "b", 1), 3),
-        (("a", "weights ["), 3),
-        (("weights",), 5),
-        (("weights", 0), 6),
-        (("weights", 0, 1), 6),
-        (("weights", 1, 0), 7),
-        # What does not exist is missing in what is around it.
-        (("weights", 2), 5),
-        (("a", "c", "d"), 2),
-        (("none",), 1),
-        (("a", "b", 0, "x"), 2),
-    ],
-)
+LINES = [
+    ((), 1), (("a",), 2), (("a", "b", 0), 2), (("a", "b", 1), 3), (("a", "weights ["), 3), (("weights",), 5),
+    (("weights", 0), 6), (("weights", 0, 1), 6), (("weights", 1, 0), 7),
+    # The line of a missing value is that of the value around it.
+    (("weights", 2), 5), (("a", "c", "d"), 2), (("none",), 1), (("a", "b", 0, "x"), 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "line"), LINES)
 def test_lines(place, line):
     assert line_of(TEXT, place) == line
 

@@ -36,9 +36,9 @@ def test_pairs_agree_with_brute_force(objectives):
             check_packing(points.tolist(), **accuracy)
             packed += 1
             continue
-        with pytest.raises(Fault, match="must not be served by a vector that serves another") as told:
+        with pytest.raises(Fault, match="must not be served by a vector that serves another") as caught:
             check_packing(points.tolist(), **accuracy)
-        fault = told.value
+        fault = caught.value
         first, second = fault.others[0][1], fault.place[1]
         assert (first, second) in clash and fault.place[0] == fault.others[0][0] == "packing"
         vector = named_vector(fault)
@@ -57,9 +57,9 @@ def test_the_margin_is_on_the_safe_side():
 
 
 def test_equal_preferences_are_no_packing():
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as caught:
         check_packing([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], epsilon=0.0, delta=0.0)
-    assert (told.value.place, told.value.others) == (("packing", 2), (("packing", 1),))
+    assert (caught.value.place, caught.value.others) == (("packing", 2), (("packing", 1),))
 
 
 TRIANGLE = np.full((3, 3), 0.3) + 0.1 * np.eye(3)
@@ -69,9 +69,9 @@ TRIANGLE = np.full((3, 3), 0.3) + 0.1 * np.eye(3)
 def test_halves_of_a_triangle_are_a_weighted_packing():
     accuracy = {"epsilon": 0.0, "delta": 0.051}
     check_loads(TRIANGLE, np.full(3, 0.5), **accuracy)
-    with pytest.raises(Fault, match=r"packing_weights: must total at most 1.*serves 1\.2") as told:
+    with pytest.raises(Fault, match=r"packing_weights: must total at most 1.*serves 1\.2") as caught:
         check_loads(TRIANGLE, np.full(3, 0.6), **accuracy)
-    served = sum(serves(named_vector(told.value), point, accuracy) for point in TRIANGLE)
+    served = sum(serves(named_vector(caught.value), point, accuracy) for point in TRIANGLE)
     assert served == 2
     with pytest.raises(Fault, match=r"serves 1\.5"):
         check_loads(TRIANGLE, np.full(3, 0.5), epsilon=0.0, delta=0.068)
@@ -103,8 +103,8 @@ def test_loads_agree_with_brute_force(objectives, symmetric):
         accuracy = {"epsilon": rng.uniform(0, 0.5), "delta": rng.uniform(0.01, 0.2)}
         shares = shares / largest_load(points, shares, accuracy)
         check_loads(points, 0.999 * shares, **accuracy)
-        with pytest.raises(Fault) as told:
+        with pytest.raises(Fault) as caught:
             check_loads(points, 1.001 * shares, **accuracy)
-        vector = named_vector(told.value)
+        vector = named_vector(caught.value)
         load = sum(share for point, share in zip(points, shares, strict=True) if serves(vector, point, accuracy))
         assert 1.001 * load > 1

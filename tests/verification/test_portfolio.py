@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.measurements import value_table
 
 from palm.errors import SelectionError
 from palm.geometry.portfolio.certificate import certify
 from palm.geometry.portfolio.selection import Selection, describe_selection
-from palm.geometry.portfolio.values import ValueTable
 from palm.verification.fault import Fault
 from palm.verification.portfolio import verify_portfolio
 from palm.verification.schema import PortfolioFile
@@ -28,8 +28,8 @@ def test_selections_are_verified(portfolio_certificate, objectives, options):
     certificate = portfolio_certificate(objectives, objectives, **options)
     verified = verify(certificate)
     assert f"ε={certificate['epsilon']:.9g}, δ={certificate['delta']:.9g}" in verified.proved[0]
-    told = [key for key in ("epsilon_bound", "delta_bound") if certificate[key] > 0]
-    assert [line.split("=")[0] for line in verified.not_proved if "bound" in line] == told
+    expected = [key for key in ("epsilon_bound", "delta_bound") if certificate[key] > 0]
+    assert [line.split("=")[0] for line in verified.not_proved if "bound" in line] == expected
     assert f"J ≥ J* - {certificate['additive_gap']:.9g}" in verified.proved[-1]
 
 
@@ -38,12 +38,8 @@ def test_selections_are_verified(portfolio_certificate, objectives, options):
 def test_every_certificate_is_verified(objectives, policies, seed, delta):
     """Also with negative values, duplicates and members in any number."""
     rng = np.random.default_rng(seed)
-    table = ValueTable(
-        names=[f"p{number}" for number in range(policies)],
-        reward_names=[f"r{number}" for number in range(objectives)],
-        rewards=rng.uniform(0, 1, (policies, objectives)).round(int(rng.integers(1, 12))),
-        regulariser=rng.uniform(0, 0.1, policies),
-    )
+    rewards = rng.uniform(0, 1, (policies, objectives)).round(int(rng.integers(1, 12)))
+    table = value_table(rewards, rng.uniform(0, 0.1, policies))
     members = rng.choice(policies, rng.integers(1, policies + 1), replace=False)
     try:
         certificate = certify(table.value_vectors, members, delta=delta)
@@ -59,9 +55,9 @@ def refusal(certificate, *place, value):
     for step in place[:-1]:
         part = part[step]
     part[place[-1]] = value(part[place[-1]]) if callable(value) else value
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as caught:
         verify(broken)
-    return told.value
+    return caught.value
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +90,14 @@ def test_a_combination_that_misses_is_named(certificate):
 
 
 def test_claiming_too_little_gap_is_refused(certificate):
+    proof, values = certificate["proof"], np.array(certificate["proof"]["values"])
+    members = [proof["policies"].index(policy) for policy in certificate["portfolio"]]
     for factor in (0.5, 0.999):
         fault = refusal(certificate, "epsilon", value=lambda epsilon, factor=factor: epsilon * factor)
-        # The bound contradicts it as well, but the combination comes first.
-        assert fault.place[:2] == ("proof", "combinations")
+        # The bound contradicts it as well, but the first combination that misses is named.
+        missing = (1 - factor * certificate["epsilon"]) * values - np.array(proof["combinations"]) @ values[members]
+        first = int(np.flatnonzero(missing.max(axis=1) > 1e-7)[0])
+        assert fault.place == ("proof", "combinations", first) and "must reach" in fault.rule
     fault = refusal(certificate, "additive_gap", value=lambda gap: gap * 0.999)
     assert fault.place[:2] == ("proof", "additive_combinations")
 
@@ -145,7 +145,7 @@ def test_members_exchanged_are_refused(certificate):
     assert fault.place[:2] == ("proof", "combinations")
 
 
-def test_an_additive_gap_without_combinations_is_told(certificate):
+def test_an_additive_gap_without_combinations_is_not_proved(certificate):
     without = copy.deepcopy(certificate)
     without["proof"]["additive_combinations"] = None
     assert any("the additive gap" in line for line in verify(without).not_proved)
@@ -159,7 +159,7 @@ def test_a_gap_hidden_in_rounding_is_found_at_a_corner(values):
         "worst_weights": [0.5, 0.5],
         "proof": {"policies": ["a", "b"], "values": values, "combinations": [[1.0], [1.0]]},
     }  # fmt: skip
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as caught:
         verify(broken)
-    assert told.value.place == ("epsilon",)
-    assert "where only objective" in str(told.value)
+    assert caught.value.place == ("epsilon",)
+    assert "where only objective" in str(caught.value)

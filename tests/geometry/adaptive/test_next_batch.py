@@ -103,8 +103,7 @@ def test_an_interrupted_policy_that_is_too_far_off_is_named():
 
 
 @pytest.mark.parametrize(
-    ("change", "rule"),
-    [({"target": 0.0}, "target=0.0"), ({"target": 1.5}, "target=1.5"), ({"size": 0}, "size=0")],
+    ("change", "rule"), [({"target": 0.0}, "target=0.0"), ({"target": 1.5}, "target=1.5"), ({"size": 0}, "size=0")]
 )
 def test_arguments_out_of_range_are_refused(change, rule):
     with pytest.raises(WeightsError, match=rule):

@@ -16,7 +16,6 @@ def exact_rollouts(problem, copies=40):
 
 @pytest.fixture
 def uniform(tabular):
-    """A tabular problem with a uniform reference."""
     problem = tabular(0, 3)
     return type(problem)(problem.rewards, np.full(problem.reference.shape, 1 / 12), problem.beta)
 
@@ -31,7 +30,7 @@ def test_without_sampling_error_the_prediction_is_the_closed_form(uniform):
 
 
 def test_prediction_approaches_the_closed_form(tabular):
-    """More samples, less error; the bias of J* is the one that is told."""
+    """More samples, less error; the bias of J* is as estimated."""
     problem = tabular(1, 3, prompts=60, responses=60)
     weights = np.random.default_rng(1).dirichlet(np.ones(3), 30)
     truth, errors = problem.optimum(weights), []

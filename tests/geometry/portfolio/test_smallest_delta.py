@@ -25,7 +25,7 @@ def test_by_hand():
 
 
 def test_values_below_zero_have_a_delta():
-    """Where the best value is negative no ε up to 1 is enough, and a δ is found all the same."""
+    """Where the best value is negative no ε up to 1 is enough, but a δ is found."""
     values = [[0.5, -0.3], [0.4, -0.4]]
     with pytest.raises(SelectionError, match="allow a delta"):
         certify(values, [1])
@@ -50,7 +50,6 @@ def test_holds_everywhere_and_is_needed(objectives, members, epsilon, seed):
 
 
 def test_the_two_ways_agree():
-    """With the δ that an ε needs, that ε is what the δ needs."""
     rng = np.random.default_rng(3)
     for _ in range(20):
         values = rng.uniform(0.2, 1, (8, 3))

@@ -8,11 +8,10 @@ from palm.geometry.portfolio.certificate import certify
 from palm.geometry.portfolio.statistics import compare_portfolios, largest_loss, resample_gap
 
 
-def measurements(prompts, noise, seed=0):
+def measurements(prompts, noise):
     """Three policies with rewards around (0.8, 0.3), (0.3, 0.8), (0.6, 0.6); prompts shift all alike."""
-    rng = np.random.default_rng(seed)
     means = np.array([[0.8, 0.3], [0.3, 0.8], [0.6, 0.6]])
-    shift = noise * rng.uniform(-1, 1, (3, prompts, 2))
+    shift = noise * np.random.default_rng(0).uniform(-1, 1, (3, prompts, 2))
     return np.clip(means[:, None] + shift, 0, 1), np.full((3, prompts), 0.05)
 
 

@@ -10,6 +10,7 @@ from palm.geometry.portfolio.guarantee import Guarantee, cell_guarantee, compose
 from palm.geometry.portfolio.smallest_delta import smallest_delta
 from palm.geometry.portfolio.worst_case import lowest_value
 from palm.geometry.preferences.cells import cell_boxes
+from palm.geometry.preferences.grids import palm_grid
 
 PROBLEMS_PER_DIMENSION = 500
 POLICIES, MEMBERS = 7, 3
@@ -19,7 +20,6 @@ NOISE = 1e-12
 
 @pytest.mark.parametrize("objectives", [2, 3, 4, 5])
 def test_every_promise_holds(objectives):
-    """500 problems: Lemma 3.2, the certificate both ways, the composition rule, the bounds on J*: no violation."""
     tried = np.array([check_problem(number, objectives) for number in range(PROBLEMS_PER_DIMENSION)])
     in_cells, gaps = tried.T
     assert (in_cells > 0).mean() > 0.5, "the lemma must have been tried"
@@ -36,12 +36,13 @@ def check_problem(number, objectives):
     optimum = problem.optimum(v)
     in_cell = check_lemma(problem, w[0], values[0], rng)
     gap = check_certificates(values, v, optimum, rng)
-    check_bounds(problem, w, values, v, optimum)
+    bounds = bound_optimum(w, values, problem.optimum(w))
+    assert (bounds.lower(v) <= optimum + NOISE).all()
+    assert (bounds.upper(v) >= optimum - NOISE).all()
     return in_cell, gap
 
 
 def check_lemma(problem, w, value_vector, rng):
-    """Lemma 3.2: the optimal policy for w serves every preference in the cell of w."""
     epsilon, delta = rng.uniform(0, 0.4), rng.uniform(0, 0.05)
     box = cell_boxes(w, epsilon=epsilon, delta=delta)
     v = rng.dirichlet(40 * w + 0.3, 30)
@@ -60,7 +61,6 @@ def check_lemma(problem, w, value_vector, rng):
 
 
 def check_certificates(values, v, optimum, rng):
-    """Certificates hold at any preference and are needed at the worst; composed ones hold against the truth."""
     portfolio = sorted(rng.choice(POLICIES, MEMBERS, replace=False).tolist())
     needed = max(0.0, -lowest_value(values[portfolio]).value)
     certificate = certify(values, portfolio, delta=needed + rng.choice([0.0, rng.uniform(0, 0.05)]))
@@ -82,8 +82,18 @@ def check_certificates(values, v, optimum, rng):
     return certificate.epsilon
 
 
-def check_bounds(problem, w, values, v, optimum):
-    """J* lies between what is known of it, at every preference."""
-    bounds = bound_optimum(w, values, problem.optimum(w))
-    assert (bounds.lower(v) <= optimum + NOISE).all()
-    assert (bounds.upper(v) >= optimum - NOISE).all()
+def test_closed_forms_agree(tabular):
+    problem = tabular(0, 3)
+    weights = np.random.default_rng(0).dirichlet(np.ones(3), 50)
+    worth = problem.value_vectors(weights) @ weights.T
+    np.testing.assert_allclose(np.diag(worth), problem.optimum(weights), atol=1e-12)
+    assert (worth <= problem.optimum(weights)[None] + 1e-12).all()
+
+
+def test_a_covering_grid_serves_everyone(tabular):
+    epsilon, delta = 0.2, 0.05
+    grid = palm_grid(3, epsilon=epsilon, delta=delta)
+    problem = tabular(7, 3, beta=0.05)
+    v = np.random.default_rng(1).dirichlet(np.full(3, 0.5), 2000)
+    served = (v @ problem.value_vectors(grid).T).max(axis=1)
+    assert (served >= (1 - 2 * epsilon) * problem.optimum(v) - 2 * (delta * 3 + epsilon)).all()

@@ -70,6 +70,6 @@ def test_the_table_keeps_its_own_numbers():
         ({"rewards": [[0.9, 0.2], [0.3]]}, "must be numbers in rows of equal length"),
     ],
 )
-def test_bad_tables_are_told(changes, message):
+def test_bad_tables_are_errors(changes, message):
     with pytest.raises(DataError, match=message):
         table(**changes)

@@ -54,7 +54,6 @@ def test_accuracy_out_of_range(epsilon, delta, message):
 
 
 def area(corners):
-    """Area of a polygon in the first two coordinates, by the shoelace formula."""
     x, y = corners[:, 0], corners[:, 1]
     return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 

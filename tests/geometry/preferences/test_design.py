@@ -15,19 +15,19 @@ KEYS = [
 
 
 @pytest.mark.parametrize("strategy", ["random", "uniform", "palm"])
-def test_design_says_what_it_is(strategy):
+def test_a_design_describes_itself(strategy):
     design = design_grid(3, epsilon=0.4, delta=0.0125, strategy=strategy, size=48)
-    told = json.loads(json.dumps(design.to_dict(), allow_nan=False))
-    assert list(told) == KEYS
-    assert list(told["coverage"]) == ["method", "covered", "uncovered_fraction", "counterexample"]
-    assert told["coverage"]["method"] == "exact"
-    assert (told["strategy"], told["objectives"], told["epsilon"], told["delta"]) == (strategy, 3, 0.4, 0.0125)
-    assert told["size"] == len(told["weights"]) == 48
-    np.testing.assert_allclose(np.sum(told["weights"], axis=1), 1, atol=1e-12)
-    assert told["coverage"]["covered"] == (strategy == "palm")
-    assert (told["coverage"]["counterexample"] is None) == (strategy == "palm")
-    assert 34 <= told["lower_bound"] == np.ceil(np.sum(told["packing_weights"]) - 1e-6) <= 36
-    assert len(told["packing"]) == len(told["packing_weights"])
+    content = json.loads(json.dumps(design.to_dict(), allow_nan=False))
+    assert list(content) == KEYS
+    assert list(content["coverage"]) == ["method", "covered", "uncovered_fraction", "counterexample"]
+    assert content["coverage"]["method"] == "exact"
+    assert [content[key] for key in KEYS[1:5]] == [strategy, 3, 0.4, 0.0125]
+    assert content["size"] == len(content["weights"]) == 48
+    np.testing.assert_allclose(np.sum(content["weights"], axis=1), 1, atol=1e-12)
+    assert content["coverage"]["covered"] == (strategy == "palm")
+    assert (content["coverage"]["counterexample"] is None) == (strategy == "palm")
+    assert 34 <= content["lower_bound"] == np.ceil(np.sum(content["packing_weights"]) - 1e-6) <= 36
+    assert len(content["packing"]) == len(content["packing_weights"])
 
 
 def test_given_weights_are_kept_and_judged():
@@ -66,10 +66,7 @@ def test_random_design_follows_the_seed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"strategy": "unifrom"},
-            "strategy='unifrom': must be one of random, uniform, palm, .*, weights; did you mean 'uniform'",
-        ),
+        ({"strategy": "unifrom"}, "='unifrom': must be one of random, uniform, palm, .*; did you mean 'uniform'"),
         ({"strategy": "xyz"}, "choose one of them"),
         ({"strategy": "random"}, "strategy='random': needs a size"),
         ({"strategy": "uniform"}, "strategy='uniform': needs a size"),

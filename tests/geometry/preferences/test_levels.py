@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from palm.errors import WeightsError
-from palm.geometry.preferences.cells import cell_excess
 from palm.geometry.preferences.levels import find_levels, pivot_grid, pivot_size
 
 
@@ -20,20 +19,6 @@ def test_pivot_grid_has_its_size_and_symmetry(objectives, levels):
     np.testing.assert_allclose(grid.sum(axis=1), 1, atol=1e-12)
     swapped = np.roll(grid, 1, axis=1)
     np.testing.assert_allclose(np.unique(grid.round(12), axis=0), np.unique(swapped.round(12), axis=0))
-
-
-@pytest.mark.parametrize(
-    ("objectives", "epsilon", "delta", "count"), [(3, 0.4, 0.0125, 4), (4, 0.4, 0.0125, 4), (3, 0.2, 0.02, 5)]
-)
-def test_levels_are_few_and_hold_at_sampled_preferences(objectives, epsilon, delta, count):
-    levels = find_levels(objectives, epsilon=epsilon, delta=delta)
-    assert len(levels) <= count
-    assert (np.diff(levels) > 0).all()
-    assert levels[0] > 0 and levels[-1] <= 1
-    grid = pivot_grid(objectives, levels)
-    rng = np.random.default_rng(0)
-    v = np.vstack([rng.dirichlet(np.full(objectives, concentration), 1000) for concentration in (0.2, 1)])
-    assert cell_excess(v[:, None], grid[None], epsilon=epsilon, delta=delta).min(axis=1).max() <= 1e-11
 
 
 def test_no_levels_within_reach():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from palm.errors import WeightsError
 from palm.geometry.preferences.cells import in_cell
@@ -24,21 +23,6 @@ def test_cover_is_proven_to_be_the_smallest(epsilon, delta):
     line = np.linspace(0, 1, 20_001)
     vectors = np.column_stack([line, 1 - line])[:, None]
     assert in_cell(packing.points[None], vectors, epsilon=epsilon, delta=delta).sum(axis=1).max() == 1
-
-
-@pytest.mark.parametrize(("epsilon", "delta"), [(0.4, 0.0125), (0.0, 0.07), (0.6, 0.05), (0.1, 0.03)])
-def test_cover_is_as_small_as_a_set_cover_of_a_fine_line(epsilon, delta):
-    """An integer program that knows nothing of chains serves a subset of all preferences from a fine line."""
-    line = np.linspace(0, 1, 1001)
-    vectors = np.column_stack([line, 1 - line])
-    serves = in_cell(vectors[::4, None], vectors[None], epsilon=epsilon, delta=delta)
-    answer = milp(
-        np.ones(1001),
-        integrality=np.ones(1001),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(serves.astype(float), lb=1),
-    )
-    assert len(line_cover(epsilon=epsilon, delta=delta)) == round(answer.fun)
 
 
 @pytest.mark.parametrize(

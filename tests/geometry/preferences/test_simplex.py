@@ -40,7 +40,7 @@ def test_weights_come_back_as_floats():
         (None, None, "flat list"),
     ],
 )
-def test_bad_weights_are_told(weights, objectives, message):
+def test_bad_weights_are_errors(weights, objectives, message):
     with pytest.raises(WeightsError, match=message):
         check_preference_weights(weights, objectives)
 
