@@ -11,12 +11,7 @@ from palm.pipelines.task_setup import small
 
 
 def make_run(
-    name: str,
-    description: str,
-    cluster: Cluster,
-    work: Callable[[dsl.PipelineTask], None],
-    *,
-    only_if_changed: bool,
+    name: str, description: str, cluster: Cluster, work: Callable[[dsl.PipelineTask], None], *, only_if_changed: bool
 ) -> Callable:
     """The pipeline of a run.
 

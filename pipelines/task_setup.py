@@ -4,13 +4,7 @@ from kfp import dsl, kubernetes
 
 from palm.builds.records import ATTEMPTS_VARIABLE, BUILD_VARIABLE
 from palm.config.cluster import Cluster, PodResources
-from palm.config.pods import (
-    AUTHORITIES_FOLDER,
-    AUTHORITIES_VARIABLES,
-    SECRET_KEYS,
-    TASK_LABELS,
-    task_variable,
-)
+from palm.config.pods import AUTHORITIES_FOLDER, AUTHORITIES_VARIABLES, SECRET_KEYS, TASK_LABELS, task_variable
 
 _FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
 _SECONDS_AN_HOUR = 3600
@@ -48,12 +42,7 @@ def on_gpu(task: dsl.PipelineTask, name: str, cluster: Cluster, pod: PodResource
         kubernetes.add_node_selector(task, key, value)
     for toleration in pod.tolerations:
         kubernetes.add_toleration(
-            task,
-            toleration.key,
-            toleration.operator,
-            toleration.value,
-            toleration.effect,
-            toleration.tolerationSeconds,
+            task, toleration.key, toleration.operator, toleration.value, toleration.effect, toleration.tolerationSeconds
         )
     # Processes of one pod exchange tensors there; a container's own default is 64 MiB.
     kubernetes.empty_dir_mount(task, volume_name="shared-memory", mount_path="/dev/shm", medium="Memory")

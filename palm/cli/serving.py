@@ -25,8 +25,7 @@ def pull(
         Path, typer.Argument(help="Folder, the mount of a volume for example; `portfolio` in it is filled.")
     ],
     version: Annotated[
-        str | None,
-        typer.Option(metavar="N", envvar="PALM_VERSION", help="Version; unset or empty: the champion."),
+        str | None, typer.Option(metavar="N", envvar="PALM_VERSION", help="Version; unset or empty: the champion.")
     ] = None,
     dtype: Annotated[
         Dtype | None, typer.Option(help="What vLLM computes in; unset: what the portfolio was built with.")

@@ -81,9 +81,7 @@ def parse_config(text: str) -> PortfolioConfig:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(
-            "config",
-            rule=f"is not valid JSON ({error})",
-            remedy="pass what `palm validate CONFIG --json` prints",
+            "config", rule=f"is not valid JSON ({error})", remedy="pass what `palm validate CONFIG --json` prints"
         ) from error
     return _validate(raw, origin="config")
 

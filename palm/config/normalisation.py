@@ -77,8 +77,7 @@ class Quantile(Section):
     kind: Literal["quantile"] = Field(description="Empirical distribution function.")
     values: tuple[float, ...] | None = Field(None, description=f"Raw values of the knots, ascending; {_CALIBRATED}.")
     levels: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
-        None,
-        description="What each knot maps to; between knots the rule is linear, below them 0, above them 1.",
+        None, description="What each knot maps to; between knots the rule is linear, below them 0, above them 1."
     )
 
     @model_validator(mode="after")

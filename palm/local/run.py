@@ -39,12 +39,7 @@ _SHOWN = {
 
 
 def run_build(
-    config: PortfolioConfig,
-    output: Path,
-    console: Console,
-    *,
-    only_if_changed: bool = False,
-    image: str | None = None,
+    config: PortfolioConfig, output: Path, console: Console, *, only_if_changed: bool = False, image: str | None = None
 ) -> tuple[Path, Summary | None]:
     """Run the pipeline `build_portfolio` or `rebuild_on_change` on this machine.
 
@@ -97,11 +92,7 @@ def _process_runner(folder: Path, environment: dict[str, str]) -> Iterator:
     """A runner whose tasks are processes of this environment and run their steps in workers."""
     from kfp import local
 
-    with (
-        _environment(environment),
-        worker_pool(folder / _LOG) as address,
-        _environment({WORKERS_VARIABLE: address}),
-    ):
+    with _environment(environment), worker_pool(folder / _LOG) as address, _environment({WORKERS_VARIABLE: address}):
         yield local.SubprocessRunner(use_venv=False)
 
 

@@ -32,11 +32,7 @@ def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> D
         WeightsError: the strategy or its numbers are out of their domain.
         DataError: the rollouts are missing or malformed.
     """
-    definition = {
-        "objectives": len(config.rewards),
-        **config.design.model_dump(),
-        "schema_version": Design.VERSION,
-    }
+    definition = {"objectives": len(config.rewards), **config.design.model_dump(), "schema_version": Design.VERSION}
     if config.design.strategy == PREDICTED:
         definition["rollouts"] = file_digest(rollouts / "train.parquet")
     with stage("design_grid", config.design.strategy) as progress, TemporaryDirectory() as scratch:

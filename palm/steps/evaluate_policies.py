@@ -119,9 +119,7 @@ class _Task:
             config,
             definition,
             lambda: self.responder.respond(
-                policy.policy,
-                folder,
-                on_batch=lambda done, total: progress.advance(done, total, "responses"),
+                policy.policy, folder, on_batch=lambda done, total: progress.advance(done, total, "responses")
             ),
         )
         embeddings = None

@@ -120,8 +120,7 @@ def _samples(
     shown = np.linspace(0, len(prompts) - 1, min(_SAMPLE_PROMPTS, len(prompts))).astype(int)
     return [
         Sample(
-            prompt=prompts[index],
-            responses=[_response(config, name, table, index) for name, table in tables.items()],
+            prompt=prompts[index], responses=[_response(config, name, table, index) for name, table in tables.items()]
         )
         for index in shown
     ]

@@ -28,11 +28,7 @@ def train_node(root: str, place: str) -> None:
     """
     quiet_threads()
     store, rank = Store(root), int(os.environ.get("PET_NODE_RANK", "0"))
-    with (
-        TemporaryDirectory() as name,
-        preemption() as preempted,
-        stage("train_policy", f"node {rank}") as progress,
-    ):
+    with TemporaryDirectory() as name, preemption() as preempted, stage("train_policy", f"node {rank}") as progress:
         scratch = Path(name)
 
         def fetched(key: str) -> Path:

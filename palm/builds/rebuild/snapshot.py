@@ -86,9 +86,7 @@ def check_snapshot(config: PortfolioConfig, snapshot: str) -> None:
     changes = describe_changes(json.loads(snapshot), take_snapshot(config))
     if changes:
         raise DataError(
-            "inputs of the build",
-            rule=f"have changed while it ran ({'; '.join(changes)})",
-            remedy="start a new build",
+            "inputs of the build", rule=f"have changed while it ran ({'; '.join(changes)})", remedy="start a new build"
         )
 
 

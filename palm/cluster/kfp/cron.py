@@ -7,10 +7,7 @@ from datetime import UTC, datetime
 from palm.errors import ClusterError
 
 _FIELDS = ("second", "minute", "hour", "day of month", "month", "day of week")
-_NAME = {
-    "month": "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
-    "day of week": "SUN|MON|TUE|WED|THU|FRI|SAT",
-}
+_NAME = {"month": "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC", "day of week": "SUN|MON|TUE|WED|THU|FRI|SAT"}
 _LAST_DAY_OF_WEEK = 6
 
 

@@ -3,13 +3,7 @@
 from dataclasses import dataclass
 
 from palm.artifacts.outcome import Failure
-from palm.builds.failures import (
-    ENDED_WITHOUT_REPORT,
-    NOTHING_AFTER,
-    could_not_record,
-    ending_failures,
-    failed_tasks,
-)
+from palm.builds.failures import ENDED_WITHOUT_REPORT, NOTHING_AFTER, could_not_record, ending_failures, failed_tasks
 from palm.builds.heartbeat import is_silent, last_heard
 from palm.builds.outcome import read_outcome
 from palm.builds.records import SUCCEEDED, TaskRecord, task_records

@@ -64,10 +64,7 @@ class _Smoke:
     def doctor(self) -> str:
         config = self.config
         findings = examine(
-            self.address,
-            config.cluster,
-            storage_root=config.storage.root,
-            tracking_uri=config.registry.tracking_uri,
+            self.address, config.cluster, storage_root=config.storage.root, tracking_uri=config.registry.tracking_uri
         )
         wrong = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.ok]
         # This account may not be allowed to see images and Secrets; the builds show whether pods find them.
@@ -129,12 +126,7 @@ class _Smoke:
 
     def _run(self, pipeline: str) -> Outcome:
         """Run a pipeline and return its outcome from the storage."""
-        run = submit(
-            self.connection,
-            self.config,
-            pipeline=pipeline,
-            experiment=self.name,
-        )
+        run = submit(self.connection, self.config, pipeline=pipeline, experiment=self.name)
         self.runs.append(run.run_id)
         try:
             _follow(self.connection, run.run_id, _MINUTES)
