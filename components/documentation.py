@@ -60,11 +60,7 @@ def component_names() -> list[str]:
 
 
 def load_component(name: str) -> BaseComponent:
-    """Import a component by the name of its folder and function.
-
-    Raises:
-        DataError: the folder's component.py defines no component of its name.
-    """
+    """Import a component by the name of its folder and function."""
     component = getattr(import_module(f"palm.components.{name}.component"), name, None)
     if not isinstance(component, BaseComponent):
         raise DataError(

@@ -21,9 +21,6 @@ def pipeline_pages() -> dict[Path, str]:
 
     Returns:
         Content by path: a page in each pipeline's folder, and the table of all.
-
-    Raises:
-        DataError: an input or output lacks a description, or the metadata are malformed.
     """
     entries = [_entry(name) for name in sorted(PIPELINES)]
     pages = {FOLDER / entry["name"] / PAGE: _page("pipeline.md.j2", **entry) for entry in entries}

@@ -98,8 +98,5 @@ class Artifact(Part):
 
         Args:
             path: an existing folder, which gets FILE, or the file itself.
-
-        Raises:
-            StorageError: it cannot be written.
         """
         write_json(path / self.FILE if path.is_dir() else path, self.model_dump(mode="json"))

@@ -22,7 +22,6 @@ class AbandonedBuild:
     """A build that ended without an outcome.
 
     Attributes:
-        build: its name.
         heard: time of its last sign of life, seconds since 1970.
         closed: whether a later build has written an outcome for it.
     """
@@ -58,9 +57,6 @@ def close_abandoned(config: PortfolioConfig) -> list[str]:
 
     Returns:
         Names of the closed builds.
-
-    Raises:
-        StorageError: the storage cannot be read.
     """
     this = os.environ.get(BUILD_VARIABLE)
     if not this:

@@ -68,11 +68,7 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
 
 
 def check_inputs(config: PortfolioConfig) -> Inputs:
-    """Check every input, and every setting that would fail late, before any work is done.
-
-    Raises:
-        PalmError: an input is not usable.
-    """
+    """Check every input, and every setting that would fail late, before any work is done."""
     check_design(config)
     check_environment(config)
     Store(config.storage.root).check_writable()
@@ -80,11 +76,7 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
 
 
 def check_data(config: PortfolioConfig) -> Inputs:
-    """Check that prompts, rewards and base model are usable: every reward scores a probe.
-
-    Raises:
-        PalmError: an input is not usable.
-    """
+    """Check that prompts, rewards and base model are usable: every reward scores a probe."""
     inputs = load_inputs(config)
     _check_rewards_differ(inputs.rewards)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)

@@ -19,7 +19,6 @@ def read_outcome(root: str, build: str) -> Outcome | None:
 
     Raises:
         DamagedError: it is not an outcome, or not of a version that this palm reads.
-        StorageError: the storage cannot be read.
     """
     return read_record(Records(root), _name(build), Outcome)
 
@@ -42,7 +41,6 @@ def make_outcome(
 
     Args:
         name: name of the portfolio.
-        build: name of the build.
         ended: seconds since 1970.
         only_if_changed: whether the pipeline builds only if an input has changed.
         kfp_mlflow_run: page of the run of Kubeflow Pipelines' MLflow plugin.

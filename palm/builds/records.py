@@ -88,7 +88,6 @@ def task_records(root: str, build: str) -> list[TaskRecord]:
 
     Raises:
         DamagedError: one is not a task record.
-        StorageError: they cannot be read.
     """
     folder = f"builds/{build}/tasks"
     records = [_parse(content, f"{root}/{folder}", TaskRecord) for content in Records(root).read_all(folder)]
@@ -96,12 +95,7 @@ def task_records(root: str, build: str) -> list[TaskRecord]:
 
 
 def read_record(records: Records, name: str, kind: type[Model]) -> Model | None:
-    """Read a stored record; None if there is none.
-
-    Raises:
-        DamagedError: it breaks the schema.
-        StorageError: it cannot be read.
-    """
+    """Read a stored record; None if there is none."""
     content = records.read(name)
     return None if content is None else _parse(content, f"{records.root}/{name}.json", kind)
 
@@ -122,11 +116,7 @@ def failed_for_good(root: str, step: str, identity: Any, error: BaseException) -
     Outside a build the number of attempts is unknown, and only the error decides.
 
     Args:
-        root: ``storage.root``.
         identity: as in `recorded`.
-
-    Raises:
-        StorageError: its record cannot be read.
     """
     if not (build := os.environ.get(BUILD_VARIABLE, "")):
         return not _may_help(error)
@@ -167,7 +157,6 @@ def recorded(
     """Keep the record of a task while the block runs, if it is part of a build.
 
     Args:
-        root: ``storage.root``.
         label: what it works on, for people.
         weights: preference weights of the policy that it trains.
         identity: exact, JSON-able: with the step it identifies the task and its retries. None: the label.

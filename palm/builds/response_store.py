@@ -55,9 +55,6 @@ def stored_responses(config: PortfolioConfig, definition: dict, respond: Callabl
 
     Args:
         definition: made by `responses_definition`.
-
-    Raises:
-        StorageError: the store fails.
     """
     with _entry(
         config, "responses", definition, lambda place: write_responses(place / _RESPONSES, respond())
@@ -79,7 +76,6 @@ def stored_embeddings(
 
     Raises:
         ModelError: the model is not usable.
-        StorageError: the store fails.
     """
 
     def embed(place: Path) -> None:

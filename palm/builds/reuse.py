@@ -28,9 +28,6 @@ def entry_name(kind: str, definition: Any) -> str:
 def fetched(root: str, *names: str) -> Iterator[list[Path]]:
     """Temporary copies of entries.
 
-    Args:
-        root: ``storage.root``.
-
     Yields:
         A folder for each, every file checked against the store's digests.
 
@@ -45,7 +42,6 @@ def fetch_entry(root: str, name: str, destination: Path, *, only: str = "*") -> 
     """Fetch an entry that must be in the store, and mark that the present build uses it.
 
     Args:
-        root: ``storage.root``.
         only: pattern of the file names that are fetched, e.g. ``*.json``.
 
     Returns:
@@ -70,9 +66,6 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
 
     Returns:
         The entry's name (`entry_name`).
-
-    Raises:
-        StorageError: the store fails.
     """
     name = entry_name(kind, folder_digests(folder))
     mark_use(store.root, name)
@@ -92,9 +85,6 @@ def reuse_or_make(store: Store, kind: str, definition: Any, destination: Path, m
 
     Returns:
         Whether it was reused.
-
-    Raises:
-        StorageError: the store fails.
     """
     key = entry_name(kind, definition)
     mark_use(store.root, key)

@@ -45,7 +45,6 @@ def fetch_evaluations(root: str, selection: Selection, folder: Path) -> list[Pat
     """Fetch the evaluations of the same policies.
 
     Args:
-        root: ``storage.root``.
         selection: written by the component select_portfolio, with the names of the evaluations.
 
     Returns:

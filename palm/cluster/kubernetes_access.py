@@ -120,11 +120,7 @@ class Kubernetes:
 
 
 def connect_kubernetes() -> Kubernetes:
-    """Connect to the cluster of this pod, or to that of kubectl.
-
-    Raises:
-        ClusterError: none is configured, or it does not answer.
-    """
+    """Connect to the cluster of this pod, or to that of kubectl."""
     from kubernetes import client
 
     settings = client_settings()
@@ -135,11 +131,7 @@ def connect_kubernetes() -> Kubernetes:
 
 
 def client_settings():
-    """The `kubernetes.client.Configuration` of this pod, or of kubectl.
-
-    Raises:
-        ClusterError: neither is configured.
-    """
+    """The `kubernetes.client.Configuration` of this pod, or of kubectl."""
     from kubernetes import client, config
 
     settings = client.Configuration()
@@ -158,11 +150,7 @@ def client_settings():
 
 
 def own_namespace() -> str:
-    """The namespace of this pod, or the one that kubectl uses by default.
-
-    Raises:
-        ClusterError: neither is configured.
-    """
+    """The namespace of this pod, or the one that kubectl uses by default."""
     from kubernetes import config
 
     try:
@@ -188,9 +176,6 @@ def kubernetes_errors(what: str, missing: str, *, verb: str = "read") -> Iterato
         what: the requested object, for the message.
         missing: the remedy if it does not exist.
         verb: past participle of what the request does with the object.
-
-    Raises:
-        ClusterError: the request fails.
     """
     import urllib3
     from kubernetes.client import ApiException

@@ -28,7 +28,6 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
 
     Raises:
         ClusterError: the cluster refuses or does not answer, or the champion's rollout has failed.
-        RegistryError: MLflow cannot be read.
         DamagedError: an entry of the promotion log was deleted.
     """
     from kubernetes.client import ApiClient, AppsV1Api

@@ -38,7 +38,6 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Portf
     """Read and validate a YAML file; paths in it are relative to its folder and made absolute.
 
     Args:
-        path: the file.
         overrides: values that replace those of the file, by dotted key.
 
     Raises:
@@ -57,11 +56,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Portf
 
 
 def parse_yaml(text: str, *, origin: str) -> dict:
-    """Parse a YAML mapping without duplicate keys; ``origin`` names the text in error messages.
-
-    Raises:
-        ConfigError: it is anything else.
-    """
+    """Parse a YAML mapping without duplicate keys; ``origin`` names the text in error messages."""
     try:
         raw = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:

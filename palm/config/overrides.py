@@ -56,9 +56,6 @@ def with_overrides(raw: dict, overrides: Mapping[str, Any]) -> dict:
 
     Returns:
         The configuration with these values.
-
-    Raises:
-        ConfigError: a key leads through a value that is no section, or to a position that a list does not have.
     """
     for key, value in overrides.items():
         raw = _with_value(raw, key.split("."), value, key)

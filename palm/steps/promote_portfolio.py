@@ -27,17 +27,12 @@ def promote_portfolio(
     """Judge the registered portfolio and promote it if it passes.
 
     Args:
-        config: the configuration.
-        build_id: names the build.
         registration: JSON file of the step register_portfolio.
         selection: JSON file of the step select_portfolio.
         evaluations: folders of the step evaluate_policies.
         plan: folder of the step plan_training.
         destination: JSON file to write.
         page: Markdown file to write: the same for people.
-
-    Raises:
-        RegistryError: MLflow fails.
     """
     with stage("promote_portfolio", config.registry.model):
         judgement = judge(

@@ -38,8 +38,6 @@ def register_portfolio(
     """Register the selected portfolio under the alias `challenger`.
 
     Args:
-        config: the configuration.
-        build_id: names the build.
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty: not recorded.
         policies: folders of the step train_policy.
         base_model: prepared base model.
@@ -50,7 +48,6 @@ def register_portfolio(
 
     Raises:
         DataError: a selected policy is not among the given ones.
-        RegistryError: MLflow fails.
     """
     with stage("register_portfolio", config.registry.model), TemporaryDirectory() as name:
         scratch, selected = Path(name), Selection.read(selection)

@@ -47,7 +47,6 @@ def report(
     """Write the page and the summary, and end the build's run in MLflow with them.
 
     Args:
-        build_id: names the build.
         design: JSON file of the step design_grid.
         rollouts: folder of the step sample_reference.
         policies: folders of the step train_policy, with ``reused`` as in this build.
@@ -58,9 +57,6 @@ def report(
         plan: folder of the step plan_training.
         page: HTML file to write.
         summary: JSON file to write.
-
-    Raises:
-        RegistryError: MLflow fails.
     """
     with stage("report", config.name):
         chosen, registered, judged = Selection.read(selection), Registration.read(registration), Verdict.read(verdict)

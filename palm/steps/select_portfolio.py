@@ -83,9 +83,6 @@ def value_table(measured: Sequence[Measurements], reward_names: list[str]) -> Va
     Args:
         measured: length n.
         reward_names: length d.
-
-    Raises:
-        DataError: there are none, or one was made with other rewards.
     """
     if not measured:
         raise DataError("evaluations", rule="are empty", remedy="train and evaluate at least one policy")

@@ -37,7 +37,6 @@ def train_policy(
     """Train the policy of some preference weights, unless the store has it already.
 
     Args:
-        config: configuration of the build.
         weights: preference weights, length d.
         keep: name of an earlier policy in the store that is taken as it is; empty to train.
         start: name of an earlier policy in the store that the training starts from; empty for none.

@@ -34,7 +34,6 @@ def fewest_policies(settings: Training, planned: int) -> int:
     """Smallest number of policies that a portfolio is selected from.
 
     Args:
-        settings: the section ``training``.
         planned: number of policies that the build was to train, ≥ 1.
 
     Returns:
@@ -47,7 +46,6 @@ def check_enough(settings: Training, planned: int, missing: Sequence[Missing]) -
     """Refuse to select from too few policies.
 
     Args:
-        settings: the section ``training``.
         planned: number of policies that the build was to train, ≥ 1.
         missing: policies whose training failed for good.
 

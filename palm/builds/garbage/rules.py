@@ -36,7 +36,6 @@ class Build:
     """A build that has records in the storage.
 
     Attributes:
-        name: its name.
         owner: as `palm.builds.records.owner`, and ``name``; None if an older palm made it, which did not record that.
         active: newest record, seconds since 1970.
         uses: key of an entry to when the build marked its use.

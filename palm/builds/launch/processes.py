@@ -39,10 +39,6 @@ def fit_policy_in_processes(loaded: LoadedTask, folder: Path) -> FittedPolicy:
     """`palm.training.run.fit_policy` by ``training.processes`` processes of this machine.
 
     On a node of a TrainJob they train together with those of the other nodes, and every node gets the policy.
-
-    Raises:
-        PreemptedError: this process was told to stop; the others were told as well, and a checkpoint is kept.
-        TrainingError: a process failed.
     """
     scratch, settings = loaded.scratch, loaded.task.settings
     training_request(

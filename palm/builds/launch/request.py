@@ -81,12 +81,7 @@ def load_request(
     preempted: Callable[[], bool],
     on_step: Callable[[int, int, str], None],
 ) -> LoadedTask:
-    """Load the inputs of a requested training; `path` gives the folder of an input that the request names.
-
-    Raises:
-        TrainingError: the process that asks has another training revision.
-        PalmError: an input is unusable here.
-    """
+    """Load the inputs of a requested training; `path` gives the folder of an input that the request names."""
     task = request.task
     if request.training_revision != TRAINING_REVISION:
         raise TrainingError(

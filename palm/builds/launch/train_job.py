@@ -36,7 +36,6 @@ def train_in_train_job(loaded: LoadedTask, folder: Path) -> TrainingRecord:
     """Train a policy on the nodes of a TrainJob, as `palm.builds.launch.local.train_here` does on this machine.
 
     Args:
-        loaded: the task.
         folder: folder to fill: the policy, its log and ``train_job.json``, the TrainJob.
 
     Raises:

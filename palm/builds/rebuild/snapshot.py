@@ -46,11 +46,7 @@ _NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registr
 
 
 def take_snapshot(config: PortfolioConfig) -> dict:
-    """Identity of every input of a configuration, JSON-able; no model is downloaded or loaded.
-
-    Raises:
-        PalmError: a source cannot be read.
-    """
+    """Identity of every input of a configuration, JSON-able; no model is downloaded or loaded."""
     embedding = config.evaluation.embedding_model
 
     def identities(entries: tuple[Reward, ...]) -> dict:
@@ -79,7 +75,6 @@ def check_snapshot(config: PortfolioConfig, snapshot: str) -> None:
 
     Raises:
         DataError: an input has changed.
-        PalmError: an input cannot be read.
     """
     if not snapshot:
         return

@@ -48,14 +48,10 @@ def find_image(image: str, *, elsewhere: str) -> str:
     """Look an image up in its registry, without credentials.
 
     Args:
-        image: its reference.
         elsewhere: what is known about other places, for the message of an error.
 
     Returns:
         A line about what was found.
-
-    Raises:
-        ClusterError: it does not exist, or the registry does not answer.
     """
     import requests
 

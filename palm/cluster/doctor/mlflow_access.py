@@ -19,9 +19,6 @@ def check_mlflow(tracking_uri: str, address: str | None) -> str:
 
     Returns:
         A line about what was found.
-
-    Raises:
-        ClusterError: it cannot be reached, or refuses the request.
     """
     import requests
 

@@ -21,11 +21,7 @@ class ApiClient(kfp.Client):
     health: dict | None = None
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
-        """Ask the server for its health.
-
-        Raises:
-            ClusterError: the answer is not JSON.
-        """
+        """Ask the server for its health."""
         response = self.healthzs.healthz_service_get_healthz(_preload_content=False, _request_timeout=_TIMEOUT)
         # kfp would accept a log-in page as an answer in which nothing is set.
         self.health = self._json_object(response)

@@ -109,9 +109,6 @@ def refuse_credentials(option: str, address: str | None, remedy: str) -> None:
 
     Args:
         remedy: where credentials go instead.
-
-    Raises:
-        ClusterError: it holds them; the message does not.
     """
     if address is not None and "@" in urlsplit(_with_scheme(address)).netloc:
         raise ClusterError(option, rule="holds a user or password, which would be shown in messages", remedy=remedy)

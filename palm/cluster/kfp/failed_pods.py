@@ -39,9 +39,6 @@ def failed_pod(kubernetes: Kubernetes, namespace: str, run_id: str) -> FailedPod
 
     Returns:
         The pod; None if none has failed, or the Workflow was deleted.
-
-    Raises:
-        ClusterError: reading Workflows is not allowed.
     """
     workflow = kubernetes.workflow(namespace, run_id)
     node = None if workflow is None else _first_failed(_nodes(workflow["status"]))

@@ -48,7 +48,6 @@ def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run
     """The newest runs of an experiment.
 
     Args:
-        limit: how many, ≥ 1.
         experiment: name of the experiment.
 
     Returns:

@@ -105,10 +105,6 @@ def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str
     Args:
         experiment: name of the experiment of the runs; created if missing.
         must_exist: refuse to create the first one.
-
-    Raises:
-        ClusterError: the cron is wrong, a request fails, it must exist and does not, or a recurring run of that name
-            was not created by `palm schedule`.
     """
     times = next_times(schedule.cron)
     experiment_id = ensure_experiment(connection, experiment)

@@ -71,11 +71,7 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
 
 
 def check_gpus(config: PortfolioConfig) -> None:
-    """Check that a task that trains gets the GPUs that it uses; without GPUs all is allowed.
-
-    Raises:
-        ClusterError: it would get more or fewer.
-    """
+    """Check that a task that trains gets the GPUs that it uses; without GPUs all is allowed."""
     training, gpus = config.training, config.cluster.training.gpus
     if training.launcher == "trainjob" and gpus:
         raise ClusterError(
@@ -113,9 +109,6 @@ def submit(
         pipeline: ``build_portfolio`` or ``rebuild_on_change``.
         experiment: name of the experiment in Kubeflow Pipelines; created if missing.
         kfp_mlflow: as in `palm.cluster.kfp.run_references.plugins_input`.
-
-    Raises:
-        PalmError: a file, S3 or a request fails.
     """
     parameters = {"config": publish_config(publish_inputs(config))}
     version = publish_pipeline(connection, pipeline, config.cluster)

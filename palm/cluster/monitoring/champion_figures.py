@@ -21,11 +21,7 @@ class ChampionReader:
         self._logged = ""
 
     def read(self) -> metrics.Figures:
-        """Read the promotion log and the champion; a damaged log only counts as a problem.
-
-        Raises:
-            RegistryError: MLflow fails.
-        """
+        """Read the promotion log and the champion; a damaged log only counts as a problem."""
         check_exists(self._config.registry)
         try:
             found = self._promotions.history()

@@ -39,11 +39,7 @@ class OutcomeReader:
         self.damaged: frozenset[str] = frozenset()
 
     def read(self) -> dict[str, Outcome]:
-        """Outcome of every run that has ended, by name.
-
-        Raises:
-            StorageError: the storage cannot be read.
-        """
+        """Outcome of every run that has ended, by name."""
         names = Records(self._root).folders("builds")
         self._final = {name: self._final[name] for name in names if name in self._final}
         unknown = [name for name in names if name not in self._final]
@@ -86,11 +82,7 @@ class RunFigures:
         self._counted: dict[str, tuple[float, float]] = {}
 
     def read(self) -> metrics.Figures:
-        """Read new outcomes and compute the figures.
-
-        Raises:
-            StorageError: the storage cannot be read.
-        """
+        """Read new outcomes and compute the figures."""
         outcomes = self._reader.read()
         self._counted |= {
             name: (outcome.device_seconds, outcome.device_seconds_saved)

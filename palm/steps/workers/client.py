@@ -32,10 +32,6 @@ def ask_worker(address: str, name: str, config: str, values: tuple, paths: dict[
 
     Returns:
         What the step returns.
-
-    Raises:
-        PalmError: the step raised it, its worker was killed, or the pool has ended.
-        SystemExit: the worker ended with a non-zero exit status.
     """
     request = {
         "arguments": [name, config, values, paths],
