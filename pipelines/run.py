@@ -16,7 +16,6 @@ def make_run(
     """The pipeline of a run.
 
     Args:
-        description: of the pipeline.
         work: adds the tasks between detection and outcome, given the task detect_change.
         only_if_changed: whether that work is done only if an input has changed.
     """

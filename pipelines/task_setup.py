@@ -16,11 +16,7 @@ _CACHE = "/cache"
 
 
 def small(task: dsl.PipelineTask, name: str, cluster: Cluster) -> None:
-    """Set up a task that needs no GPU.
-
-    Args:
-        name: label in the Kubeflow UI.
-    """
+    """Set up a task that needs no GPU; its name is the label in the Kubeflow UI."""
     task.set_container_image(cluster.image)
     task.set_cpu_request("500m").set_cpu_limit(_SMALL_CPU)
     task.set_memory_request("2Gi").set_memory_limit(_SMALL_MEMORY)
@@ -28,12 +24,7 @@ def small(task: dsl.PipelineTask, name: str, cluster: Cluster) -> None:
 
 
 def on_gpu(task: dsl.PipelineTask, name: str, cluster: Cluster, pod: PodResources) -> None:
-    """Set up a task that samples, trains or evaluates.
-
-    Args:
-        name: label in the Kubeflow UI.
-        pod: resources of the task: ``cluster.tasks`` or ``cluster.training``.
-    """
+    """Set up a task that samples, trains or evaluates, with the resources ``cluster.tasks`` or ``cluster.training``."""
     task.set_container_image(cluster.gpu_image)
     if pod.gpus:
         task.set_accelerator_type(pod.accelerator).set_accelerator_limit(pod.gpus)

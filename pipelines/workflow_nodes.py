@@ -36,15 +36,9 @@ _EXIT = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
 def run_nodes(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Answers) -> dict[str, dict]:
-    """The nodes of a run in which every task succeeds at the first attempt and nothing is found in KFP's cache.
+    """The nodes, by id, of a run in which every task succeeds at the first attempt and KFP's cache has nothing.
 
-    Args:
-        pipeline: the compiled pipeline.
-        given: inputs of the run; missing ones have their defaults.
-        answers: of its tasks, where they are known.
-
-    Returns:
-        The nodes, by id.
+    Missing inputs of the run have their defaults; answers are those of the tasks, where they are known.
     """
     run, root = _Run(pipeline, answers), pipeline.spec["root"]
     inputs = {**pipeline.defaults, **given}

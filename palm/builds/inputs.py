@@ -22,14 +22,7 @@ from palm.storage.store import Store
 
 @dataclass(frozen=True)
 class Inputs:
-    """The loaded inputs of a build.
-
-    Attributes:
-        train: training prompts.
-        evaluation: held-out prompts.
-        rewards: objectives in weight order, length d.
-        metrics: further scores.
-    """
+    """The loaded inputs of a build: training and held-out prompts, objectives in weight order, and metrics."""
 
     train: PromptSet
     evaluation: PromptSet
@@ -132,14 +125,7 @@ def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path
 
 
 def base_model_digest(base_model: Path) -> str:
-    """Recorded digest of a prepared base model, 64 hexadecimal digits.
-
-    Args:
-        base_model: folder of the step prepare_base_model.
-
-    Raises:
-        DataError: the folder was not made by that step.
-    """
+    """Digest that the step prepare_base_model has recorded in its folder, 64 hexadecimal digits."""
     return BaseModel.read(base_model).digest
 
 

@@ -16,9 +16,6 @@ def read_outcome(root: str, build: str) -> Outcome | None:
     """Read the outcome of a build below ``storage.root``; None if there is none yet.
 
     An outcome without ``schema_version`` is from an older version of palm.
-
-    Raises:
-        DamagedError: it is not an outcome, or not of a version that this palm reads.
     """
     return read_record(Records(root), _name(build), Outcome)
 

@@ -63,11 +63,7 @@ class TaskRecord(BaseModel):
 
 
 def current_build() -> str:
-    """Name of the build that this process works for.
-
-    Raises:
-        BuildError: there is none.
-    """
+    """Name of the build that this process works for; an error without one."""
     build = os.environ.get(BUILD_VARIABLE, "")
     if not build:
         raise BuildError(
@@ -84,11 +80,7 @@ def page_name(build: str) -> str:
 
 
 def task_records(root: str, build: str) -> list[TaskRecord]:
-    """Records of a build's tasks below ``storage.root``, in the order of their starts.
-
-    Raises:
-        DamagedError: one is not a task record.
-    """
+    """Records of a build's tasks below ``storage.root``, in the order of their starts."""
     folder = f"builds/{build}/tasks"
     records = [_parse(content, f"{root}/{folder}", TaskRecord) for content in Records(root).read_all(folder)]
     return sorted(records, key=lambda record: record.started)
@@ -111,12 +103,9 @@ def _parse(content: dict, place: str, kind: type[Model]) -> Model:
 
 
 def failed_for_good(root: str, step: str, identity: Any, error: BaseException) -> bool:
-    """Whether work that has just failed will not be retried, or not with success.
+    """Whether work that has just failed will not be retried, or not with success; ``identity`` as in `recorded`.
 
     Outside a build the number of attempts is unknown, and only the error decides.
-
-    Args:
-        identity: as in `recorded`.
     """
     if not (build := os.environ.get(BUILD_VARIABLE, "")):
         return not _may_help(error)
@@ -166,7 +155,6 @@ def recorded(
 
     Raises:
         BuildError: an earlier attempt in this build failed permanently.
-        StorageError: the record cannot be read or written.
     """
     build, result = os.environ.get(BUILD_VARIABLE, ""), {}
     if not build:

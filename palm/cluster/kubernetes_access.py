@@ -17,12 +17,7 @@ _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 @dataclass(frozen=True)
 class Node:
-    """A node with accelerators.
-
-    Attributes:
-        allocatable: accelerators that pods can request there.
-        free: those that no pod requests; None if pods cannot be listed.
-    """
+    """A node: accelerators that pods can request, and those that no pod requests; None if pods cannot be listed."""
 
     name: str
     allocatable: int
@@ -36,7 +31,6 @@ class Kubernetes:
     Attributes:
         core: a `kubernetes.client.CoreV1Api`.
         host: URL of the API server.
-        version: of Kubernetes.
     """
 
     core: object
@@ -170,11 +164,10 @@ def _in_a_pod() -> bool:
 
 @contextlib.contextmanager
 def kubernetes_errors(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
-    """Convert the errors of a request.
+    """Convert the errors of a request about an object into a `ClusterError`.
 
     Args:
-        what: the requested object, for the message.
-        missing: the remedy if it does not exist.
+        missing: the remedy if the object does not exist.
         verb: past participle of what the request does with the object.
     """
     import urllib3

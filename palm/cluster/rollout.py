@@ -19,16 +19,10 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     """Set a Deployment to the champion's version, unless it has that version already.
 
     Args:
-        registry: the server and the model's name.
-        deployment: name of the Deployment.
-        namespace: its namespace; None: that of this pod or of kubectl.
+        namespace: of the Deployment; None: that of this pod or of kubectl.
 
     Returns:
         One line about what was done, or about the progress of the rollout.
-
-    Raises:
-        ClusterError: the cluster refuses or does not answer, or the champion's rollout has failed.
-        DamagedError: an entry of the promotion log was deleted.
     """
     from kubernetes.client import ApiClient, AppsV1Api
 

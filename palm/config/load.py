@@ -26,23 +26,12 @@ class _ClusterOnly(Section):
 
 
 def load_cluster(overrides: Mapping[str, Any]) -> Cluster:
-    """The section ``cluster`` where there is no configuration file: its defaults, with overrides.
-
-    Raises:
-        ConfigError: a key is of another section, or a value breaks a rule.
-    """
+    """The section ``cluster`` where there is no configuration file: its defaults, with overrides."""
     return _validate(with_overrides({}, overrides), origin="--set", model=_ClusterOnly).cluster
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PortfolioConfig:
-    """Read and validate a YAML file; paths in it are relative to its folder and made absolute.
-
-    Args:
-        overrides: values that replace those of the file, by dotted key.
-
-    Raises:
-        ConfigError: the file is missing, not YAML, or breaks a rule.
-    """
+    """Read and validate a YAML file; relative paths become absolute, from its folder; overrides are by dotted key."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -67,11 +56,7 @@ def parse_yaml(text: str, *, origin: str) -> dict:
 
 
 def parse_config(text: str) -> PortfolioConfig:
-    """Validate the JSON text of `PortfolioConfig.to_json`, as pipeline tasks do.
-
-    Raises:
-        ConfigError: the text is not JSON or breaks a rule.
-    """
+    """Validate the JSON text of `PortfolioConfig.to_json`, as pipeline tasks do."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:

@@ -46,7 +46,6 @@ def run_build(
     Args:
         output: folder of builds; the build gets a new folder in it with the report, its data, the configuration,
             the log and every step's files.
-        console: where progress is shown.
         only_if_changed: whether to build only if an input has changed since the last build.
         image: run every task in a container of this image, e.g. ``localhost/palm:0.1.0-cpu``; None: in a process.
 

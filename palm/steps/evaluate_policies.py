@@ -42,9 +42,6 @@ def evaluate_policies(
 
     Returns:
         Name of each evaluation in the store.
-
-    Raises:
-        PalmError: an input is unusable or a reward misbehaves.
     """
     quiet_threads()
     entries = []

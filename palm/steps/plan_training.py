@@ -45,13 +45,8 @@ def plan_training(
 
     Args:
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        rollouts: folder of the step sample_reference.
-        design: file of the step design_grid.
         destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
             with its policy.json.
-
-    Raises:
-        PalmError: an input is unusable, or MLflow or the storage fails.
     """
     with stage("plan_training", config.registry.model), new_folder(destination) as folder:
         weights = Design.read(design).weights

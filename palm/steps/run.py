@@ -29,7 +29,7 @@ def run_step(
     result: tuple[str, ...] = (),
     **paths: str | list[str],
 ) -> Any:
-    """Run a step and keep the record of its task in the build.
+    """Run a step and keep the record of its task in the build; returns what the step returns, JSON-able.
 
     Args:
         name: module in `palm.steps` and function in it, e.g. ``train_policy``.
@@ -40,9 +40,6 @@ def run_step(
         snapshot: what the build is made from (`palm.builds.rebuild.snapshot.check_snapshot`); empty outside a build.
         result: keys of the step's result that the record keeps.
         paths: keyword arguments that are paths, or lists of paths.
-
-    Returns:
-        What the step returns, JSON-able.
 
     Raises:
         PalmError: the step raised it, its worker was killed, or the task failed permanently before.

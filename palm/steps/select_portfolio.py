@@ -45,7 +45,6 @@ def select_portfolio(
 
     Raises:
         BuildError: too many policies are missing.
-        DataError: evaluations are missing or of different prompts.
         SelectionError: no ε certifies; a δ is needed.
     """
     settings = config.selection
@@ -78,12 +77,7 @@ def select_portfolio(
 
 
 def value_table(measured: Sequence[Measurements], reward_names: list[str]) -> ValueTable:
-    """Table of the values of policies: names, rewards (n, d) and regulariser (n,).
-
-    Args:
-        measured: length n.
-        reward_names: length d.
-    """
+    """Table of the values of n policies: names, rewards (n, d) and regulariser (n,)."""
     if not measured:
         raise DataError("evaluations", rule="are empty", remedy="train and evaluate at least one policy")
     for entry in measured:

@@ -28,12 +28,9 @@ _PERMISSION = (
 
 @dataclass(frozen=True)
 class TrainJobState:
-    """State of a TrainJob.
+    """State of a TrainJob; its message is the controller's and may be empty.
 
-    Attributes:
-        phase: active (waiting or running), suspended (for instance by a queue), complete, failed, or leaving (being
-            deleted).
-        message: the controller's message; may be empty.
+    Suspended ones wait, for instance in a queue; active ones wait for nodes or run; leaving ones are being deleted.
     """
 
     phase: Literal["active", "suspended", "complete", "failed", "leaving"]
@@ -45,8 +42,6 @@ class Failure:
     """A node's container that failed.
 
     Attributes:
-        pod: name of its pod.
-        exit_code: not 0.
         finished_at: time in Kubernetes' format.
         restarted: whether the container was started again since.
     """

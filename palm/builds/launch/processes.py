@@ -116,10 +116,9 @@ def _failure(loaded: LoadedTask, log: Path, code: int) -> Exception:
 
 @dataclass(frozen=True)
 class LoggedError:
-    """The error that a failed process logged.
+    """The error that a failed process logged, in one line.
 
     Attributes:
-        text: in one line.
         permanent: whether it says that a retry does not help; a process that was killed or lost its GPU says nothing.
     """
 

@@ -24,8 +24,6 @@ class TrainingRequest(Artifact):
 
     Attributes:
         training_revision: revision of the process that asks.
-        task: what is trained.
-        storage_root: ``storage.root``, for checkpoints.
         base_model: the base model: a folder, or for nodes an entry of the store; likewise the next two.
         rollouts: scored reference rollouts.
         policies: policies that legs start from, by name.
@@ -42,14 +40,7 @@ class TrainingRequest(Artifact):
 
 
 class TrainingRecord(FittedPolicy):
-    """What a training and its check say about the policy.
-
-    Attributes:
-        objective_gain: J − J_ref on training prompts.
-        training_seconds: wall-clock time.
-        versions: versions of libraries.
-        train_job: name of the TrainJob that trained the policy, or None.
-    """
+    """What a training and its check say about the policy; ``objective_gain`` is J − J_ref on training prompts."""
 
     FILE: ClassVar[str] = "trained.json"
 

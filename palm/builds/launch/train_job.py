@@ -42,7 +42,6 @@ def train_in_train_job(loaded: LoadedTask, folder: Path) -> TrainingRecord:
         PreemptedError: this process or a node was told to stop, or somebody removed the TrainJob; the nodes keep a
             checkpoint.
         BuildError: a node failed, or time ran out.
-        ClusterError: the cluster cannot be reached or refuses.
     """
     settings, store, cluster = loaded.task.settings, loaded.checkpoints.store, TrainJobs()
     request = training_request(
@@ -92,9 +91,6 @@ class _Watch:
     """Waits for a TrainJob.
 
     Attributes:
-        cluster: where it runs.
-        manifest: the TrainJob.
-        loaded: what it trains.
         failures: failures of nodes seen so far, by pod: the pod may be gone when the TrainJob has failed.
     """
 

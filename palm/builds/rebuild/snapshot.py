@@ -68,14 +68,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
 
 
 def check_snapshot(config: PortfolioConfig, snapshot: str) -> None:
-    """Check that the inputs of a build have not changed since it started.
-
-    Args:
-        snapshot: inputs of the build, JSON text; empty outside of a build.
-
-    Raises:
-        DataError: an input has changed.
-    """
+    """Refuse to continue a build whose inputs differ from its snapshot, JSON text; outside of a build it is empty."""
     if not snapshot:
         return
     changes = describe_changes(json.loads(snapshot), take_snapshot(config))

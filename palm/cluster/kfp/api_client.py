@@ -12,11 +12,7 @@ _TIMEOUT = (5, 10)
 
 
 class ApiClient(kfp.Client):
-    """A client that asks for the server's health once; kfp's own asks five times, five seconds apart, and logs each.
-
-    Attributes:
-        health: the server's answer; None before the first request.
-    """
+    """A client that asks for the server's health once; kfp's own asks five times, five seconds apart, and logs each."""
 
     health: dict | None = None
 

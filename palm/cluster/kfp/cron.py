@@ -12,15 +12,11 @@ _LAST_DAY_OF_WEEK = 6
 
 
 def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> list[datetime]:
-    """The next times of a schedule; the server accepts any text, and a wrong one would never fire.
+    """The next times, UTC, of a schedule; the server accepts any text, and a wrong one would never fire.
 
     Args:
         cron: six fields: second, minute, hour, day of month, month, day of week (0 to 6, Sunday is 0).
-        count: number of times, ≥ 1.
         after: the time to start from; None: now.
-
-    Returns:
-        Times, UTC.
 
     Raises:
         ClusterError: the controller would read it otherwise or not at all, or it never fires.

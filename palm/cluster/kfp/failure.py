@@ -45,12 +45,7 @@ _LAST_STEPS = {
 
 @dataclass(frozen=True)
 class RunState:
-    """State of a run.
-
-    Attributes:
-        state: in words.
-        reason: why it failed, one line; None if it did not fail, or no source knows.
-    """
+    """State of a run in words, and why it failed, in one line; None if it did not fail, or no source knows."""
 
     state: str
     reason: str | None = None
@@ -65,11 +60,7 @@ class Diagnosis:
         self._opened: Kubernetes | None = None
 
     def of(self, run) -> RunState:
-        """State of a run.
-
-        Args:
-            run: as the API returns it.
-        """
+        """State of a run, given as the API returns it."""
         if run.state in ("FAILED", "CANCELED") and _was_cancelled(run):
             return RunState(_WORDS["CANCELED"])
         if run.state == "FAILED":

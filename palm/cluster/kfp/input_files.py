@@ -15,9 +15,6 @@ from palm.storage.s3_backend import S3Backend
 def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
     """Upload what a configuration names on this machine.
 
-    Args:
-        config: its paths are absolute.
-
     Returns:
         The same configuration with addresses ``{storage.root}/inputs/SHA256/NAME`` instead of paths; of one content,
         the address is always the same.
@@ -36,11 +33,7 @@ def check_places(config: PortfolioConfig) -> None:
 
 
 def check_storage_root(root: str, input_path: str | None = None) -> None:
-    """Check that pods can reach a storage root.
-
-    Args:
-        input_path: an input that would be uploaded there, for the message.
-    """
+    """Check that pods can reach a storage root; the message also names an input that would be uploaded there."""
     if not Location(root).is_s3:
         also = "" if input_path is None else f"; nor can they see {input_path}, which would be published there"
         raise ClusterError(

@@ -73,8 +73,7 @@ def _delete(client, recurring_run_id: str) -> None:
 
 
 def _ignoring_missing(connection: Connection, request: Callable) -> None:
-    """Make a request about a recurring run that may be gone: removed by another call, or by this one, whose answer
-    was lost."""
+    """Make a request about a recurring run that another call, or an earlier request, may have removed."""
     import kfp_server_api
 
     with connection.requests() as client:

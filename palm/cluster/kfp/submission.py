@@ -31,12 +31,7 @@ _LOST_ANSWERS = 5
 
 @dataclass(frozen=True)
 class Submission:
-    """A run that was started.
-
-    Attributes:
-        link: its page.
-        version: what it runs.
-    """
+    """A run that was started, the link to its page, and what it runs."""
 
     run_id: str
     name: str
@@ -49,11 +44,6 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
 
     Args:
         try_inputs: read the prompts and try the rewards on this machine.
-
-    Raises:
-        ClusterError: results would go to this machine, or what rewards need is not installed here.
-        ConfigError: Kubeflow Pipelines could not keep a build of so many tasks.
-        PalmError: the design or an input is unusable.
     """
     check_places(config)
     check_gpus(config)
@@ -136,15 +126,12 @@ def follow(
     seconds_between: float = 10.0,
     minutes: float = math.inf,
 ) -> None:
-    """Wait until a run has ended.
+    """Wait until a run has ended; it is an error if the run does not succeed.
 
     Args:
         on_state: called with every new state, in words.
         seconds_between: pause between requests, in seconds, > 0.
         minutes: longest time to wait, > 0.
-
-    Raises:
-        ClusterError: the run did not succeed or takes too long, or a request fails.
     """
     state, lost, end = None, 0, time.monotonic() + 60 * minutes
     while True:

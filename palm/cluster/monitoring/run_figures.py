@@ -26,11 +26,7 @@ _MAY_RESUME_SECONDS = 7 * 86400
 
 
 class OutcomeReader:
-    """Outcomes of a portfolio's runs; each final one is read once.
-
-    Attributes:
-        damaged: names of runs whose records were invalid at the last reading.
-    """
+    """Outcomes of a portfolio's runs; each final one is read once. Invalid records are in `damaged`, by name."""
 
     def __init__(self, config: PortfolioConfig):
         self._root, self._owner = config.storage.root, owner(config.registry)

@@ -21,8 +21,6 @@ class Source:
     """A source that is read repeatedly, in a thread of its own.
 
     Args:
-        name: name for people.
-        read: reads the figures.
         interval: seconds between the end of a reading and the start of the next.
         limit: seconds that a reading may take until the source counts as down.
     """

@@ -24,11 +24,7 @@ _BEFORE, _AFTER = "min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"
 
 
 def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: str, cluster: Cluster) -> None:
-    """Write a configuration and its inputs.
-
-    Args:
-        name: of the portfolio, its registered model and its experiment.
-    """
+    """Write a configuration and its inputs; the registered model and the experiment have the portfolio's name."""
     corpus = [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
         for first in _WORDS

@@ -32,13 +32,7 @@ _MINUTES, _MINUTES_TO_END = 20, 5
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
-
-    Attributes:
-        ok: whether it passed; None: it was not run.
-        seconds: duration.
-        detail: what was found, or what is wrong and what to do.
-    """
+    """The result of one check; ``ok`` is None if it was not run."""
 
     name: str
     ok: bool | None
@@ -163,15 +157,12 @@ class _Smoke:
 def smoke(
     address: Address, cluster: Cluster, *, storage_root: str, tracking_uri: str, keep: bool = False
 ) -> Iterator[Finding]:
-    """Run all checks with a portfolio of their own, which is removed at the end.
+    """Run all checks with a portfolio of their own, which is removed at the end; yields each finding when it is known.
 
     Args:
         storage_root: an s3:// prefix; everything goes into a new folder below it.
         tracking_uri: MLflow, as pods and this machine reach it.
         keep: do not remove what was created.
-
-    Yields:
-        Each finding when it is known: doctor, build, same again, changed reward, promotion, rollback, page, clean-up.
     """
     name = f"palm-smoke-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as scratch:

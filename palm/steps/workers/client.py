@@ -25,14 +25,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM)
 
 
 def ask_worker(address: str, name: str, config: str, values: tuple, paths: dict[str, str | list[str]]) -> Any:
-    """Run a step in a worker; arguments after the address as for `palm.steps.run.call_step`.
-
-    Args:
-        address: value of PALM_WORKERS.
-
-    Returns:
-        What the step returns.
-    """
+    """Run a step in a worker at an address, the value of PALM_WORKERS; otherwise as `palm.steps.run.call_step`."""
     request = {
         "arguments": [name, config, values, paths],
         "directory": os.getcwd(),
