@@ -51,8 +51,6 @@ def run_nodes(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Ans
 
 @dataclass
 class _Run:
-    """Walks through a pipeline as its run does."""
-
     pipeline: CompiledPipeline
     answers: Answers
     nodes: dict[str, dict] = field(default_factory=dict)
@@ -135,7 +133,6 @@ class _Run:
         return executor_outputs(component, answers, place, self.execution)
 
     def group_driver(self, parent: str, name: str, component: dict, given: dict[str, str], *, count: int = 0) -> None:
-        """The driver of a group, of a loop or of one of its items."""
         self.execution += 1
         inputs = {
             "component": to_go_json(component),

@@ -66,8 +66,6 @@ def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics
 
 @dataclass(frozen=True)
 class _Result:
-    """The policy of some weights, or why its training failed."""
-
     weights: list[float]
     policy: Policy | None = None
     error: str = ""

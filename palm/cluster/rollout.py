@@ -52,7 +52,6 @@ def _patch(registry: Registry, version: str) -> dict:
 
 
 def _progress(deployment, what: str, version: str) -> str:
-    """Progress of the rollout of the template's version."""
     status, wanted = deployment.status, deployment.spec.replicas
     if (status.observed_generation or 0) < deployment.metadata.generation:
         return f"version {version} is being rolled out"

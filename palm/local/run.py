@@ -130,7 +130,6 @@ def _opened(log: Path) -> Iterator[TextIO]:
 
 
 def _recorded_failure(outcome: Outcome | None) -> tuple[str, str] | None:
-    """Task and error of the first failure of a task that started."""
     failures = [failure for failure in (outcome.failures if outcome else ()) if failure.attempt]
     return (failures[0].task, failures[0].error) if failures else None
 
@@ -147,7 +146,6 @@ def _settings(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _environment(wanted: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started in the block."""
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:

@@ -67,8 +67,6 @@ def train_policy(
 
 @dataclass(frozen=True)
 class _Trainer:
-    """Trains the policy and, for a soup, its corner policies."""
-
     config: PortfolioConfig
     inputs: Inputs
     base_model: Path

@@ -168,7 +168,6 @@ def _name(subject: tuple[str, ...]) -> str:
 
 
 def _detail(keys: tuple[str, ...]) -> str:
-    """Part of the input that has changed; empty if it has only one."""
     words = [{"objects": "object", "files": "file"}.get(key, key) for key in keys if key != "options"]
     return f"{' '.join(words)} " if words else ""
 

@@ -210,7 +210,6 @@ def _message(error) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause of a connection's failure."""
     while getattr(error, "reason", None) is not None and isinstance(error.reason, Exception):
         error = error.reason
     return re.sub(r"^<?[\w.]+\(.*?\)>?: ", "", str(error))[:300]

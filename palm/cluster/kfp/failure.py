@@ -129,7 +129,6 @@ def _was_cancelled(run) -> bool:
 
 
 def _of_pod(pod: FailedPod, records: list[TaskRecord], ended: list[Failure]) -> str:
-    """Reason of a failed pod, with what its task has recorded."""
     step = _LAST_STEPS.get(pod.task)
     of_step = [record for record in records if record.step == step]
     # The task that designs the grid trains the corners of soups last.

@@ -50,7 +50,6 @@ def retire(connection: Connection, recurring_runs: list) -> Retired:
 
 
 def _unfinished(connection: Connection, recurring_run) -> list[str]:
-    """Ids of the runs that a recurring run has started and that have not ended."""
     started = connection.listed(
         connection.client.list_runs,
         "runs",

@@ -42,8 +42,6 @@ class Finding:
 
 @dataclass
 class _Smoke:
-    """The checks, and the state that they share."""
-
     address: Address
     folder: Path
     name: str
@@ -119,7 +117,6 @@ class _Smoke:
         return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
     def _run(self, pipeline: str) -> Outcome:
-        """Run a pipeline and return its outcome from the storage."""
         run = submit(self.connection, self.config, pipeline=pipeline, experiment=self.name)
         self.runs.append(run.run_id)
         try:
@@ -206,7 +203,6 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 
 
 def _remove_models(config: PortfolioConfig) -> None:
-    """Remove the registered portfolio, its promotion log and its runs."""
     with connected(config.registry) as client:
         for model in client.search_registered_models(filter_string=f"name LIKE '{config.registry.model}%'"):
             client.delete_registered_model(model.name)

@@ -102,6 +102,5 @@ def _pool_gone(path: str, why: str) -> BuildError:
 
 
 def _error(kind: str, message: str) -> PalmError:
-    """The worker's error, with its class and its message."""
     found = getattr(palm.errors, kind, PalmError)
     return found.__new__(found, message)
