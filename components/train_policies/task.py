@@ -23,8 +23,6 @@ from palm.storage.files import write_text
 _LONGEST = 300
 """Characters of an error in an output parameter, of which Kubeflow keeps several copies; the record has all."""
 
-_RESULT = ("policy", "weights", "reused", "start", "device_seconds", "guard")
-
 
 def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics: dsl.Metrics) -> list[dict]:
     """Train the policies of a group, one after the other; policies that are in the storage are not trained again.
@@ -77,7 +75,7 @@ def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: 
     for training in trainings:
         weights = list(training.weights)
         try:
-            results.append(_Result(weights, Policy.model_validate(_train(config, training, given))))
+            results.append(_Result(weights, Policy.model_validate(train(config, training, given))))
         except (Exception, SystemExit) as error:
             if _is_preemption(error):
                 raise
@@ -90,7 +88,8 @@ def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: 
     return results
 
 
-def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -> dict:
+def train(config: PortfolioConfig, training: Training, given: dict[str, str]) -> dict:
+    """Train one policy, as the step train_policy; `given` has the paths of base model and rollouts."""
     label, values = _identity(training)
     with TemporaryDirectory() as scratch:
         return run_step(
@@ -99,7 +98,7 @@ def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -
             *values,
             label=label,
             weights=list(training.weights),
-            result=_RESULT,
+            result=("policy", "weights", "reused", "start", "device_seconds", "guard"),
             destination=f"{scratch}/policy",
             **given,
         )

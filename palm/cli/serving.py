@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from palm.cli.cluster_options import ConfigPath
+
 commands = typer.Typer()
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
 class Dtype(StrEnum):

@@ -96,11 +96,7 @@ def report(
 
 def _built(candidate: Candidate, policy: Policy) -> BuiltPolicy:
     return BuiltPolicy(
-        **dict(candidate),
-        backend=policy.backend,
-        training_seconds=policy.training_seconds,
-        reused=policy.reused,
-        start=policy.start,
+        **dict(candidate), **policy.model_dump(include={"backend", "training_seconds", "reused", "start"})
     )
 
 
