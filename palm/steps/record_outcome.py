@@ -21,7 +21,6 @@ def record_outcome(
     """Record the outcome of a build: as Markdown, on a page, in the storage and, if it failed, in MLflow.
 
     Args:
-        destination: Markdown file to write.
         page: HTML file to write: the page of the build (`palm.steps.report`), or of the outcome if it made none.
         only_if_changed: whether the pipeline builds only if an input has changed.
 

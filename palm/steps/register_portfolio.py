@@ -39,12 +39,7 @@ def register_portfolio(
 
     Args:
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty: not recorded.
-        policies: folders of the step train_policy.
-        base_model: folder of the step prepare_base_model.
-        design: JSON file of the step design_grid.
-        selection: JSON file of the step select_portfolio.
-        destination: JSON file to write.
-        plan: folder of the step plan_training, whose earlier policies may be in the portfolio; None for none.
+        plan: its earlier policies may be in the portfolio; None for none.
     """
     with stage("register_portfolio", config.registry.model), TemporaryDirectory() as name:
         scratch, selected = Path(name), Selection.read(selection)

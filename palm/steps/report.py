@@ -46,17 +46,7 @@ def report(
 ) -> Summary:
     """Write the page and the summary, and end the build's run in MLflow with them.
 
-    Args:
-        design: JSON file of the step design_grid.
-        rollouts: folder of the step sample_reference.
-        policies: folders of the step train_policy, with ``reused`` as in this build.
-        evaluations: folders of the step evaluate_policies.
-        selection: JSON file of the step select_portfolio.
-        registration: JSON file of the step register_portfolio.
-        verdict: JSON file of the step promote_portfolio.
-        plan: folder of the step plan_training.
-        page: HTML file to write.
-        summary: JSON file to write.
+    In the policies ``reused`` is as in this build.
     """
     with stage("report", config.name):
         chosen, registered, judged = Selection.read(selection), Registration.read(registration), Verdict.read(verdict)

@@ -37,7 +37,7 @@ def run_step(
         label: what the step works on, if a build has several tasks of it.
         weights: preference weights of the policy that the step trains.
         identity: exact, JSON-able identity of the task (`palm.builds.records.recorded`); None: label and values.
-        snapshot: what the build is made from (`palm.builds.rebuild.snapshot.check_snapshot`); empty outside a build.
+        snapshot: inputs of the build (`palm.builds.rebuild.snapshot.check_snapshot`); empty outside a build.
         result: keys of the step's result that the record keeps.
         paths: keyword arguments that are paths, or lists of paths.
 

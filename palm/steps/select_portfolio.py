@@ -38,10 +38,8 @@ def select_portfolio(
     """Select, certify and describe the portfolio.
 
     Args:
-        missing: policies whose training failed for good.
-        evaluations: folders of the step evaluate_policies, one per policy.
-        destination: file to write.
-        plan: folder of the step plan_training, whose earlier policies are candidates as well; None for none.
+        missing: policies whose training failed permanently.
+        plan: its earlier policies are candidates as well; None for none.
 
     Raises:
         BuildError: too many policies are missing.

@@ -40,8 +40,6 @@ def train_policy(
         weights: preference weights, length d.
         keep: name of an earlier policy in the store that is taken as it is; empty to train.
         start: name of an earlier policy in the store that the training starts from; empty for none.
-        base_model: folder of the step prepare_base_model.
-        rollouts: folder of the step sample_reference.
         destination: folder to make: PEFT adapter (a whole model with full fine-tuning), policy.json, training_log.json
             and, if nodes of a cluster have trained it, train_job.json.
 

@@ -71,7 +71,7 @@ class Rules:
 
     Attributes:
         registered: build to a version that names it.
-        owner: as `palm.builds.records.owner`, of the portfolio that is cleaned up.
+        owner: as `palm.builds.records.owner`.
         days: age from which unneeded files are removed.
         now: seconds since 1970.
     """

@@ -20,12 +20,10 @@ REQUEST, RESULT = "request", "result"
 
 
 class TrainingRequest(Artifact):
-    """A training that another process is asked for.
+    """A training that another process is to do; for nodes its paths are names in the store.
 
     Attributes:
         training_revision: revision of the process that asks.
-        base_model: the base model: a folder, or for nodes an entry of the store; likewise the next two.
-        rollouts: scored reference rollouts.
         policies: policies that legs start from, by name.
     """
 
@@ -53,7 +51,7 @@ class TrainingRecord(FittedPolicy):
 def training_request(
     loaded: LoadedTask, *, base_model: str, rollouts: str, policies: dict[str, str]
 ) -> TrainingRequest:
-    """The request for a training whose inputs are where the process that is asked can read them."""
+    """The request for a training whose inputs are where the other process can read them."""
     return TrainingRequest(
         training_revision=TRAINING_REVISION,
         task=loaded.task,

@@ -9,10 +9,11 @@ from palm.errors import ClusterError
 _FIELDS = ("second", "minute", "hour", "day of month", "month", "day of week")
 _NAME = {"month": "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC", "day of week": "SUN|MON|TUE|WED|THU|FRI|SAT"}
 _LAST_DAY_OF_WEEK = 6
+_SHOWN = 3
 
 
-def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> list[datetime]:
-    """The next times, UTC, of a schedule; the server accepts any text, and a wrong one would never fire.
+def next_times(cron: str, *, after: datetime | None = None) -> list[datetime]:
+    """The next three times, UTC, of a schedule; the server accepts any text, and a wrong one would never fire.
 
     Args:
         cron: six fields: second, minute, hour, day of month, month, day of week (0 to 6, Sunday is 0).
@@ -30,7 +31,7 @@ def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> l
         _check(cron, name, field)
     try:
         times = CronSim(_for_cronsim(fields), after or datetime.now(UTC).replace(microsecond=0))
-        found = list(itertools.islice(times, count))
+        found = list(itertools.islice(times, _SHOWN))
     except CronSimError as error:
         raise _wrong(cron, f"has no such time ({str(error).lower()})") from error
     if not found:

@@ -124,7 +124,7 @@ def state_in_words(state: str | None) -> str:
 
 
 def _was_cancelled(run) -> bool:
-    """Whether a run was cancelled. Its exit handler runs nevertheless, after which the server reports a failure."""
+    """Whether a run was cancelled. Its exit handler still runs, after which the server reports a failure."""
     return run.state == "CANCELED" or any(entry.state == "CANCELING" for entry in run.state_history or ())
 
 

@@ -175,8 +175,7 @@ def _create(connection: Connection, experiment_id: str, schedule: Schedule):
 
 
 def _others(connection: Connection, name: str, kept, before: list) -> list:
-    """What was there before, what others made meanwhile and what is retired, but not what is newer: two calls at once
-    would otherwise retire each other's."""
+    """Those that were there before, or are older or retired, but none that is newer, from a simultaneous call."""
     known = {run.recurring_run_id for run in before}
     return [
         run
