@@ -77,7 +77,7 @@ def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: 
         try:
             results.append(_Result(weights, Policy.model_validate(train(config, training, given))))
         except (Exception, SystemExit) as error:
-            if _is_preemption(error):
+            if isinstance(error, SystemExit) and error.code == PreemptedError.exit_code:
                 raise
             if failed_for_good(config.storage.root, "train_policy", _identity(training), error):
                 results.append(_Result(weights, error=in_words(error)[:_LONGEST]))
@@ -107,10 +107,6 @@ def train(config: PortfolioConfig, training: Training, given: dict[str, str]) ->
 def _identity(training: Training) -> list:
     """Identity of the task in the build's records, as `palm.steps.run.run_step` makes it."""
     return [weights_label(training.weights), [list(training.weights), training.keep, training.start]]
-
-
-def _is_preemption(error: BaseException) -> bool:
-    return isinstance(error, SystemExit) and error.code == PreemptedError.exit_code
 
 
 def _table(results: list[_Result]) -> str:

@@ -38,17 +38,13 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     served = (found.spec.template.metadata.annotations or {}).get(VERSION, "")
     if served == champion:
         return f"{what}: {_progress(found, what, champion)}"
-    with kubernetes_errors(what, missing, verb="changed"):
-        apps.patch_namespaced_deployment(deployment, namespace, _patch(registry, champion), _request_timeout=TIMEOUT)
-    return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
-
-
-def _patch(registry: Registry, version: str) -> dict:
-    cause = f"palm rollout: {registry.model} version {version}"
-    return {
-        "metadata": {"annotations": {_CAUSE: cause}},
-        "spec": {"template": {"metadata": {"annotations": {VERSION: version}}}},
+    patch = {
+        "metadata": {"annotations": {_CAUSE: f"palm rollout: {registry.model} version {champion}"}},
+        "spec": {"template": {"metadata": {"annotations": {VERSION: champion}}}},
     }
+    with kubernetes_errors(what, missing, verb="changed"):
+        apps.patch_namespaced_deployment(deployment, namespace, patch, _request_timeout=TIMEOUT)
+    return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
 
 
 def _progress(deployment, what: str, version: str) -> str:

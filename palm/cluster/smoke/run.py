@@ -16,8 +16,9 @@ from palm.cluster.kfp.connection import Address, Connection, connect
 from palm.cluster.kfp.run_references import BUILD, REBUILD, find_experiment
 from palm.cluster.kfp.runs import ENDED
 from palm.cluster.kfp.submission import follow, submit
-from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
+from palm.cluster.smoke.inputs import CONFIG, change_a_reward, write_inputs
 from palm.config.cluster import Cluster
+from palm.config.load import load_config
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ClusterError, PalmError, in_words
 from palm.promotion import promotions
@@ -51,7 +52,7 @@ class _Smoke:
 
     @property
     def config(self) -> PortfolioConfig:
-        return read_inputs(self.folder)
+        return load_config(self.folder / CONFIG)
 
     def doctor(self) -> str:
         config = self.config
@@ -219,19 +220,15 @@ def _remove_runs(connection: Connection, experiment: str) -> None:
     found = list(connection.listed(connection.client.list_runs, "runs", experiment_id=experiment_id))
     for run in found:
         if run.state not in ENDED:
-            _cancel(connection, run.run_id)
+            with connection.requests() as client:
+                client.terminate_run(run.run_id)
+            # A cancelled run is an error here, and one that never ends is deleted as well.
+            with contextlib.suppress(ClusterError):
+                _follow(connection, run.run_id, _MINUTES_TO_END)
     with connection.requests() as client:
         for run in found:
             client.delete_run(run.run_id)
         client.delete_experiment(experiment_id)
-
-
-def _cancel(connection: Connection, run_id: str) -> None:
-    with connection.requests() as client:
-        client.terminate_run(run_id)
-    # A cancelled run is an error here, and one that never ends is deleted as well.
-    with contextlib.suppress(ClusterError):
-        _follow(connection, run_id, _MINUTES_TO_END)
 
 
 def _follow(connection: Connection, run_id: str, minutes: float) -> None:
