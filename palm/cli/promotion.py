@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from palm.config.portfolio import PortfolioConfig
     from palm.promotion.champion import Promotions
     from palm.promotion.entry import Entry
-    from palm.promotion.history import History, LoggedEntry, Refusal
+    from palm.promotion.history import History, LoggedEntry
 
 commands = typer.Typer()
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")]
@@ -139,7 +139,7 @@ def _show(model: str, entry: "Entry", as_json: bool) -> None:
 
 def _table(found: "History") -> Table:
     rows = [(entry.at, _entry_cells(entry)) for entry in found.entries]
-    rows += [(refusal.at, _refusal_cells(refusal)) for refusal in found.refused]
+    rows += [(refusal.at, ("", "the gate", "refused", refusal.version, refusal.why)) for refusal in found.refused]
     table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found.model, title_justify="left")
     for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
         table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
@@ -152,7 +152,3 @@ def _entry_cells(entry: "LoggedEntry") -> tuple[str, str, str, str, str]:
     # Of a promotion by hand the gate's figures are not the reason.
     why = entry.why if judged in ("", entry.why) else f"{entry.why} (the gate: {judged})"
     return str(entry.number), entry.who, what, f"{entry.before or '–'} → {entry.after or '–'}", why
-
-
-def _refusal_cells(refusal: "Refusal") -> tuple[str, str, str, str, str]:
-    return "", "the gate", "refused", refusal.version, refusal.why

@@ -11,7 +11,7 @@ from palm.artifacts.evaluation import Evaluation, Reference
 from palm.artifacts.plan import Plan
 from palm.artifacts.policy import Policy
 from palm.artifacts.registration import Registration
-from palm.artifacts.selection import Candidate, Selection
+from palm.artifacts.selection import Selection
 from palm.artifacts.summary import BuiltPolicy, Response, Sample, Summary
 from palm.artifacts.verdict import Verdict
 from palm.builds.rebuild.candidates import earlier_evaluations
@@ -27,6 +27,7 @@ from palm.reporting.page import write_report
 from palm.storage.records import Records
 
 _SAMPLE_PROMPTS = 6
+_TRAINING = {"backend", "training_seconds", "reused", "start"}
 
 
 def report(
@@ -65,7 +66,10 @@ def report(
             beta=config.beta,
             design=Design.read(design),
             reference=Reference.read(rollouts),
-            policies=[_built(candidate, known[candidate.policy]) for candidate in chosen.policies],
+            policies=[
+                BuiltPolicy(**dict(candidate), **known[candidate.policy].model_dump(include=_TRAINING))
+                for candidate in chosen.policies
+            ],
             **training_spent(built.values()).model_dump(),
             earlier=len(earlier),
             from_version=Plan.read(plan).from_version,
@@ -82,12 +86,6 @@ def report(
         Records(config.storage.root).write_file(page_name(build_id), page)
         PortfolioRegistry(config).finish(registered.run_id, [page, summary])
     return build
-
-
-def _built(candidate: Candidate, policy: Policy) -> BuiltPolicy:
-    return BuiltPolicy(
-        **dict(candidate), **policy.model_dump(include={"backend", "training_seconds", "reused", "start"})
-    )
 
 
 def _samples(

@@ -51,18 +51,13 @@ def run_step(
         with recorded(config.storage.root, name, **task) as record:
             record_owner(config)
             check_snapshot(config, snapshot)
-            answer = _run(name, config.to_json(), values, paths)
+            address, step = os.environ.get(WORKERS_VARIABLE), (name, config.to_json(), values, paths)
+            answer = ask_worker(address, *step) if address else call_step(*step)
             record.update({key: answer[key] for key in result})
         return answer
     except PreemptedError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
-
-
-def _run(name: str, config: str, values: tuple, paths: Paths) -> Any:
-    if address := os.environ.get(WORKERS_VARIABLE):
-        return ask_worker(address, name, config, values, paths)
-    return call_step(name, config, values, paths)
 
 
 def call_step(name: str, config: str, values: list | tuple, paths: Paths) -> Any:
