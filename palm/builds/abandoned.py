@@ -48,8 +48,8 @@ def abandoned_builds(config: PortfolioConfig) -> list[AbandonedBuild]:
 def close_abandoned(config: PortfolioConfig) -> list[str]:
     """Write the outcome of abandoned builds, in the storage and in MLflow; returns the names of the closed builds.
 
-    The current build is never closed; outside a build nothing is. A build that continues after all overwrites this
-    outcome with its own. A build that cannot be closed is a warning.
+    The current build is never closed; outside a build nothing is. A build that resumes overwrites this outcome with
+    its own. A build that cannot be closed is a warning.
     """
     this = os.environ.get(BUILD_VARIABLE)
     if not this:

@@ -65,7 +65,7 @@ class Kubernetes:
         return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
 
     def workflow(self, namespace: str, run_id: str) -> dict | None:
-        """The Argo Workflow of a run of Kubeflow Pipelines; None if it does not exist (any more)."""
+        """The Argo Workflow of a run of Kubeflow Pipelines; None if it does not exist."""
         from kubernetes.client import CustomObjectsApi
 
         with kubernetes_errors(f"workflows in {namespace}", "install Argo Workflows"):

@@ -82,7 +82,7 @@ def report(
         )
         build.write(summary)
         write_report(build, page)
-        # In the storage the task that runs last finds the page even if this one fails after all.
+        # In the storage the task that runs last finds the page even if this one fails later.
         Records(config.storage.root).write_file(page_name(build_id), page)
         PortfolioRegistry(config).finish(registered.run_id, [page, summary])
     return build

@@ -142,7 +142,7 @@ def _train_as_one_of_several(scratch: Path, folder: Path) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     else:
-        # Without a GPU the processes find each other only if they are told to compute on processors.
+        # Without a GPU the processes find each other only with this setting.
         os.environ["ACCELERATE_USE_CPU"] = "true"
     # Every process ends with the same policy; a machine keeps one copy of it.
     target = folder if first else scratch / f"copy-{rank}"

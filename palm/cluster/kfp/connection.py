@@ -78,7 +78,7 @@ class Connection:
             token = page.next_page_token or None
 
     def found_or_made(self, find: Callable, make: Callable):
-        """Find an object, or make it, given the client; another call that makes it at the same time is a conflict."""
+        """Find an object, or make it with the client; after a conflict, find what another call has just made."""
         found = find()
         if found is not None:
             return found

@@ -72,7 +72,7 @@ class Source:
         except PalmError as error:
             return None, str(error)
         except Exception as error:
-            # The other source must not suffer, whatever it is.
+            # No error of this source may stop the other one.
             return None, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
     def _log(self, problem: str) -> None:
