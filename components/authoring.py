@@ -28,9 +28,6 @@ def write_metadata(artifact: dsl.Artifact, **values) -> None:
     Args:
         values: strings, finite numbers, booleans, and lists or dictionaries of such. None is refused: Kubeflow's
             launcher fails on it after the work is done. Leave out what has no value.
-
-    Raises:
-        DataError: a value is of another kind.
     """
     for name, value in values.items():
         if not _is_allowed(value):
@@ -43,11 +40,7 @@ def write_metadata(artifact: dsl.Artifact, **values) -> None:
 
 
 def write_metrics(metrics: dsl.Metrics, **values: float) -> None:
-    """Show numbers of a task in the Kubeflow UI.
-
-    Raises:
-        DataError: a value is no finite number.
-    """
+    """Show numbers of a task in the Kubeflow UI."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise DataError(f"metric {name}={value!r}", rule="must be a finite number", remedy="leave it out")

@@ -18,16 +18,7 @@ PAGE = "README.md"
 
 @dataclass(frozen=True)
 class Argument:
-    """An input or output.
-
-    Attributes:
-        name: of the parameter or artifact.
-        type: in Python.
-        artifact: whether it is a file or folder.
-        required: whether a caller must give it.
-        default: in Python; None without one.
-        description: from the docstring.
-    """
+    """An input or output: its type and default as Python text; no default is None."""
 
     name: str
     type: str
@@ -39,14 +30,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Interface:
-    """Interface of a component or pipeline.
-
-    Attributes:
-        summary: the first line of its description.
-        details: the rest of it, often empty.
-        inputs: in the order of the signature, required ones first.
-        outputs: in the order of the signature.
-    """
+    """Interface of a component or pipeline: the first line of its description, the rest of it, inputs and outputs."""
 
     summary: str
     details: str
@@ -60,11 +44,7 @@ def component_names() -> list[str]:
 
 
 def load_component(name: str) -> BaseComponent:
-    """Import a component by the name of its folder and function.
-
-    Raises:
-        DataError: the folder's component.py defines no component of its name.
-    """
+    """Import a component by the name of its folder and function."""
     component = getattr(import_module(f"palm.components.{name}.component"), name, None)
     if not isinstance(component, BaseComponent):
         raise DataError(
@@ -74,14 +54,7 @@ def load_component(name: str) -> BaseComponent:
 
 
 def interface(component: BaseComponent) -> Interface:
-    """Read the interface of a component or pipeline from what KFP compiled it to.
-
-    Args:
-        component: a component or pipeline itself: KFP leaves descriptions of a pipeline's inputs out of its YAML.
-
-    Raises:
-        DataError: a part of it has no description.
-    """
+    """Interface of a component or pipeline itself: KFP leaves descriptions of a pipeline's inputs out of its YAML."""
     spec = component.component_spec
     if not spec.description:
         raise DataError(component.name, rule="has no description", remedy="give its function a docstring")
@@ -94,14 +67,7 @@ def interface(component: BaseComponent) -> Interface:
 
 
 def component_pages() -> dict[Path, str]:
-    """The pages of all components.
-
-    Returns:
-        Content by path: a page in each component's folder, and the table of all.
-
-    Raises:
-        DataError: a component lacks a description, or its metadata are malformed.
-    """
+    """Content by path: a page in each component's folder, and the table of all."""
     entries = [_entry(name) for name in component_names()]
     pages = {FOLDER / entry["name"] / PAGE: render("component.md.j2", **entry) for entry in entries}
     return {**pages, FOLDER / PAGE: render("components.md.j2", components=entries)}

@@ -16,14 +16,7 @@ OUTPUT = "executor_output.json"
 
 
 def check_executor_outputs(folder: Path) -> None:
-    """Check the outputs of all tasks of a local run.
-
-    Args:
-        folder: the run's pipeline root, or a folder above it.
-
-    Raises:
-        BuildError: the launcher would refuse what a task has written; the first such task is named.
-    """
+    """Check the outputs of all tasks below a folder, such as the pipeline root of a local run."""
     for path in sorted(folder.rglob(OUTPUT)):
         problem = next(problems(path.read_text(encoding="utf-8")), None)
         if problem is not None:

@@ -47,11 +47,7 @@ class Metadata(Section):
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """Read and check the metadata of a component or pipeline.
-
-    Raises:
-        DataError: the file is missing, malformed, or of another folder.
-    """
+    """Read and check the metadata of a component or pipeline."""
     path = folder / FILE
     try:
         metadata = Metadata.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

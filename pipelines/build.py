@@ -15,11 +15,8 @@ from palm.pipelines.task_setup import on_gpu, small
 def add_build(cluster: Cluster, *, config, snapshot) -> None:
     """Add the tasks that build, certify, register and judge a portfolio to the pipeline in whose context it is called.
 
-    They are not a pipeline of their own: that would add a pod, and a level in the Kubeflow UI.
-
-    Args:
-        config: output of detect_change or input of the pipeline.
-        snapshot: the same.
+    They are not a pipeline of their own: that would add a pod, and a level in the Kubeflow UI. Configuration and
+    snapshot are outputs of detect_change or inputs of the pipeline.
     """
     reference = sample_reference(config=config, snapshot=snapshot)
     on_gpu(reference, "Sample reference", cluster, cluster.tasks)

@@ -27,25 +27,14 @@ _ADDRESS = "s3://".ljust(LONGEST_ADDRESS, "x")
 def build_size(
     pipeline: CompiledPipeline, policies: int, *, objectives: int = 3, together: int | None = None
 ) -> WorkflowSize:
-    """Estimate the workflow of a build in which all tasks succeed, with addresses as long as they may be.
-
-    Args:
-        pipeline: build_portfolio or rebuild_on_change.
-        policies: number of trained policies, at least 1.
-        objectives: number of rewards, 2 to 8.
-        together: ``training.together``.
-    """
+    """Estimate the workflow of a build in which all tasks succeed, with addresses as long as they may be."""
     weights = np.random.default_rng(0).dirichlet(np.ones(objectives), size=policies).tolist()
     groups = grouped([Training(weights=vector) for vector in weights], together)
     return workflow_size(pipeline, {"config": _ADDRESS}, _answers(groups))
 
 
 def check_build_size(config: PortfolioConfig) -> None:
-    """Refuse a build whose workflow Kubeflow Pipelines could not keep.
-
-    Raises:
-        ConfigError: too many training tasks.
-    """
+    """Refuse a build whose workflow Kubeflow Pipelines could not keep: it has too many training tasks."""
     policies, together = most_policies(config), config.training.together
     size = group_size(policies, together)
     written_out = min(policies, _ENOUGH_TASKS * size)

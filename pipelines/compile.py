@@ -22,11 +22,9 @@ PIPELINES: dict[str, Callable[[Cluster], Callable]] = {
 
 
 def compile_pipeline(name: str, destination: Path, cluster: Cluster | None = None, *, manifest: bool = False) -> None:
-    """Write a compiled pipeline, whole or not at all.
+    """Write a compiled pipeline, a key of `PIPELINES`, to a YAML file, whole or not at all.
 
     Args:
-        name: a key of `PIPELINES`.
-        destination: YAML file.
         cluster: section of the configuration; unset: its defaults.
         manifest: write objects `Pipeline` and `PipelineVersion` of Kubernetes instead of KFP's representation.
     """

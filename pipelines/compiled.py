@@ -9,12 +9,7 @@ import yaml
 
 @dataclass(frozen=True)
 class CompiledPipeline:
-    """A compiled pipeline.
-
-    Attributes:
-        spec: KFP's intermediate representation.
-        platform: Kubernetes settings of the tasks, by the label of their executor.
-    """
+    """A compiled pipeline: KFP's intermediate representation, and Kubernetes settings by label of the executor."""
 
     spec: dict
     platform: dict

@@ -17,14 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 def pipeline_pages() -> dict[Path, str]:
-    """The pages of all pipelines.
-
-    Returns:
-        Content by path: a page in each pipeline's folder, and the table of all.
-
-    Raises:
-        DataError: an input or output lacks a description, or the metadata are malformed.
-    """
+    """Content by path: a page in each pipeline's folder, and the table of all."""
     entries = [_entry(name) for name in sorted(PIPELINES)]
     pages = {FOLDER / entry["name"] / PAGE: _page("pipeline.md.j2", **entry) for entry in entries}
     return {**pages, FOLDER / PAGE: _page("pipelines.md.j2", pipelines=entries)}

@@ -11,17 +11,11 @@ from palm.pipelines.task_setup import small
 
 
 def make_run(
-    name: str,
-    description: str,
-    cluster: Cluster,
-    work: Callable[[dsl.PipelineTask], None],
-    *,
-    only_if_changed: bool,
+    name: str, description: str, cluster: Cluster, work: Callable[[dsl.PipelineTask], None], *, only_if_changed: bool
 ) -> Callable:
     """The pipeline of a run.
 
     Args:
-        description: of the pipeline.
         work: adds the tasks between detection and outcome, given the task detect_change.
         only_if_changed: whether that work is done only if an input has changed.
     """

@@ -4,13 +4,7 @@ from kfp import dsl, kubernetes
 
 from palm.builds.records import ATTEMPTS_VARIABLE, BUILD_VARIABLE
 from palm.config.cluster import Cluster, PodResources
-from palm.config.pods import (
-    AUTHORITIES_FOLDER,
-    AUTHORITIES_VARIABLES,
-    SECRET_KEYS,
-    TASK_LABELS,
-    task_variable,
-)
+from palm.config.pods import AUTHORITIES_FOLDER, AUTHORITIES_VARIABLES, SECRET_KEYS, TASK_LABELS, task_variable
 
 _FIRST_PAUSE_SECONDS, _PAUSE_FACTOR = 60, 2
 _SECONDS_AN_HOUR = 3600
@@ -22,11 +16,7 @@ _CACHE = "/cache"
 
 
 def small(task: dsl.PipelineTask, name: str, cluster: Cluster) -> None:
-    """Set up a task that needs no GPU.
-
-    Args:
-        name: label in the Kubeflow UI.
-    """
+    """Set up a task that needs no GPU; its name is the label in the Kubeflow UI."""
     task.set_container_image(cluster.image)
     task.set_cpu_request("500m").set_cpu_limit(_SMALL_CPU)
     task.set_memory_request("2Gi").set_memory_limit(_SMALL_MEMORY)
@@ -34,12 +24,7 @@ def small(task: dsl.PipelineTask, name: str, cluster: Cluster) -> None:
 
 
 def on_gpu(task: dsl.PipelineTask, name: str, cluster: Cluster, pod: PodResources) -> None:
-    """Set up a task that samples, trains or evaluates.
-
-    Args:
-        name: label in the Kubeflow UI.
-        pod: resources of the task: ``cluster.tasks`` or ``cluster.training``.
-    """
+    """Set up a task that samples, trains or evaluates, with the resources ``cluster.tasks`` or ``cluster.training``."""
     task.set_container_image(cluster.gpu_image)
     if pod.gpus:
         task.set_accelerator_type(pod.accelerator).set_accelerator_limit(pod.gpus)
@@ -48,12 +33,7 @@ def on_gpu(task: dsl.PipelineTask, name: str, cluster: Cluster, pod: PodResource
         kubernetes.add_node_selector(task, key, value)
     for toleration in pod.tolerations:
         kubernetes.add_toleration(
-            task,
-            toleration.key,
-            toleration.operator,
-            toleration.value,
-            toleration.effect,
-            toleration.tolerationSeconds,
+            task, toleration.key, toleration.operator, toleration.value, toleration.effect, toleration.tolerationSeconds
         )
     # Processes of one pod exchange tensors there; a container's own default is 64 MiB.
     kubernetes.empty_dir_mount(task, volume_name="shared-memory", mount_path="/dev/shm", medium="Memory")

@@ -36,15 +36,9 @@ _EXIT = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
 def run_nodes(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Answers) -> dict[str, dict]:
-    """The nodes of a run in which every task succeeds at the first attempt and nothing is found in KFP's cache.
+    """The nodes, by id, of a run in which every task succeeds at the first attempt and KFP's cache has nothing.
 
-    Args:
-        pipeline: the compiled pipeline.
-        given: inputs of the run; missing ones have their defaults.
-        answers: of its tasks, where they are known.
-
-    Returns:
-        The nodes, by id.
+    Missing inputs of the run have their defaults; answers are those of the tasks, where they are known.
     """
     run, root = _Run(pipeline, answers), pipeline.spec["root"]
     inputs = {**pipeline.defaults, **given}
@@ -57,8 +51,6 @@ def run_nodes(pipeline: CompiledPipeline, given: Mapping[str, Any], answers: Ans
 
 @dataclass
 class _Run:
-    """Walks through a pipeline as its run does."""
-
     pipeline: CompiledPipeline
     answers: Answers
     nodes: dict[str, dict] = field(default_factory=dict)
@@ -141,7 +133,6 @@ class _Run:
         return executor_outputs(component, answers, place, self.execution)
 
     def group_driver(self, parent: str, name: str, component: dict, given: dict[str, str], *, count: int = 0) -> None:
-        """The driver of a group, of a loop or of one of its items."""
         self.execution += 1
         inputs = {
             "component": to_go_json(component),

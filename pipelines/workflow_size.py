@@ -28,14 +28,11 @@ _ARGUMENT_BYTES, _ENTRY_BYTES = 100, 600
 
 @dataclass(frozen=True)
 class WorkflowSize:
-    """Size of a workflow when its run has ended.
+    """Size of a workflow when its run has ended: nodes that Argo keeps, pods that were started, and bytes.
 
     Attributes:
-        nodes: number of nodes that Argo keeps.
-        pods: number of pods that were started.
         status: bytes of the nodes as JSON.
         compressed: bytes of the nodes as Argo keeps them when they are many: gzip, then base64.
-        specification: bytes of the specification.
     """
 
     nodes: int
@@ -64,11 +61,7 @@ def workflow_size(pipeline: CompiledPipeline, given: Mapping[str, Any], answers:
 
 
 def nodes_bytes(nodes: dict[str, dict]) -> tuple[int, int]:
-    """Bytes of nodes as JSON, and compressed.
-
-    Args:
-        nodes: by id.
-    """
+    """Bytes of nodes as JSON, and compressed."""
     # Go writes the keys of a map in order, so similar nodes are rarely within the 32 kB that gzip looks back.
     text = to_go_json(dict(sorted(nodes.items()))).encode()
     compressor = zlib.compressobj(_GZIP_LEVEL, wbits=zlib.MAX_WBITS | 16)

@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 from kfp import dsl
 
 from palm.artifacts.design import Design
-from palm.artifacts.plan import Plan, Work
+from palm.artifacts.plan import Plan, Training, Work
 from palm.builds.reuse import fetched
 from palm.builds.training_groups import grouped
 from palm.components.authoring import write_metrics
+from palm.components.train_policies.task import train
 from palm.config.resolve import read_snapshot, resolve_config
-from palm.progress import weights_label
 from palm.steps.design_grid import corner_weights
 from palm.steps.run import run_step
 
@@ -56,19 +56,8 @@ def run(
             **given,
         )
         shutil.copy(design, plan.path)
-        for index, corner in enumerate(corner_weights(resolved)):
-            run_step(
-                "train_policy",
-                resolved,
-                corner,
-                "",
-                "",
-                label=weights_label(corner),
-                weights=corner,
-                result=("policy", "weights", "reused", "start", "device_seconds", "guard"),
-                destination=f"{scratch}/corner-{index}",
-                **given,
-            )
+        for corner in corner_weights(resolved):
+            train(resolved, Training(weights=corner), given)
     folder = Path(plan.path)
     groups = grouped(Plan.read(folder).trainings, resolved.training.together)
     Work(base_model=base_model, rollouts=rollouts, groups=groups).write(folder)

@@ -23,14 +23,11 @@ def main() -> str | None:
         return (
             f"error: torch {torch.__version__}: beside it are CUDA libraries ({', '.join(brought)}); `make clean` first"
         )
-    megabytes = sum(_bytes(installed[name]) for name in ("torch", *brought)) / 1e6
+    files = [file for name in ("torch", *brought) for file in installed[name].files or ()]
+    megabytes = sum(file.size or 0 for file in files) / 1e6
     label = built if torch.version.cuda is None else f"CUDA {torch.version.cuda}"
     print(f"{torch.__version__} ({label}), {megabytes:.0f} MB" if wanted else f"{torch.__version__} ({label})")
     return None
-
-
-def _bytes(dist) -> int:
-    return sum(file.size or 0 for file in dist.files or ())
 
 
 if __name__ == "__main__":

@@ -39,10 +39,7 @@ def run(
     """
     resolved, made_from, build = resolve_config(config), read_snapshot(snapshot), current_build()
     root, chosen, work = resolved.storage.root, Selection.read(Path(selection.path)), Work.read(Path(plan.path))
-    with (
-        fetched(root, work.base_model, work.rollouts) as (base, rollouts),
-        TemporaryDirectory() as scratch,
-    ):
+    with fetched(root, work.base_model, work.rollouts) as (base, rollouts), TemporaryDirectory() as scratch:
         folder = Path(scratch)
         policies = [str(path) for path in fetch_policies(resolved, chosen, build, folder / "policies")]
         measured = {

@@ -12,11 +12,7 @@ from palm.steps.run import run_step
 
 
 def run(
-    config: str,
-    plan: dsl.Dataset,
-    evaluations: list[list[dict]],
-    selection: dsl.Artifact,
-    metrics: dsl.Metrics,
+    config: str, plan: dsl.Dataset, evaluations: list[list[dict]], selection: dsl.Artifact, metrics: dsl.Metrics
 ) -> None:
     """Select the portfolio and certify its worst-case gap.
 

@@ -23,8 +23,6 @@ from palm.storage.files import write_text
 _LONGEST = 300
 """Characters of an error in an output parameter, of which Kubeflow keeps several copies; the record has all."""
 
-_RESULT = ("policy", "weights", "reused", "start", "device_seconds", "guard")
-
 
 def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics: dsl.Metrics) -> list[dict]:
     """Train the policies of a group, one after the other; policies that are in the storage are not trained again.
@@ -66,8 +64,6 @@ def run(config: str, plan: dsl.Dataset, group: str, table: dsl.Markdown, metrics
 
 @dataclass(frozen=True)
 class _Result:
-    """The policy of some weights, or why its training failed."""
-
     weights: list[float]
     policy: Policy | None = None
     error: str = ""
@@ -79,9 +75,9 @@ def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: 
     for training in trainings:
         weights = list(training.weights)
         try:
-            results.append(_Result(weights, Policy.model_validate(_train(config, training, given))))
+            results.append(_Result(weights, Policy.model_validate(train(config, training, given))))
         except (Exception, SystemExit) as error:
-            if _is_preemption(error):
+            if isinstance(error, SystemExit) and error.code == PreemptedError.exit_code:
                 raise
             if failed_for_good(config.storage.root, "train_policy", _identity(training), error):
                 results.append(_Result(weights, error=in_words(error)[:_LONGEST]))
@@ -92,7 +88,8 @@ def _train_all(config: PortfolioConfig, trainings: tuple[Training, ...], given: 
     return results
 
 
-def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -> dict:
+def train(config: PortfolioConfig, training: Training, given: dict[str, str]) -> dict:
+    """Train one policy, as the step train_policy; `given` has the paths of base model and rollouts."""
     label, values = _identity(training)
     with TemporaryDirectory() as scratch:
         return run_step(
@@ -101,7 +98,7 @@ def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -
             *values,
             label=label,
             weights=list(training.weights),
-            result=_RESULT,
+            result=("policy", "weights", "reused", "start", "device_seconds", "guard"),
             destination=f"{scratch}/policy",
             **given,
         )
@@ -110,10 +107,6 @@ def _train(config: PortfolioConfig, training: Training, given: dict[str, str]) -
 def _identity(training: Training) -> list:
     """Identity of the task in the build's records, as `palm.steps.run.run_step` makes it."""
     return [weights_label(training.weights), [list(training.weights), training.keep, training.start]]
-
-
-def _is_preemption(error: BaseException) -> bool:
-    return isinstance(error, SystemExit) and error.code == PreemptedError.exit_code
 
 
 def _table(results: list[_Result]) -> str:

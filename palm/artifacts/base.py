@@ -25,7 +25,6 @@ class Artifact(Part):
     Attributes:
         FILE: name of the file in the folder of the step that writes it.
         VERSION: version of its schema, raised when a reader of the old one would misread the new one.
-        schema_version: version that the file has; the key comes first.
     """
 
     FILE: ClassVar[str]
@@ -53,10 +52,7 @@ class Artifact(Part):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read it from a folder, or from the file itself.
-
-        Args:
-            path: folder that holds FILE, or a file.
+        """Read it from a folder that holds FILE, or from the file itself.
 
         Raises:
             DataError: the file is missing, is not JSON, has an unknown version, or breaks the schema.
@@ -66,15 +62,7 @@ class Artifact(Part):
 
     @classmethod
     def parse(cls, content: Any, what: str) -> Self:
-        """Check content that was read already.
-
-        Args:
-            content: decoded JSON.
-            what: where it is from, for the error.
-
-        Raises:
-            DataError: it has an unknown version, or breaks the schema.
-        """
+        """Check decoded JSON; ``what`` names its source in errors, which are those of `read`."""
         # Palm 0.1.0 wrote files of version 1 without the key. Registered builds and the storage still hold such files.
         found = content.get("schema_version", 1) if isinstance(content, dict) else None
         if found != cls.VERSION:
@@ -95,12 +83,5 @@ class Artifact(Part):
             ) from error
 
     def write(self, path: Path) -> None:
-        """Write it, whole or not at all.
-
-        Args:
-            path: an existing folder, which gets FILE, or the file itself.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
+        """Write it, whole or not at all, to a file or into an existing folder."""
         write_json(path / self.FILE if path.is_dir() else path, self.model_dump(mode="json"))

@@ -64,11 +64,7 @@ class Work(Artifact):
     groups: tuple[Group, ...]
 
     def group(self, name: str) -> tuple[Training, ...]:
-        """Trainings of a group.
-
-        Raises:
-            DataError: there is no such group.
-        """
+        """Trainings of a group."""
         for group in self.groups:
             if group.name == name:
                 return group.trainings

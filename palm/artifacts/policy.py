@@ -50,7 +50,6 @@ class Policy(Artifact):
 
         Args:
             weights: preference weights under the objectives of the build, which may differ from those of the training.
-            reward_names: the build's objectives, length d.
             reused: whether the build found the policy in the store.
 
         Raises:

@@ -19,11 +19,7 @@ def artifact_types() -> dict[str, type[Artifact]]:
 
 
 def artifact_schema(name: str) -> dict[str, Any]:
-    """JSON schema of an artifact.
-
-    Raises:
-        DataError: no artifact has this name.
-    """
+    """JSON schema of an artifact."""
     types = artifact_types()
     if name not in types:
         raise DataError(f"artifact={name!r}", rule="is unknown", remedy=f"give one of {', '.join(types)}")

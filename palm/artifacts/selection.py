@@ -57,7 +57,7 @@ class Candidate(Measurements):
 
 
 class Missing(Part):
-    """A policy whose training failed for good."""
+    """A policy whose training failed permanently."""
 
     weights: Vector = Field(description="Preference weights, length d.")
     error: str

@@ -12,9 +12,6 @@ def read_weights(path: Path) -> list[list[float]]:
     Args:
         path: JSON file with a list of vectors, or an object with such a list under ``weights``, as
             `palm design --json` prints it.
-
-    Raises:
-        DataError: the file is missing, is not JSON, or holds no such list.
     """
     content = read_json(path)
     rows = content.get("weights") if isinstance(content, dict) else content

@@ -22,7 +22,6 @@ class AbandonedBuild:
     """A build that ended without an outcome.
 
     Attributes:
-        build: its name.
         heard: time of its last sign of life, seconds since 1970.
         closed: whether a later build has written an outcome for it.
     """
@@ -39,11 +38,7 @@ class AbandonedBuild:
 
 
 def abandoned_builds(config: PortfolioConfig) -> list[AbandonedBuild]:
-    """Builds of a portfolio without a sign of life for `palm.builds.heartbeat.SILENT_HOURS`, the longest silent first.
-
-    Raises:
-        StorageError: the storage cannot be read.
-    """
+    """Builds of a portfolio without a sign of life for `SILENT_HOURS`, the longest silent first."""
     names = Records(config.storage.root).folders("builds")
     with ThreadPoolExecutor(_THREADS, "builds") as pool:
         found = pool.map(lambda name: _abandoned(config, name), names)
@@ -51,16 +46,10 @@ def abandoned_builds(config: PortfolioConfig) -> list[AbandonedBuild]:
 
 
 def close_abandoned(config: PortfolioConfig) -> list[str]:
-    """Write the outcome of abandoned builds: in the storage and in MLflow.
+    """Write the outcome of abandoned builds, in the storage and in MLflow; returns the names of the closed builds.
 
-    The current build is never closed; outside a build nothing is. A build that continues after all overwrites this
-    outcome with its own. A build that cannot be closed is a warning.
-
-    Returns:
-        Names of the closed builds.
-
-    Raises:
-        StorageError: the storage cannot be read.
+    The current build is never closed; outside a build nothing is. A build that resumes overwrites this outcome with
+    its own. A build that cannot be closed is a warning.
     """
     this = os.environ.get(BUILD_VARIABLE)
     if not this:

@@ -37,11 +37,7 @@ def beating(root: str, build: str) -> Iterator[None]:
 
 
 def last_heard(root: str, build: str) -> float | None:
-    """Time of a build's last heartbeat, seconds since 1970; None if there is none.
-
-    Raises:
-        StorageError: the storage cannot be read.
-    """
+    """Time of a build's last heartbeat, seconds since 1970; None if there is none."""
     beat = Records(root).read(_name(build))
     return None if beat is None else beat["at"]
 

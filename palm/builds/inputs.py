@@ -22,14 +22,7 @@ from palm.storage.store import Store
 
 @dataclass(frozen=True)
 class Inputs:
-    """The loaded inputs of a build.
-
-    Attributes:
-        train: training prompts.
-        evaluation: held-out prompts.
-        rewards: objectives in weight order, length d.
-        metrics: further scores.
-    """
+    """The loaded inputs of a build: training and held-out prompts, objectives in weight order, and metrics."""
 
     train: PromptSet
     evaluation: PromptSet
@@ -68,11 +61,7 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
 
 
 def check_inputs(config: PortfolioConfig) -> Inputs:
-    """Check every input, and every setting that would fail late, before any work is done.
-
-    Raises:
-        PalmError: an input is not usable.
-    """
+    """Check every input, and every setting that would fail late, before any work is done."""
     check_design(config)
     check_environment(config)
     Store(config.storage.root).check_writable()
@@ -80,11 +69,7 @@ def check_inputs(config: PortfolioConfig) -> Inputs:
 
 
 def check_data(config: PortfolioConfig) -> Inputs:
-    """Check that prompts, rewards and base model are usable: every reward scores a probe.
-
-    Raises:
-        PalmError: an input is not usable.
-    """
+    """Check that prompts, rewards and base model are usable: every reward scores a probe."""
     inputs = load_inputs(config)
     _check_rewards_differ(inputs.rewards)
     wanted, given = config.training.prompts_per_step, len(inputs.train.texts)
@@ -140,14 +125,7 @@ def scoring_definition(config: PortfolioConfig, inputs: Inputs, base_model: Path
 
 
 def base_model_digest(base_model: Path) -> str:
-    """Recorded digest of a prepared base model, 64 hexadecimal digits.
-
-    Args:
-        base_model: folder of the step prepare_base_model.
-
-    Raises:
-        DataError: the folder was not made by that step.
-    """
+    """Digest that the step prepare_base_model has recorded in its folder, 64 hexadecimal digits."""
     return BaseModel.read(base_model).digest
 
 

@@ -32,8 +32,6 @@ def next_policies(summary: Path, *, target: float, batch: int) -> NextPolicies:
         batch: largest number of policies to train at once, at least 1.
 
     Raises:
-        DataError: the file is missing or is not the summary of a build.
-        WeightsError: target or batch is out of range.
         SelectionError: a policy is farther from the optimum than the target allows at its own preference.
     """
     policies = Summary.read(summary).policies

@@ -1,7 +1,5 @@
 """Outcome of a build: made from the records of its tasks, kept in the storage, written as Markdown."""
 
-from collections.abc import Iterable
-
 from palm.artifacts.outcome import Failure, Outcome, PolicyStates
 from palm.builds.failures import NOTHING_AFTER, ending_failures, failed_tasks
 from palm.builds.records import SUCCEEDED, TaskRecord, read_record
@@ -10,16 +8,13 @@ from palm.progress import weights_label
 from palm.storage.records import Records
 
 KEPT = "Finished work is kept in the storage: the next run reuses it and does only the rest."
+_HEADER = "| step | label | attempts | error |\n|---|---|---|---|"
 
 
 def read_outcome(root: str, build: str) -> Outcome | None:
     """Read the outcome of a build below ``storage.root``; None if there is none yet.
 
     An outcome without ``schema_version`` is from an older version of palm.
-
-    Raises:
-        DamagedError: it is not an outcome, or not of a version that this palm reads.
-        StorageError: the storage cannot be read.
     """
     return read_record(Records(root), _name(build), Outcome)
 
@@ -42,7 +37,6 @@ def make_outcome(
 
     Args:
         name: name of the portfolio.
-        build: name of the build.
         ended: seconds since 1970.
         only_if_changed: whether the pipeline builds only if an input has changed.
         kfp_mlflow_run: page of the run of Kubeflow Pipelines' MLflow plugin.
@@ -87,7 +81,7 @@ def outcome_markdown(outcome: Outcome) -> str:
     if outcome.changes:
         parts.append("Changes since the last build:\n\n" + "\n".join(f"- {line}" for line in outcome.changes))
     if outcome.failures:
-        parts.append("\n".join(["| step | label | attempts | error |", "|---|---|---|---|", *_rows(outcome.failures)]))
+        parts.append("\n".join([_HEADER, *map(_row, outcome.failures)]))
     if any(policies.model_dump().values()):
         parts.append(
             f"Policies: {', '.join(_counts(policies))}; "
@@ -125,14 +119,9 @@ def _headline(done: dict[str, dict], ending: list[Failure]) -> tuple[str, str]:
     return "refused", f"version {judged['version']} was not promoted: {judged['reason']}"
 
 
-def _rows(failures: Iterable[Failure]) -> list[str]:
-    return [
-        f"| {failure.step} | {failure.label} | {failure.attempt} | {_cell(failure.error)} |" for failure in failures
-    ]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _row(failure: Failure) -> str:
+    error = failure.error.replace("|", "\\|").replace("\n", " ")
+    return f"| {failure.step} | {failure.label} | {failure.attempt} | {error} |"
 
 
 def _counts(policies: PolicyStates) -> list[str]:

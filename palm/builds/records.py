@@ -63,11 +63,7 @@ class TaskRecord(BaseModel):
 
 
 def current_build() -> str:
-    """Name of the build that this process works for.
-
-    Raises:
-        BuildError: there is none.
-    """
+    """Name of the build that this process works for; an error without one."""
     build = os.environ.get(BUILD_VARIABLE, "")
     if not build:
         raise BuildError(
@@ -84,24 +80,14 @@ def page_name(build: str) -> str:
 
 
 def task_records(root: str, build: str) -> list[TaskRecord]:
-    """Records of a build's tasks below ``storage.root``, in the order of their starts.
-
-    Raises:
-        DamagedError: one is not a task record.
-        StorageError: they cannot be read.
-    """
+    """Records of a build's tasks below ``storage.root``, in the order of their starts."""
     folder = f"builds/{build}/tasks"
     records = [_parse(content, f"{root}/{folder}", TaskRecord) for content in Records(root).read_all(folder)]
     return sorted(records, key=lambda record: record.started)
 
 
 def read_record(records: Records, name: str, kind: type[Model]) -> Model | None:
-    """Read a stored record; None if there is none.
-
-    Raises:
-        DamagedError: it breaks the schema.
-        StorageError: it cannot be read.
-    """
+    """Read a stored record; None if there is none."""
     content = records.read(name)
     return None if content is None else _parse(content, f"{records.root}/{name}.json", kind)
 
@@ -117,16 +103,9 @@ def _parse(content: dict, place: str, kind: type[Model]) -> Model:
 
 
 def failed_for_good(root: str, step: str, identity: Any, error: BaseException) -> bool:
-    """Whether work that has just failed will not be retried, or not with success.
+    """Whether work that has just failed will not be retried, or not with success; ``identity`` as in `recorded`.
 
     Outside a build the number of attempts is unknown, and only the error decides.
-
-    Args:
-        root: ``storage.root``.
-        identity: as in `recorded`.
-
-    Raises:
-        StorageError: its record cannot be read.
     """
     if not (build := os.environ.get(BUILD_VARIABLE, "")):
         return not _may_help(error)
@@ -167,7 +146,6 @@ def recorded(
     """Keep the record of a task while the block runs, if it is part of a build.
 
     Args:
-        root: ``storage.root``.
         label: what it works on, for people.
         weights: preference weights of the policy that it trains.
         identity: exact, JSON-able: with the step it identifies the task and its retries. None: the label.
@@ -177,7 +155,6 @@ def recorded(
 
     Raises:
         BuildError: an earlier attempt in this build failed permanently.
-        StorageError: the record cannot be read or written.
     """
     build, result = os.environ.get(BUILD_VARIABLE, ""), {}
     if not build:

@@ -30,13 +30,7 @@ _RESPONSES = "responses.parquet"
 def responses_definition(
     config: PortfolioConfig, *, base_model: Path, prompts: PromptSet, samples: int, seed: int, policy: str | None
 ) -> dict:
-    """Definition of a policy's responses, JSON-able.
-
-    Args:
-        base_model: prepared base model, of which only the record is read.
-        prompts: prompts that are answered.
-        policy: content name; None for the reference.
-    """
+    """Definition of the responses of a policy, by its content name, or of the reference (None); JSON-able."""
     return {
         "base_model": base_model_digest(base_model),
         "dtype": config.base_model.dtype,
@@ -51,14 +45,7 @@ def responses_definition(
 
 
 def stored_responses(config: PortfolioConfig, definition: dict, respond: Callable[[], Responses]) -> Responses:
-    """Responses from the store, sampled if it lacks them.
-
-    Args:
-        definition: made by `responses_definition`.
-
-    Raises:
-        StorageError: the store fails.
-    """
+    """Responses of a definition from the store, sampled if it lacks them."""
     with _entry(
         config, "responses", definition, lambda place: write_responses(place / _RESPONSES, respond())
     ) as folder:
@@ -68,18 +55,10 @@ def stored_responses(config: PortfolioConfig, definition: dict, respond: Callabl
 def stored_embeddings(
     config: PortfolioConfig, definition: dict, model: EmbeddingModel, responses: Responses
 ) -> np.ndarray:
-    """Embeddings of responses from the store, computed if it lacks them.
-
-    Args:
-        definition: made by `responses_definition`.
-        responses: the responses of the definition, n to each of p prompts.
+    """Embeddings of a definition's responses, n to each of p prompts, from the store, computed if it lacks them.
 
     Returns:
         Shape (p, n, width), float32.
-
-    Raises:
-        ModelError: the model is not usable.
-        StorageError: the store fails.
     """
 
     def embed(place: Path) -> None:

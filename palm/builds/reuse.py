@@ -15,44 +15,22 @@ from palm.storage.store import Store
 
 
 def entry_name(kind: str, definition: Any) -> str:
-    """Name of an entry of the store: ``kind-`` and 12 digits of the definition's sha256.
-
-    Args:
-        kind: e.g. ``rollouts``.
-        definition: JSON-able, everything that the content depends on.
-    """
+    """Name of an entry of the store: ``kind-`` and 12 digits of the sha256 of its definition, which is JSON-able."""
     return f"{kind}-{value_digest(definition)[:12]}"
 
 
 @contextmanager
 def fetched(root: str, *names: str) -> Iterator[list[Path]]:
-    """Temporary copies of entries.
-
-    Args:
-        root: ``storage.root``.
-
-    Yields:
-        A folder for each, every file checked against the store's digests.
-
-    Raises:
-        StorageError: an entry does not exist, is damaged, or the store fails.
-    """
+    """Temporary folders with copies of entries, every file checked against the store's digests."""
     with tempfile.TemporaryDirectory() as scratch:
         yield [fetch_entry(root, name, Path(scratch) / name) for name in names]
 
 
 def fetch_entry(root: str, name: str, destination: Path, *, only: str = "*") -> Path:
-    """Fetch an entry that must be in the store, and mark that the present build uses it.
+    """Fetch an entry that must be in the store, and mark that the present build uses it; returns the destination.
 
     Args:
-        root: ``storage.root``.
         only: pattern of the file names that are fetched, e.g. ``*.json``.
-
-    Returns:
-        The destination.
-
-    Raises:
-        StorageError: it does not exist, is damaged, or the store fails.
     """
     store = Store(root)
     mark_use(store.root, name)
@@ -63,17 +41,7 @@ def fetch_entry(root: str, name: str, destination: Path, *, only: str = "*") -> 
 
 
 def keep_folder(store: Store, kind: str, folder: Path) -> str:
-    """Keep a folder in the store under a name made from its files.
-
-    Args:
-        kind: e.g. ``policy``.
-
-    Returns:
-        The entry's name (`entry_name`).
-
-    Raises:
-        StorageError: the store fails.
-    """
+    """Keep a folder in the store under a name made from its files; returns the name (`entry_name`)."""
     name = entry_name(kind, folder_digests(folder))
     mark_use(store.root, name)
     if not store.has(name):
@@ -82,19 +50,12 @@ def keep_folder(store: Store, kind: str, folder: Path) -> str:
 
 
 def reuse_or_make(store: Store, kind: str, definition: Any, destination: Path, make: Callable[[Path], None]) -> bool:
-    """Fetch the entry of a definition, or make and publish it.
+    """Fetch the entry of a definition, or make and publish it; returns whether it was reused.
 
     Args:
-        kind: e.g. ``rollouts``; see `entry_name`.
         definition: JSON-able, everything that the content depends on.
         destination: folder to fill; appears whole or not at all.
         make: fills a given empty folder.
-
-    Returns:
-        Whether it was reused.
-
-    Raises:
-        StorageError: the store fails.
     """
     key = entry_name(kind, definition)
     mark_use(store.root, key)

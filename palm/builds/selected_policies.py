@@ -10,18 +10,11 @@ from palm.config.portfolio import PortfolioConfig
 
 
 def fetch_policies(config: PortfolioConfig, selection: Selection, build: str, folder: Path) -> list[Path]:
-    """Fetch the policies that a build has trained or reused.
-
-    Args:
-        selection: written by the step select_portfolio.
-        build: name of the build; its records say which policies it has trained itself.
+    """Fetch the policies that a build has trained or reused; its records say which ones it has trained itself.
 
     Returns:
         A folder for each policy, except candidates that are only from the champion; policy.json is the build's copy
         (`palm.artifacts.policy.Policy.in_build`).
-
-    Raises:
-        StorageError: one does not exist any more, or the store fails.
     """
     trained = {
         task.result["policy"]
@@ -42,18 +35,7 @@ def fetch_policies(config: PortfolioConfig, selection: Selection, build: str, fo
 
 
 def fetch_evaluations(root: str, selection: Selection, folder: Path) -> list[Path]:
-    """Fetch the evaluations of the same policies.
-
-    Args:
-        root: ``storage.root``.
-        selection: written by the component select_portfolio, with the names of the evaluations.
-
-    Returns:
-        A folder for each.
-
-    Raises:
-        StorageError: one does not exist any more, or the store fails.
-    """
+    """Fetch the evaluations of the same policies, whose names the component select_portfolio has added."""
     return [_fetched(root, entry, policy, selection, folder) for policy, entry in selection.evaluations.items()]
 
 

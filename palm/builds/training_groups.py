@@ -11,22 +11,12 @@ MOST_TASKS = 16
 
 
 def group_size(policies: int, together: int | None) -> int:
-    """Number of policies that one task trains, at least 1.
-
-    Args:
-        policies: number of policies, ≥ 0.
-        together: ``training.together``; None: the smallest size that makes at most `MOST_TASKS` groups.
-    """
+    """Number of policies that one task trains: ``training.together``, or the least with at most `MOST_TASKS` groups."""
     return together or max(1, math.ceil(policies / MOST_TASKS))
 
 
 def grouped(trainings: Sequence[Training], together: int | None) -> tuple[Group, ...]:
-    """Divide trainings into groups, named by their place in the design and their weights.
-
-    Args:
-        trainings: of the plan.
-        together: as in `group_size`.
-    """
+    """Divide trainings into groups (`group_size`), named by their place in the design and their weights."""
     size = group_size(len(trainings), together)
     parts = [(start, tuple(trainings[start : start + size])) for start in range(0, len(trainings), size)]
     return tuple(Group(name=_name(start, part), trainings=part) for start, part in parts)

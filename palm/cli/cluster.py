@@ -103,8 +103,7 @@ def submit(
 def schedule(
     config: ConfigPath,
     cron: Annotated[
-        str | None,
-        typer.Option(help='Six fields, seconds first, UTC: "0 0 2 * * *" is every day at 02:00.'),
+        str | None, typer.Option(help='Six fields, seconds first, UTC: "0 0 2 * * *" is every day at 02:00.')
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the recurring run; unset: the portfolio's.")] = None,
     update: Annotated[bool, typer.Option("--update", help="Fail if the schedule does not exist.")] = False,

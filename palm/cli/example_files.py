@@ -11,15 +11,11 @@ _COPIED = ("portfolio.yaml", "rewards.py", "README.md")
 
 
 def copy_example(name: str, directory: Path, data: Path | None) -> None:
-    """Make a folder to start from.
+    """Make a folder to start from an example.
 
     Args:
-        name: name of the example.
         directory: folder to make; must not exist or be empty.
         data: folder with the raw data of the example, if it needs any.
-
-    Raises:
-        DataError: the folder has files in it, or the data is missing or malformed.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise DataError(f"directory={directory}", rule="already holds files", remedy="choose a new folder")

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from palm import __version__
 from palm.cli.cluster import commands as cluster
+from palm.cli.cluster_options import ConfigPath
 from palm.cli.extras import missing_extra
 from palm.cli.geometry import Json
 from palm.cli.geometry import commands as geometry
@@ -49,7 +50,6 @@ app = typer.Typer(
 )
 for _commands in (geometry, cluster, storage, registry, serving, monitoring, smoke):
     app.add_typer(_commands)
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
 class Example(StrEnum):

@@ -13,15 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from palm.cli.cluster_options import ConfigPath
 from palm.cli.geometry import Json
 
 if TYPE_CHECKING:
     from palm.config.portfolio import PortfolioConfig
+    from palm.promotion.champion import Promotions
     from palm.promotion.entry import Entry
-    from palm.promotion.history import History, LoggedEntry, Refusal
+    from palm.promotion.history import History, LoggedEntry
 
 commands = typer.Typer()
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")]
 _WIDTH_OFF_A_TERMINAL = 160
 
@@ -49,10 +50,7 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Make a registered version champion by hand, after its files were verified."""
-    from palm.config.load import load_config
-    from palm.promotion import promotions
-
-    portfolio = promotions(load_config(config))
+    portfolio = _promotions(config)
     entry = portfolio.promote_by_hand(version, why=reason, who=this_person(), override=override)
     _show(portfolio.model, entry, as_json)
 
@@ -67,10 +65,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Make an earlier champion champion again, after its files were verified; repeat it to go further back."""
-    from palm.config.load import load_config
-    from palm.promotion import promotions
-
-    portfolio = promotions(load_config(config))
+    portfolio = _promotions(config)
     _show(portfolio.model, portfolio.rollback(to, why=reason, who=this_person()), as_json)
 
 
@@ -112,11 +107,15 @@ def history(
 @commands.command()
 def repair(config: ConfigPath) -> None:
     """Set the alias champion to what the log says, if a process was killed or somebody moved it by hand."""
+    for line in _promotions(config).repair(who=this_person()) or ["nothing to repair"]:
+        typer.echo(line)
+
+
+def _promotions(config: Path) -> "Promotions":
     from palm.config.load import load_config
     from palm.promotion import promotions
 
-    for line in promotions(load_config(config)).repair(who=this_person()) or ["nothing to repair"]:
-        typer.echo(line)
+    return promotions(load_config(config))
 
 
 def _abandoned(config: "PortfolioConfig") -> tuple[list, str]:
@@ -140,7 +139,7 @@ def _show(model: str, entry: "Entry", as_json: bool) -> None:
 
 def _table(found: "History") -> Table:
     rows = [(entry.at, _entry_cells(entry)) for entry in found.entries]
-    rows += [(refusal.at, _refusal_cells(refusal)) for refusal in found.refused]
+    rows += [(refusal.at, ("", "the gate", "refused", refusal.version, refusal.why)) for refusal in found.refused]
     table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found.model, title_justify="left")
     for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
         table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
@@ -153,7 +152,3 @@ def _entry_cells(entry: "LoggedEntry") -> tuple[str, str, str, str, str]:
     # Of a promotion by hand the gate's figures are not the reason.
     why = entry.why if judged in ("", entry.why) else f"{entry.why} (the gate: {judged})"
     return str(entry.number), entry.who, what, f"{entry.before or '–'} → {entry.after or '–'}", why
-
-
-def _refusal_cells(refusal: "Refusal") -> tuple[str, str, str, str, str]:
-    return "", "the gate", "refused", refusal.version, refusal.why

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from palm.cli.cluster_options import ConfigPath
+
 commands = typer.Typer()
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
 class Dtype(StrEnum):
@@ -25,8 +26,7 @@ def pull(
         Path, typer.Argument(help="Folder, the mount of a volume for example; `portfolio` in it is filled.")
     ],
     version: Annotated[
-        str | None,
-        typer.Option(metavar="N", envvar="PALM_VERSION", help="Version; unset or empty: the champion."),
+        str | None, typer.Option(metavar="N", envvar="PALM_VERSION", help="Version; unset or empty: the champion.")
     ] = None,
     dtype: Annotated[
         Dtype | None, typer.Option(help="What vLLM computes in; unset: what the portfolio was built with.")

@@ -10,16 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from palm.cli.cluster_options import (
-    CaFile,
-    Host,
-    Namespace,
-    Set,
-    SettingsFolder,
-    TokenFile,
-    UiHost,
-    overrides,
-)
+from palm.cli.cluster_options import CaFile, Host, Namespace, Set, SettingsFolder, TokenFile, UiHost, overrides
 
 commands = typer.Typer()
 _TINY = {

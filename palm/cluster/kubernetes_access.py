@@ -17,12 +17,7 @@ _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 @dataclass(frozen=True)
 class Node:
-    """A node with accelerators.
-
-    Attributes:
-        allocatable: accelerators that pods can request there.
-        free: those that no pod requests; None if pods cannot be listed.
-    """
+    """A node: accelerators that pods can request, and those that no pod requests; None if pods cannot be listed."""
 
     name: str
     allocatable: int
@@ -36,7 +31,6 @@ class Kubernetes:
     Attributes:
         core: a `kubernetes.client.CoreV1Api`.
         host: URL of the API server.
-        version: of Kubernetes.
     """
 
     core: object
@@ -71,7 +65,7 @@ class Kubernetes:
         return sum(any(image in (held.names or ()) for held in node.status.images or ()) for node in self._nodes())
 
     def workflow(self, namespace: str, run_id: str) -> dict | None:
-        """The Argo Workflow of a run of Kubeflow Pipelines; None if it does not exist (any more)."""
+        """The Argo Workflow of a run of Kubeflow Pipelines; None if it does not exist."""
         from kubernetes.client import CustomObjectsApi
 
         with kubernetes_errors(f"workflows in {namespace}", "install Argo Workflows"):
@@ -120,11 +114,7 @@ class Kubernetes:
 
 
 def connect_kubernetes() -> Kubernetes:
-    """Connect to the cluster of this pod, or to that of kubectl.
-
-    Raises:
-        ClusterError: none is configured, or it does not answer.
-    """
+    """Connect to the cluster of this pod, or to that of kubectl."""
     from kubernetes import client
 
     settings = client_settings()
@@ -135,11 +125,7 @@ def connect_kubernetes() -> Kubernetes:
 
 
 def client_settings():
-    """The `kubernetes.client.Configuration` of this pod, or of kubectl.
-
-    Raises:
-        ClusterError: neither is configured.
-    """
+    """The `kubernetes.client.Configuration` of this pod, or of kubectl."""
     from kubernetes import client, config
 
     settings = client.Configuration()
@@ -158,11 +144,7 @@ def client_settings():
 
 
 def own_namespace() -> str:
-    """The namespace of this pod, or the one that kubectl uses by default.
-
-    Raises:
-        ClusterError: neither is configured.
-    """
+    """The namespace of this pod, or the one that kubectl uses by default."""
     from kubernetes import config
 
     try:
@@ -182,15 +164,11 @@ def _in_a_pod() -> bool:
 
 @contextlib.contextmanager
 def kubernetes_errors(what: str, missing: str, *, verb: str = "read") -> Iterator[None]:
-    """Convert the errors of a request.
+    """Convert the errors of a request about an object into a `ClusterError`.
 
     Args:
-        what: the requested object, for the message.
-        missing: the remedy if it does not exist.
+        missing: the remedy if the object does not exist.
         verb: past participle of what the request does with the object.
-
-    Raises:
-        ClusterError: the request fails.
     """
     import urllib3
     from kubernetes.client import ApiException

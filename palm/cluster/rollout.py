@@ -19,17 +19,10 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     """Set a Deployment to the champion's version, unless it has that version already.
 
     Args:
-        registry: the server and the model's name.
-        deployment: name of the Deployment.
-        namespace: its namespace; None: that of this pod or of kubectl.
+        namespace: of the Deployment; None: that of this pod or of kubectl.
 
     Returns:
         One line about what was done, or about the progress of the rollout.
-
-    Raises:
-        ClusterError: the cluster refuses or does not answer, or the champion's rollout has failed.
-        RegistryError: MLflow cannot be read.
-        DamagedError: an entry of the promotion log was deleted.
     """
     from kubernetes.client import ApiClient, AppsV1Api
 
@@ -45,21 +38,16 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     served = (found.spec.template.metadata.annotations or {}).get(VERSION, "")
     if served == champion:
         return f"{what}: {_progress(found, what, champion)}"
+    patch = {
+        "metadata": {"annotations": {_CAUSE: f"palm rollout: {registry.model} version {champion}"}},
+        "spec": {"template": {"metadata": {"annotations": {VERSION: champion}}}},
+    }
     with kubernetes_errors(what, missing, verb="changed"):
-        apps.patch_namespaced_deployment(deployment, namespace, _patch(registry, champion), _request_timeout=TIMEOUT)
+        apps.patch_namespaced_deployment(deployment, namespace, patch, _request_timeout=TIMEOUT)
     return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
 
 
-def _patch(registry: Registry, version: str) -> dict:
-    cause = f"palm rollout: {registry.model} version {version}"
-    return {
-        "metadata": {"annotations": {_CAUSE: cause}},
-        "spec": {"template": {"metadata": {"annotations": {VERSION: version}}}},
-    }
-
-
 def _progress(deployment, what: str, version: str) -> str:
-    """Progress of the rollout of the template's version."""
     status, wanted = deployment.status, deployment.spec.replicas
     if (status.observed_generation or 0) < deployment.metadata.generation:
         return f"version {version} is being rolled out"

@@ -26,24 +26,12 @@ class _ClusterOnly(Section):
 
 
 def load_cluster(overrides: Mapping[str, Any]) -> Cluster:
-    """The section ``cluster`` where there is no configuration file: its defaults, with overrides.
-
-    Raises:
-        ConfigError: a key is of another section, or a value breaks a rule.
-    """
+    """The section ``cluster`` where there is no configuration file: its defaults, with overrides."""
     return _validate(with_overrides({}, overrides), origin="--set", model=_ClusterOnly).cluster
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PortfolioConfig:
-    """Read and validate a YAML file; paths in it are relative to its folder and made absolute.
-
-    Args:
-        path: the file.
-        overrides: values that replace those of the file, by dotted key.
-
-    Raises:
-        ConfigError: the file is missing, not YAML, or breaks a rule.
-    """
+    """Read and validate a YAML file; relative paths become absolute, from its folder; overrides are by dotted key."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -57,11 +45,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Portf
 
 
 def parse_yaml(text: str, *, origin: str) -> dict:
-    """Parse a YAML mapping without duplicate keys; ``origin`` names the text in error messages.
-
-    Raises:
-        ConfigError: it is anything else.
-    """
+    """Parse a YAML mapping without duplicate keys; ``origin`` names the text in error messages."""
     try:
         raw = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
@@ -72,18 +56,12 @@ def parse_yaml(text: str, *, origin: str) -> dict:
 
 
 def parse_config(text: str) -> PortfolioConfig:
-    """Validate the JSON text of `PortfolioConfig.to_json`, as pipeline tasks do.
-
-    Raises:
-        ConfigError: the text is not JSON or breaks a rule.
-    """
+    """Validate the JSON text of `PortfolioConfig.to_json`, as pipeline tasks do."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(
-            "config",
-            rule=f"is not valid JSON ({error})",
-            remedy="pass what `palm validate CONFIG --json` prints",
+            "config", rule=f"is not valid JSON ({error})", remedy="pass what `palm validate CONFIG --json` prints"
         ) from error
     return _validate(raw, origin="config")
 

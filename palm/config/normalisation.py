@@ -13,18 +13,20 @@ from palm.config.base import Section
 _CALIBRATED = "unset: calibrated on the reference's responses"
 
 
-class Identity(Section):
+class _Rule(Section):
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all numbers of the rule are known."""
+        return all(value is not None for _, value in self)
+
+
+class Identity(_Rule):
     """Use the raw reward as it is; it must already lie in [0, 1]."""
 
     kind: Literal["identity"] = Field("identity", description="Take the raw value.")
 
-    @property
-    def is_fitted(self) -> bool:
-        """Whether all numbers of the rule are known."""
-        return True
 
-
-class Sigmoid(Section):
+class Sigmoid(_Rule):
     """Map any real reward into [0, 1] by 1 / (1 + exp(−(raw − center) / scale))."""
 
     kind: Literal["sigmoid"] = Field(description="Logistic curve.")
@@ -36,13 +38,8 @@ class Sigmoid(Section):
         "deviation.",
     )
 
-    @property
-    def is_fitted(self) -> bool:
-        """Whether all numbers of the rule are known."""
-        return self.center is not None and self.scale is not None
 
-
-class MinMax(Section):
+class MinMax(_Rule):
     """Map [low, high] linearly onto [0, 1]."""
 
     kind: Literal["minmax"] = Field(description="Linear map.")
@@ -65,20 +62,14 @@ class MinMax(Section):
             )
         return self
 
-    @property
-    def is_fitted(self) -> bool:
-        """Whether all numbers of the rule are known."""
-        return self.low is not None and self.high is not None
 
-
-class Quantile(Section):
+class Quantile(_Rule):
     """Map a raw value to the share of the reference's responses below it, ties counting half (mid-rank)."""
 
     kind: Literal["quantile"] = Field(description="Empirical distribution function.")
     values: tuple[float, ...] | None = Field(None, description=f"Raw values of the knots, ascending; {_CALIBRATED}.")
     levels: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
-        None,
-        description="What each knot maps to; between knots the rule is linear, below them 0, above them 1.",
+        None, description="What each knot maps to; between knots the rule is linear, below them 0, above them 1."
     )
 
     @model_validator(mode="after")
@@ -96,11 +87,6 @@ class Quantile(Section):
         if any(a > b for a, b in zip(self.levels, self.levels[1:], strict=False)):
             raise ValueError("levels must not descend")
         return self
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether all numbers of the rule are known."""
-        return self.values is not None
 
 
 Normalisation = Annotated[Identity | Sigmoid | MinMax | Quantile, Field(discriminator="kind")]

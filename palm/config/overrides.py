@@ -10,17 +10,7 @@ from palm.errors import ConfigError
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
-    """Read ``KEY=VALUE`` texts; a later one replaces an earlier one of the same key.
-
-    Args:
-        settings: the key's sections separated by dots, the value as YAML.
-
-    Returns:
-        Key to value.
-
-    Raises:
-        ConfigError: a text has no ``=`` or no key, or its value is not YAML.
-    """
+    """Read ``KEY=VALUE`` texts: a dotted key and YAML; a later one replaces an earlier one of the same key."""
     found = {}
     for text in settings:
         key, separator, value = text.partition("=")
@@ -33,11 +23,7 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def read_overrides(folder: Path) -> dict[str, Any]:
-    """Read a folder with one file for each key, such as a mounted ConfigMap.
-
-    Raises:
-        ConfigError: the folder or a file cannot be read, or a value is not YAML.
-    """
+    """Read a folder with one file for each key, such as a mounted ConfigMap."""
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         return {path.name: _parse_value(path.name, path.read_text(encoding="utf-8")) for path in files}
@@ -48,17 +34,9 @@ def read_overrides(folder: Path) -> dict[str, Any]:
 
 
 def with_overrides(raw: dict, overrides: Mapping[str, Any]) -> dict:
-    """Set keys of a configuration that is not validated yet; missing sections are added.
+    """A copy of a configuration, not validated yet, with other values of some keys; missing sections are added.
 
-    Args:
-        raw: the configuration; it is not changed.
-        overrides: key to value; a number in a key is a position in a list.
-
-    Returns:
-        The configuration with these values.
-
-    Raises:
-        ConfigError: a key leads through a value that is no section, or to a position that a list does not have.
+    A number in a key is a position in a list.
     """
     for key, value in overrides.items():
         raw = _with_value(raw, key.split("."), value, key)

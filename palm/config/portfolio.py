@@ -156,11 +156,7 @@ class Registry(Section):
 class Promotion(Section):
     """The gate of the alias `champion`; it compares confidence bounds over prompts, never estimates."""
 
-    max_epsilon: float = Field(
-        ge=0,
-        le=1,
-        description="Largest upper bound of the certified worst-case gap ε.",
-    )
+    max_epsilon: float = Field(ge=0, le=1, description="Largest upper bound of the certified worst-case gap ε.")
     max_loss: float = Field(
         0.02,
         ge=0,

@@ -23,19 +23,10 @@ _DIGITS = 16
 
 
 def publish(root: str, folder: str, value: dict) -> str:
-    """Write a JSON file that is named by its content.
-
-    Args:
-        root: ``storage.root``.
-        folder: `CONFIGS` or `SNAPSHOTS`.
-        value: JSON-able.
+    """Write JSON-able content to a file that is named by it, in the folder `CONFIGS` or `SNAPSHOTS`.
 
     Returns:
         Its address, which is the same for the same content.
-
-    Raises:
-        ConfigError: the address in S3 would be too long.
-        StorageError: the storage cannot be written.
     """
     name = f"{folder}/{value_digest(value)[:_DIGITS]}"
     address = f"{root.rstrip('/')}/{name}.json"
@@ -64,11 +55,7 @@ def root_of(address: str) -> str | None:
 
 
 def read_snapshot(source: str) -> str:
-    """JSON text of a run's snapshot, given as text or address; empty text stays empty.
-
-    Raises:
-        StorageError: the file cannot be read.
-    """
+    """JSON text of a run's snapshot, given as text or address; empty text stays empty."""
     return _text(source, "snapshot")
 
 
@@ -80,10 +67,6 @@ def resolve_config(source: str, *, storage_root: str = "", tracking_uri: str = "
             .yaml; the paths in it must be absolute.
         storage_root: replaces ``storage.root`` unless empty.
         tracking_uri: replaces ``registry.tracking_uri`` unless empty.
-
-    Raises:
-        ConfigError: it is malformed or breaks a rule.
-        StorageError: its file cannot be read.
     """
     source = source.strip()
     origin = f"config={source}" if _is_address(source) else "config"

@@ -25,7 +25,7 @@ _FORMS = (
 
 
 def _uri(pattern: str, description: str):
-    """The type of a uri: a pattern for editors, and one message for people, whatever kind was guessed."""
+    """The type of a uri: a pattern for editors, and the same error message for every kind."""
 
     def check(uri: str) -> str:
         if not re.match(pattern, uri):

@@ -21,9 +21,7 @@ class TrainJobSettings(Section):
         "ClusterTrainingRuntime", description="TrainingRuntime: one of the namespace."
     )
     image: str | None = Field(
-        None,
-        min_length=1,
-        description="Image of the nodes, with this palm in it; unset: that of the starting pod.",
+        None, min_length=1, description="Image of the nodes, with this palm in it; unset: that of the starting pod."
     )
     accelerator: str | None = Field(
         "nvidia.com/gpu", description="Resource of which a node gets one for each process; null: processors only."

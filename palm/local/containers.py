@@ -16,11 +16,7 @@ _SHARED_MEMORY = "1g"
 
 
 def check_image(image: str) -> None:
-    """Check that Docker has an image.
-
-    Raises:
-        BuildError: no Docker daemon answers, or it does not have the image.
-    """
+    """Check that Docker has an image."""
     import docker
     from docker.errors import DockerException, ImageNotFound
 

@@ -13,8 +13,7 @@ _POLL_SECONDS = 0.2
 class EventView:
     """Follows a file of events (`palm.progress`), which may not exist yet, inside a `with` block.
 
-    Attributes:
-        first_error: step and message of the first step that failed, or None.
+    ``first_error`` is the step and the message of the first step that failed, or None.
     """
 
     def __init__(self, path: Path, console: Console):

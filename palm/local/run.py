@@ -39,19 +39,13 @@ _SHOWN = {
 
 
 def run_build(
-    config: PortfolioConfig,
-    output: Path,
-    console: Console,
-    *,
-    only_if_changed: bool = False,
-    image: str | None = None,
+    config: PortfolioConfig, output: Path, console: Console, *, only_if_changed: bool = False, image: str | None = None
 ) -> tuple[Path, Summary | None]:
     """Run the pipeline `build_portfolio` or `rebuild_on_change` on this machine.
 
     Args:
         output: folder of builds; the build gets a new folder in it with the report, its data, the configuration,
             the log and every step's files.
-        console: where progress is shown.
         only_if_changed: whether to build only if an input has changed since the last build.
         image: run every task in a container of this image, e.g. ``localhost/palm:0.1.0-cpu``; None: in a process.
 
@@ -97,11 +91,7 @@ def _process_runner(folder: Path, environment: dict[str, str]) -> Iterator:
     """A runner whose tasks are processes of this environment and run their steps in workers."""
     from kfp import local
 
-    with (
-        _environment(environment),
-        worker_pool(folder / _LOG) as address,
-        _environment({WORKERS_VARIABLE: address}),
-    ):
+    with _environment(environment), worker_pool(folder / _LOG) as address, _environment({WORKERS_VARIABLE: address}):
         yield local.SubprocessRunner(use_venv=False)
 
 
@@ -140,7 +130,6 @@ def _opened(log: Path) -> Iterator[TextIO]:
 
 
 def _recorded_failure(outcome: Outcome | None) -> tuple[str, str] | None:
-    """Task and error of the first failure of a task that started."""
     failures = [failure for failure in (outcome.failures if outcome else ()) if failure.attempt]
     return (failures[0].task, failures[0].error) if failures else None
 
@@ -157,7 +146,6 @@ def _settings(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _environment(wanted: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started in the block."""
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:

@@ -17,10 +17,7 @@ def _is_number(value: float | None) -> bool:
 
 
 def fixed(value: float | None, digits: int = 3) -> str:
-    """A number with a fixed number of decimals; a dash for None and non-finite values.
-
-    It has a real minus sign and is never minus zero.
-    """
+    """A number with a fixed number of decimals, never minus zero; a dash for None and non-finite values."""
     if not _is_number(value):
         return ABSENT
     text = f"{value:.{digits}f}"

@@ -54,8 +54,7 @@ def _cells(summary: Summary, views: list[PolicyView]) -> Panel:
         3: "Each polygon holds the preferences that, by Lemma 3.2, the policy trained at its dot serves. "
         "A corner is a user who cares for that reward only; grid lines are 25 % apart.",
     }.get(
-        len(names),
-        f"Cells have {len(names) - 1} dimensions here and cannot be drawn; these are the weights trained.",
+        len(names), f"Cells have {len(names) - 1} dimensions here and cannot be drawn; these are the weights trained."
     )
     if point is not None:
         caption += f" Not covered, for example: {in_words(point, names)}."

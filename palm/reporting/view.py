@@ -17,9 +17,7 @@ class PolicyView:
         short: ``P1``, ``P2``, …: the portfolio in its order, then all others.
         chosen: whether it is in the portfolio.
         colour: ``#rrggbb``, grey unless chosen.
-        text_colour: legible on the colour.
         usage: share of preferences that it serves; None unless chosen.
-        record: the policy.
     """
 
     short: str

@@ -19,24 +19,12 @@ from palm.storage.store import Store
 
 
 def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> Design:
-    """Design the grid and write design.json.
+    """Design the grid, from rollouts if the strategy is predicted, and write design.json to a file or into a folder.
 
     The design is kept in the store: another search under a time limit may end with other preference weights, and so
     with other policies to train.
-
-    Args:
-        rollouts: folder of the step sample_reference.
-        destination: file to write, or an existing folder.
-
-    Raises:
-        WeightsError: the strategy or its numbers are out of their domain.
-        DataError: the rollouts are missing or malformed.
     """
-    definition = {
-        "objectives": len(config.rewards),
-        **config.design.model_dump(),
-        "schema_version": Design.VERSION,
-    }
+    definition = {"objectives": len(config.rewards), **config.design.model_dump(), "schema_version": Design.VERSION}
     if config.design.strategy == PREDICTED:
         definition["rollouts"] = file_digest(rollouts / "train.parquet")
     with stage("design_grid", config.design.strategy) as progress, TemporaryDirectory() as scratch:
@@ -53,10 +41,9 @@ def design_grid(config: PortfolioConfig, rollouts: Path, destination: Path) -> D
 
 
 def corner_weights(config: PortfolioConfig) -> list[list[float]]:
-    """Weights of the corner policies that soups interpolate: trained first, so that no two tasks train the same one.
+    """Unit vectors of the d rewards if policies are or start from soups, whose corner policies they are; else none.
 
-    Returns:
-        The unit vectors of the rewards, d lists of length d, if policies are or start from soups; else none.
+    Corner policies are trained first, so that no two tasks train the same one.
     """
     return np.eye(len(config.rewards)).tolist() if "soup" in config.training.backends else []
 

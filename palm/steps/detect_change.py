@@ -16,14 +16,7 @@ from palm.storage.files import write_text
 
 @dataclass(frozen=True)
 class Change:
-    """Differences between the inputs now and those of the last build.
-
-    Attributes:
-        changed: whether a build could give another result.
-        snapshot: the inputs now (`palm.builds.rebuild.snapshot`).
-        headline: one sentence.
-        lines: one per difference.
-    """
+    """Differences between the inputs now and those of the last build, one line each, and the snapshot of the inputs."""
 
     changed: bool
     snapshot: dict
@@ -34,13 +27,8 @@ class Change:
 def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     """Compare the inputs with those of the last build that the gate has judged, and close abandoned builds.
 
-    Neither PyTorch nor a model is loaded.
-
-    Args:
-        destination: Markdown file to write.
-
-    Raises:
-        PalmError: an input cannot be read, or MLflow fails; this never counts as "nothing has changed".
+    Neither PyTorch nor a model is loaded. An input that cannot be read is an error, never "nothing has changed". The
+    destination is a Markdown file.
     """
     with stage("detect_change", config.name):
         record_owner(config)

@@ -23,7 +23,7 @@ from palm.storage.store import Store
 def evaluate_policy(
     config: PortfolioConfig, *, policy: Path, base_model: Path, rollouts: Path, destination: Path
 ) -> Evaluation:
-    """Measure one policy; arguments and errors as of `evaluate_policies`."""
+    """Measure one policy, as `evaluate_policies`."""
     evaluate_policies(config, policies=[policy], base_model=base_model, rollouts=rollouts, destinations=[destination])
     return Evaluation.read(destination)
 
@@ -31,20 +31,10 @@ def evaluate_policy(
 def evaluate_policies(
     config: PortfolioConfig, *, policies: list[Path], base_model: Path, rollouts: Path, destinations: list[Path]
 ) -> list[str]:
-    """Measure policies: rewards, divergence, objective, value vector, diversity.
+    """Measure policies: rewards, divergence, objective, value vector, diversity; each in a folder of its own.
 
-    The base model is loaded once, and only if the store lacks responses of a policy.
-
-    Args:
-        policies: folders of the step train_policy.
-        rollouts: folder of the step sample_reference.
-        destinations: folder to make for each, with `palm.artifacts.evaluation.Evaluation`.
-
-    Returns:
-        Name of each evaluation in the store.
-
-    Raises:
-        PalmError: an input is unusable or a reward misbehaves.
+    The base model is loaded once, and only if the store lacks responses of a policy. Returns the names of the
+    evaluations in the store.
     """
     quiet_threads()
     entries = []
@@ -119,9 +109,7 @@ class _Task:
             config,
             definition,
             lambda: self.responder.respond(
-                policy.policy,
-                folder,
-                on_batch=lambda done, total: progress.advance(done, total, "responses"),
+                policy.policy, folder, on_batch=lambda done, total: progress.advance(done, total, "responses")
             ),
         )
         embeddings = None

@@ -45,13 +45,8 @@ def plan_training(
 
     Args:
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        rollouts: folder of the step sample_reference.
-        design: file of the step design_grid.
         destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
             with its policy.json.
-
-    Raises:
-        PalmError: an input is unusable, or MLflow or the storage fails.
     """
     with stage("plan_training", config.registry.model), new_folder(destination) as folder:
         weights = Design.read(design).weights
@@ -164,12 +159,10 @@ class _EarlierPolicies:
         return Champion(version=version, members=selection.portfolio, incomparable=incomparable)
 
     def trained_from_base(self, plan: Plan) -> int:
-        """Number of policies that the plan trains from the base model and the storage lacks."""
         from_base = [training.weights for training in plan.trainings if not training.keep and not training.start]
         return sum(not self._store.has(self.name_of_new_training(weights)) for weights in from_base)
 
     def name_of_new_training(self, weights: Vector) -> str:
-        """Name of the policy that is trained from the base model for some weights."""
         return training_task(
             self._config,
             weights,

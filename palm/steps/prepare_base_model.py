@@ -14,17 +14,7 @@ from palm.storage.store import Store
 
 
 def prepare_base_model(config: PortfolioConfig, destination: Path) -> str:
-    """Fetch or, for a tiny model, train the reference policy, and keep it in the store.
-
-    Args:
-        destination: model folder to make.
-
-    Returns:
-        Its name in the store.
-
-    Raises:
-        PalmError: the source is unusable.
-    """
+    """Fetch or, for a tiny model, train the reference policy, into a folder and the store; returns its name there."""
     spec, store = config.base_model, Store(config.storage.root)
     with stage("prepare_base_model", spec.source) as progress:
 

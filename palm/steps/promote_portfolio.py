@@ -24,21 +24,7 @@ def promote_portfolio(
     destination: Path,
     page: Path,
 ) -> Verdict:
-    """Judge the registered portfolio and promote it if it passes.
-
-    Args:
-        config: the configuration.
-        build_id: names the build.
-        registration: JSON file of the step register_portfolio.
-        selection: JSON file of the step select_portfolio.
-        evaluations: folders of the step evaluate_policies.
-        plan: folder of the step plan_training.
-        destination: JSON file to write.
-        page: Markdown file to write: the same for people.
-
-    Raises:
-        RegistryError: MLflow fails.
-    """
+    """Judge the registered portfolio and promote it if it passes; the page is the same in Markdown."""
     with stage("promote_portfolio", config.registry.model):
         judgement = judge(
             config,

@@ -21,13 +21,10 @@ def record_outcome(
     """Record the outcome of a build: as Markdown, on a page, in the storage and, if it failed, in MLflow.
 
     Args:
-        build_id: names the build.
-        destination: Markdown file to write.
         page: HTML file to write: the page of the build (`palm.steps.report`), or of the outcome if it made none.
         only_if_changed: whether the pipeline builds only if an input has changed.
 
     Raises:
-        StorageError: the records cannot be read or written.
         RegistryError: the build failed, and MLflow fails; the file and the record are written.
     """
     root = config.storage.root

@@ -38,19 +38,8 @@ def register_portfolio(
     """Register the selected portfolio under the alias `challenger`.
 
     Args:
-        config: the configuration.
-        build_id: names the build.
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty: not recorded.
-        policies: folders of the step train_policy.
-        base_model: prepared base model.
-        design: JSON file of the step design_grid.
-        selection: JSON file of the step select_portfolio.
-        destination: JSON file to write.
-        plan: folder of the step plan_training, whose earlier policies may be in the portfolio; None for none.
-
-    Raises:
-        DataError: a selected policy is not among the given ones.
-        RegistryError: MLflow fails.
+        plan: its earlier policies may be in the portfolio; None for none.
     """
     with stage("register_portfolio", config.registry.model), TemporaryDirectory() as name:
         scratch, selected = Path(name), Selection.read(selection)

@@ -11,7 +11,7 @@ from palm.artifacts.evaluation import Evaluation, Reference
 from palm.artifacts.plan import Plan
 from palm.artifacts.policy import Policy
 from palm.artifacts.registration import Registration
-from palm.artifacts.selection import Candidate, Selection
+from palm.artifacts.selection import Selection
 from palm.artifacts.summary import BuiltPolicy, Response, Sample, Summary
 from palm.artifacts.verdict import Verdict
 from palm.builds.rebuild.candidates import earlier_evaluations
@@ -27,6 +27,7 @@ from palm.reporting.page import write_report
 from palm.storage.records import Records
 
 _SAMPLE_PROMPTS = 6
+_TRAINING = {"backend", "training_seconds", "reused", "start"}
 
 
 def report(
@@ -46,21 +47,7 @@ def report(
 ) -> Summary:
     """Write the page and the summary, and end the build's run in MLflow with them.
 
-    Args:
-        build_id: names the build.
-        design: JSON file of the step design_grid.
-        rollouts: folder of the step sample_reference.
-        policies: folders of the step train_policy, with ``reused`` as in this build.
-        evaluations: folders of the step evaluate_policies.
-        selection: JSON file of the step select_portfolio.
-        registration: JSON file of the step register_portfolio.
-        verdict: JSON file of the step promote_portfolio.
-        plan: folder of the step plan_training.
-        page: HTML file to write.
-        summary: JSON file to write.
-
-    Raises:
-        RegistryError: MLflow fails.
+    In the policies ``reused`` is as in this build.
     """
     with stage("report", config.name):
         chosen, registered, judged = Selection.read(selection), Registration.read(registration), Verdict.read(verdict)
@@ -79,7 +66,10 @@ def report(
             beta=config.beta,
             design=Design.read(design),
             reference=Reference.read(rollouts),
-            policies=[_built(candidate, known[candidate.policy]) for candidate in chosen.policies],
+            policies=[
+                BuiltPolicy(**dict(candidate), **known[candidate.policy].model_dump(include=_TRAINING))
+                for candidate in chosen.policies
+            ],
             **training_spent(built.values()).model_dump(),
             earlier=len(earlier),
             from_version=Plan.read(plan).from_version,
@@ -92,20 +82,10 @@ def report(
         )
         build.write(summary)
         write_report(build, page)
-        # In the storage the task that runs last finds the page even if this one fails after all.
+        # In the storage the task that runs last finds the page even if this one fails later.
         Records(config.storage.root).write_file(page_name(build_id), page)
         PortfolioRegistry(config).finish(registered.run_id, [page, summary])
     return build
-
-
-def _built(candidate: Candidate, policy: Policy) -> BuiltPolicy:
-    return BuiltPolicy(
-        **dict(candidate),
-        backend=policy.backend,
-        training_seconds=policy.training_seconds,
-        reused=policy.reused,
-        start=policy.start,
-    )
 
 
 def _samples(
@@ -120,8 +100,7 @@ def _samples(
     shown = np.linspace(0, len(prompts) - 1, min(_SAMPLE_PROMPTS, len(prompts))).astype(int)
     return [
         Sample(
-            prompt=prompts[index],
-            responses=[_response(config, name, table, index) for name, table in tables.items()],
+            prompt=prompts[index], responses=[_response(config, name, table, index) for name, table in tables.items()]
         )
         for index in shown
     ]

@@ -29,7 +29,7 @@ def run_step(
     result: tuple[str, ...] = (),
     **paths: str | list[str],
 ) -> Any:
-    """Run a step and keep the record of its task in the build.
+    """Run a step and keep the record of its task in the build; returns what the step returns, JSON-able.
 
     Args:
         name: module in `palm.steps` and function in it, e.g. ``train_policy``.
@@ -37,12 +37,9 @@ def run_step(
         label: what the step works on, if a build has several tasks of it.
         weights: preference weights of the policy that the step trains.
         identity: exact, JSON-able identity of the task (`palm.builds.records.recorded`); None: label and values.
-        snapshot: what the build is made from (`palm.builds.rebuild.snapshot.check_snapshot`); empty outside a build.
+        snapshot: inputs of the build (`palm.builds.rebuild.snapshot.check_snapshot`); empty outside a build.
         result: keys of the step's result that the record keeps.
         paths: keyword arguments that are paths, or lists of paths.
-
-    Returns:
-        What the step returns, JSON-able.
 
     Raises:
         PalmError: the step raised it, its worker was killed, or the task failed permanently before.
@@ -54,18 +51,13 @@ def run_step(
         with recorded(config.storage.root, name, **task) as record:
             record_owner(config)
             check_snapshot(config, snapshot)
-            answer = _run(name, config.to_json(), values, paths)
+            address, step = os.environ.get(WORKERS_VARIABLE), (name, config.to_json(), values, paths)
+            answer = ask_worker(address, *step) if address else call_step(*step)
             record.update({key: answer[key] for key in result})
         return answer
     except PreemptedError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
-
-
-def _run(name: str, config: str, values: tuple, paths: Paths) -> Any:
-    if address := os.environ.get(WORKERS_VARIABLE):
-        return ask_worker(address, name, config, values, paths)
-    return call_step(name, config, values, paths)
 
 
 def call_step(name: str, config: str, values: list | tuple, paths: Paths) -> Any:

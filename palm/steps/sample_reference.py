@@ -25,18 +25,10 @@ from palm.storage.store import Store
 
 
 def sample_reference(config: PortfolioConfig, base_model: Path, destination: Path) -> str:
-    """Sample and score the reference policy: data of `rwr`, R(π_ref), and the estimate of J*.
+    """Sample and score the reference policy: data of `rwr`, R(π_ref), and the estimate of J*; returns the store's name.
 
-    Responses that the store has are only scored.
-
-    Args:
-        destination: folder to make, with train.parquet, eval.parquet, reference.json and calibration.json.
-
-    Returns:
-        Its name in the store.
-
-    Raises:
-        PalmError: a prompt file, a reward or the model is unusable.
+    Responses that the store has are only scored. The destination is a folder to make, with train.parquet, eval.parquet,
+    reference.json and calibration.json.
     """
     with stage("sample_reference") as progress:
         inputs = load_inputs(config)

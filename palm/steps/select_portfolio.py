@@ -38,14 +38,11 @@ def select_portfolio(
     """Select, certify and describe the portfolio.
 
     Args:
-        missing: policies whose training failed for good.
-        evaluations: folders of the step evaluate_policies, one per policy.
-        destination: file to write.
-        plan: folder of the step plan_training, whose earlier policies are candidates as well; None for none.
+        missing: policies whose training failed permanently.
+        plan: its earlier policies are candidates as well; None for none.
 
     Raises:
         BuildError: too many policies are missing.
-        DataError: evaluations are missing or of different prompts.
         SelectionError: no ε certifies; a δ is needed.
     """
     settings = config.selection
@@ -78,15 +75,7 @@ def select_portfolio(
 
 
 def value_table(measured: Sequence[Measurements], reward_names: list[str]) -> ValueTable:
-    """Table of the values of policies: names, rewards (n, d) and regulariser (n,).
-
-    Args:
-        measured: length n.
-        reward_names: length d.
-
-    Raises:
-        DataError: there are none, or one was made with other rewards.
-    """
+    """Table of the values of n policies: names, rewards (n, d) and regulariser (n,)."""
     if not measured:
         raise DataError("evaluations", rule="are empty", remedy="train and evaluate at least one policy")
     for entry in measured:

@@ -37,12 +37,9 @@ def train_policy(
     """Train the policy of some preference weights, unless the store has it already.
 
     Args:
-        config: configuration of the build.
         weights: preference weights, length d.
         keep: name of an earlier policy in the store that is taken as it is; empty to train.
         start: name of an earlier policy in the store that the training starts from; empty for none.
-        base_model: prepared base model.
-        rollouts: folder of the step sample_reference.
         destination: folder to make: PEFT adapter (a whole model with full fine-tuning), policy.json, training_log.json
             and, if nodes of a cluster have trained it, train_job.json.
 
@@ -51,7 +48,6 @@ def train_policy(
 
     Raises:
         PreemptedError: SIGTERM came; a checkpoint is kept and the same call goes on from it.
-        PalmError: an input is unusable or training diverged.
     """
     quiet_threads()
     with stage("train_policy", weights_label(weights)) as progress, preemption() as preempted:
@@ -69,8 +65,6 @@ def train_policy(
 
 @dataclass(frozen=True)
 class _Trainer:
-    """Trains the policy and, for a soup, its corner policies."""
-
     config: PortfolioConfig
     inputs: Inputs
     base_model: Path

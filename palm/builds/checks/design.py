@@ -5,11 +5,7 @@ from palm.geometry.preferences.request import check_request
 
 
 def check_design(config: PortfolioConfig) -> None:
-    """Check the section ``design`` without making the design.
-
-    Raises:
-        WeightsError: the strategy or its numbers are out of their domain.
-    """
+    """Check the section ``design`` without making the design."""
     arguments = design_arguments(config)
     del arguments["seed"]
     check_request(**arguments)

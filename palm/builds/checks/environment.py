@@ -13,11 +13,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def check_environment(config: PortfolioConfig) -> None:
-    """Check that this machine, or the nodes that it starts, can train with a configuration.
-
-    Raises:
-        ConfigError: a library, a GPU or a server is missing, or nodes could not reach an input.
-    """
+    """Check that this machine, or the nodes that it starts, can train with a configuration."""
     settings = config.training
     if settings.launcher == "trainjob":
         # The nodes train, not this machine.

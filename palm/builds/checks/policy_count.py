@@ -13,14 +13,10 @@ _ONE_IN = 10
 
 
 def most_policies(config: PortfolioConfig) -> int:
-    """Largest number of policies that the design may have, before it is made.
+    """Largest number of policies that a checked design may have, before it is made.
 
-    Args:
-        config: the configuration, its design checked (`palm.builds.checks.design.check_design`).
-
-    Returns:
-        The exact number for given weights and for the strategies uniform, random and predicted. For palm and minimal,
-        which search: ``design.size`` if it is set, else the size of the grid that the search starts from.
+    It is exact for given weights and for the strategies uniform, random and predicted. For palm and minimal, which
+    search, it is ``design.size`` if that is set, else the size of the grid that the search starts from.
     """
     design = config.design
     if design.weights is not None:
@@ -31,29 +27,12 @@ def most_policies(config: PortfolioConfig) -> int:
 
 
 def fewest_policies(settings: Training, planned: int) -> int:
-    """Smallest number of policies that a portfolio is selected from.
-
-    Args:
-        settings: the section ``training``.
-        planned: number of policies that the build was to train, ≥ 1.
-
-    Returns:
-        ``training.min_policies``, at most ``planned``; unset: all but one in ten.
-    """
+    """Smallest number of policies to select a portfolio from: ``training.min_policies``, or all but one in ten."""
     return min(planned, settings.min_policies or planned - planned // _ONE_IN)
 
 
 def check_enough(settings: Training, planned: int, missing: Sequence[Missing]) -> None:
-    """Refuse to select from too few policies.
-
-    Args:
-        settings: the section ``training``.
-        planned: number of policies that the build was to train, ≥ 1.
-        missing: policies whose training failed for good.
-
-    Raises:
-        BuildError: fewer are left than `fewest_policies`.
-    """
+    """Refuse to select if fewer than `fewest_policies` are left of the ``planned`` ones."""
     fewest = fewest_policies(settings, planned)
     if planned - len(missing) >= fewest:
         return

@@ -17,7 +17,6 @@ def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = Fal
     Safe while builds run: everything is listed and decided about again before it is removed.
 
     Args:
-        config: the configuration.
         days: age from which unneeded files are removed, >= 0.
         dry_run: whether to remove nothing.
 

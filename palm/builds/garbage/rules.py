@@ -36,7 +36,6 @@ class Build:
     """A build that has records in the storage.
 
     Attributes:
-        name: its name.
         owner: as `palm.builds.records.owner`, and ``name``; None if an older palm made it, which did not record that.
         active: newest record, seconds since 1970.
         uses: key of an entry to when the build marked its use.
@@ -53,11 +52,8 @@ class Decision:
     """Decision about an entry, a build, checkpoints or leftovers.
 
     Attributes:
-        kind: e.g. ``policy``, ``build``, ``checkpoints``, ``temporary``.
         name: its path, relative to the root.
         size: bytes.
-        removed: whether nothing needs it.
-        reason: why, in words.
         upload: S3's id of a multipart upload that was not completed; else empty.
     """
 
@@ -75,7 +71,7 @@ class Rules:
 
     Attributes:
         registered: build to a version that names it.
-        owner: as `palm.builds.records.owner`, of the portfolio that is cleaned up.
+        owner: as `palm.builds.records.owner`.
         days: age from which unneeded files are removed.
         now: seconds since 1970.
     """
@@ -88,9 +84,7 @@ class Rules:
     def judge(self, files: Iterable[StoredFile], builds: dict[str, Build]) -> list[Decision]:
         """Decide about listed files: one decision for each entry, build and so on, in the order of their names.
 
-        Args:
-            files: everything, or everything below some of the folders that palm makes.
-            builds: all builds, by name.
+        The files are all of the storage, or all below some of the folders that palm makes; the builds are all, by name.
         """
         groups = defaultdict(list)
         for file in files:
@@ -165,14 +159,9 @@ class Rules:
 
 
 def place_of(name: str) -> tuple[str, str]:
-    """Kind and path of the unit, kept or removed as a whole, that a file belongs to.
+    """Kind and path of the unit, kept or removed as a whole, that a file belongs to; paths are relative to the root.
 
-    Args:
-        name: path of the file, relative to the root.
-
-    Returns:
-        Kind (``entry``, ``checkpoints``, ``train job input``, ``build``, ``temporary``, ``inputs`` or ``other``) and
-        path.
+    Kinds are ``entry``, ``checkpoints``, ``train job input``, ``build``, ``temporary``, ``inputs`` and ``other``.
     """
     parts = name.rstrip("/").split("/")
     if name == PROBE:

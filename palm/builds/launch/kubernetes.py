@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,12 +29,9 @@ _PERMISSION = (
 
 @dataclass(frozen=True)
 class TrainJobState:
-    """State of a TrainJob.
+    """State of a TrainJob; its message is the controller's and may be empty.
 
-    Attributes:
-        phase: active (waiting or running), suspended (for instance by a queue), complete, failed, or leaving (being
-            deleted).
-        message: the controller's message; may be empty.
+    Suspended ones wait, for instance in a queue; active ones wait for nodes or run; leaving ones are being deleted.
     """
 
     phase: Literal["active", "suspended", "complete", "failed", "leaving"]
@@ -45,8 +43,6 @@ class Failure:
     """A node's container that failed.
 
     Attributes:
-        pod: name of its pod.
-        exit_code: not 0.
         finished_at: time in Kubernetes' format.
         restarted: whether the container was started again since.
     """
@@ -76,7 +72,7 @@ class TrainJobs:
         name = os.environ.get("KFP_POD_NAME") or socket.gethostname()
         pod = _request(
             f"get pod {self.namespace}/{name}",
-            lambda: self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_TIMEOUT),
+            partial(self._core.read_namespaced_pod, name, self.namespace),
             remedy="set training.train_job.image to the image of the nodes",
         )
         containers = pod.spec.containers
@@ -87,7 +83,7 @@ class TrainJobs:
         """State of a TrainJob; None if there is none of that name."""
         job = _request(
             f"get TrainJob {self.namespace}/{name}",
-            lambda: self._objects.get_namespaced_custom_object(*self._place, name, _request_timeout=_TIMEOUT),
+            partial(self._objects.get_namespaced_custom_object, *self._place, name),
             ignore=_MISSING,
         )
         return None if job is None else _state(job)
@@ -96,9 +92,7 @@ class TrainJobs:
         """Create a TrainJob, unless there is one of its name; fields unknown to the API server are refused."""
         _request(
             f"create TrainJob {self.namespace}/{manifest['metadata']['name']}",
-            lambda: self._objects.create_namespaced_custom_object(
-                *self._place, manifest, field_validation="Strict", _request_timeout=_TIMEOUT
-            ),
+            partial(self._objects.create_namespaced_custom_object, *self._place, manifest, field_validation="Strict"),
             # Created already by another launcher of the same policy, or by this one before its connection broke.
             ignore=_EXISTS,
         )
@@ -107,9 +101,7 @@ class TrainJobs:
         """Delete a TrainJob, if it exists: its pods get SIGTERM, and it remains until they have ended."""
         _request(
             f"delete TrainJob {self.namespace}/{name}",
-            lambda: self._objects.delete_namespaced_custom_object(
-                *self._place, name, propagation_policy="Foreground", _request_timeout=_TIMEOUT
-            ),
+            partial(self._objects.delete_namespaced_custom_object, *self._place, name, propagation_policy="Foreground"),
             ignore=_MISSING,
         )
 
@@ -140,13 +132,13 @@ class TrainJobs:
         """Last lines of a failed container's log; empty if its pod no longer exists."""
         text = _request(
             f"get log of pod {self.namespace}/{failure.pod}",
-            lambda: self._core.read_namespaced_pod_log(
+            partial(
+                self._core.read_namespaced_pod_log,
                 failure.pod,
                 self.namespace,
                 container=NODE,
                 previous=failure.restarted,
                 tail_lines=_LINES_OF_LOG,
-                _request_timeout=_TIMEOUT,
             ),
             ignore=_MISSING,
         )
@@ -155,9 +147,7 @@ class TrainJobs:
     def _pods(self, name: str) -> list:
         return _request(
             f"list pods of TrainJob {self.namespace}/{name}",
-            lambda: self._core.list_namespaced_pod(
-                self.namespace, label_selector=f"{_JOB_LABEL}={name}", _request_timeout=_TIMEOUT
-            ),
+            partial(self._core.list_namespaced_pod, self.namespace, label_selector=f"{_JOB_LABEL}={name}"),
         ).items
 
 
@@ -206,13 +196,13 @@ def _state(job: dict) -> TrainJobState:
     return TrainJobState("active")
 
 
-def _request(what: str, send: Callable[[], Any], *, remedy: str = _PERMISSION, ignore: int | None = None) -> Any:
+def _request(what: str, send: Callable[..., Any], *, remedy: str = _PERMISSION, ignore: int | None = None) -> Any:
     """The answer to a request, or None if it is refused with the status to ignore; other errors are `ClusterError`s."""
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     try:
-        return send()
+        return send(_request_timeout=_TIMEOUT)
     except ApiException as error:
         # If the kind itself is unknown, the answer has no details about an object.
         if error.status == ignore and '"details"' in (error.body or ""):

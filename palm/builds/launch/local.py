@@ -13,12 +13,7 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
 def fit_here(loaded: LoadedTask, folder: Path) -> FittedPolicy:
-    """`palm.training.run.fit_policy` by as many processes of this machine as the settings ask for.
-
-    Raises:
-        PreemptedError: this process was told to stop; a checkpoint is kept.
-        TrainingError: training failed.
-    """
+    """`palm.training.run.fit_policy` by as many processes of this machine as the settings ask for."""
     fit = fit_policy_in_processes if needs_processes(loaded.task.settings) else fit_policy
     return fit(loaded, folder)
 

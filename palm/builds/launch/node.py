@@ -20,19 +20,10 @@ from palm.training.preemption import preemption
 
 
 def train_node(root: str, place: str) -> None:
-    """Do this node's part of the training whose entries are below a place in the store.
-
-    Raises:
-        PreemptedError: SIGTERM came; a checkpoint is kept.
-        PalmError: the runtime does not set PET_NNODES, an input is unusable or training failed.
-    """
+    """Do this node's part of the training whose entries are below a place in the store."""
     quiet_threads()
     store, rank = Store(root), int(os.environ.get("PET_NODE_RANK", "0"))
-    with (
-        TemporaryDirectory() as name,
-        preemption() as preempted,
-        stage("train_policy", f"node {rank}") as progress,
-    ):
+    with TemporaryDirectory() as name, preemption() as preempted, stage("train_policy", f"node {rank}") as progress:
         scratch = Path(name)
 
         def fetched(key: str) -> Path:

@@ -39,10 +39,6 @@ def fit_policy_in_processes(loaded: LoadedTask, folder: Path) -> FittedPolicy:
     """`palm.training.run.fit_policy` by ``training.processes`` processes of this machine.
 
     On a node of a TrainJob they train together with those of the other nodes, and every node gets the policy.
-
-    Raises:
-        PreemptedError: this process was told to stop; the others were told as well, and a checkpoint is kept.
-        TrainingError: a process failed.
     """
     scratch, settings = loaded.scratch, loaded.task.settings
     training_request(
@@ -120,10 +116,9 @@ def _failure(loaded: LoadedTask, log: Path, code: int) -> Exception:
 
 @dataclass(frozen=True)
 class LoggedError:
-    """The error that a failed process logged.
+    """The error that a failed process logged, in one line.
 
     Attributes:
-        text: in one line.
         permanent: whether it says that a retry does not help; a process that was killed or lost its GPU says nothing.
     """
 
@@ -147,7 +142,7 @@ def _train_as_one_of_several(scratch: Path, folder: Path) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     else:
-        # Without a GPU the processes find each other only if they are told to compute on processors.
+        # Without a GPU the processes find each other only with this setting.
         os.environ["ACCELERATE_USE_CPU"] = "true"
     # Every process ends with the same policy; a machine keeps one copy of it.
     target = folder if first else scratch / f"copy-{rank}"

@@ -20,14 +20,10 @@ REQUEST, RESULT = "request", "result"
 
 
 class TrainingRequest(Artifact):
-    """A training that another process is asked for.
+    """A training that another process is to do; for nodes its paths are names in the store.
 
     Attributes:
         training_revision: revision of the process that asks.
-        task: what is trained.
-        storage_root: ``storage.root``, for checkpoints.
-        base_model: the base model: a folder, or for nodes an entry of the store; likewise the next two.
-        rollouts: scored reference rollouts.
         policies: policies that legs start from, by name.
     """
 
@@ -42,14 +38,7 @@ class TrainingRequest(Artifact):
 
 
 class TrainingRecord(FittedPolicy):
-    """What a training and its check say about the policy.
-
-    Attributes:
-        objective_gain: J − J_ref on training prompts.
-        training_seconds: wall-clock time.
-        versions: versions of libraries.
-        train_job: name of the TrainJob that trained the policy, or None.
-    """
+    """What a training and its check say about the policy; ``objective_gain`` is J − J_ref on training prompts."""
 
     FILE: ClassVar[str] = "trained.json"
 
@@ -62,7 +51,7 @@ class TrainingRecord(FittedPolicy):
 def training_request(
     loaded: LoadedTask, *, base_model: str, rollouts: str, policies: dict[str, str]
 ) -> TrainingRequest:
-    """The request for a training whose inputs are where the process that is asked can read them."""
+    """The request for a training whose inputs are where the other process can read them."""
     return TrainingRequest(
         training_revision=TRAINING_REVISION,
         task=loaded.task,
@@ -81,12 +70,7 @@ def load_request(
     preempted: Callable[[], bool],
     on_step: Callable[[int, int, str], None],
 ) -> LoadedTask:
-    """Load the inputs of a requested training; `path` gives the folder of an input that the request names.
-
-    Raises:
-        TrainingError: the process that asks has another training revision.
-        PalmError: an input is unusable here.
-    """
+    """Load the inputs of a requested training; `path` gives the folder of an input that the request names."""
     task = request.task
     if request.training_revision != TRAINING_REVISION:
         raise TrainingError(

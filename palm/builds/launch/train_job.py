@@ -35,15 +35,11 @@ log = logging.getLogger(__name__)
 def train_in_train_job(loaded: LoadedTask, folder: Path) -> TrainingRecord:
     """Train a policy on the nodes of a TrainJob, as `palm.builds.launch.local.train_here` does on this machine.
 
-    Args:
-        loaded: the task.
-        folder: folder to fill: the policy, its log and ``train_job.json``, the TrainJob.
+    The folder gets the policy, its log and ``train_job.json``, the TrainJob.
 
     Raises:
-        PreemptedError: this process or a node was told to stop, or somebody removed the TrainJob; the nodes keep a
-            checkpoint.
+        PreemptedError: SIGTERM came to this process or a node, or the TrainJob was removed; a checkpoint is kept.
         BuildError: a node failed, or time ran out.
-        ClusterError: the cluster cannot be reached or refuses.
     """
     settings, store, cluster = loaded.task.settings, loaded.checkpoints.store, TrainJobs()
     request = training_request(
@@ -90,14 +86,7 @@ def _shared(store: Store, kind: str, folder: Path, digest: str) -> str:
 
 @dataclass
 class _Watch:
-    """Waits for a TrainJob.
-
-    Attributes:
-        cluster: where it runs.
-        manifest: the TrainJob.
-        loaded: what it trains.
-        failures: failures of nodes seen so far, by pod: the pod may be gone when the TrainJob has failed.
-    """
+    """Waits for a TrainJob; failures of nodes are kept by pod, which may be gone when the TrainJob has failed."""
 
     cluster: TrainJobs
     manifest: dict

@@ -67,7 +67,6 @@ def earlier_policy(
     """Compare an earlier policy with the present configuration.
 
     Args:
-        policy: the policy, with its definition (`palm.training.task.TrainingTask`).
         measured: its evaluation under the present rewards.
         prompts: digest of the training prompts.
         shortfall_when_trained: J* − J under the rewards that it was trained for.
@@ -104,11 +103,7 @@ def earlier_policy(
 
 
 def earlier_evaluations(plan: Path | None) -> list[Path]:
-    """Evaluation folders of the earlier policies that are candidates, in the plan's order.
-
-    Args:
-        plan: folder of the step plan_training; None: no candidates.
-    """
+    """Evaluation folders of the earlier policies that are candidates, in the order of the plan; none without a plan."""
     return [] if plan is None else [plan / EVALUATIONS / name for name in Plan.read(plan).earlier]
 
 
@@ -116,9 +111,6 @@ def remapped_weights(policy: Policy, reward_names: list[str]) -> Vector:
     """Preference weights of a policy under other objectives.
 
     Each objective that both have keeps its share and a new one has weight 0; if they share none, all weights are equal.
-
-    Args:
-        reward_names: the present objectives, length d.
     """
     if list(policy.reward_names) == list(reward_names):
         return policy.weights

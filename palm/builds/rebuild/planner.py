@@ -56,18 +56,13 @@ def make_plan(
 
 
 def choose_training(weights: Vector, candidates: list[EarlierPolicy], *, reference: np.ndarray) -> Training:
-    """Choose between reusing an earlier policy, fine-tuning one, and training from the base model.
+    """Choose between reusing an earlier policy, fine-tuning one, and training from the base model (`make_plan`).
 
     A policy of the same weights is reused if its shortfall under the present rewards is at most the shortfall that
     its training reached (`palm.builds.rebuild.candidates.SHORTFALL_TOLERANCE`): another training would come no nearer
     to the optimum. Where little can be gained every shortfall is small, so the policy must not be worse than the
     reference either. Otherwise the training starts from the candidate that is best for the weights now, unless that
     one is worse than the reference.
-
-    Args:
-        weights: preference weights w, length d.
-        candidates: earlier policies, measured under the present rewards.
-        reference: R(π_ref), shape (d,).
     """
     w = np.array(weights)
     for candidate in candidates:

@@ -46,11 +46,7 @@ _NOT_SETTINGS = {"name", "base_model", "prompts", "rewards", "metrics", "registr
 
 
 def take_snapshot(config: PortfolioConfig) -> dict:
-    """Identity of every input of a configuration, JSON-able; no model is downloaded or loaded.
-
-    Raises:
-        PalmError: a source cannot be read.
-    """
+    """Identity of every input of a configuration, JSON-able; no model is downloaded or loaded."""
     embedding = config.evaluation.embedding_model
 
     def identities(entries: tuple[Reward, ...]) -> dict:
@@ -72,23 +68,13 @@ def take_snapshot(config: PortfolioConfig) -> dict:
 
 
 def check_snapshot(config: PortfolioConfig, snapshot: str) -> None:
-    """Check that the inputs of a build have not changed since it started.
-
-    Args:
-        snapshot: inputs of the build, JSON text; empty outside of a build.
-
-    Raises:
-        DataError: an input has changed.
-        PalmError: an input cannot be read.
-    """
+    """Refuse to continue a build whose inputs differ from its snapshot, JSON text; outside of a build it is empty."""
     if not snapshot:
         return
     changes = describe_changes(json.loads(snapshot), take_snapshot(config))
     if changes:
         raise DataError(
-            "inputs of the build",
-            rule=f"have changed while it ran ({'; '.join(changes)})",
-            remedy="start a new build",
+            "inputs of the build", rule=f"have changed while it ran ({'; '.join(changes)})", remedy="start a new build"
         )
 
 
@@ -182,7 +168,6 @@ def _name(subject: tuple[str, ...]) -> str:
 
 
 def _detail(keys: tuple[str, ...]) -> str:
-    """Part of the input that has changed; empty if it has only one."""
     words = [{"objects": "object", "files": "file"}.get(key, key) for key in keys if key != "options"]
     return f"{' '.join(words)} " if words else ""
 

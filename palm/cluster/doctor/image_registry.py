@@ -45,17 +45,10 @@ class Reference:
 
 
 def find_image(image: str, *, elsewhere: str) -> str:
-    """Look an image up in its registry, without credentials.
+    """Look an image up in its registry, without credentials; returns a line about what was found.
 
     Args:
-        image: its reference.
         elsewhere: what is known about other places, for the message of an error.
-
-    Returns:
-        A line about what was found.
-
-    Raises:
-        ClusterError: it does not exist, or the registry does not answer.
     """
     import requests
 

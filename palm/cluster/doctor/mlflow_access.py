@@ -11,17 +11,11 @@ _SECONDS = 20
 
 
 def check_mlflow(tracking_uri: str, address: str | None) -> str:
-    """Send MLflow a request with the host name that pods use.
+    """Send MLflow a request with the host name that pods use; returns a line about what was found.
 
     Args:
         tracking_uri: as in the configuration.
         address: the same server, as this machine reaches it; None: by ``tracking_uri``.
-
-    Returns:
-        A line about what was found.
-
-    Raises:
-        ClusterError: it cannot be reached, or refuses the request.
     """
     import requests
 

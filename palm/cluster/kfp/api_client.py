@@ -12,20 +12,12 @@ _TIMEOUT = (5, 10)
 
 
 class ApiClient(kfp.Client):
-    """A client that asks for the server's health once; kfp's own asks five times, five seconds apart, and logs each.
-
-    Attributes:
-        health: the server's answer; None before the first request.
-    """
+    """A client that asks for the server's health once; kfp's own asks five times, five seconds apart, and logs each."""
 
     health: dict | None = None
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
-        """Ask the server for its health.
-
-        Raises:
-            ClusterError: the answer is not JSON.
-        """
+        """Ask the server for its health."""
         response = self.healthzs.healthz_service_get_healthz(_preload_content=False, _request_timeout=_TIMEOUT)
         # kfp would accept a log-in page as an answer in which nothing is set.
         self.health = self._json_object(response)

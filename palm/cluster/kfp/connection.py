@@ -47,7 +47,6 @@ class Connection:
 
     Attributes:
         client: a `kfp.Client`.
-        host: its address, for messages.
         namespace: of runs and experiments; None where there is only one user.
         version: of its API server; None if unknown.
         ui_host: address of its UI, for links.
@@ -70,13 +69,7 @@ class Connection:
             yield self.client
 
     def listed(self, request: Callable, entries: str, **arguments) -> Iterator:
-        """All entries of a list request, page by page.
-
-        Args:
-            request: one of the client's ``list_…`` methods.
-            entries: name of the response's list.
-            **arguments: of the request.
-        """
+        """All entries, by the name of the response's list, of one of the client's ``list_…`` methods, page by page."""
         token = ""
         while token is not None:
             with self.requests():
@@ -85,12 +78,7 @@ class Connection:
             token = page.next_page_token or None
 
     def found_or_made(self, find: Callable, make: Callable):
-        """Find an object, or create it if it is missing.
-
-        Args:
-            find: returns it, or None.
-            make: creates it, given the client; may fail with a conflict because another call has just created it.
-        """
+        """Find an object, or make it with the client; after a conflict, find what another call has just made."""
         found = find()
         if found is not None:
             return found
@@ -105,14 +93,7 @@ class Connection:
 
 
 def refuse_credentials(option: str, address: str | None, remedy: str) -> None:
-    """Refuse an address that holds a user or a password: it would be shown in messages and logs.
-
-    Args:
-        remedy: where credentials go instead.
-
-    Raises:
-        ClusterError: it holds them; the message does not.
-    """
+    """Refuse an address that holds a user or a password: it would be shown in messages and logs."""
     if address is not None and "@" in urlsplit(_with_scheme(address)).netloc:
         raise ClusterError(option, rule="holds a user or password, which would be shown in messages", remedy=remedy)
 
@@ -128,11 +109,7 @@ def having(key: str, value: str) -> str:
 
 
 def connect(address: Address) -> Connection:
-    """Open a connection and check that Kubeflow Pipelines answers.
-
-    Raises:
-        ClusterError: it cannot be reached, refuses, answers with something else, or the namespace is missing.
-    """
+    """Open a connection and check that Kubeflow Pipelines answers."""
     for path in (address.token_file, address.ca_file):
         if path is not None and not os.access(path, os.R_OK):
             raise ClusterError(str(path), rule="cannot be read", remedy="give a file with the token or certificates")
@@ -233,7 +210,6 @@ def _message(error) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause of a connection's failure."""
     while getattr(error, "reason", None) is not None and isinstance(error.reason, Exception):
         error = error.reason
     return re.sub(r"^<?[\w.]+\(.*?\)>?: ", "", str(error))[:300]

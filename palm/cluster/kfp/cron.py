@@ -7,23 +7,17 @@ from datetime import UTC, datetime
 from palm.errors import ClusterError
 
 _FIELDS = ("second", "minute", "hour", "day of month", "month", "day of week")
-_NAME = {
-    "month": "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
-    "day of week": "SUN|MON|TUE|WED|THU|FRI|SAT",
-}
+_NAME = {"month": "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC", "day of week": "SUN|MON|TUE|WED|THU|FRI|SAT"}
 _LAST_DAY_OF_WEEK = 6
+_SHOWN = 3
 
 
-def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> list[datetime]:
-    """The next times of a schedule; the server accepts any text, and a wrong one would never fire.
+def next_times(cron: str, *, after: datetime | None = None) -> list[datetime]:
+    """The next three times, UTC, of a schedule; the server accepts any text, and a wrong one would never fire.
 
     Args:
         cron: six fields: second, minute, hour, day of month, month, day of week (0 to 6, Sunday is 0).
-        count: number of times, ≥ 1.
         after: the time to start from; None: now.
-
-    Returns:
-        Times, UTC.
 
     Raises:
         ClusterError: the controller would read it otherwise or not at all, or it never fires.
@@ -37,7 +31,7 @@ def next_times(cron: str, count: int = 3, *, after: datetime | None = None) -> l
         _check(cron, name, field)
     try:
         times = CronSim(_for_cronsim(fields), after or datetime.now(UTC).replace(microsecond=0))
-        found = list(itertools.islice(times, count))
+        found = list(itertools.islice(times, _SHOWN))
     except CronSimError as error:
         raise _wrong(cron, f"has no such time ({str(error).lower()})") from error
     if not found:

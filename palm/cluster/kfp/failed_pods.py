@@ -25,7 +25,6 @@ class FailedPod:
         task: as the pipeline calls it, e.g. ``train-policies``.
         worked: whether it ran the task; else it was the task's driver.
         attempt: number of the attempt, from 1.
-        reason: why it failed, one line.
     """
 
     task: str
@@ -35,14 +34,7 @@ class FailedPod:
 
 
 def failed_pod(kubernetes: Kubernetes, namespace: str, run_id: str) -> FailedPod | None:
-    """The first pod in which a run failed for good: of its last attempt.
-
-    Returns:
-        The pod; None if none has failed, or the Workflow was deleted.
-
-    Raises:
-        ClusterError: reading Workflows is not allowed.
-    """
+    """The first pod in which a run failed for good, of its last attempt; None without one or without the Workflow."""
     workflow = kubernetes.workflow(namespace, run_id)
     node = None if workflow is None else _first_failed(_nodes(workflow["status"]))
     if node is None:

@@ -3,13 +3,7 @@
 from dataclasses import dataclass
 
 from palm.artifacts.outcome import Failure
-from palm.builds.failures import (
-    ENDED_WITHOUT_REPORT,
-    NOTHING_AFTER,
-    could_not_record,
-    ending_failures,
-    failed_tasks,
-)
+from palm.builds.failures import ENDED_WITHOUT_REPORT, NOTHING_AFTER, could_not_record, ending_failures, failed_tasks
 from palm.builds.heartbeat import is_silent, last_heard
 from palm.builds.outcome import read_outcome
 from palm.builds.records import SUCCEEDED, TaskRecord, task_records
@@ -51,12 +45,7 @@ _LAST_STEPS = {
 
 @dataclass(frozen=True)
 class RunState:
-    """State of a run.
-
-    Attributes:
-        state: in words.
-        reason: why it failed, one line; None if it did not fail, or no source knows.
-    """
+    """State of a run in words, and why it failed, in one line; None if it did not fail, or no source knows."""
 
     state: str
     reason: str | None = None
@@ -71,11 +60,7 @@ class Diagnosis:
         self._opened: Kubernetes | None = None
 
     def of(self, run) -> RunState:
-        """State of a run.
-
-        Args:
-            run: as the API returns it.
-        """
+        """State of a run, given as the API returns it."""
         if run.state in ("FAILED", "CANCELED") and _was_cancelled(run):
             return RunState(_WORDS["CANCELED"])
         if run.state == "FAILED":
@@ -139,12 +124,11 @@ def state_in_words(state: str | None) -> str:
 
 
 def _was_cancelled(run) -> bool:
-    """Whether a run was cancelled. Its exit handler runs nevertheless, after which the server reports a failure."""
+    """Whether a run was cancelled. Its exit handler still runs, after which the server reports a failure."""
     return run.state == "CANCELED" or any(entry.state == "CANCELING" for entry in run.state_history or ())
 
 
 def _of_pod(pod: FailedPod, records: list[TaskRecord], ended: list[Failure]) -> str:
-    """Reason of a failed pod, with what its task has recorded."""
     step = _LAST_STEPS.get(pod.task)
     of_step = [record for record in records if record.step == step]
     # The task that designs the grid trains the corners of soups last.

@@ -15,17 +15,9 @@ from palm.storage.s3_backend import S3Backend
 def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
     """Upload what a configuration names on this machine.
 
-    Args:
-        config: its paths are absolute.
-
     Returns:
         The same configuration with addresses ``{storage.root}/inputs/SHA256/NAME`` instead of paths; of one content,
         the address is always the same.
-
-    Raises:
-        ClusterError: pods cannot read its inputs or write its results.
-        DataError: a file or folder is missing.
-        StorageError: S3 cannot be written.
     """
     check_places(config)
     root = config.storage.root.rstrip("/")
@@ -35,25 +27,13 @@ def publish_inputs(config: PortfolioConfig) -> PortfolioConfig:
 
 
 def check_places(config: PortfolioConfig) -> None:
-    """Check that pods can write results and records where the configuration says.
-
-    Raises:
-        ClusterError: ``storage.root`` or ``registry.tracking_uri`` is on this machine.
-    """
+    """Check that pods can write results and records where the configuration says."""
     check_storage_root(config.storage.root, next(iter(_local_inputs(config)), None))
     check_tracking_uri(config.registry.tracking_uri)
 
 
 def check_storage_root(root: str, input_path: str | None = None) -> None:
-    """Check that pods can reach a storage root.
-
-    Args:
-        root: ``storage.root``.
-        input_path: an input that would be uploaded there, for the message.
-
-    Raises:
-        ClusterError: it is a folder of this machine.
-    """
+    """Check that pods can reach a storage root; the message also names an input that would be uploaded there."""
     if not Location(root).is_s3:
         also = "" if input_path is None else f"; nor can they see {input_path}, which would be published there"
         raise ClusterError(
@@ -64,11 +44,7 @@ def check_storage_root(root: str, input_path: str | None = None) -> None:
 
 
 def check_tracking_uri(uri: str) -> None:
-    """Check that pods can reach an MLflow server.
-
-    Raises:
-        ClusterError: ``uri`` is a file of this machine.
-    """
+    """Check that pods can reach an MLflow server."""
     if uri.startswith("sqlite://"):
         raise ClusterError(
             f"registry.tracking_uri={uri}",

@@ -50,7 +50,6 @@ def retire(connection: Connection, recurring_runs: list) -> Retired:
 
 
 def _unfinished(connection: Connection, recurring_run) -> list[str]:
-    """Ids of the runs that a recurring run has started and that have not ended."""
     started = connection.listed(
         connection.client.list_runs,
         "runs",
@@ -73,8 +72,7 @@ def _delete(client, recurring_run_id: str) -> None:
 
 
 def _ignoring_missing(connection: Connection, request: Callable) -> None:
-    """Make a request about a recurring run that may be gone: removed by another call, or by this one, whose answer
-    was lost."""
+    """Make a request about a recurring run that another call, or an earlier request, may have removed."""
     import kfp_server_api
 
     with connection.requests() as client:

@@ -19,14 +19,7 @@ EXPERIMENT = "palm"
 
 @dataclass(frozen=True)
 class PipelineVersion:
-    """A version of a pipeline in Kubeflow Pipelines.
-
-    Attributes:
-        pipeline_id: of the pipeline.
-        version_id: of the version.
-        name: of the version.
-        uploaded: whether it is new.
-    """
+    """A version of a pipeline in Kubeflow Pipelines, and whether it is new there."""
 
     pipeline_id: str
     version_id: str

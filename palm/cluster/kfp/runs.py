@@ -22,12 +22,9 @@ class Run:
     """A run in Kubeflow Pipelines.
 
     Attributes:
-        state: in words.
-        started: time of its creation.
         duration_seconds: until it ended, or until now.
         scheduled: whether a schedule started it.
         error: why it failed; None if it did not fail, or no source knows.
-        link: its page.
     """
 
     run_id: str
@@ -45,15 +42,7 @@ class Run:
 
 
 def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run]:
-    """The newest runs of an experiment.
-
-    Args:
-        limit: how many, ≥ 1.
-        experiment: name of the experiment.
-
-    Returns:
-        The runs, the newest first; none if there is no such experiment.
-    """
+    """The newest runs of an experiment, the newest first; none if there is no such experiment."""
     experiment_id = find_experiment(connection, experiment)
     if experiment_id is None:
         return []
@@ -65,14 +54,7 @@ def recent_runs(connection: Connection, limit: int, experiment: str) -> list[Run
 
 
 def runs_table(runs: list[Run]) -> Table:
-    """Runs for a terminal.
-
-    Args:
-        runs: the newest first.
-
-    Returns:
-        A table; below a run that failed, why.
-    """
+    """Table of runs for a terminal."""
     table = Table()
     for header in ("name", "state", "started", "duration", "started by", "run"):
         table.add_column(header, no_wrap=True, justify="right" if header == "duration" else "left")

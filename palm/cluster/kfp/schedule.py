@@ -29,13 +29,7 @@ _MARK = "Kept by `palm schedule`."
 
 @dataclass(frozen=True)
 class Schedule:
-    """Settings of a recurring run.
-
-    Attributes:
-        cron: six fields, seconds first.
-        service_account: of its pods; None: the server's choice.
-        plugins_input: see `palm.cluster.kfp.run_references.plugins_input`.
-    """
+    """Settings of a recurring run; without a service account the server chooses one."""
 
     name: str
     cron: str
@@ -53,7 +47,6 @@ class Outcome:
     Attributes:
         recurring_run_id: of the one recurring run that is not retired.
         change: ``created``, ``replaced`` or ``unchanged``.
-        retired: the others.
         next_times: of its next runs, UTC.
     """
 
@@ -82,9 +75,6 @@ def schedule_rebuilds(
         experiment: name of the experiment of the runs; created if missing.
         kfp_mlflow: as in `palm.cluster.kfp.run_references.plugins_input`.
         must_exist: refuse to create the first one.
-
-    Raises:
-        PalmError: as in `keep_schedule`, or a file or S3 fails.
     """
     next_times(cron)
     wanted = Schedule(
@@ -100,16 +90,7 @@ def schedule_rebuilds(
 
 
 def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str, must_exist: bool = False) -> Outcome:
-    """Create a schedule if missing, replace it if its settings differ, else leave it unchanged.
-
-    Args:
-        experiment: name of the experiment of the runs; created if missing.
-        must_exist: refuse to create the first one.
-
-    Raises:
-        ClusterError: the cron is wrong, a request fails, it must exist and does not, or a recurring run of that name
-            was not created by `palm schedule`.
-    """
+    """Create a schedule if missing, unless it must exist; replace it if its settings differ, else leave it."""
     times = next_times(schedule.cron)
     experiment_id = ensure_experiment(connection, experiment)
     before = [run for run in _existing(connection, schedule.name) if not is_retired(run)]
@@ -127,14 +108,7 @@ def keep_schedule(connection: Connection, schedule: Schedule, *, experiment: str
 
 
 def remove_schedule(connection: Connection, name: str) -> Retired:
-    """Remove a schedule; runs that it started go on.
-
-    Returns:
-        What was removed, and what a later call will remove; nothing if there was none.
-
-    Raises:
-        ClusterError: a request fails, or a recurring run of that name was not made here.
-    """
+    """Remove a schedule; runs that it started go on, and a later call removes what had to be kept for them."""
     return retire(connection, _existing(connection, name))
 
 
@@ -201,8 +175,7 @@ def _create(connection: Connection, experiment_id: str, schedule: Schedule):
 
 
 def _others(connection: Connection, name: str, kept, before: list) -> list:
-    """What was there before, what others made meanwhile and what is retired, but not what is newer: two calls at once
-    would otherwise retire each other's."""
+    """Those that were there before, or are older or retired, but none that is newer, from a simultaneous call."""
     known = {run.recurring_run_id for run in before}
     return [
         run

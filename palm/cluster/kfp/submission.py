@@ -31,12 +31,7 @@ _LOST_ANSWERS = 5
 
 @dataclass(frozen=True)
 class Submission:
-    """A run that was started.
-
-    Attributes:
-        link: its page.
-        version: what it runs.
-    """
+    """A run that was started, the link to its page, and what it runs."""
 
     run_id: str
     name: str
@@ -49,11 +44,6 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
 
     Args:
         try_inputs: read the prompts and try the rewards on this machine.
-
-    Raises:
-        ClusterError: results would go to this machine, or what rewards need is not installed here.
-        ConfigError: Kubeflow Pipelines could not keep a build of so many tasks.
-        PalmError: the design or an input is unusable.
     """
     check_places(config)
     check_gpus(config)
@@ -71,11 +61,7 @@ def check_submission(config: PortfolioConfig, *, try_inputs: bool) -> None:
 
 
 def check_gpus(config: PortfolioConfig) -> None:
-    """Check that a task that trains gets the GPUs that it uses; without GPUs all is allowed.
-
-    Raises:
-        ClusterError: it would get more or fewer.
-    """
+    """Check that a task that trains gets the GPUs that it uses; without GPUs all is allowed."""
     training, gpus = config.training, config.cluster.training.gpus
     if training.launcher == "trainjob" and gpus:
         raise ClusterError(
@@ -113,9 +99,6 @@ def submit(
         pipeline: ``build_portfolio`` or ``rebuild_on_change``.
         experiment: name of the experiment in Kubeflow Pipelines; created if missing.
         kfp_mlflow: as in `palm.cluster.kfp.run_references.plugins_input`.
-
-    Raises:
-        PalmError: a file, S3 or a request fails.
     """
     parameters = {"config": publish_config(publish_inputs(config))}
     version = publish_pipeline(connection, pipeline, config.cluster)
@@ -143,15 +126,12 @@ def follow(
     seconds_between: float = 10.0,
     minutes: float = math.inf,
 ) -> None:
-    """Wait until a run has ended.
+    """Wait until a run has ended; it is an error if the run does not succeed.
 
     Args:
         on_state: called with every new state, in words.
         seconds_between: pause between requests, in seconds, > 0.
         minutes: longest time to wait, > 0.
-
-    Raises:
-        ClusterError: the run did not succeed or takes too long, or a request fails.
     """
     state, lost, end = None, 0, time.monotonic() + 60 * minutes
     while True:

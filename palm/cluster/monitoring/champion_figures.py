@@ -21,11 +21,7 @@ class ChampionReader:
         self._logged = ""
 
     def read(self) -> metrics.Figures:
-        """Read the promotion log and the champion; a damaged log only counts as a problem.
-
-        Raises:
-            RegistryError: MLflow fails.
-        """
+        """Read the promotion log and the champion; a damaged log only counts as a problem."""
         check_exists(self._config.registry)
         try:
             found = self._promotions.history()
@@ -61,10 +57,7 @@ class ChampionReader:
 
 
 def champion_since(version: str, entries: Sequence[LoggedEntry]) -> float | None:
-    """Time at which a version became champion for the last time, seconds since 1970; None if it is not in the log.
-
-    Entries of the log are in order, the oldest first.
-    """
+    """Time at which a version became champion for the last time, seconds since 1970; None if it is not in the log."""
     since = None
     for entry in reversed([entry for entry in entries if entry.valid]):
         # A repair repeats the entry of the present champion.

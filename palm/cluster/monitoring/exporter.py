@@ -66,15 +66,11 @@ def serve(
     """Serve the metrics over HTTP until stopped.
 
     Args:
-        config: names the storage, MLflow and the portfolio.
         port: TCP port; 0: a free one.
         interval: seconds between readings of a source.
         limit: seconds that a reading may take until its source counts as down.
         stop: ends it when set.
         ready: called with the port once the metrics can be scraped.
-
-    Raises:
-        MonitoringError: the port cannot be opened.
     """
     exporter, registry = Exporter(config, interval=interval, limit=limit), CollectorRegistry()
     registry.register(exporter)

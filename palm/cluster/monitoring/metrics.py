@@ -83,8 +83,7 @@ CHAMPION_VERSION = PalmMetric("palm_champion_version", "Number of the registered
 CHAMPION_SINCE = PalmMetric("palm_champion_since_timestamp_seconds", "Time since which this version is champion.")
 CHAMPION_GAP = PalmMetric("palm_champion_gap_ratio", "Certified worst-case gap ε of the champion, 0 to 1.")
 CHAMPION_BOUND = PalmMetric(
-    "palm_champion_gap_bound_ratio",
-    "Upper bound of the champion's ε at the gate's confidence, which the gate uses.",
+    "palm_champion_gap_bound_ratio", "Upper bound of the champion's ε at the gate's confidence, which the gate uses."
 )
 CHAMPION_POLICIES = PalmMetric("palm_champion_policies", "Policies in the champion's portfolio.")
 REFUSED_VERSIONS = PalmMetric("palm_refused_versions", "Registered versions that the gate has refused.")

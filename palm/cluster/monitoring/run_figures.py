@@ -26,11 +26,7 @@ _MAY_RESUME_SECONDS = 7 * 86400
 
 
 class OutcomeReader:
-    """Outcomes of a portfolio's runs; each final one is read once.
-
-    Attributes:
-        damaged: names of runs whose records were invalid at the last reading.
-    """
+    """Outcomes of a portfolio's runs; each final one is read once. Invalid records are in `damaged`, by name."""
 
     def __init__(self, config: PortfolioConfig):
         self._root, self._owner = config.storage.root, owner(config.registry)
@@ -39,11 +35,7 @@ class OutcomeReader:
         self.damaged: frozenset[str] = frozenset()
 
     def read(self) -> dict[str, Outcome]:
-        """Outcome of every run that has ended, by name.
-
-        Raises:
-            StorageError: the storage cannot be read.
-        """
+        """Outcome of every run that has ended, by name."""
         names = Records(self._root).folders("builds")
         self._final = {name: self._final[name] for name in names if name in self._final}
         unknown = [name for name in names if name not in self._final]
@@ -86,11 +78,7 @@ class RunFigures:
         self._counted: dict[str, tuple[float, float]] = {}
 
     def read(self) -> metrics.Figures:
-        """Read new outcomes and compute the figures.
-
-        Raises:
-            StorageError: the storage cannot be read.
-        """
+        """Read new outcomes and compute the figures."""
         outcomes = self._reader.read()
         self._counted |= {
             name: (outcome.device_seconds, outcome.device_seconds_saved)

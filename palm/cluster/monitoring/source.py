@@ -21,8 +21,6 @@ class Source:
     """A source that is read repeatedly, in a thread of its own.
 
     Args:
-        name: name for people.
-        read: reads the figures.
         interval: seconds between the end of a reading and the start of the next.
         limit: seconds that a reading may take until the source counts as down.
     """
@@ -74,7 +72,7 @@ class Source:
         except PalmError as error:
             return None, str(error)
         except Exception as error:
-            # The other source must not suffer, whatever it is.
+            # No error of this source may stop the other one.
             return None, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
     def _log(self, problem: str) -> None:

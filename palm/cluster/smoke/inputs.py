@@ -6,10 +6,9 @@ from pathlib import Path
 import yaml
 
 from palm.config.cluster import Cluster
-from palm.config.load import load_config
-from palm.config.portfolio import PortfolioConfig
 from palm.storage.files import write_text
 
+CONFIG = "portfolio.yaml"
 _WORDS = ("tea", "oak", "sky", "bread", "stone", "crypt", "area", "myth")
 _REWARDS = '''def length(prompts, responses, **fields):
     """Longer is better, up to 20 characters."""
@@ -24,11 +23,7 @@ _BEFORE, _AFTER = "min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"
 
 
 def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: str, cluster: Cluster) -> None:
-    """Write a configuration and its inputs.
-
-    Args:
-        name: of the portfolio, its registered model and its experiment.
-    """
+    """Write a configuration and its inputs; the registered model and the experiment have the portfolio's name."""
     corpus = [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
         for first in _WORDS
@@ -57,12 +52,7 @@ def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: st
         "storage": {"root": storage_root},
         "cluster": cluster.model_dump(mode="json"),
     }
-    write_text(folder / "portfolio.yaml", yaml.safe_dump(config, sort_keys=False))
-
-
-def read_inputs(folder: Path) -> PortfolioConfig:
-    """The configuration that `write_inputs` has written."""
-    return load_config(folder / "portfolio.yaml")
+    write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False))
 
 
 def change_a_reward(folder: Path) -> None:

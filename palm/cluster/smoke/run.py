@@ -16,8 +16,9 @@ from palm.cluster.kfp.connection import Address, Connection, connect
 from palm.cluster.kfp.run_references import BUILD, REBUILD, find_experiment
 from palm.cluster.kfp.runs import ENDED
 from palm.cluster.kfp.submission import follow, submit
-from palm.cluster.smoke.inputs import change_a_reward, read_inputs, write_inputs
+from palm.cluster.smoke.inputs import CONFIG, change_a_reward, write_inputs
 from palm.config.cluster import Cluster
+from palm.config.load import load_config
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ClusterError, PalmError, in_words
 from palm.promotion import promotions
@@ -32,13 +33,7 @@ _MINUTES, _MINUTES_TO_END = 20, 5
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
-
-    Attributes:
-        ok: whether it passed; None: it was not run.
-        seconds: duration.
-        detail: what was found, or what is wrong and what to do.
-    """
+    """The result of one check; ``ok`` is None if it was not run."""
 
     name: str
     ok: bool | None
@@ -48,8 +43,6 @@ class Finding:
 
 @dataclass
 class _Smoke:
-    """The checks, and the state that they share."""
-
     address: Address
     folder: Path
     name: str
@@ -59,15 +52,12 @@ class _Smoke:
 
     @property
     def config(self) -> PortfolioConfig:
-        return read_inputs(self.folder)
+        return load_config(self.folder / CONFIG)
 
     def doctor(self) -> str:
         config = self.config
         findings = examine(
-            self.address,
-            config.cluster,
-            storage_root=config.storage.root,
-            tracking_uri=config.registry.tracking_uri,
+            self.address, config.cluster, storage_root=config.storage.root, tracking_uri=config.registry.tracking_uri
         )
         wrong = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.ok]
         # This account may not be allowed to see images and Secrets; the builds show whether pods find them.
@@ -128,13 +118,7 @@ class _Smoke:
         return f"{self.name} is removed, except what MLflow keeps of deleted runs until `mlflow gc`"
 
     def _run(self, pipeline: str) -> Outcome:
-        """Run a pipeline and return its outcome from the storage."""
-        run = submit(
-            self.connection,
-            self.config,
-            pipeline=pipeline,
-            experiment=self.name,
-        )
+        run = submit(self.connection, self.config, pipeline=pipeline, experiment=self.name)
         self.runs.append(run.run_id)
         try:
             _follow(self.connection, run.run_id, _MINUTES)
@@ -171,15 +155,12 @@ class _Smoke:
 def smoke(
     address: Address, cluster: Cluster, *, storage_root: str, tracking_uri: str, keep: bool = False
 ) -> Iterator[Finding]:
-    """Run all checks with a portfolio of their own, which is removed at the end.
+    """Run all checks with a portfolio of their own, which is removed at the end; yields each finding when it is known.
 
     Args:
         storage_root: an s3:// prefix; everything goes into a new folder below it.
         tracking_uri: MLflow, as pods and this machine reach it.
         keep: do not remove what was created.
-
-    Yields:
-        Each finding when it is known: doctor, build, same again, changed reward, promotion, rollback, page, clean-up.
     """
     name = f"palm-smoke-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as scratch:
@@ -223,7 +204,6 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 
 
 def _remove_models(config: PortfolioConfig) -> None:
-    """Remove the registered portfolio, its promotion log and its runs."""
     with connected(config.registry) as client:
         for model in client.search_registered_models(filter_string=f"name LIKE '{config.registry.model}%'"):
             client.delete_registered_model(model.name)
@@ -240,19 +220,15 @@ def _remove_runs(connection: Connection, experiment: str) -> None:
     found = list(connection.listed(connection.client.list_runs, "runs", experiment_id=experiment_id))
     for run in found:
         if run.state not in ENDED:
-            _cancel(connection, run.run_id)
+            with connection.requests() as client:
+                client.terminate_run(run.run_id)
+            # A cancelled run is an error here, and one that never ends is deleted as well.
+            with contextlib.suppress(ClusterError):
+                _follow(connection, run.run_id, _MINUTES_TO_END)
     with connection.requests() as client:
         for run in found:
             client.delete_run(run.run_id)
         client.delete_experiment(experiment_id)
-
-
-def _cancel(connection: Connection, run_id: str) -> None:
-    with connection.requests() as client:
-        client.terminate_run(run_id)
-    # A cancelled run is an error here, and one that never ends is deleted as well.
-    with contextlib.suppress(ClusterError):
-        _follow(connection, run_id, _MINUTES_TO_END)
 
 
 def _follow(connection: Connection, run_id: str, minutes: float) -> None:

@@ -59,7 +59,6 @@ def _draw_polygons(
 def _draw_intervals(
     figure: Figure, weights: np.ndarray, epsilon: float, delta: float, look: Look, counterexample: np.ndarray | None
 ) -> None:
-    """Cells as intervals of the first weight, one row for each vector."""
     axis_name = two_reward_axis(look.reward_names)
     bottom = 0.07 + 0.045 * (axis_name.count("\n") + 1)
     axes = figure.add_axes((0.1, bottom, 0.86, 0.94 - bottom))

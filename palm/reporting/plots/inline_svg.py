@@ -9,13 +9,7 @@ from matplotlib.figure import Figure
 
 from palm.reporting.plots.style import ALERT, INK, MUTED, PAPER, RULE
 
-_THEME = {
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    RULE: "var(--rule)",
-    PAPER: "var(--card)",
-    ALERT: "var(--alert)",
-}
+_THEME = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--card)", ALERT: "var(--alert)"}
 # Metadata and the document type name web addresses, the style element would apply to the whole page.
 _NOT_INLINE = re.compile(
     r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<style.*?</style>"

@@ -86,10 +86,7 @@ def policy_colour(rank: int) -> str:
 
 
 def text_on(colour: str) -> str:
-    """Black or white, ``#rrggbb``, whichever has the higher contrast on a background.
-
-    Source: WCAG 2.2, relative luminance and contrast ratio.
-    """
+    """Black or white, whichever has the higher contrast (WCAG 2.2) on a background ``#rrggbb``."""
     channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
     luminance = 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
     return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"

@@ -55,7 +55,6 @@ def _draw_regions(
 def _draw_strip(
     figure: Figure, value_vectors: np.ndarray, usage: Sequence[float], look: Look, worst_weights: np.ndarray
 ) -> None:
-    """Objectives along the one free weight, over a strip of the best policies."""
     axis_name = two_reward_axis(look.reward_names)
     bottom = 0.075 + 0.045 * (axis_name.count("\n") + 1)
     axes = figure.add_axes((0.14, bottom + 0.105, 0.82, 0.835 - bottom))

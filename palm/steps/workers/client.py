@@ -25,18 +25,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM)
 
 
 def ask_worker(address: str, name: str, config: str, values: tuple, paths: dict[str, str | list[str]]) -> Any:
-    """Run a step in a worker; arguments after the address as for `palm.steps.run.call_step`.
-
-    Args:
-        address: value of PALM_WORKERS.
-
-    Returns:
-        What the step returns.
-
-    Raises:
-        PalmError: the step raised it, its worker was killed, or the pool has ended.
-        SystemExit: the worker ended with a non-zero exit status.
-    """
+    """Run a step in a worker at an address, the value of PALM_WORKERS; otherwise as `palm.steps.run.call_step`."""
     request = {
         "arguments": [name, config, values, paths],
         "directory": os.getcwd(),
@@ -113,6 +102,5 @@ def _pool_gone(path: str, why: str) -> BuildError:
 
 
 def _error(kind: str, message: str) -> PalmError:
-    """The worker's error, with its class and its message."""
     found = getattr(palm.errors, kind, PalmError)
     return found.__new__(found, message)

@@ -38,16 +38,10 @@ def separate_processes() -> Iterator[None]:
 
 @contextmanager
 def worker_pool(log: Path) -> Iterator[str]:
-    """Keep a pool of workers while the block runs.
-
-    Args:
-        log: file to which the server's own messages are appended; a worker's output goes to its task.
+    """Keep a pool of workers while the block runs; its own messages go to the log, a worker's output to its task.
 
     Yields:
         The value of PALM_WORKERS for tasks; empty outside Linux, where a fork after such imports is not safe.
-
-    Raises:
-        StorageError: no socket can be made.
     """
     if sys.platform != "linux":
         yield ""

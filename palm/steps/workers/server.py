@@ -141,7 +141,6 @@ class Server:
         return not pid
 
     def _release(self) -> None:
-        """Release in a worker what belongs to the server."""
         signal.set_wakeup_fd(-1)
         for number, action in _OWN_SIGNALS.items():
             signal.signal(number, action)
@@ -233,7 +232,6 @@ def _skip_teardown(done: threading.Event) -> None:
 
 
 def _job(stdout: int, stderr: int, question: int, answer: int) -> Job:
-    """Take over a task's output and read its request."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for handle, place in ((nothing, 0), (stdout, 1), (stderr, 2)):
         os.dup2(handle, place)
