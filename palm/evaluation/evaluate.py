@@ -57,12 +57,10 @@ def measure_policy(
         responses: n responses to each of the p prompts.
         prompts: held-out prompts with the fields that rewards use, length p.
         rewards: objectives, length d.
-        metrics: further scores.
         reference: scored responses of the base model to the same prompts.
         embeddings: of the responses, shape (p, n, width); None compares token n-grams.
 
     Raises:
-        RewardError: a reward misbehaves.
         DataError: the reference answered other prompts.
     """
     divergences = responses.divergences
@@ -115,13 +113,9 @@ def read_answers(folder: Path, reward_names: list[str]) -> Answers:
 
     Args:
         folder: written by `write_evaluation`.
-        reward_names: length d.
 
     Returns:
         The answers, with embeddings if there are any.
-
-    Raises:
-        DataError: a file is missing or malformed.
     """
     rollouts = read_rollouts(folder / SAMPLES, reward_names)
     embedded = (folder / EMBEDDINGS).exists()

@@ -30,7 +30,6 @@ def share_over_prompts(
     Args:
         part: one value per prompt, shape (p,).
         whole: one value per prompt, shape (p,), at least 0 up to rounding.
-        confidence: in (0, 1).
 
     Returns:
         The ratio, None where the second mean is 0 up to rounding; and its interval, None without a ratio, for one

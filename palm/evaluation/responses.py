@@ -59,7 +59,6 @@ class Responder:
         """Sample a policy's responses for its evaluation, and measure their divergence.
 
         Args:
-            name: the policy's name.
             folder: PEFT adapter or whole model, unloaded afterwards.
             on_batch: called with (responses done, responses in all).
 
@@ -99,8 +98,6 @@ def sample_responses(
     """Sample responses.
 
     Args:
-        policy: the model; its active adapter answers.
-        prompts: length p.
         samples: responses per prompt, n.
         on_batch: called with (responses done, responses in all).
 
@@ -123,10 +120,7 @@ def response_divergences(
     """Sequence KL of a policy's own responses (`sequence_divergence`).
 
     Args:
-        policy: the policy that was sampled.
-        prompts: length p.
         token_ids: of its responses, end token included, p lists of n lists.
-        batch_size: sequences at once.
 
     Returns:
         KL in nats, shape (p, n).
@@ -176,11 +170,7 @@ def write_responses(path: Path, responses: Responses) -> None:
 
 
 def read_responses(path: Path) -> Responses:
-    """Read the file of `write_responses`.
-
-    Raises:
-        DataError: the file is missing, or no such table.
-    """
+    """Read the file of `write_responses`; DataError if the file is missing, or no such table."""
     try:
         table = pd.read_parquet(path)
         samples = int(table["sample"].max()) + 1
@@ -208,11 +198,7 @@ def write_embeddings(path: Path, embeddings: np.ndarray) -> None:
 
 
 def read_embeddings(path: Path) -> np.ndarray:
-    """Read the file of `write_embeddings`, shape (p, n, width).
-
-    Raises:
-        DataError: it is missing or malformed.
-    """
+    """Read the file of `write_embeddings`, shape (p, n, width); DataError if it is missing or malformed."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -53,7 +53,6 @@ def scored(
     """Rollouts from responses and their raw scores.
 
     Args:
-        prompts: length p.
         answers: n responses to each prompt in a row, length p · n.
         raw: raw scores of the rewards and then the metrics, shape (p · n, d + m).
         rewards: objectives, length d, with fitted normalisations.
@@ -89,8 +88,6 @@ def write_rollouts(
     ``reward_NAME`` and ``metric_NAME`` are normalised scores, ``raw_NAME`` scores before normalisation.
 
     Args:
-        reward_names: length d.
-        metric_names: length m.
         columns: further values per response, each of shape (p, n).
     """
     table = {
@@ -109,15 +106,7 @@ def write_rollouts(
 
 
 def read_rollouts(path: Path, reward_names: list[str], metric_names: Sequence[str] = ()) -> Rollouts:
-    """Read the file of `write_rollouts`.
-
-    Args:
-        reward_names: rewards to read, length d.
-        metric_names: metrics to read, length m.
-
-    Raises:
-        DataError: the file is missing, or lacks a column.
-    """
+    """Read the file of `write_rollouts`; DataError if the file is missing, or lacks a column."""
     try:
         table = pd.read_parquet(path)
         rewards = [table[f"reward_{name}"] for name in reward_names]

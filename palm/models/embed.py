@@ -35,7 +35,6 @@ def fetched_embedding_model(source: str | None) -> Iterator[EmbeddingModel | Non
 
     Raises:
         ModelError: it cannot be copied or downloaded.
-        StorageError: S3 cannot be read.
     """
     if source is None:
         yield None

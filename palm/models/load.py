@@ -102,18 +102,10 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
 
 
 def load_weights(folder: Path, dtype: str, *, what: str):
-    """Load a causal LM without its tokenizer.
-
-    Args:
-        folder: a Hugging Face model folder with safetensors weights.
-        dtype: ``float32`` or ``bfloat16``.
-        what: description of the folder for error messages.
+    """Load a causal LM without its tokenizer, as ``load_model``.
 
     Returns:
         A `transformers.PreTrainedModel` in eval mode, on the GPU if there is one.
-
-    Raises:
-        ModelError: the folder holds no usable model.
     """
     import torch
     from transformers import AutoModelForCausalLM

@@ -55,7 +55,6 @@ class PolicySet:
         """Load a policy and make it the active one.
 
         Args:
-            name: a new name.
             folder: PEFT adapter or whole model.
 
         Raises:
@@ -82,11 +81,7 @@ class PolicySet:
         return LoadedModel(self._peft, self._base.tokenizer, self._base.end_ids)
 
     def remove(self, name: str) -> None:
-        """Unload a policy and free its memory.
-
-        Raises:
-            ModelError: there is none of that name.
-        """
+        """Unload a policy and free its memory; ModelError if there is none of that name."""
         self._check_known(name)
         if name in self._models:
             del self._models[name]

@@ -65,11 +65,7 @@ class Entry(Part):
 
     @classmethod
     def of(cls, model_version) -> "Entry":
-        """Entry in a version of the log's registered model.
-
-        Raises:
-            DamagedError: it is no entry, or was edited.
-        """
+        """Entry in a version of the log's registered model; DamagedError if it is no entry, or was edited."""
         number = int(model_version.version)
         try:
             return cls.model_validate({"number": number, **model_version.tags})

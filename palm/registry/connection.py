@@ -57,7 +57,7 @@ def connected(registry: Registry) -> Iterator["MlflowClient"]:
 
 @contextmanager
 def _own_tracking_uri(uri: str) -> Iterator[None]:
-    """Set MLflow's address; afterwards it is what the process has set, or what MLFLOW_TRACKING_URI says from then on."""
+    """Set MLflow's address; afterwards the process has the one it has set, if any, or that of MLFLOW_TRACKING_URI."""
     import mlflow
 
     variable = os.environ.pop(_ADDRESS, None)

@@ -36,9 +36,7 @@ class Backend(Protocol):
         """Make files an entry, its manifest last, unless the entry exists.
 
         Args:
-            key: the entry's name.
             files: `stored_name` to file.
-            manifest: the content of the manifest.
 
         Returns:
             Whether the entry has this manifest now; False if another one was published first.

@@ -21,10 +21,6 @@ def manifest_text(files: dict[str, str]) -> str:
 def parse_manifest(text: str, place: str) -> dict[str, str]:
     """Read and check a manifest: one changed character may leave valid JSON with another name or digest.
 
-    Args:
-        text: its JSON text.
-        place: path or address of the entry, for the error.
-
     Returns:
         Relative POSIX path to sha256.
 

@@ -11,9 +11,6 @@ from palm.storage.s3_backend import S3Backend
 def list_s3_folder(uri: str) -> dict[str, str]:
     """List the objects below an S3 prefix.
 
-    Args:
-        uri: ``s3://bucket/prefix``.
-
     Returns:
         Name of every object, relative to the prefix, to its ETag.
 
@@ -31,8 +28,6 @@ def fetch_s3_folder(uri: str, destination: Path, names: Iterable[str] | None = N
     """Download objects below an S3 prefix.
 
     Args:
-        uri: ``s3://bucket/prefix``.
-        destination: folder to fill.
         names: which objects, relative to the prefix; None for all.
 
     Raises:

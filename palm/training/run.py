@@ -54,7 +54,6 @@ def fit_policy(loaded: LoadedTask, folder: Path) -> FittedPolicy:
     """Train a policy and save it.
 
     Args:
-        loaded: the task.
         folder: folder to fill with the policy, in PEFT's adapter format or, with full fine-tuning, as a whole model,
             and ``training_log.json``, every logged step.
 
@@ -83,15 +82,11 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
     """Compare a saved policy with the reference on training prompts, as it will be served.
 
     Args:
-        loaded: the task.
         folder: folder that `fit_policy` filled.
         step: optimiser steps done, for the guard.
 
     Returns:
         J − J_ref on training prompts, and the guard if J is below J_ref.
-
-    Raises:
-        RewardError: a reward misbehaves.
     """
     gc.collect()
     task, objective = loaded.task, loaded.task.objective

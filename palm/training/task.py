@@ -143,8 +143,6 @@ def training_task(
     """Define the training of the policy for some preference weights.
 
     Args:
-        config: configuration of the build.
-        weights: preference weights, length d.
         base_model: digest of the base model's files.
         prompts: digest of the training prompts.
         rewards: fingerprints of the rewards, length d.

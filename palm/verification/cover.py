@@ -22,11 +22,7 @@ SHARED_BOUNDARY = 1e-12
 
 
 def verify_cover(claim: CoverFile) -> Verified:
-    """Check that the cells cover the simplex, or leave the hole that is claimed, and that no fewer could do.
-
-    Raises:
-        Fault: a claim does not hold.
-    """
+    """Check that the cells cover the simplex, or leave the hole that is claimed, and that no fewer could do."""
     d, epsilon, delta = claim.objectives, claim.epsilon, claim.delta
     cells = f"preference weights of {d} objectives (ε'={epsilon:g}, δ'={delta:g})"
     weights = check_rows(claim.weights, d, place=("weights",), tolerance=WEIGHT_SUM_TOLERANCE)

@@ -20,11 +20,7 @@ TIGHTNESS_TOLERANCE = 2e-6
 
 
 def verify_portfolio(claim: PortfolioFile) -> Verified:
-    """Check that a portfolio is within (ε, δ) of every policy for every preference, and that less would not do.
-
-    Raises:
-        Fault: a claim does not hold.
-    """
+    """Check that a portfolio is within (ε, δ) of every policy for every preference, and that less would not do."""
     members, values = _members(claim), _value_vectors(claim)
     epsilon, delta, proof = claim.epsilon, claim.delta, claim.proof
     place: Place = ("proof", "combinations")
@@ -171,10 +167,6 @@ def check_delta_is_needed(
     """Check that no noticeably smaller δ would do at the worst weights claimed, shape (d,).
 
     Args:
-        values: value vectors a_k, shape (n, d).
-        members: indices of the portfolio's members.
-        weights: on the simplex.
-        epsilon: multiplicative part of the gap, granted.
         delta: additive part of the gap claimed, at least 0.
         claim: key of the certificate that holds delta.
         witness: key of the certificate that holds the weights.

@@ -44,11 +44,9 @@ def worst_in_cells(values: Array, corners: Array, bounds: Array, *, scales: Arra
     """Find the largest (U(v) - δ - max_k a_k · v) / c(v), at least 0, over cells on which U and c are affine.
 
     Args:
-        values: value vectors a_k, shape (n, d).
         corners: corners w_j of each cell, shape (c, d, d), rows on the simplex.
         bounds: u_j, the values of U there, shape (c, d).
         scales: c_j > 0, the values of c there, shape (c, d): u_j for the multiplicative gap, 1 for the additive one.
-        delta: additive tolerance.
 
     Source:
         Derived: g suffices on a cell if Σ_k μ_k a_k · w_j ≥ u_j - δ - g c_j at its corners for a convex

@@ -57,11 +57,9 @@ def next_batch(
 
     Args:
         weights: preferences of the policies trained so far, shape (n, d); (0, d) at the start.
-        value_vectors: their a_k, shape (n, d).
         upper: u_k ≥ J*(w_k), shape (n,).
         size: the most preferences to train at once, at least 1.
         target: multiplicative gap to certify, in (0, 1).
-        delta: additive tolerance, at least 0.
 
     Returns:
         The corners first, then the points of a plan. The same input gives the same batch. Whatever is
@@ -180,10 +178,6 @@ def adaptive_design(
     Args:
         train: function from preferences, shape (m, d), to the value vectors of their policies, shape (m, d), and
             upper bounds of J* there, shape (m,).
-        objectives: d, 2 to 8.
-        target: multiplicative gap to certify, in (0, 1).
-        batch: the most preferences to train at once, at least 1.
-        delta: additive tolerance, at least 0.
         limit: the most policies to train, at least 1.
     """
     d = check_objectives(objectives)

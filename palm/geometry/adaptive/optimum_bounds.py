@@ -94,12 +94,10 @@ def bound_optimum(weights: Iterable[ArrayLike], value_vectors: ArrayLike, upper:
 
     Args:
         weights: preference weights w_k that each policy was trained for, shape (n, d), rows on the simplex.
-        value_vectors: a_k of each policy, shape (n, d).
         upper: u_k ≥ J*(w_k), shape (n,): a_k · w_k plus how far training may have stopped from the optimum.
 
     Raises:
         DataError: a shape is wrong, a number is not finite, or an upper bound is below what a policy attains.
-        WeightsError: a row of weights is not on the simplex.
         SelectionError: two preferences are too close to each other to tell apart.
 
     Source:

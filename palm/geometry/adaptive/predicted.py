@@ -102,10 +102,6 @@ def predict(rewards: ArrayLike, weights: Iterable[ArrayLike], *, beta: float) ->
         weights: preference weights, shape (k, d).
         beta: β > 0, reward units per nat.
 
-    Raises:
-        DataError: the rewards or β are malformed.
-        WeightsError: a row of weights is not on the simplex.
-
     Source:
         π_w ∝ π_ref exp(w·r / β) (arXiv 2604.04144), so rollouts with self-normalised importance weights
         q ∝ exp(w·r / β) estimate R and KL, and J*(w) = β E_x log E_ref exp(w·r / β). The three estimates fit
@@ -131,7 +127,6 @@ def predicted_design(
     Args:
         rewards: scored rollouts of the reference, shape (p, n, d), in [0, 1]; each reward positive somewhere.
         size: how many weights to pick, k.
-        beta: β > 0, reward units per nat.
         candidates: preference weights to start from, shape (c, d); None for the finest lattice of at most 10 k points.
         seconds_left: limit of the choice; half of it goes to the candidates.
 
@@ -141,7 +136,6 @@ def predicted_design(
 
     Raises:
         DataError: the rewards or β are malformed, or a reward is 0 everywhere.
-        WeightsError: size or candidates are out of range.
         SelectionError: there are fewer candidates than picks.
 
     Source:

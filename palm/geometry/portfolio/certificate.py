@@ -101,16 +101,10 @@ def check_delta(delta: float) -> None:
 def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float = 0.0) -> PortfolioCertificate:
     """Certify a portfolio against all given policies over the whole continuous simplex.
 
-    Args:
-        value_vectors: a_k of every policy, shape (n, d).
-        portfolio: indices of the members, at least one.
-        delta: additive tolerance, at least 0.
-
     Returns:
         Its epsilon is computed from the combinations, not taken from the solver.
 
     Raises:
-        DataError: the value vectors are malformed.
         SelectionError: an index or delta is out of range, or no epsilon in [0, 1] suffices, which happens where
             the members' best value is below -delta.
 

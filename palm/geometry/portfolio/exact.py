@@ -74,7 +74,6 @@ def best_portfolio(
         values: value vectors to reach, shape (n, d).
         size: the most members allowed, below the number of candidates.
         start: indices of a portfolio to improve on, all of them candidates.
-        goal: the gap to make small.
         candidates: indices of the policies that may be members, increasing.
         floor: value vectors b_k that the portfolio must reach for every preference, shape (k, d): a portfolio with
             max_s a_s·v < max_k b_k·v for some v does not count. None for no such demand.
@@ -94,9 +93,7 @@ def search(rows: Rows, size: int, *, start: Iterable[int], largest: float, secon
     """Find the columns whose highest minimum over all rows is lowest.
 
     Args:
-        rows: see ``Rows``.
         size: the most columns allowed, below n.
-        start: columns to start from.
         largest: columns whose highest minimum is above this do not count.
         seconds_left: a set cover gets a third of it; the search ends when three have run out or the time is over.
 

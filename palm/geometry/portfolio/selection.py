@@ -100,7 +100,6 @@ def select(
         than greedy.
 
     Raises:
-        DataError: the value vectors are malformed.
         SelectionError: an argument is out of range, or no portfolio of this size has an epsilon up to 1 and reaches the
             floor.
 

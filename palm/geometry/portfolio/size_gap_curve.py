@@ -41,8 +41,6 @@ def size_gap_curve(
     """Compute the worst-case gap for each portfolio size.
 
     Args:
-        value_vectors: a_k, shape (n, d).
-        delta: additive tolerance, at least 0.
         sizes: sizes K to compute, each at least 1; None for all from the smallest at which every method
             has an epsilon up to 1, to n.
         methods: ``exact``, ``greedy`` or both.
@@ -53,7 +51,6 @@ def size_gap_curve(
         Bounds are proven for each size on its own.
 
     Raises:
-        DataError: the value vectors are malformed.
         SelectionError: an argument is out of range, or a size that was asked for has no epsilon up to 1.
     """
     values = check_value_vectors(value_vectors)

@@ -87,11 +87,9 @@ def resample_gap(
     Args:
         per_prompt_rewards: mean reward of each policy on each prompt, shape (n, p, d), in [0, 1].
         per_prompt_kl_cost: β · KL of each policy on each prompt, shape (n, p), at least 0.
-        portfolio: indices of the members.
         epsilon: ε granted, in [0, 1], if the gap is the smallest δ (with 0 the additive gap); None if it is the
             smallest ε.
         delta: δ granted, at least 0, where the gap is the smallest ε.
-        resamples: number of bootstrap resamples, at least 1.
         seed: decides the prompts drawn.
 
     Raises:
@@ -151,22 +149,14 @@ def compare_portfolios(
     """Compute the most that any preference loses when one portfolio replaces another, and bound it.
 
     Args:
-        per_prompt_rewards: mean reward of each policy on each prompt, shape (n, p, d), in [0, 1].
-        per_prompt_kl_cost: β · KL of each policy on each prompt, shape (n, p), at least 0.
+        per_prompt_rewards, per_prompt_kl_cost, resamples, seed: as for ``resample_gap``.
         before: indices of the portfolio that serves now.
         after: indices of the portfolio that would serve instead.
-        confidence: in (0, 1).
-        resamples: number of bootstrap resamples, at least 1.
-        seed: decides the prompts drawn.
 
     Returns:
         The largest loss is over the continuous simplex, by linear programs; the mean change is over
         fixed points of it. Bounds: percentile bootstrap over prompts, paired. On tabular problems with 30 and 40
         prompts the bound of the loss at 95 % held in 90 to 100 % of the draws; the basic bootstrap's in 87 to 95 %.
-
-    Raises:
-        DataError: a shape or a number is wrong.
-        SelectionError: an argument is out of range.
 
     Source:
         Derived: the loss is the additive gap of ``after`` against the members of ``before``. Efron (1979).

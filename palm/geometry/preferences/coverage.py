@@ -53,16 +53,11 @@ def check_coverage(weights: Iterable[ArrayLike], *, epsilon: float, delta: float
 
     Args:
         weights: shape (k, d), rows on the simplex; d from 2 to 8.
-        epsilon: ε' of the cells, in [0, 1).
-        delta: δ' of the cells, in [0, 1].
 
     Returns:
         ``covered`` is False as soon as one left-over piece is thicker than WIDTH_TOLERANCE in every
         coordinate. The share is the sum of exact volumes of disjoint pieces (rounding: about 1e-15 a piece),
         rounded up to 1e-15. The counterexample was checked against every cell.
-
-    Raises:
-        WeightsError: a row is not on the simplex, or ε' or δ' is outside its range.
 
     Source:
         Derived: Lemma 3.2 (arXiv 2604.04144) makes a cell a box cut with the simplex, so subtracting boxes decides.

@@ -121,8 +121,6 @@ def design_grid(
     """Choose the preference vectors to train policies for.
 
     Args:
-        objectives: d, 2 to 8.
-        epsilon: ε' of the cells, in [0, 1).
         delta: δ' of the cells, in [0, 1]; above 0 for ``palm`` and ``minimal``.
         strategy: ``random``, ``uniform``, ``palm``, ``minimal`` or ``weights``.
         size: how many vectors; needed by ``random`` and ``uniform``, an upper limit for ``palm`` and ``minimal``.

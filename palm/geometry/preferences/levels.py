@@ -66,9 +66,6 @@ def find_levels(objectives: int, *, epsilon: float, delta: float) -> Array:
     Returns:
         That they cover is exact; that fewer levels would not is the search's finding, not a proof.
 
-    Raises:
-        WeightsError: no cover of at most 10 000 vectors was found.
-
     Source:
         Nelder and Mead (1965) on a sample that grows by the holes which exact subtraction finds.
     """

@@ -53,9 +53,6 @@ def check_preference_weights(weights: ArrayLike, objectives: int | None = None) 
         weights: d numbers, non-negative, summing to 1 within 1e-6.
         objectives: the length they must have, if known.
 
-    Returns:
-        Shape (d,).
-
     Raises:
         WeightsError: wrong length, not numbers, not finite, negative, or another sum.
     """
