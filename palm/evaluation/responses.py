@@ -69,12 +69,7 @@ class Responder:
         policy = self._policies.add(name, folder)
         try:
             answers = sample_responses(
-                policy,
-                self._prompts,
-                config=config,
-                samples=samples,
-                seed=config.evaluation.seed,
-                on_batch=on_batch,
+                policy, self._prompts, config=config, samples=samples, seed=config.evaluation.seed, on_batch=on_batch
             )
             ids = [answer.token_ids for answer in answers]
             grid = [ids[start : start + samples] for start in range(0, len(ids), samples)]

@@ -123,10 +123,7 @@ def _program(chosen: Array, targets: Array, scales: Array) -> tuple[Array, Array
         b_eq=np.ones(count),
         bounds=[*[(0, None)] * size, (None, None)] * count,
         method="highs",
-        options={
-            "primal_feasibility_tolerance": SOLVER_TOLERANCE,
-            "dual_feasibility_tolerance": SOLVER_TOLERANCE,
-        },
+        options={"primal_feasibility_tolerance": SOLVER_TOLERANCE, "dual_feasibility_tolerance": SOLVER_TOLERANCE},
     )
     if result.status != 0:
         raise SelectionError(

@@ -156,11 +156,7 @@ def _face(bounds: OptimumBounds, axes: tuple[int, ...], picks: Array, guess: Int
         values = np.vstack([values, value_vector(picks, optimum, gradients)])
     on_face = (np.delete(points, axes, axis=1) == 0).all(axis=1)
     return Face(
-        axes=axes,
-        values=values[:, axes],
-        points=points[on_face][:, axes],
-        bounds=heights[on_face],
-        slack=slack,
+        axes=axes, values=values[:, axes], points=points[on_face][:, axes], bounds=heights[on_face], slack=slack
     )
 
 

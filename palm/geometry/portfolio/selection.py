@@ -120,13 +120,7 @@ def select(
         members = _fill(values, picks, count, allowed)
         if method == "exact":
             proven = best_portfolio(
-                values,
-                count,
-                start=members,
-                goal=goal,
-                candidates=allowed,
-                floor=floor,
-                seconds_left=seconds_left,
+                values, count, start=members, goal=goal, candidates=allowed, floor=floor, seconds_left=seconds_left
             )
             members, bound = _fill(values, _found(proven, count, delta), count, allowed), proven.bound
     if floor is not None:
