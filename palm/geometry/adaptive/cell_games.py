@@ -88,26 +88,16 @@ def _worst(games: Array, corners: Array, targets: Array, scales: Array, *, floor
         if not len(active):
             break
     worst = int(np.argmax(attained))
+    weights = points[worst] @ corners[worst]
     return CellGap(
-        proven=float(max(proven.max(), 0.0)), attained=float(attained[worst]), weights=_point(corners, points, worst)
+        proven=float(max(proven.max(), 0.0)), attained=float(attained[worst]), weights=weights / weights.sum()
     )
-
-
-def _point(corners: Array, points: Array, cell: int) -> Array:
-    weights = points[cell] @ corners[cell]
-    return weights / weights.sum()
 
 
 def _solve(chosen: Array, targets: Array, scales: Array) -> tuple[Array, Array]:
     """Give for each cell the values at its corners of the best combination, and its worst point (shares of corners)."""
-    parts = [
-        _program(
-            chosen[start : start + PROGRAM_CELLS],
-            targets[start : start + PROGRAM_CELLS],
-            scales[start : start + PROGRAM_CELLS],
-        )
-        for start in range(0, len(chosen), PROGRAM_CELLS)
-    ]
+    blocks = [slice(start, start + PROGRAM_CELLS) for start in range(0, len(chosen), PROGRAM_CELLS)]
+    parts = [_program(chosen[block], targets[block], scales[block]) for block in blocks]
     return np.concatenate([mixed for mixed, _ in parts]), np.concatenate([shares for _, shares in parts])
 
 

@@ -62,7 +62,9 @@ class Envelope:
         Proven by the convex combination λ that is found, whatever its rounding: the bound is Σ λ_k u_k plus the largest
         possible difference of J* between v and Σ λ_k w_k.
         """
-        return np.concatenate([self._at(block) for block in _blocks(weights, len(self.cells) * weights.shape[1])])
+        step = max(1, LOCATE_ENTRIES // (len(self.cells) * weights.shape[1]))
+        starts = range(0, max(len(weights), 1), step)
+        return np.concatenate([self._at(weights[start : start + step]) for start in starts])
 
     def _at(self, weights: Array) -> Array:
         cell = self.cells[np.argmax(weights @ self.pieces.T, axis=1)]
@@ -73,11 +75,6 @@ class Envelope:
         return (shares * self.bounds[cell]).sum(axis=1) + move_cost(
             np.einsum("mk,mkd->md", shares, corners), to=weights
         )
-
-
-def _blocks(weights: Array, width: int) -> list[Array]:
-    step = max(1, LOCATE_ENTRIES // width)
-    return [weights[start : start + step] for start in range(0, max(len(weights), 1), step)]
 
 
 def move_cost(weights: Array, *, to: Array) -> Array:

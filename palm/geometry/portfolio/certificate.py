@@ -122,14 +122,14 @@ def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float 
     worst = _against_all(values, members, scales=values, delta=delta)
     proof = prove_epsilon(values, chosen, worst, delta=delta, fallback=lowest.combination)
     epsilon = proof.epsilon
-    weights = _worst_weights(worst if epsilon > 0 else additive)
+    weights = (worst if epsilon > 0 else additive).worst_weights
     _check_plausible(values, members, weights, epsilon=epsilon, delta=delta)
     return PortfolioCertificate(
         epsilon=epsilon,
         delta=float(delta),
         worst_weights=weights,
         additive_gap=float(rounded_up(additive_gap)),
-        additive_worst_weights=_worst_weights(additive),
+        additive_worst_weights=additive.worst_weights,
         portfolio=members,
         combinations=proof.combinations,
         additive_combinations=additive.combinations,
@@ -234,9 +234,3 @@ def _against_all(values: Array, members: tuple[int, ...], *, scales: Array, delt
         found = worst_cases(values[list(members)], values[others], scales=scales[others], delta=delta)
         gaps[others], weights[others], combinations[others] = found.gaps, found.weights, found.combinations
     return WorstCases(gaps=gaps, combinations=combinations, weights=weights)
-
-
-def _worst_weights(worst: WorstCases) -> Array:
-    """Pick the preference of the largest gap; the centroid when there is no gap at all."""
-    weights = worst.weights[int(np.argmax(worst.gaps))]
-    return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TypedDict
 
 import numpy as np
@@ -22,6 +21,7 @@ from palm.geometry.portfolio.greedy import dense_preferences, greedy_cover
 from palm.geometry.portfolio.usage import diversity, usage
 from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.portfolio.worst_case import worst_cases
+from palm.geometry.preferences.request import check_choice
 from palm.geometry.preferences.time_budget import SecondsLeft, unlimited
 
 METHODS = ("exact", "greedy")
@@ -244,13 +244,7 @@ def _check_size(size: int) -> int:
 
 def check_method(method: str) -> None:
     """Check the name of a method of selection; SelectionError suggests a similar one."""
-    if method not in METHODS:
-        near = get_close_matches(str(method), METHODS, n=1, cutoff=0.4)
-        raise SelectionError(
-            f"method={method!r}",
-            rule=f"must be one of {', '.join(METHODS)}",
-            remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
-        )
+    check_choice("method", method, METHODS, SelectionError)
 
 
 def _fill(values: Array, members: Iterable[int], size: int, candidates: Integers) -> tuple[int, ...]:

@@ -60,7 +60,4 @@ class _Additive:
 def _additive(members: Array, targets: Array) -> _Additive:
     worst = worst_cases(members, targets, scales=np.ones_like(targets), delta=0.0)
     gap = float(rounded_up((targets - worst.combinations @ members).max()))
-    weights = worst.weights[int(np.argmax(worst.gaps))]
-    if np.isnan(weights).any():
-        weights = np.full(members.shape[1], 1 / members.shape[1])
-    return _Additive(gap=gap, weights=weights, combinations=worst.combinations)
+    return _Additive(gap=gap, weights=worst.worst_weights, combinations=worst.combinations)

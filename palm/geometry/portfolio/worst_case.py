@@ -35,6 +35,12 @@ class WorstCases:
     combinations: Array
     weights: Array
 
+    @property
+    def worst_weights(self) -> Array:
+        """The preference of the largest gap, shape (d,); the centroid when there is no gap at all."""
+        weights = self.weights[int(np.argmax(self.gaps))]
+        return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights
+
 
 def worst_cases(members: Array, targets: Array, *, scales: Array, delta: float) -> WorstCases:
     """Find the smallest g ≥ 0 with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each of k targets.

@@ -149,8 +149,18 @@ def design_grid(
         rows = check_weight_rows(weights, d)
     elif strategy == "palm":
         rows = palm_grid(d, epsilon=epsilon, delta=delta)
+    elif strategy == "minimal" and d == 2:
+        rows = line_cover(epsilon=epsilon, delta=delta)
     elif strategy == "minimal":
-        rows = _minimal(d, epsilon, delta, packing.bound, seconds_left=seconds_left, on_cover=on_cover)
+        rows = minimal_grid(
+            d,
+            epsilon=epsilon,
+            delta=delta,
+            start=_palm_grid_if_found(d, epsilon, delta),
+            enough=packing.bound,
+            seconds_left=seconds_left,
+            on_cover=on_cover,
+        )
     else:
         assert size is not None  # by check_request
         rows = uniform_grid(d, size) if strategy == "uniform" else random_grid(d, size, seed=seed)
@@ -189,28 +199,8 @@ def best_packing(
     return max(simple, weighted, key=lambda packing: packing.bound)
 
 
-def _minimal(
-    objectives: int,
-    epsilon: float,
-    delta: float,
-    enough: int,
-    *,
-    seconds_left: SecondsLeft,
-    on_cover: Callable[[int], None],
-) -> Array:
-    """Search the smallest cover, from the palm grid if there is one."""
-    if objectives == 2:
-        return line_cover(epsilon=epsilon, delta=delta)
+def _palm_grid_if_found(objectives: int, epsilon: float, delta: float) -> Array | None:
     try:
-        start = palm_grid(objectives, epsilon=epsilon, delta=delta)
+        return palm_grid(objectives, epsilon=epsilon, delta=delta)
     except WeightsError:
-        start = None
-    return minimal_grid(
-        objectives,
-        epsilon=epsilon,
-        delta=delta,
-        start=start,
-        enough=enough,
-        seconds_left=seconds_left,
-        on_cover=on_cover,
-    )
+        return None

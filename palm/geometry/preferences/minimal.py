@@ -58,7 +58,7 @@ def minimal_grid(
             answer = solve_cover(serves, sizes, most=below - 1, minimise=True, seconds=seconds_left(), presolve=False)
             if answer.picks is None:
                 break
-            grid = _union(candidates[answer.picks])
+            grid = np.concatenate([orbit(weights) for weights in candidates[answer.picks]])
             holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
             served = _serves(holes, candidates, epsilon, delta)
             optimal = answer.settled and not len(holes)
@@ -84,11 +84,6 @@ def _serves(preferences: Array, candidates: Array, epsilon: float, delta: float)
     """
     rows = [in_cell(point, candidates, epsilon=epsilon, delta=delta) for point in preferences]
     return np.array(rows, dtype=bool).reshape(-1, len(candidates))
-
-
-def _union(representatives: Array) -> Array:
-    """List the vectors of several orbits, each once."""
-    return np.concatenate([orbit(weights) for weights in representatives])
 
 
 def _patched(

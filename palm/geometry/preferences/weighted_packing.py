@@ -54,7 +54,9 @@ def weighted_packing(
     loads = _loads(preferences, preferences, sizes, epsilon, delta)
     best = Packing(points=preferences[:1], weights=np.ones(1))
     for _ in range(rounds):
-        weights = _heaviest(loads, sizes)
+        # The weight of each orbit's members so that the total is largest and no load exceeds 1; None on failure.
+        limits = np.ones(loads.shape[0])
+        weights = linprog(-sizes, A_ub=loads, b_ub=limits, bounds=(0, 1), method="highs").x
         if weights is None:
             break
         kept = weights > WEIGHT_TOLERANCE
@@ -67,12 +69,6 @@ def weighted_packing(
             break
         loads = vstack([loads, _loads(worst.vectors, preferences, sizes, epsilon, delta)])
     return best
-
-
-def _heaviest(loads: csr_array, sizes: Integers) -> Array | None:
-    """Choose the weight of each orbit's members so that the total is largest and no load exceeds 1; None on failure."""
-    answer = linprog(-sizes, A_ub=loads, b_ub=np.ones(loads.shape[0]), bounds=(0, 1), method="highs")
-    return answer.x
 
 
 def _loads(vectors: Array, preferences: Array, sizes: Integers, epsilon: float, delta: float) -> csr_array:
