@@ -65,16 +65,19 @@ class Responder:
         Raises:
             ModelError: the folder holds no policy over the base model.
         """
-        config, samples = self._config, self._config.evaluation.samples_per_prompt
+        config = self._config
         policy = self._policies.add(name, folder)
         try:
             answers = sample_responses(
-                policy, self._prompts, config=config, samples=samples, seed=config.evaluation.seed, on_batch=on_batch
+                policy,
+                self._prompts,
+                config=config,
+                samples=config.evaluation.samples_per_prompt,
+                seed=config.evaluation.seed,
+                on_batch=on_batch,
             )
-            ids = [answer.token_ids for answer in answers]
-            grid = [ids[start : start + samples] for start in range(0, len(ids), samples)]
             divergences = response_divergences(
-                policy, self._prompts.texts, grid, batch_size=config.generation.batch_size
+                policy, self._prompts.texts, answers, batch_size=config.generation.batch_size
             )
         finally:
             self._policies.remove(name)
@@ -110,24 +113,17 @@ def sample_responses(
 
 
 def response_divergences(
-    policy: LoadedModel, prompts: list[str], token_ids: list[list[list[int]]], *, batch_size: int
+    policy: LoadedModel, prompts: list[str], answers: list[Response], *, batch_size: int
 ) -> np.ndarray:
-    """Sequence KL of a policy's own responses (`sequence_divergence`).
-
-    Args:
-        token_ids: of its responses, end token included, p lists of n lists.
-
-    Returns:
-        KL in nats, shape (p, n).
-    """
-    prompt_ids = encode_prompts(policy.tokenizer, prompts)
+    """Sequence KL, in nats, of a policy's own n responses to each of p prompts in a row: shape (p, n)."""
+    samples = len(answers) // len(prompts)
     divergences = sequence_divergence(
         policy,
-        [ids for ids, row in zip(prompt_ids, token_ids, strict=True) for _ in row],
-        [ids for row in token_ids for ids in row],
+        [ids for ids in encode_prompts(policy.tokenizer, prompts) for _ in range(samples)],
+        [answer.token_ids for answer in answers],
         batch_size=batch_size,
     )
-    return np.array(divergences).reshape(len(prompts), -1)
+    return np.array(divergences).reshape(len(prompts), samples)
 
 
 def response_table(

@@ -105,9 +105,7 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
         on_batch=lambda done, total: loaded.on_step(done, total, "responses of the check"),
     )
     rewards = score(loaded.rewards, repeated, [response.text for response in responses])
-    ids = [response.token_ids for response in responses]
-    grid = [ids[at : at + _CHECKED_RESPONSES] for at in range(0, len(ids), _CHECKED_RESPONSES)]
-    divergences = response_divergences(policy, prompts.texts, grid, batch_size=batch_size)
+    divergences = response_divergences(policy, prompts.texts, responses, batch_size=batch_size)
     reference = read_rollouts(loaded.rollouts / "train.parquet", objective.reward_names).rewards[chosen]
     ours = rewards.reshape(len(chosen), _CHECKED_RESPONSES, -1) @ objective.weights - objective.beta * divergences
     gain = mean_over_prompts(ours - (reference @ objective.weights).mean(axis=1, keepdims=True))
