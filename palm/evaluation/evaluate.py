@@ -25,8 +25,6 @@ class MeasuredPolicy:
     """Measurements of a policy, n responses to each of p prompts.
 
     Attributes:
-        evaluation: the summary.
-        rollouts: scored responses.
         divergences: sequence KL of each response, in nats, shape (p, n).
         objectives: w·r − β KL of each response, shape (p, n).
         embeddings: shape (p, n, width); None without an embedding model.

@@ -24,7 +24,6 @@ class Responses:
     """Sampled responses, n to each of p prompts.
 
     Attributes:
-        prompts: the prompts, length p.
         answers: the n responses to each prompt in a row, length p · n.
         divergences: sequence KL of each to the reference, in nats, shape (p, n); 0 for the reference itself.
     """
@@ -46,7 +45,6 @@ class Responder:
 
     Args:
         base: the base model; the responder owns it afterwards.
-        prompts: length p.
     """
 
     def __init__(self, base: LoadedModel, *, config: PortfolioConfig, prompts: PromptSet):

@@ -20,7 +20,6 @@ class Rollouts:
     """Sampled responses, n to each of p prompts.
 
     Attributes:
-        prompts: the prompts, length p.
         responses: texts, p lists of n.
         token_ids: sampled ids, end token included, p lists of n lists.
         truncated: shape (p, n), bool.

@@ -30,7 +30,6 @@ class Entry(Part):
         after: version that is champion from here on.
         kind: ``promotion``, ``rollback`` or ``repair``.
         why: the reason, for people.
-        who: the author.
         at: when, UTC, ISO 8601.
         gate: the gate's judgement; None if there was none.
         token: names the attempt; a request that MLflow was sent twice leaves two entries with one token.

@@ -35,7 +35,6 @@ class Fault(VerificationError):
     """One place of a certificate that does not hold.
 
     Args:
-        place: where.
         rule: what is wrong there.
         others: further places that the rule is about.
         remedy: what the user can do about it.

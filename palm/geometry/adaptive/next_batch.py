@@ -37,7 +37,6 @@ class AdaptiveDesign:
 
     Attributes:
         weights: preferences in the order of training, shape (n, d).
-        value_vectors: a_k, shape (n, d).
         upper: upper bounds of J*(w_k), shape (n,).
         gap: certified against the true optimum; above the target only if the limit stopped the training.
         rounds: number of batches.

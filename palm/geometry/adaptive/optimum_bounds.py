@@ -30,7 +30,6 @@ class OptimumGap:
     Attributes:
         epsilon: for every v some policy has J_v ≥ (1 - epsilon) J*(v) - delta: proven, rounded up. Above 1 where
             the best known value is below -delta.
-        delta: the additive tolerance granted.
         worst_weights: a preference at which the bounds are that far apart, shape (d,).
         attained: the multiplicative gap of the bounds there; epsilon is that and rounding.
         additive_gap: the largest J*(v) - max_k J_v(π_k): proven, rounded up.
@@ -50,7 +49,6 @@ class OptimumBounds:
     """Bounds on J* for every preference, proven by trained policies.
 
     Attributes:
-        value_vectors: a_k, shape (n, d).
         envelope: the upper bounds u_k joined to one for the whole simplex.
     """
 

@@ -36,11 +36,9 @@ class PortfolioCertificate:
 
     Attributes:
         epsilon: for every v, the best member has J_v ≥ (1 - epsilon) J*(v) - delta, within VALUE_TOLERANCE; rounded up.
-        delta: the additive tolerance granted.
         worst_weights: a preference at which epsilon is needed, shape (d,).
         additive_gap: the largest J*(v) - max_s J_v(π_s), rounded up.
         additive_worst_weights: a preference at which that is needed, shape (d,).
-        portfolio: indices of the members.
         combinations: shape (n, s): row k is a convex combination of the members whose value vector is at least
             (1 - epsilon) a_k - delta in every coordinate (within VALUE_TOLERANCE).
         additive_combinations: the same for the additive gap: row k reaches a_k - additive_gap.

@@ -148,7 +148,6 @@ class PreferenceRows:
     Args:
         members: value vectors of the candidates, shape (n, d).
         targets: value vectors to reach, shape (k, d).
-        goal: the gap to make small.
     """
 
     def __init__(self, members: Array, targets: Array, goal: Goal):

@@ -35,7 +35,6 @@ class Selection:
         method: ``exact`` or ``greedy``.
         minimised: ``epsilon`` or ``delta``; the other one was granted.
         indices: the members, increasing.
-        certificate: the proof for these members.
         bound: proven: no portfolio of this size has less of what was minimised. Greedy proves nothing: 0.0.
     """
 
@@ -178,7 +177,6 @@ class SelectionReport(TypedDict):
 
     Attributes:
         certificate: ``portfolio``.
-        size: the size that was asked for.
         portfolio: names of the members.
         usage: share of all preferences that each member serves best, by name.
         usage_entropy: entropy of these shares, in nats.

@@ -27,7 +27,6 @@ class GapInterval:
         high: upper end of the two-sided percentile interval.
         upper: one-sided upper confidence bound.
         confidence: of the interval and, by itself, of the one-sided bound.
-        resamples: number of bootstrap resamples.
     """
 
     estimate: float
@@ -43,7 +42,6 @@ class ResampledGap:
     """The worst-case gap of a portfolio on all prompts, and on prompts drawn with replacement.
 
     Attributes:
-        estimate: the certified gap on all prompts.
         resampled: the gap on each resample, shape (resamples,). The same seed draws the same prompts for every
             portfolio, so that differences of two of these arrays are paired.
     """
@@ -124,7 +122,6 @@ class Comparison:
         mean_change: mean over all preferences of (best value after - best value before); positive is better.
         mean_change_lower: one-sided lower confidence bound of the mean change.
         confidence: of each bound by itself.
-        resamples: number of bootstrap resamples.
     """
 
     largest_loss: float

@@ -56,10 +56,6 @@ class Design:
     """A grid of preference vectors with its certificate.
 
     Attributes:
-        strategy: one of ``STRATEGIES``.
-        objectives: d.
-        epsilon: ε' of the cells.
-        delta: δ' of the cells.
         weights: shape (n, d), each row summing to 1.
         coverage: whether the cells cover the simplex (exact).
         packing: the proof that no cover has fewer vectors than its bound.
