@@ -165,7 +165,6 @@ def adaptive_design(
     *,
     target: float,
     batch: int = 1,
-    delta: float = 0.0,
     limit: int = 1000,
 ) -> AdaptiveDesign:
     """Train in rounds until the gap to the true optimum is certified, see ``next_batch``.
@@ -179,7 +178,7 @@ def adaptive_design(
     most = check_size(limit)
     weights, values, upper, rounds = np.empty((0, d)), np.empty((0, d)), np.empty(0), 0
     while True:
-        chosen = next_batch(weights, values, upper, size=batch, target=target, delta=delta)
+        chosen = next_batch(weights, values, upper, size=batch, target=target)
         new = chosen.weights[: most - len(weights)]
         if not len(new):
             assert chosen.gap is not None  # the corners are trained

@@ -188,7 +188,7 @@ class FlooredRows:
 
     def evaluate(self, picks: Sequence[int]) -> float:
         """Compute the worst-case gap, infinite where the floor is missed, and keep the worst preferences of both."""
-        worst = worst_cases(self._members[list(picks)], self._floor, scales=np.ones_like(self._floor), delta=0.0)
+        worst = worst_cases(self._members[list(picks)], self._floor)
         short = (worst.gaps > VALUE_TOLERANCE) & ~np.isnan(worst.weights).any(axis=1)
         self._weights = np.unique(np.vstack([self._weights, worst.weights[short]]), axis=0)
         gap = self._gaps.evaluate(picks)
@@ -246,8 +246,6 @@ def undominated(values: Array) -> Integers:
     lattice_worth = finest_lattice(values.shape[1], FIRST_CUTS) @ values.T
     kept = np.unique(lattice_worth.argmax(axis=1)).tolist()
     for policy in np.setdiff1d(np.arange(len(values)), kept):
-        target = values[[policy]]
-        gap = worst_cases(values[kept], target, scales=np.ones_like(target), delta=0.0).gaps[0]
-        if gap > NO_REGRET:
+        if worst_cases(values[kept], values[[policy]]).gaps[0] > NO_REGRET:
             kept.append(int(policy))
     return np.array(sorted(kept))

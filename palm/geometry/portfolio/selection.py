@@ -107,7 +107,7 @@ def select(
     """
     values = check_value_vectors(value_vectors)
     count = _check_size(size)
-    check_method(method)
+    check_choice("method", method, METHODS, SelectionError)
     goal = goal_of(epsilon, delta)
     allowed = np.array(check_portfolio(range(len(values)) if candidates is None else candidates, len(values)))
     bound = 0.0
@@ -136,7 +136,7 @@ def select(
 
 def _check_floor(members: Array, floor: Array, size: int) -> None:
     """Check that a portfolio reaches a floor for every preference."""
-    short = worst_cases(members, floor, scales=np.ones_like(floor), delta=0.0).gaps.max()
+    short = worst_cases(members, floor).gaps.max()
     if short > 2 * VALUE_TOLERANCE:
         raise SelectionError(
             f"size={size}",
@@ -238,11 +238,6 @@ def _check_size(size: int) -> int:
     if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
         raise SelectionError(f"size={size!r}", rule="must be an integer of at least 1", remedy="raise it")
     return int(size)
-
-
-def check_method(method: str) -> None:
-    """Check the name of a method of selection; SelectionError suggests a similar one."""
-    check_choice("method", method, METHODS, SelectionError)
 
 
 def _fill(values: Array, members: Iterable[int], size: int, candidates: Integers) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from palm.errors import SelectionError
@@ -58,6 +57,6 @@ class _Additive:
 
 
 def _additive(members: Array, targets: Array) -> _Additive:
-    worst = worst_cases(members, targets, scales=np.ones_like(targets), delta=0.0)
+    worst = worst_cases(members, targets)
     gap = float(rounded_up((targets - worst.combinations @ members).max()))
     return _Additive(gap=gap, weights=worst.worst_weights, combinations=worst.combinations)

@@ -197,7 +197,7 @@ def largest_loss(before: Array, after: Array) -> Loss:
         Derived, as the certificate. The targets are shifted up so that the programs' gaps are positive.
     """
     shift = max(0.0, float(after.max() - before.min())) + 1.0
-    worst = worst_cases(after, before + shift, scales=np.ones_like(before), delta=0.0)
+    worst = worst_cases(after, before + shift)
     number = int(np.argmax(worst.gaps))
     return Loss(loss=float(worst.gaps[number] - shift), weights=worst.weights[number])
 

@@ -42,17 +42,18 @@ class WorstCases:
         return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights
 
 
-def worst_cases(members: Array, targets: Array, *, scales: Array, delta: float) -> WorstCases:
+def worst_cases(members: Array, targets: Array, *, scales: Array | None = None, delta: float = 0.0) -> WorstCases:
     """Find the smallest g ≥ 0 with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each of k targets.
 
-    The scales c_k, shape (k, d), are the a_k for the multiplicative gap and ones for the additive one. A SelectionError
-    says that no gap suffices, or that the solver fails.
+    The scales c_k, shape (k, d), are the a_k for the multiplicative gap and ones (None) for the additive one. A
+    SelectionError says that no gap suffices, or that the solver fails.
 
     Source:
         Derived: by minimax the g that suffices for every v is the g for which one convex combination
         suffices, and the dual solution is the worst v. Exact up to the solver's tolerance; the programs
         are independent and solved together as blocks of one.
     """
+    scales = np.ones_like(targets) if scales is None else scales
     step = max(1, BLOCK_VARIABLES // (len(members) + 1))
     parts = [
         _solve(members, targets[start : start + step], scales[start : start + step], delta)
