@@ -9,7 +9,6 @@ from palm.storage.digest import value_digest
 
 MANIFEST = "manifest.json"
 """Name of the file. It is written last: a folder without it is no entry."""
-
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 

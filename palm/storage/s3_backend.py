@@ -23,7 +23,6 @@ from palm.storage.s3_client import (
 
 PROBE = ".palm-probe"
 """Object that `S3Backend.check_writable` writes and removes."""
-
 _CONDITIONAL_ATTEMPTS = 5
 """Attempts of a conditional write that conflicts with another one."""
 

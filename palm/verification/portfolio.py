@@ -10,11 +10,9 @@ from palm.verification.schema import PortfolioFile
 
 COMBINATION_SUM_TOLERANCE = 1e-9
 """Largest difference from 1 of the sum of a combination or of the worst weights."""
-
 VALUE_TOLERANCE = 1e-8 + 1e-12
 """Shortfall allowed for a combination, on values in [0, 1]: the certificate's tolerance for its solver, and a little
 for the order of additions."""
-
 TIGHTNESS_TOLERANCE = 2e-6
 """Largest excess of the claimed gap over the one at the worst weights: twice the certificate's tolerance."""
 

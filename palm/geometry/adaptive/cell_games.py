@@ -11,16 +11,12 @@ from palm.geometry.arrays import Array
 
 SOLVER_TOLERANCE = 1e-9
 """Feasibility asked of the solver; the proof does not rest on it."""
-
 SETTLED = 1e-9
 """A cell is settled once the proven and the attained gap are this close."""
-
 MAX_ROUNDS = 100
 """Most times that policies are added to the programs; stopping early loosens the proof and does not break it."""
-
 GAME_ENTRIES = 8_000_000
 """Cells are tabulated in blocks of at most about this many numbers."""
-
 PROGRAM_CELLS = 1_000
 """Most cells in one linear program."""
 

@@ -15,10 +15,8 @@ from palm.geometry.preferences.simplex import check_weight_rows
 
 GAP_ROUNDING = 1e-9
 """Gaps are reported this much larger than computed."""
-
 BOUND_ROUNDING = 1e-12
 """J* is bounded from above this much higher than computed, and from below as much lower."""
-
 CONTRADICTION = 1e-9
 """An upper bound may be this much below a value that a policy attains: rounding."""
 

@@ -15,20 +15,15 @@ from palm.geometry.preferences.time_budget import SecondsLeft, share_of, unlimit
 
 CANDIDATES_PER_PICK = 10
 """The default candidates are the finest lattice of at most this many points for each pick: step 1/8 at d = 3, k = 5."""
-
 DENSE_POINTS = 2000
 """Size of the lattice of preferences at which the predicted gap is computed."""
-
 HALVINGS = 5
 """Halvings of the refinement's step, starting from half the step of the candidates."""
-
 WORTHWHILE = 1e-5
 """A refinement that lowers the predicted gap by less ends its step."""
-
 TRUSTED_EFFECTIVE_SAMPLES = 5.0
 """Rule of thumb: below this many effective samples a prompt, on average, the prediction is not to be trusted.
 On tabular problems the predicted gap was too small by 42 % at 2, 24 % at 4, 15 % at 7, 9 % at 13 and 5 % at 48."""
-
 BLOCK_NUMBERS = 4_000_000
 """Importance weights are computed for as many preferences at a time as fit into about this many numbers."""
 

@@ -13,19 +13,14 @@ from palm.geometry.preferences.simplex import finest_lattice
 
 EPSILON_ROUNDING = 1e-9
 """Positive gaps are reported this much larger than computed."""
-
 VALUE_TOLERANCE = 1e-8
 """Shortfall allowed for the solver's rounding, on values in [0, 1]."""
-
 ATTAINED_TOLERANCE = 1e-6
 """Largest difference between the gap at the worst preference and the certified one."""
-
 PLACES_CHECKED = 150
 """Size of the lattice at which an epsilon is compared with what is needed there."""
-
 NO_REGRET = 1e-12
 """Gaps below this are floating-point noise."""
-
 SMALL_VALUE = 1e-3
 """Coordinates of a policy below this are checked by VALUE_TOLERANCE instead of raising its ratio."""
 

@@ -16,19 +16,14 @@ from palm.geometry.preferences.time_budget import SecondsLeft
 
 OPTIMALITY_TOLERANCE = 1e-6
 """The search stops once value and proven bound are this close."""
-
 CLOSE = 0.9
 """While the bound is below this share of the best gap, levels are halved; from there on only better ones are asked."""
-
 FIRST_CUTS = 150
 """Size of the lattice of preferences that the set cover starts from."""
-
 CUTS_PER_ROUND = 12
 """Most worst preferences added after each answer of the set cover."""
-
 MAX_QUESTIONS = 2000
 """Most levels asked about."""
-
 UNANSWERED = 3
 """The search ends after this many set covers that ran out of time."""
 

@@ -14,16 +14,12 @@ from palm.geometry.portfolio.certificate import check_portfolio, check_value_vec
 
 MAX_EXACT_OBJECTIVES = 6
 """Up to this d the shares are volumes of polytopes; above, an estimate."""
-
 THIN_RADIUS = 1e-9
 """A region that holds no ball of this radius has share 0."""
-
 SAME_VALUE = 1e-12
 """Two members whose value vectors differ by less are the same; the first one serves."""
-
 SUM_TOLERANCE = 1e-6
 """Largest difference of the volumes' sum from the simplex."""
-
 SAMPLES = 200_000
 SAMPLE_SEED = 20_260_404
 

@@ -13,10 +13,8 @@ from palm.geometry.arrays import Array
 LP_TOLERANCES = (1e-10, 1e-9, 1e-7)
 """Feasibility tolerances to try in turn, on values in [0, 1]: value vectors that are equal up to about 1e-7 defeat the
 strictest. Certificates do not rest on them."""
-
 NUMERICAL_TROUBLE = 4
 """Status code of scipy.optimize.linprog."""
-
 BLOCK_VARIABLES = 20_000
 """Requirements are batched into linear programs of at most about this many variables."""
 

@@ -13,19 +13,14 @@ from palm.geometry.preferences.simplex import check_objectives, check_weight_row
 
 WIDTH_TOLERANCE = 1e-12
 """A piece thinner than this in one coordinate is a shared boundary, not a hole."""
-
 VOLUME_ROUNDING = 1e-15
 """A hole's share of the simplex is never reported below this: inclusion-exclusion rounds."""
-
 MAX_LEAF_CELLS = 96
 """Blocks that meet more cells than this are halved before subtraction."""
-
 MIN_BLOCK_WIDTH = 1 / 64
 """Blocks narrower than this are not halved: cells that share a face would never be separated."""
-
 MAX_HALVINGS = 20
 """Most times that pieces are halved in search of a point outside all cells."""
-
 LARGEST_PIECES = 100
 """Most left-over pieces that are tried for a counterexample."""
 

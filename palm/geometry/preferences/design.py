@@ -21,7 +21,6 @@ from palm.geometry.preferences.weighted_packing import MAX_OBJECTIVES, weighted_
 
 QUICK_ROUNDS, ROUNDS = 8, 60
 """Most linear programs for the lower bound: of a strategy that does not search for it, and of ``minimal``."""
-
 BOUND_SHARE = 0.2
 """Share of the time that ``minimal`` spends on the lower bound."""
 

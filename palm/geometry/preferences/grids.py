@@ -11,7 +11,6 @@ from palm.geometry.preferences.simplex import check_objectives, check_size, latt
 
 END_TOLERANCE = 1e-12
 """Cells that end this close to 1 reach it: rounding must not add a point."""
-
 MAX_LINE_POINTS = 1_000_000
 """Most points that a one-dimensional grid may have."""
 

@@ -15,22 +15,16 @@ from palm.geometry.preferences.symmetric import ordered_holes
 
 MAX_LEVELS = 400
 """Most levels that the search considers."""
-
 MAX_FITTED_LEVELS = 12
 """More levels than this are taken from the starting grids as they are: fitting them would take minutes."""
-
 EXCESS_TOLERANCE = 1e-10
 """A level count is given up when some preference stays this far outside every cell."""
-
 SAMPLE_LIMIT = 2000
 """Size of the lattice that the search starts from."""
-
 HOLES_PER_ROUND = 60
 """Uncovered points added to the sample after each exact check."""
-
 SLACK_WANTED = 0.2
 """The fit stops once the sample is inside the cells by this share of δ'."""
-
 MAX_ROUNDS = 10
 EVALUATIONS_PER_LEVEL = 100
 RESTARTS = 3

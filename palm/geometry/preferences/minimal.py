@@ -14,10 +14,8 @@ from palm.geometry.preferences.time_budget import SecondsLeft
 
 FIRST_PREFERENCES = 800
 """Size of the ordered lattice of preferences that the set cover starts from."""
-
 CANDIDATES = (500, 3_000, 10_000)
 """Sizes of the ordered lattices of vectors to choose from, one after the other: finer ones need fewer vectors."""
-
 HOLES_PER_ROUND = 300
 """Most uncovered preferences added after each set cover."""
 

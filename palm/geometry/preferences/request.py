@@ -11,7 +11,6 @@ from palm.geometry.preferences.simplex import check_objectives, check_size, chec
 
 PREDICTED = "predicted"
 """The strategy that needs rollouts of the reference besides numbers: see ``palm.geometry.adaptive.predicted``."""
-
 STRATEGIES = ("random", "uniform", "palm", "minimal", PREDICTED, "weights")
 
 

@@ -14,10 +14,8 @@ MIN_OBJECTIVES = 2
 MAX_OBJECTIVES = 8
 SUM_TOLERANCE = 1e-6
 """Largest difference from 1 of the sum of given preference weights."""
-
 POOL_POINTS_PER_PICK = 20
 """Spread points are picked from a lattice with at least this many points for each pick."""
-
 MAX_SIZE = 10_000
 """Most preference vectors that a grid may have; beyond it the exact check takes minutes."""
 

@@ -16,19 +16,14 @@ from palm.geometry.preferences.time_budget import SecondsLeft
 
 MAX_OBJECTIVES = 5
 """Above this d an orbit has too many members for the program to pay."""
-
 LATTICE = 800
 """Size of the ordered lattice of preferences to weigh, which are also the first vectors not to be overloaded."""
-
 OVERLOADS_PER_ROUND = 400
 """Most overloaded vectors added after each linear program."""
-
 WEIGHT_TOLERANCE = 1e-9
 """Smaller weights are dropped; loads that exceed another by less count as equal."""
-
 THIN = 1e-12
 """A piece thinner than this in one coordinate is dropped: reaches were widened by far more."""
-
 MAX_PIECES = 300_000
 """The search for the largest load stops after this many pieces: the packing then proves nothing."""
 
