@@ -11,8 +11,8 @@ from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.digest import file_digest
+from palm.storage.local_file import fetch_s3_folder, list_s3_folder
 from palm.storage.location import Location
-from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """Files of a transformer, without code and other formats, above all pickled weights."""
