@@ -57,7 +57,7 @@ def connected(registry: Registry) -> Iterator["MlflowClient"]:
 
 @contextmanager
 def _own_tracking_uri(uri: str) -> Iterator[None]:
-    """Set MLflow's address; afterwards the process has the one it has set, if any, or that of MLFLOW_TRACKING_URI."""
+    """Set MLflow's address; afterwards the process has its own again, or that of MLFLOW_TRACKING_URI if it set none."""
     import mlflow
 
     variable = os.environ.pop(_ADDRESS, None)

@@ -37,7 +37,7 @@ class FittedPolicy(Artifact):
 
     Attributes:
         steps: optimiser steps done.
-        metrics: ``step``, ``loss``, ``reward`` and ``kl`` of the last logged step, as far as the backend logs them.
+        metrics: ``step``, ``loss``, ``reward`` and ``kl`` of the last logged step, where the backend logs them.
         guard: the guard that stopped it, or None; then the policy is the last good checkpoint.
         resumed_from_step: step of the checkpoint that it resumed from; 0 for a training in one go.
     """
@@ -58,7 +58,7 @@ def fit_policy(loaded: LoadedTask, folder: Path) -> FittedPolicy:
             and ``training_log.json``, every logged step.
 
     Raises:
-        PreemptedError: the process was told to stop; a checkpoint is kept.
+        PreemptedError: the process received SIGTERM; a checkpoint is kept.
         TrainingError: a guard fired before there was a checkpoint.
     """
     *earlier, last = loaded.task.legs

@@ -6,7 +6,7 @@ from palm.errors import WeightsError
 from palm.geometry.arrays import Array
 from palm.geometry.preferences.cells import check_accuracy
 from palm.geometry.preferences.coverage import check_coverage
-from palm.geometry.preferences.levels import find_levels, pivot_grid
+from palm.geometry.preferences.levels import cells_end_to_end, find_levels, pivot_grid
 from palm.geometry.preferences.simplex import check_objectives, check_size, lattice, lattice_size, spread_points
 
 END_TOLERANCE = 1e-12
@@ -61,7 +61,7 @@ def combined_grid(*, epsilon: float, delta: float) -> Array:
 
 def _line(epsilon: float, delta: float, end: float) -> Array:
     """Place cells end to end up to 1; the last centre would often lie beyond 1 and is then 1."""
-    centres: list[float] = []
+    centres, cells = list[float](), cells_end_to_end(epsilon, delta, end)
     while end < 1 - END_TOLERANCE:
         if len(centres) >= MAX_LINE_POINTS:
             raise WeightsError(
@@ -69,9 +69,8 @@ def _line(epsilon: float, delta: float, end: float) -> Array:
                 rule=f"the grid has more than {MAX_LINE_POINTS} points",
                 remedy="raise epsilon or delta",
             )
-        centre = end * (1 + epsilon) + delta
+        centre, end = next(cells)
         centres.append(min(centre, 1.0))
-        end = (centre + delta) / (1 - epsilon)
     return np.array(centres)
 
 

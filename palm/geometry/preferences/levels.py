@@ -1,7 +1,7 @@
 """Levels of the pivot grid: found by search, accepted only when exact subtraction leaves no hole."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, islice, product
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -139,11 +139,16 @@ def _stretched(count: int, reach: float, *, epsilon: float, delta: float) -> Arr
 
 def _combined(count: int, epsilon: float, delta: float) -> tuple[list[float], float]:
     """Compute the first centres of a combined grid on [0, 1] and where their cells end."""
-    centres, end = list[float](), 0.0
-    for _ in range(count):
-        centres.append(end * (1 + epsilon) + delta)
-        end = (centres[-1] + delta) / (1 - epsilon)
-    return centres, end
+    cells = list(islice(cells_end_to_end(epsilon, delta), count))
+    return [centre for centre, _ in cells], cells[-1][1]
+
+
+def cells_end_to_end(epsilon: float, delta: float, end: float = 0.0) -> Iterator[tuple[float, float]]:
+    """Place the cells of a one-dimensional grid without gaps, see ``grids.combined_grid``: centre and end of each."""
+    while True:
+        centre = end * (1 + epsilon) + delta
+        end = (centre + delta) / (1 - epsilon)
+        yield centre, end
 
 
 def _worst_excess(sample: Array, gaps: Array, *, epsilon: float, delta: float) -> float:
