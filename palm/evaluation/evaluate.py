@@ -57,9 +57,6 @@ def measure_policy(
         rewards: objectives, length d.
         reference: scored responses of the base model to the same prompts.
         embeddings: of the responses, shape (p, n, width); None compares token n-grams.
-
-    Raises:
-        DataError: the reference answered other prompts.
     """
     divergences = responses.divergences
     raw = raw_scores([*rewards, *metrics], prompts.repeat(divergences.shape[1]), responses.texts)

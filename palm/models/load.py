@@ -66,11 +66,7 @@ def load_tokenizer(folder: Path):
 
 
 def check_model_folder(folder: Path) -> None:
-    """Check that a folder holds a tokenizer, a model's configuration and safetensors weights.
-
-    Raises:
-        ModelError: it does not.
-    """
+    """Check that a folder holds a tokenizer, a model's configuration and safetensors weights."""
     load_tokenizer(folder)
     for pattern in ("config.json", "*.safetensors"):
         if not any(folder.glob(pattern)):

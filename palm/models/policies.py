@@ -69,11 +69,7 @@ class PolicySet:
         return self.use(name)
 
     def use(self, name: str) -> LoadedModel:
-        """Make a policy the active one; the result is valid until another one is added, used or removed.
-
-        Raises:
-            ModelError: there is none of that name.
-        """
+        """Make a policy the active one; the result is valid until another one is added, used or removed."""
         self._check_known(name)
         if name in self._models:
             return _FullPolicy(self._models[name], self._base.tokenizer, self._base.end_ids, self)

@@ -74,7 +74,6 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
 
     Raises:
         ModelError: the source is not a causal LM with tokenizer and safetensors weights.
-        DataError: the tiny model's corpus is malformed.
     """
     destination.mkdir(parents=True, exist_ok=True)
     if spec.tiny is not None:
@@ -95,9 +94,6 @@ def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
 
     Args:
         source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
-
-    Raises:
-        ModelError: it cannot be copied or downloaded.
     """
     location = Location(source)
     if location.is_s3:

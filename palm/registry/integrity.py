@@ -17,11 +17,7 @@ def check_servable(client: Client, model: str, version: str) -> None:
 
 
 def download_verified(client: Client, model: str, version: str, destination: Path) -> Path:
-    """Download a version into a folder, check its digests, and return the portfolio folder in it.
-
-    Raises:
-        ModelError: a file is missing or was changed.
-    """
+    """Download a version into a folder, check its digests, and return the portfolio folder in it."""
     import mlflow
 
     with connected(client.registry):

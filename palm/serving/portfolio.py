@@ -51,9 +51,6 @@ def write_portfolio(
         base_files: sha256 of each of the base model's files, by name (`folder_digests`).
         base_source: where the base model came from; hub ids and S3 prefixes are referenced, anything else is copied.
         max_new_tokens: default limit of a response.
-
-    Raises:
-        ModelError: a policy's folder holds neither an adapter nor a model.
     """
     places = {name: f"adapters/{name}" if is_adapter(policies[name]) else f"models/{name}" for name in router.policies}
     for name, place in places.items():

@@ -63,14 +63,7 @@ class Backend(Protocol):
 
 
 def open_backend(root: str) -> Backend:
-    """The backend for a root.
-
-    Args:
-        root: a folder, or ``s3://BUCKET/PREFIX``.
-
-    Raises:
-        StorageError: the root is neither.
-    """
+    """The backend for a root, a folder or ``s3://BUCKET/PREFIX``; StorageError if it is neither."""
     location = Location(root)
     if location.is_s3:
         return S3Backend(root)

@@ -26,7 +26,14 @@ class Records:
     def read(self, name: str) -> dict | None:
         """Read a record; None if it does not exist; DamagedError if it is not JSON."""
         content = self._backend.read(f"{name}.json")
-        return None if content is None else _parse(content, f"{self.root}/{name}.json")
+        if content is None:
+            return None
+        try:
+            return dict(json.loads(content.decode(errors="replace")))
+        except (ValueError, TypeError) as error:
+            raise DamagedError(
+                f"{self.root}/{name}.json", rule=f"is not a JSON object ({error})", remedy="delete it and run again"
+            ) from error
 
     def write_file(self, name: str, path: Path) -> None:
         """Store a copy of a small file under a relative path, or replace the one that is there."""
@@ -50,10 +57,3 @@ class Records:
     def folders(self, folder: str) -> list[str]:
         """Names of the folders directly in a folder, sorted; none if it does not exist."""
         return self._backend.folders(folder)
-
-
-def _parse(content: bytes, place: str) -> dict:
-    try:
-        return dict(json.loads(content.decode(errors="replace")))
-    except (ValueError, TypeError) as error:
-        raise DamagedError(place, rule=f"is not a JSON object ({error})", remedy="delete it and run again") from error

@@ -28,11 +28,7 @@ _CONDITIONAL_ATTEMPTS = 5
 
 
 class S3Backend:
-    """Objects below a prefix.
-
-    Args:
-        root: ``s3://BUCKET/PREFIX``.
-    """
+    """Objects below a prefix, ``s3://BUCKET/PREFIX``."""
 
     def __init__(self, root: str):
         self._root = root.rstrip("/")

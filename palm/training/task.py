@@ -145,9 +145,6 @@ def training_task(
         prompts: digest of the training prompts.
         rewards: fingerprints of the rewards, length d.
         start: name of the earlier policy that the training starts from; empty: as the settings say.
-
-    Raises:
-        WeightsError: the weights are not on the simplex.
     """
     shares = check_preference_weights(weights, len(config.rewards)).tolist()
     objective = Objective(

@@ -66,7 +66,6 @@ def next_batch(
 
     Raises:
         DataError: the policies' numbers are malformed or contradict each other.
-        WeightsError: weights, size or target are out of range.
         SelectionError: a policy is farther from the optimum than the target allows at its own preference.
 
     Source:

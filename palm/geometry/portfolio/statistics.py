@@ -91,7 +91,6 @@ def resample_gap(
         seed: decides the prompts drawn.
 
     Raises:
-        DataError: a shape or a number is wrong.
         SelectionError: an argument is out of range, or a resample has no gap.
 
     Source:
