@@ -7,7 +7,7 @@ from palm.geometry.arrays import Array
 from palm.geometry.preferences.cells import check_accuracy
 from palm.geometry.preferences.coverage import check_coverage
 from palm.geometry.preferences.levels import cells_end_to_end, find_levels, pivot_grid
-from palm.geometry.preferences.simplex import check_objectives, check_size, lattice, lattice_size, spread_points
+from palm.geometry.preferences.simplex import check_objectives, check_size, divisions_for, lattice, spread_points
 
 END_TOLERANCE = 1e-12
 """Cells that end this close to 1 reach it: rounding must not add a point."""
@@ -97,10 +97,8 @@ def uniform_grid(objectives: int, size: int) -> Array:
         The uniform baseline of arXiv 2604.04144.
     """
     d, count = check_objectives(objectives), check_size(size)
-    divisions = 1
-    while lattice_size(d, divisions) < count:
-        divisions += 1
-    return lattice(d, divisions) if lattice_size(d, divisions) == count else spread_points(d, count)
+    grid = lattice(d, divisions_for(d, count))
+    return grid if len(grid) == count else spread_points(d, count)
 
 
 def palm_grid(objectives: int, *, epsilon: float, delta: float) -> Array:
