@@ -16,9 +16,7 @@ def sequence_divergence(
 
     Args:
         policy: a policy with its reference (`LoadedModel.reference`).
-        prompt_ids: token ids, length n.
         response_ids: sampled token ids, end token included, length n.
-        batch_size: sequences per batch.
 
     Returns:
         One estimate ≥ 0 per response, length n.

@@ -42,7 +42,6 @@ def within_policy(answers: Answers, *, ngrams: int) -> Diversity:
     """Diversity of one policy's responses to the same prompt.
 
     Args:
-        answers: responses of the policy.
         ngrams: number m of n-grams of each prompt that are compared.
     """
     grids = [_gram_counts(answers.token_ids[prompt]) for prompt in range(len(answers.token_ids))]

@@ -25,8 +25,6 @@ class MeasuredPolicy:
     """Measurements of a policy, n responses to each of p prompts.
 
     Attributes:
-        evaluation: the summary.
-        rollouts: scored responses.
         divergences: sequence KL of each response, in nats, shape (p, n).
         objectives: w·r − β KL of each response, shape (p, n).
         embeddings: shape (p, n, width); None without an embedding model.
@@ -57,13 +55,8 @@ def measure_policy(
         responses: n responses to each of the p prompts.
         prompts: held-out prompts with the fields that rewards use, length p.
         rewards: objectives, length d.
-        metrics: further scores.
         reference: scored responses of the base model to the same prompts.
         embeddings: of the responses, shape (p, n, width); None compares token n-grams.
-
-    Raises:
-        RewardError: a reward misbehaves.
-        DataError: the reference answered other prompts.
     """
     divergences = responses.divergences
     raw = raw_scores([*rewards, *metrics], prompts.repeat(divergences.shape[1]), responses.texts)
@@ -115,13 +108,9 @@ def read_answers(folder: Path, reward_names: list[str]) -> Answers:
 
     Args:
         folder: written by `write_evaluation`.
-        reward_names: length d.
 
     Returns:
         The answers, with embeddings if there are any.
-
-    Raises:
-        DataError: a file is missing or malformed.
     """
     rollouts = read_rollouts(folder / SAMPLES, reward_names)
     embedded = (folder / EMBEDDINGS).exists()

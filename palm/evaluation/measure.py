@@ -6,6 +6,7 @@ from palm.artifacts.evaluation import Mean, ShareInterval
 
 NEGLIGIBLE = 1e-9
 """Rewards are in [0, 1]; a difference of means below this is rounding."""
+_CONFIDENCE = 0.95
 
 
 def mean_over_prompts(values: np.ndarray) -> Mean:
@@ -21,7 +22,7 @@ def mean_over_prompts(values: np.ndarray) -> Mean:
 
 
 def share_over_prompts(
-    part: np.ndarray, whole: np.ndarray, *, seed: int, confidence: float = 0.95, resamples: int = 2000
+    part: np.ndarray, whole: np.ndarray, *, seed: int, resamples: int = 2000
 ) -> tuple[float | None, ShareInterval | None]:
     """Estimate mean(part) / mean(whole) with a percentile bootstrap interval over prompts, paired.
 
@@ -30,7 +31,6 @@ def share_over_prompts(
     Args:
         part: one value per prompt, shape (p,).
         whole: one value per prompt, shape (p,), at least 0 up to rounding.
-        confidence: in (0, 1).
 
     Returns:
         The ratio, None where the second mean is 0 up to rounding; and its interval, None without a ratio, for one
@@ -47,6 +47,6 @@ def share_over_prompts(
     means = np.array([rng.multinomial(count, uniform) @ both for _ in range(resamples)]) / count
     if count == 1 or (means[:, 1] <= NEGLIGIBLE).any():
         return share, None
-    tail = (1 - confidence) / 2
+    tail = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(means[:, 0] / means[:, 1], [tail, 1 - tail])
-    return share, ShareInterval(confidence=confidence, low=float(low), high=float(high))
+    return share, ShareInterval(confidence=_CONFIDENCE, low=float(low), high=float(high))

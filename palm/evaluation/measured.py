@@ -50,9 +50,6 @@ def measured_by_prompt(config: PortfolioConfig, evaluations: list[Path]) -> Meas
 
     Args:
         evaluations: folders of the step evaluate_policies, length n, all of the same prompts.
-
-    Raises:
-        DataError: a file is missing or lacks a column.
     """
     rewards, metrics, costs = [], [], []
     for folder in evaluations:

@@ -30,12 +30,6 @@ def estimate_optimum(rewards: np.ndarray, weights: np.ndarray, *, beta: float) -
 
     Args:
         rewards: scored reference rollouts, shape (p prompts, n samples, d), in [0, 1].
-        weights: preference weights, shape (d,).
-        beta: β > 0, reward units per nat.
-
-    Raises:
-        DataError: the rewards or β are malformed.
-        WeightsError: the weights are not on the simplex.
 
     Source: `palm.geometry.adaptive.predicted.predict`, prompt by prompt.
     """

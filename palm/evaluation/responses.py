@@ -24,7 +24,6 @@ class Responses:
     """Sampled responses, n to each of p prompts.
 
     Attributes:
-        prompts: the prompts, length p.
         answers: the n responses to each prompt in a row, length p · n.
         divergences: sequence KL of each to the reference, in nats, shape (p, n); 0 for the reference itself.
     """
@@ -46,7 +45,6 @@ class Responder:
 
     Args:
         base: the base model; the responder owns it afterwards.
-        prompts: length p.
     """
 
     def __init__(self, base: LoadedModel, *, config: PortfolioConfig, prompts: PromptSet):
@@ -59,28 +57,25 @@ class Responder:
         """Sample a policy's responses for its evaluation, and measure their divergence.
 
         Args:
-            name: the policy's name.
             folder: PEFT adapter or whole model, unloaded afterwards.
             on_batch: called with (responses done, responses in all).
 
         Raises:
             ModelError: the folder holds no policy over the base model.
         """
-        config, samples = self._config, self._config.evaluation.samples_per_prompt
+        config = self._config
         policy = self._policies.add(name, folder)
         try:
             answers = sample_responses(
                 policy,
                 self._prompts,
                 config=config,
-                samples=samples,
+                samples=config.evaluation.samples_per_prompt,
                 seed=config.evaluation.seed,
                 on_batch=on_batch,
             )
-            ids = [answer.token_ids for answer in answers]
-            grid = [ids[start : start + samples] for start in range(0, len(ids), samples)]
             divergences = response_divergences(
-                policy, self._prompts.texts, grid, batch_size=config.generation.batch_size
+                policy, self._prompts.texts, answers, batch_size=config.generation.batch_size
             )
         finally:
             self._policies.remove(name)
@@ -99,8 +94,6 @@ def sample_responses(
     """Sample responses.
 
     Args:
-        policy: the model; its active adapter answers.
-        prompts: length p.
         samples: responses per prompt, n.
         on_batch: called with (responses done, responses in all).
 
@@ -118,27 +111,17 @@ def sample_responses(
 
 
 def response_divergences(
-    policy: LoadedModel, prompts: list[str], token_ids: list[list[list[int]]], *, batch_size: int
+    policy: LoadedModel, prompts: list[str], answers: list[Response], *, batch_size: int
 ) -> np.ndarray:
-    """Sequence KL of a policy's own responses (`sequence_divergence`).
-
-    Args:
-        policy: the policy that was sampled.
-        prompts: length p.
-        token_ids: of its responses, end token included, p lists of n lists.
-        batch_size: sequences at once.
-
-    Returns:
-        KL in nats, shape (p, n).
-    """
-    prompt_ids = encode_prompts(policy.tokenizer, prompts)
+    """Sequence KL, in nats, of a policy's own n responses to each of p prompts in a row: shape (p, n)."""
+    samples = len(answers) // len(prompts)
     divergences = sequence_divergence(
         policy,
-        [ids for ids, row in zip(prompt_ids, token_ids, strict=True) for _ in row],
-        [ids for row in token_ids for ids in row],
+        [ids for ids in encode_prompts(policy.tokenizer, prompts) for _ in range(samples)],
+        [answer.token_ids for answer in answers],
         batch_size=batch_size,
     )
-    return np.array(divergences).reshape(len(prompts), -1)
+    return np.array(divergences).reshape(len(prompts), samples)
 
 
 def response_table(
@@ -176,11 +159,7 @@ def write_responses(path: Path, responses: Responses) -> None:
 
 
 def read_responses(path: Path) -> Responses:
-    """Read the file of `write_responses`.
-
-    Raises:
-        DataError: the file is missing, or no such table.
-    """
+    """Read the file of `write_responses`; DataError if the file is missing, or no such table."""
     try:
         table = pd.read_parquet(path)
         samples = int(table["sample"].max()) + 1
@@ -208,11 +187,7 @@ def write_embeddings(path: Path, embeddings: np.ndarray) -> None:
 
 
 def read_embeddings(path: Path) -> np.ndarray:
-    """Read the file of `write_embeddings`, shape (p, n, width).
-
-    Raises:
-        DataError: it is missing or malformed.
-    """
+    """Read the file of `write_embeddings`, shape (p, n, width); DataError if it is missing or malformed."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

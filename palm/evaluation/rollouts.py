@@ -20,7 +20,6 @@ class Rollouts:
     """Sampled responses, n to each of p prompts.
 
     Attributes:
-        prompts: the prompts, length p.
         responses: texts, p lists of n.
         token_ids: sampled ids, end token included, p lists of n lists.
         truncated: shape (p, n), bool.
@@ -53,7 +52,6 @@ def scored(
     """Rollouts from responses and their raw scores.
 
     Args:
-        prompts: length p.
         answers: n responses to each prompt in a row, length p · n.
         raw: raw scores of the rewards and then the metrics, shape (p · n, d + m).
         rewards: objectives, length d, with fitted normalisations.
@@ -89,8 +87,6 @@ def write_rollouts(
     ``reward_NAME`` and ``metric_NAME`` are normalised scores, ``raw_NAME`` scores before normalisation.
 
     Args:
-        reward_names: length d.
-        metric_names: length m.
         columns: further values per response, each of shape (p, n).
     """
     table = {
@@ -109,15 +105,7 @@ def write_rollouts(
 
 
 def read_rollouts(path: Path, reward_names: list[str], metric_names: Sequence[str] = ()) -> Rollouts:
-    """Read the file of `write_rollouts`.
-
-    Args:
-        reward_names: rewards to read, length d.
-        metric_names: metrics to read, length m.
-
-    Raises:
-        DataError: the file is missing, or lacks a column.
-    """
+    """Read the file of `write_rollouts`; DataError if the file is missing, or lacks a column."""
     try:
         table = pd.read_parquet(path)
         rewards = [table[f"reward_{name}"] for name in reward_names]

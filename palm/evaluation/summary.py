@@ -11,12 +11,7 @@ from palm.evaluation.rollouts import Rollouts
 
 
 def summarise_scores(rollouts: Rollouts, reward_names: list[str], metric_names: list[str]) -> Scores:
-    """Rewards, metrics, length and truncation of scored responses.
-
-    Args:
-        reward_names: length d.
-        metric_names: length m.
-    """
+    """Rewards, metrics, length and truncation of scored responses."""
     return Scores(
         rewards={name: mean_over_prompts(rollouts.rewards[:, :, i]) for i, name in enumerate(reward_names)},
         metrics={name: mean_over_prompts(rollouts.metrics[:, :, i]) for i, name in enumerate(metric_names)},
@@ -44,10 +39,6 @@ def summarise_policy(
         rollouts: its scored responses to the p prompts.
         divergences: sequence KL to the reference in nats, shape (p, n).
         reference: scored responses of the reference to the same prompts.
-        diversity: of the policy's responses.
-        beta: β, reward units per nat.
-        reward_names: length d.
-        metric_names: length m.
 
     Raises:
         DataError: the reference answered other prompts.

@@ -32,10 +32,6 @@ def fetched_embedding_model(source: str | None) -> Iterator[EmbeddingModel | Non
 
     Yields:
         The model, None without a source.
-
-    Raises:
-        ModelError: it cannot be copied or downloaded.
-        StorageError: S3 cannot be read.
     """
     if source is None:
         yield None

@@ -47,10 +47,7 @@ def generate(
     to it. Batches and other prompts change only rounding, and policies are compared on common random numbers.
 
     Args:
-        policy: the model; its active adapter answers.
         prompts: texts, length p; a repeated prompt gets several responses.
-        max_new_tokens: limit of a response, in tokens.
-        batch_size: prompts at once.
         seed: seed of sampling; the same seed, prompts and batch size give the same responses on one machine.
         temperature: 1 samples the certified policy; 0 takes the likeliest token.
         on_batch: called with (prompts done, prompts in total) after every batch.

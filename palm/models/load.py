@@ -66,11 +66,7 @@ def load_tokenizer(folder: Path):
 
 
 def check_model_folder(folder: Path) -> None:
-    """Check that a folder holds a tokenizer, a model's configuration and safetensors weights.
-
-    Raises:
-        ModelError: it does not.
-    """
+    """Check that a folder holds a tokenizer, a model's configuration and safetensors weights."""
     load_tokenizer(folder)
     for pattern in ("config.json", "*.safetensors"):
         if not any(folder.glob(pattern)):
@@ -102,18 +98,10 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
 
 
 def load_weights(folder: Path, dtype: str, *, what: str):
-    """Load a causal LM without its tokenizer.
-
-    Args:
-        folder: a Hugging Face model folder with safetensors weights.
-        dtype: ``float32`` or ``bfloat16``.
-        what: description of the folder for error messages.
+    """Load a causal LM without its tokenizer, as ``load_model``.
 
     Returns:
         A `transformers.PreTrainedModel` in eval mode, on the GPU if there is one.
-
-    Raises:
-        ModelError: the folder holds no usable model.
     """
     import torch
     from transformers import AutoModelForCausalLM

@@ -55,7 +55,6 @@ class PolicySet:
         """Load a policy and make it the active one.
 
         Args:
-            name: a new name.
             folder: PEFT adapter or whole model.
 
         Raises:
@@ -70,11 +69,7 @@ class PolicySet:
         return self.use(name)
 
     def use(self, name: str) -> LoadedModel:
-        """Make a policy the active one; the result is valid until another one is added, used or removed.
-
-        Raises:
-            ModelError: there is none of that name.
-        """
+        """Make a policy the active one; the result is valid until another one is added, used or removed."""
         self._check_known(name)
         if name in self._models:
             return _FullPolicy(self._models[name], self._base.tokenizer, self._base.end_ids, self)
@@ -82,11 +77,7 @@ class PolicySet:
         return LoadedModel(self._peft, self._base.tokenizer, self._base.end_ids)
 
     def remove(self, name: str) -> None:
-        """Unload a policy and free its memory.
-
-        Raises:
-            ModelError: there is none of that name.
-        """
+        """Unload a policy and free its memory; ModelError if there is none of that name."""
         self._check_known(name)
         if name in self._models:
             del self._models[name]

@@ -44,7 +44,6 @@ def read_records(address: str | Path, required: tuple[str, ...]) -> list[dict]:
 
     Raises:
         DataError: the file is missing, a line is not such an object, or there are none.
-        StorageError: it cannot be downloaded from S3.
     """
     path = local_file(str(address))
     try:

@@ -11,8 +11,8 @@ from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model
 from palm.progress import Stage
 from palm.storage.digest import file_digest
+from palm.storage.local_file import fetch_s3_folder, list_s3_folder
 from palm.storage.location import Location
-from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """Files of a transformer, without code and other formats, above all pickled weights."""
@@ -41,7 +41,6 @@ def model_identity(source: str, *, option: str) -> dict:
 
     Raises:
         ModelError: the folder does not exist, or the hub does not answer or has no such model.
-        StorageError: S3 cannot be read.
     """
     location = Location(source)
     if location.is_s3:
@@ -71,14 +70,10 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
     """Fill a folder with the base model, and check it.
 
     Args:
-        spec: section `base_model` of the configuration.
         destination: folder to fill; made if missing.
-        stage: progress.
 
     Raises:
         ModelError: the source is not a causal LM with tokenizer and safetensors weights.
-        StorageError: S3 cannot be read.
-        DataError: the tiny model's corpus is malformed.
     """
     destination.mkdir(parents=True, exist_ok=True)
     if spec.tiny is not None:
@@ -99,12 +94,6 @@ def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
 
     Args:
         source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
-        destination: an existing folder to fill.
-        option: the configuration's key, for error messages.
-
-    Raises:
-        ModelError: it cannot be copied or downloaded.
-        StorageError: S3 cannot be read.
     """
     location = Location(source)
     if location.is_s3:

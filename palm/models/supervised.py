@@ -38,12 +38,8 @@ def fit(
 
     Args:
         model: a `transformers.PreTrainedModel`, or a PEFT model of which only the adapter learns.
-        tokenizer: its tokenizer, for padding.
-        pairs: training data.
-        steps: optimiser steps.
         batch_size: pairs per step.
         learning_rate: peak, AdamW, 3 % warm-up, cosine decay.
-        seed: seed of data order.
         scratch: folder for the trainer's own files.
         micro_batch_size: pairs per backward pass; None: all of a process's share.
         processes: processes that share a step's pairs.

@@ -25,13 +25,8 @@ def build_tiny_model(
     """Train a tokenizer and a Llama on a corpus and save both as a Hugging Face model folder.
 
     Args:
-        settings: sizes, steps, seed and corpus.
-        destination: folder to fill.
         scratch: folder for the trainer's own files.
         on_step: called with (step, steps, loss).
-
-    Raises:
-        DataError: the corpus is missing or malformed.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed

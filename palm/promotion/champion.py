@@ -51,8 +51,6 @@ class Promotions:
         promoted again.
 
         Args:
-            version: the version that was judged.
-            judgement: the gate's.
             who: the author, for the log.
         """
         seen = self.log.tail()

@@ -36,7 +36,6 @@ class Entry(Part):
         after: version that is champion from here on.
         kind: ``promotion``, ``rollback`` or ``repair``.
         why: the reason, for people.
-        who: the author.
         at: when, UTC, ISO 8601.
         gate: the gate's judgement; None if there was none.
         token: names the attempt; a request that MLflow was sent twice leaves two entries with one token.
@@ -71,11 +70,7 @@ class Entry(Part):
 
     @classmethod
     def of(cls, model_version) -> "Entry":
-        """Entry in a version of the log's registered model.
-
-        Raises:
-            DamagedError: it is no entry, or was edited.
-        """
+        """Entry in a version of the log's registered model; DamagedError if it is no entry, or was edited."""
         number = int(model_version.version)
         try:
             return cls.model_validate({"number": number, **model_version.tags})

@@ -17,7 +17,6 @@ class VersionFigures:
     Attributes:
         gap: certified worst-case gap ε, in [0, 1].
         gap_bound: upper bound of ε at the gate's confidence.
-        policies: policies in the portfolio.
     """
 
     gap: float | None = None

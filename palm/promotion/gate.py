@@ -22,13 +22,8 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
     """Judge a portfolio by bounds on the same prompts, under the present rewards.
 
     Args:
-        config: the configuration.
-        selection: the selected portfolio.
         evaluations: evaluation folders of this build's policies and of the earlier candidates.
         plan: folder of the step plan_training, with the champion's policies under the present rewards.
-
-    Raises:
-        DataError: an evaluation is missing or malformed.
     """
     champion = read_champion(config, plan)
     folders = {Evaluation.read(folder).policy: folder for folder in evaluations}

@@ -24,7 +24,6 @@ class History(Part):
     """What is known of a portfolio's champions.
 
     Attributes:
-        model: registered model.
         entries: the promotion log, oldest first.
         refused: versions that the gate has refused, oldest first.
         champion: the champion by the log; None for an empty log.

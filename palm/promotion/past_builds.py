@@ -110,10 +110,6 @@ def _build(promotions: Promotions, alias: str) -> PastBuild | None:
 
 
 def download_policies(promotions: Promotions, version: str, destination: Path) -> dict[str, Path]:
-    """Download a registered portfolio, check its digests, and return the folder of each policy by name.
-
-    Raises:
-        ModelError: a file is not the one that was registered.
-    """
+    """Download a registered portfolio, check its digests, and return the folder of each policy by name."""
     folder = download_verified(promotions.client, promotions.model, version, destination)
     return {entry.policy: folder / entry.folder for entry in Routing.read(folder).policies}

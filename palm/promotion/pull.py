@@ -40,7 +40,6 @@ def pull(
     killed leaves at most hidden files, which the next one removes.
 
     Args:
-        promotions: of the portfolio.
         destination: folder that vLLM will see at the same path; made if missing.
         version: of the registered model; unset: the champion.
         dtype: as in `palm.serving.vllm.vllm_config`.

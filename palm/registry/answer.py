@@ -15,11 +15,7 @@ def answer(
     """Answer a prompt with the model version that has an alias.
 
     Args:
-        config: the configuration.
-        prompt: the user's text.
-        weights: preference weights, length d.
         alias: ``champion`` or ``challenger``.
-        seed: seed of sampling.
         temperature: 1 is the certified policy, 0 its likeliest response.
 
     Raises:

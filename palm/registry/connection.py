@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _OF_OTHERS = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 """Variables that would add to runs and experiments which are not PALM's."""
+_ADDRESS = "MLFLOW_TRACKING_URI"
 _LOGIN = (*MLFLOW_KEYS, "MLFLOW_TRACKING_AUTH")
 
 
@@ -40,12 +41,10 @@ def connected(registry: Registry) -> Iterator["MlflowClient"]:
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = registry.tracking_uri
-    previous = mlflow.get_tracking_uri()
     try:
         if uri.startswith("sqlite:///"):
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(uri)
-        with _own_environment(uri):
+        with _own_environment(uri), _own_tracking_uri(uri):
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = without_credentials(" ".join(str(error).split()))[:300]
@@ -54,8 +53,25 @@ def connected(registry: Registry) -> Iterator["MlflowClient"]:
             rule=f"MLflow failed ({reason})",
             remedy="check that the server runs, the address and the credentials",
         ) from error
+
+
+@contextmanager
+def _own_tracking_uri(uri: str) -> Iterator[None]:
+    """Set MLflow's address; afterwards the process has its own again, or that of MLFLOW_TRACKING_URI if it set none."""
+    import mlflow
+
+    variable = os.environ.pop(_ADDRESS, None)
+    # Without the variable MLflow answers for the process alone.
+    previous = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    os.environ[_ADDRESS] = uri
+    try:
+        yield
     finally:
         mlflow.set_tracking_uri(previous)
+        os.environ.pop(_ADDRESS, None)
+        if variable is not None:
+            os.environ[_ADDRESS] = variable
 
 
 @contextmanager

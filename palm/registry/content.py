@@ -21,7 +21,6 @@ class Build:
     """A build that is registered.
 
     Attributes:
-        build_id: names the build.
         portfolio: portfolio folder (`palm.serving.portfolio`).
         selection: the selected portfolio, with every policy's evaluation.
         logs: policy name to its training log.

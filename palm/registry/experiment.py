@@ -8,11 +8,7 @@ from palm.registry.client import Client
 
 
 def check_exists(registry: Registry) -> None:
-    """Refuse an SQLite file that does not exist: MLflow would make an empty one.
-
-    Raises:
-        RegistryError: there is no such file.
-    """
+    """Refuse an SQLite file that does not exist: MLflow would make an empty one."""
     file = registry.tracking_uri.removeprefix("sqlite:///")
     if file != registry.tracking_uri and not Path(file).exists():
         raise RegistryError(
@@ -23,11 +19,7 @@ def check_exists(registry: Registry) -> None:
 
 
 def check_reachable(registry: Registry) -> None:
-    """Make one request, which also initialises a new SQLite file while nobody else uses it.
-
-    Raises:
-        RegistryError: MLflow cannot be reached.
-    """
+    """Make one request, which also initialises a new SQLite file while nobody else uses it."""
     Client(registry).search_experiments(max_results=1)
 
 

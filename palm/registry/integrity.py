@@ -10,23 +10,14 @@ from palm.serving.verification import portfolio_folder, verify_portfolio
 
 
 def check_servable(client: Client, model: str, version: str) -> None:
-    """Download a version and check its digests.
-
-    Raises:
-        RegistryError: there is no such version.
-        ModelError: a file is missing or was changed.
-    """
+    """Download a version and check its digests."""
     existing_version(client, model, version)
     with TemporaryDirectory() as scratch:
         download_verified(client, model, version, Path(scratch))
 
 
 def download_verified(client: Client, model: str, version: str, destination: Path) -> Path:
-    """Download a version into a folder, check its digests, and return the portfolio folder in it.
-
-    Raises:
-        ModelError: a file is missing or was changed.
-    """
+    """Download a version into a folder, check its digests, and return the portfolio folder in it."""
     import mlflow
 
     with connected(client.registry):

@@ -20,7 +20,6 @@ class PortfolioModel(PythonModel):
         """Answer prompts.
 
         Args:
-            context: unused; the portfolio is opened by `load_context`.
             model_input: DataFrame with columns ``prompt`` and ``weights`` (list of length d).
             params: ``seed``, ``temperature``, ``max_new_tokens`` (0: the portfolio's own limit).
 

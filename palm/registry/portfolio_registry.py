@@ -55,7 +55,6 @@ class PortfolioRegistry:
         """Mark the run of a build as failed; it gets a new run if it has none, or a finished one.
 
         Args:
-            build_id: names the build.
             note: what happened, Markdown; MLflow shows it as the run's description.
             abandoned: whether the build belongs to another run of the pipeline than this process.
         """

@@ -36,11 +36,7 @@ def lookup_version(client: Client, model: str, version: str):
 
 
 def existing_version(client: Client, model: str, version: str):
-    """MLflow's record of a version.
-
-    Raises:
-        RegistryError: there is no such version.
-    """
+    """MLflow's record of a version; RegistryError if there is no such version."""
     found = lookup_version(client, model, version)
     if found is None:
         raise RegistryError(

@@ -22,7 +22,6 @@ def calibrate(sources: list[RewardSource], raw: np.ndarray) -> list[RewardSource
     """Fit the normalisations with missing numbers.
 
     Args:
-        sources: rewards, length d.
         raw: their raw scores of the reference's responses to the training prompts, shape (n, d).
 
     Raises:
@@ -40,10 +39,8 @@ def write_calibration(
     """Write calibration.json, with a summary of the raw scores.
 
     Args:
-        folder: of the reference's rollouts.
         sources: rewards as configured, length d.
         calibrated: the same from `calibrate`.
-        raw: raw scores, shape (n, d).
     """
     entries = {
         source.spec.name: CalibratedReward(

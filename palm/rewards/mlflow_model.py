@@ -14,8 +14,8 @@ from palm.errors import RegistryError, RewardError
 from palm.registry.connection import connected
 from palm.rewards.classifier.load import open_classifier
 from palm.rewards.loaded import Loaded, RawReward, reward_name
-from palm.storage.cache import cached_folder
 from palm.storage.digest import folder_digests
+from palm.storage.local_file import cached_folder
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill", ".bin", ".pt", ".pth", ".ckpt"}
 _CLASSIFIER_KEYS = ("label", "output", "batch_size", "max_tokens", "dtype")

@@ -38,7 +38,6 @@ def fit(rule: Normalisation, raw: np.ndarray, *, name: str) -> Normalisation:
     Args:
         rule: numbers that it has already stay.
         raw: finite raw rewards of the reference's responses, shape (n,).
-        name: the reward, for messages.
 
     Raises:
         RewardError: the raw rewards do not determine them.

@@ -32,7 +32,6 @@ def load_reward(spec: Reward, registry: Registry | None = None) -> RewardSource:
     """Load a reward from its URI. Model weights are read at its first use, not here.
 
     Args:
-        spec: its configuration.
         registry: where MLflow is; needed by models of a registry only.
 
     Raises:

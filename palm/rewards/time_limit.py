@@ -14,10 +14,6 @@ def call_in_time(function: Callable[[], object], seconds: float):
 
     A function that does not return is left behind in a daemon thread, which does not keep the process alive. Compiled
     code that never releases the interpreter cannot be left behind.
-
-    Raises:
-        TimeLimitError: it did not return in time.
-        BaseException: whatever the function raised.
     """
     outcome = {}
 

@@ -47,19 +47,10 @@ def write_portfolio(
     """Write a portfolio folder.
 
     Args:
-        destination: folder to fill.
-        router: the routing table.
         policies: policy name to its folder, of either kind (`palm.models.policies`).
-        base_model: prepared base model.
         base_files: sha256 of each of the base model's files, by name (`folder_digests`).
         base_source: where the base model came from; hub ids and S3 prefixes are referenced, anything else is copied.
         max_new_tokens: default limit of a response.
-
-    Returns:
-        The content of routing.json.
-
-    Raises:
-        ModelError: a policy's folder holds neither an adapter nor a model.
     """
     places = {name: f"adapters/{name}" if is_adapter(policies[name]) else f"models/{name}" for name in router.policies}
     for name, place in places.items():

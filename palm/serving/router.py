@@ -29,9 +29,6 @@ class Router:
     def route(self, weights: Weights) -> str:
         """Name the policy with the largest J_w; of equal ones the first.
 
-        Args:
-            weights: w, on the simplex.
-
         Raises:
             WeightsError: the weights are not on the simplex, or do not name exactly the rewards of the portfolio.
         """

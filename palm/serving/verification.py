@@ -11,9 +11,6 @@ from palm.storage.digest import folder_digests, value_digest
 def verify_portfolio(folder: Path) -> Routing:
     """Check the sha256 of every file of a portfolio folder.
 
-    Args:
-        folder: a portfolio folder (`palm.serving.portfolio`).
-
     Raises:
         DataError: routing.json is missing or malformed.
         ModelError: a file is missing or its sha256 is not the recorded one.
@@ -31,15 +28,7 @@ def verify_portfolio(folder: Path) -> Routing:
 
 
 def portfolio_folder(download: Path, what: str) -> Path:
-    """The portfolio folder in a downloaded version.
-
-    Args:
-        download: where it was downloaded to.
-        what: names the version, for the error.
-
-    Raises:
-        ModelError: it is not a portfolio.
-    """
+    """The portfolio folder in a downloaded version; ModelError if it is not a portfolio."""
     found = next(download.rglob(Routing.FILE), None)
     if found is None:
         raise ModelError(what, rule=f"has no {Routing.FILE}", remedy="choose a version that palm has registered")
@@ -51,11 +40,9 @@ def fetch_recorded_base(base: RecordedBase, destination: Path) -> None:
 
     Args:
         base: its source is a hub id or an s3:// prefix.
-        destination: an existing empty folder.
 
     Raises:
         ModelError: it cannot be downloaded, or a file is not the recorded one.
-        StorageError: S3 cannot be read.
     """
     fetch_model_files(base.source, destination, option="base_model.source")
     check_recorded_base(base, destination)

@@ -38,14 +38,8 @@ def vllm_config(routing: Routing, folder: Path, place: Path, dtype: str | None =
     """Configuration by which vLLM serves a portfolio, YAML.
 
     Args:
-        routing: the routing table.
-        folder: the portfolio folder.
         place: absolute path at which vLLM will find that folder; its `base_model` holds the base model.
         dtype: ``float32``, ``float16`` or ``bfloat16``; unset: the one that the portfolio was built with.
-
-    Raises:
-        ModelError: vLLM cannot serve it.
-        DataError: an adapter's configuration cannot be read.
     """
     places = {entry.policy: entry.folder for entry in routing.policies}
     for policy, name in places.items():

@@ -36,9 +36,7 @@ class Backend(Protocol):
         """Make files an entry, its manifest last, unless the entry exists.
 
         Args:
-            key: the entry's name.
             files: `stored_name` to file.
-            manifest: the content of the manifest.
 
         Returns:
             Whether the entry has this manifest now; False if another one was published first.
@@ -65,14 +63,7 @@ class Backend(Protocol):
 
 
 def open_backend(root: str) -> Backend:
-    """The backend for a root.
-
-    Args:
-        root: a folder, or ``s3://BUCKET/PREFIX``.
-
-    Raises:
-        StorageError: the root is neither.
-    """
+    """The backend for a root, a folder or ``s3://BUCKET/PREFIX``; StorageError if it is neither."""
     location = Location(root)
     if location.is_s3:
         return S3Backend(root)

@@ -16,15 +16,7 @@ _FULL_BELOW_BYTES = 1 << 20
 
 @contextlib.contextmanager
 def storage_errors(place: str | Path, kinds: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
-    """Convert low-level errors.
-
-    Args:
-        place: path or address, for the message.
-        kinds: classes of the errors.
-
-    Raises:
-        StorageError: instead of an error of these kinds.
-    """
+    """Raise a StorageError that names a place, for a message, instead of low-level errors of some kinds."""
     try:
         yield
     except kinds as error:
@@ -37,11 +29,7 @@ def storage_errors(place: str | Path, kinds: tuple[type[Exception], ...] = (OSEr
 
 @contextlib.contextmanager
 def disk_full_errors() -> Iterator[None]:
-    """Convert the error of any code that writes to a full disk; other errors pass.
-
-    Raises:
-        StorageError: instead of an OSError about a full disk.
-    """
+    """Raise a StorageError instead of an OSError about a full disk, of any code; other errors pass."""
     try:
         yield
     except OSError as error:

@@ -17,11 +17,7 @@ _NUMBERS = re.compile(r"\[\n\s*([-+.,\deE\s]+?)\s*\]")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write or replace a text file, in UTF-8; its folder is made if missing.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
+    """Write or replace a text file, in UTF-8; its folder is made if missing; StorageError if it cannot be written."""
     write_bytes(path, text.encode())
 
 
@@ -45,12 +41,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write or replace a JSON file, formatted by `json_text`.
-
-    Raises:
-        StorageError: it cannot be written.
-        ValueError: a number is NaN or infinite.
-    """
+    """Write or replace a JSON file, formatted by `json_text`; ValueError if a number is NaN or infinite."""
     write_text(path, json_text(value) + "\n")
 
 
@@ -67,11 +58,7 @@ def json_text(value: object) -> str:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON file that an earlier step wrote.
-
-    Raises:
-        DataError: it is missing or not JSON.
-    """
+    """Read a JSON file that an earlier step wrote; DataError if it is missing or not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -9,7 +9,6 @@ class StoredFile:
 
     Attributes:
         name: path relative to the root; that of an empty folder ends with a slash.
-        size: bytes.
         modified: seconds since 1970.
         etag: S3's tag of the content; empty for a file in a folder.
     """

@@ -1,16 +1,59 @@
-"""Files that a configuration names: a path of this machine, or an object in S3."""
+"""Local copies of the files and folders that a configuration names: paths of this machine, or objects in S3.
 
+Downloads are cached in the user's home, shared by all processes, so that no step of a build repeats one.
+"""
+
+import errno
+import os
 import re
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from palm.errors import DamagedError, StorageError
-from palm.storage.cache import cached_folder
-from palm.storage.digest import file_digest
+from palm.storage.digest import file_digest, value_digest
 from palm.storage.errors import storage_errors
+from palm.storage.files import new_folder
 from palm.storage.location import Location
 from palm.storage.s3_backend import S3Backend
 
 _NAMED_BY_CONTENT = re.compile(r"/inputs/([0-9a-f]{64})/[^/]+$")
+
+
+def cached_folder(definition: object, fill: Callable[[Path], None]) -> Path:
+    """A folder that is downloaded once.
+
+    Args:
+        definition: a JSON-able value that identifies the content.
+        fill: downloads into a given empty folder.
+
+    Returns:
+        The folder, in ``$XDG_CACHE_HOME/palm`` or ``~/.cache/palm``; it is read only.
+
+    Raises:
+        StorageError: the cache cannot be written.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "palm"
+    folder = root / value_digest(definition)[:32]
+    if folder.is_dir():
+        return folder
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=root).close()
+    except OSError as error:
+        raise StorageError(
+            f"cache {root}",
+            rule=f"cannot be written ({error.strerror})",
+            remedy="set XDG_CACHE_HOME to a writable folder",
+        ) from error
+    try:
+        with new_folder(folder) as temporary:
+            fill(temporary)
+    except OSError as error:
+        # Another process was first, with the same content.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    return folder
 
 
 def local_file(address: str) -> Path:
@@ -39,15 +82,47 @@ def local_file(address: str) -> Path:
         with storage_errors(address), (folder / name).open("wb") as stream:
             # Only this version: the object may be replaced meanwhile.
             backend.read_version(name, found.etag, stream)
-        _check(address, folder / name)
+        promised, digest = _NAMED_BY_CONTENT.search(address), file_digest(folder / name)
+        if promised is not None and promised[1] != digest:
+            raise DamagedError(
+                address, rule=f"sha256 is {digest}, its address promises another", remedy="delete it and submit again"
+            )
 
     return cached_folder({"file": address, "tag": found.etag}, fill) / name
 
 
-def _check(address: str, path: Path) -> None:
-    promised = _NAMED_BY_CONTENT.search(address)
-    found = file_digest(path)
-    if promised is not None and promised[1] != found:
-        raise DamagedError(
-            address, rule=f"sha256 is {found}, its address promises another", remedy="delete it and submit again"
-        )
+def list_s3_folder(uri: str) -> dict[str, str]:
+    """List the objects below an S3 prefix.
+
+    Returns:
+        Name of every object, relative to the prefix, to its ETag.
+
+    Raises:
+        StorageError: the prefix holds no objects, or S3 refuses.
+    """
+    objects = S3Backend(uri).files()
+    if not objects:
+        raise StorageError(uri, rule="holds no objects", remedy="check bucket and prefix")
+    # Some tools mark an empty folder by an object whose name ends with a slash.
+    return {file.name: file.etag for file in objects if file.name and not file.name.endswith("/")}
+
+
+def fetch_s3_folder(uri: str, destination: Path, names: Iterable[str] | None = None) -> None:
+    """Download objects below an S3 prefix.
+
+    Args:
+        names: which objects, relative to the prefix; None for all.
+
+    Raises:
+        StorageError: an object does not exist, its name leads out of the folder, or S3 refuses.
+    """
+    files = {destination / name: name for name in (list_s3_folder(uri) if names is None else names)}
+    for path, name in files.items():
+        if not path.resolve().is_relative_to(destination.resolve()):
+            raise StorageError(f"{uri}/{name}", rule="leads out of the folder", remedy="remove this object")
+    with storage_errors(destination):
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    missing = S3Backend(uri).download(files)
+    if missing:
+        raise StorageError(f"{uri}/{files[min(missing)]}", rule="does not exist any more", remedy="run again")

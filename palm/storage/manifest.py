@@ -9,7 +9,6 @@ from palm.storage.digest import value_digest
 
 MANIFEST = "manifest.json"
 """Name of the file. It is written last: a folder without it is no entry."""
-
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -20,10 +19,6 @@ def manifest_text(files: dict[str, str]) -> str:
 
 def parse_manifest(text: str, place: str) -> dict[str, str]:
     """Read and check a manifest: one changed character may leave valid JSON with another name or digest.
-
-    Args:
-        text: its JSON text.
-        place: path or address of the entry, for the error.
 
     Returns:
         Relative POSIX path to sha256.

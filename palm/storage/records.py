@@ -10,10 +10,9 @@ from palm.storage.files import json_text, write_bytes
 
 
 class Records:
-    """Records below one root.
+    """Records below a root as for `open_backend`, under relative paths such as ``builds/1/outcome``.
 
-    Args:
-        root: as for `open_backend`.
+    Every method may raise a StorageError; those that read, a DamagedError for what is no JSON object.
     """
 
     def __init__(self, root: str):
@@ -21,70 +20,40 @@ class Records:
         self._backend = open_backend(root)
 
     def write(self, name: str, record: dict) -> None:
-        """Write a record, or replace the one of this name.
-
-        Args:
-            name: relative path, e.g. ``builds/1/outcome``.
-            record: JSON-able.
-
-        Raises:
-            StorageError: the root cannot be written.
-        """
+        """Write a record, or replace the one of this name."""
         self._backend.write(f"{name}.json", f"{json_text(record)}\n".encode())
 
     def read(self, name: str) -> dict | None:
-        """Read a record; None if it does not exist.
-
-        Raises:
-            DamagedError: it is not JSON.
-            StorageError: the root cannot be read.
-        """
+        """Read a record; None if it does not exist; DamagedError if it is not JSON."""
         content = self._backend.read(f"{name}.json")
-        return None if content is None else _parse(content, f"{self.root}/{name}.json")
+        if content is None:
+            return None
+        try:
+            return dict(json.loads(content.decode(errors="replace")))
+        except (ValueError, TypeError) as error:
+            raise DamagedError(
+                f"{self.root}/{name}.json", rule=f"is not a JSON object ({error})", remedy="delete it and run again"
+            ) from error
 
     def write_file(self, name: str, path: Path) -> None:
-        """Store a copy of a small file under a relative path, or replace the one that is there.
-
-        Raises:
-            StorageError: the file cannot be read, or the root cannot be written.
-        """
+        """Store a copy of a small file under a relative path, or replace the one that is there."""
         with storage_errors(path):
             content = path.read_bytes()
         self._backend.write(name, content)
 
     def read_file(self, name: str, destination: Path) -> bool:
-        """Copy a file that `write_file` has stored; returns whether it exists.
-
-        Raises:
-            StorageError: the root cannot be read, or the copy cannot be written.
-        """
+        """Copy a file that `write_file` has stored; returns whether it exists."""
         content = self._backend.read(name)
         if content is not None:
             write_bytes(destination, content)
         return content is not None
 
     def read_all(self, folder: str) -> list[dict]:
-        """Read all records directly in a folder, in the order of their names.
-
-        Raises:
-            DamagedError: one is not JSON.
-            StorageError: the root cannot be read.
-        """
+        """Read all records directly in a folder, in the order of their names."""
         names = (file.name.removeprefix(f"{folder}/") for file in self._backend.files(folder))
         own = sorted(name.removesuffix(".json") for name in names if name.endswith(".json") and "/" not in name)
         return [record for name in own if (record := self.read(f"{folder}/{name}")) is not None]
 
     def folders(self, folder: str) -> list[str]:
-        """Names of the folders directly in a folder, sorted; none if it does not exist.
-
-        Raises:
-            StorageError: the root does not exist or cannot be read.
-        """
+        """Names of the folders directly in a folder, sorted; none if it does not exist."""
         return self._backend.folders(folder)
-
-
-def _parse(content: bytes, place: str) -> dict:
-    try:
-        return dict(json.loads(content.decode(errors="replace")))
-    except (ValueError, TypeError) as error:
-        raise DamagedError(place, rule=f"is not a JSON object ({error})", remedy="delete it and run again") from error

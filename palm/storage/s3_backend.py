@@ -4,7 +4,6 @@ import io
 import mimetypes
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,17 +23,12 @@ from palm.storage.s3_client import (
 
 PROBE = ".palm-probe"
 """Object that `S3Backend.check_writable` writes and removes."""
-
 _CONDITIONAL_ATTEMPTS = 5
 """Attempts of a conditional write that conflicts with another one."""
 
 
 class S3Backend:
-    """Objects below a prefix.
-
-    Args:
-        root: ``s3://BUCKET/PREFIX``.
-    """
+    """Objects below a prefix, ``s3://BUCKET/PREFIX``."""
 
     def __init__(self, root: str):
         self._root = root.rstrip("/")
@@ -90,7 +84,7 @@ class S3Backend:
 
     def files(self, below: str = "") -> list[StoredFile]:
         return [
-            StoredFile(self._name(entry["Key"]), entry["Size"], _seconds(entry["LastModified"]), entry["ETag"])
+            StoredFile(self._name(entry["Key"]), entry["Size"], entry["LastModified"].timestamp(), entry["ETag"])
             for entry in self._listed(below, "list_objects_v2", "Contents")
         ]
 
@@ -137,7 +131,7 @@ class S3Backend:
 
     def unfinished_uploads(self) -> list[UnfinishedUpload]:
         return [
-            UnfinishedUpload(self._name(entry["Key"]), entry["UploadId"], _seconds(entry["Initiated"]))
+            UnfinishedUpload(self._name(entry["Key"]), entry["UploadId"], entry["Initiated"].timestamp())
             for entry in self._listed("", "list_multipart_uploads", "Uploads")
         ]
 
@@ -193,7 +187,3 @@ class S3Backend:
     def _download(self, transfer: Any, path: Path, name: str) -> Path | None:
         with self._errors(name):
             return none_if_missing(lambda: transfer.download_file(self._bucket, self._key(name), str(path)) or path)
-
-
-def _seconds(moment: datetime) -> float:
-    return moment.timestamp()

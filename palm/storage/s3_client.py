@@ -88,12 +88,7 @@ def none_if_missing(request: Callable[[], Any]) -> Any:
 
 
 def read_object(stream: BinaryIO, **request: str) -> None:
-    """Write an object's content into a stream, from its start.
-
-    Args:
-        stream: a seekable binary stream.
-        request: parameters of GetObject.
-    """
+    """Write an object's content into a stream, from its start."""
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
     client = s3_client()

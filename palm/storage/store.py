@@ -17,29 +17,20 @@ from palm.storage.manifest import MANIFEST, manifest_text, parse_manifest
 
 
 class Store:
-    """Entries below one root.
-
-    Args:
-        root: as for `open_backend`.
-    """
+    """Entries below a root as for `open_backend`; every method may raise a StorageError. A key is an entry's name."""
 
     def __init__(self, root: str):
         self.root = root.rstrip("/")
         self._backend = open_backend(root)
 
     def check_writable(self) -> None:
-        """Write and remove a probe.
-
-        Raises:
-            StorageError: the store cannot be written.
-        """
+        """Write and remove a probe."""
         self._backend.check_writable()
 
     def fetch(self, key: str, destination: Path, *, only: str = "*") -> bool:
         """Copy an entry into a folder and check the digests of its files.
 
         Args:
-            key: the entry's name.
             destination: a folder that does not exist or is empty; unchanged if the entry does not exist.
             only: pattern of the names of the files that are copied, e.g. ``*.json``.
 
@@ -48,7 +39,6 @@ class Store:
 
         Raises:
             DamagedError: a file of the entry is missing, truncated or changed.
-            StorageError: the store cannot be read, or the folder cannot be written.
         """
         place = f"{self.root}/{key}"
         earlier = None
@@ -69,42 +59,23 @@ class Store:
         return False
 
     def has(self, key: str) -> bool:
-        """Whether there is a complete entry.
-
-        Raises:
-            StorageError: the store cannot be read.
-        """
+        """Whether there is a complete entry."""
         return self._manifest(key) is not None
 
     def entries(self, prefix: str) -> list[str]:
-        """The complete entries directly below a prefix: the last parts of their names, sorted.
-
-        Raises:
-            StorageError: the store cannot be read.
-        """
+        """The complete entries directly below a prefix: the last parts of their names, sorted."""
         names = (file.name.removeprefix(f"{prefix}/").split("/") for file in self._backend.files(prefix))
         return sorted(parts[0] for parts in names if parts[1:] == [MANIFEST] and not parts[0].startswith("."))
 
     def remove(self, prefix: str) -> None:
-        """Remove one entry, or all below a prefix; an entry ceases to exist before its files do.
-
-        Raises:
-            StorageError: the store cannot be written.
-        """
+        """Remove one entry, or all below a prefix; an entry ceases to exist before its files do."""
         self._backend.remove(prefix)
 
     def publish(self, key: str, folder: Path) -> bool:
         """Make a folder's files an entry, unless the entry exists.
 
-        Args:
-            key: the entry's name, made from its content's definition.
-            folder: the files.
-
         Returns:
             Whether the entry has these files; False if another worker published others first.
-
-        Raises:
-            StorageError: the store cannot be written.
         """
         with storage_errors(f"{self.root}/{key}"):
             digests = folder_digests(folder)

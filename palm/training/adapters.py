@@ -25,7 +25,6 @@ def new_policy(base, settings: Lora | None, *, seed: int):
     Args:
         base: `transformers.PreTrainedModel`.
         settings: rank and alpha of a fresh adapter; None for full fine-tuning.
-        seed: seed of the adapter's initialisation.
 
     Returns:
         The PEFT model, or the base model itself.

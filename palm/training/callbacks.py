@@ -60,7 +60,7 @@ def finished_result(loaded: LoadedTask, model, state, *, steps: int, remedy: str
     """The result of a trainer, given its state, that did all its steps.
 
     Raises:
-        PreemptedError: the process was told to stop.
+        PreemptedError: the process received SIGTERM.
         TrainingError: it stopped by itself.
     """
     if state.global_step >= steps:

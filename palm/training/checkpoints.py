@@ -21,7 +21,6 @@ class Checkpoints:
     """The checkpoints of one policy's training.
 
     Attributes:
-        store: where they are kept.
         policy: the policy's content name.
         backend: leg of the training that they belong to.
     """

@@ -22,7 +22,7 @@ def run_trainer(
 
     Raises:
         GuardFired: the training diverges.
-        PreemptedError: the process was told to stop.
+        PreemptedError: the process received SIGTERM.
     """
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed

@@ -37,7 +37,7 @@ class FittedPolicy(Artifact):
 
     Attributes:
         steps: optimiser steps done.
-        metrics: ``step``, ``loss``, ``reward`` and ``kl`` of the last logged step, as far as the backend logs them.
+        metrics: ``step``, ``loss``, ``reward`` and ``kl`` of the last logged step, where the backend logs them.
         guard: the guard that stopped it, or None; then the policy is the last good checkpoint.
         resumed_from_step: step of the checkpoint that it resumed from; 0 for a training in one go.
     """
@@ -54,12 +54,11 @@ def fit_policy(loaded: LoadedTask, folder: Path) -> FittedPolicy:
     """Train a policy and save it.
 
     Args:
-        loaded: the task.
         folder: folder to fill with the policy, in PEFT's adapter format or, with full fine-tuning, as a whole model,
             and ``training_log.json``, every logged step.
 
     Raises:
-        PreemptedError: the process was told to stop; a checkpoint is kept.
+        PreemptedError: the process received SIGTERM; a checkpoint is kept.
         TrainingError: a guard fired before there was a checkpoint.
     """
     *earlier, last = loaded.task.legs
@@ -83,15 +82,11 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
     """Compare a saved policy with the reference on training prompts, as it will be served.
 
     Args:
-        loaded: the task.
         folder: folder that `fit_policy` filled.
         step: optimiser steps done, for the guard.
 
     Returns:
         J − J_ref on training prompts, and the guard if J is below J_ref.
-
-    Raises:
-        RewardError: a reward misbehaves.
     """
     gc.collect()
     task, objective = loaded.task, loaded.task.objective
@@ -110,9 +105,7 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
         on_batch=lambda done, total: loaded.on_step(done, total, "responses of the check"),
     )
     rewards = score(loaded.rewards, repeated, [response.text for response in responses])
-    ids = [response.token_ids for response in responses]
-    grid = [ids[at : at + _CHECKED_RESPONSES] for at in range(0, len(ids), _CHECKED_RESPONSES)]
-    divergences = response_divergences(policy, prompts.texts, grid, batch_size=batch_size)
+    divergences = response_divergences(policy, prompts.texts, responses, batch_size=batch_size)
     reference = read_rollouts(loaded.rollouts / "train.parquet", objective.reward_names).rewards[chosen]
     ours = rewards.reshape(len(chosen), _CHECKED_RESPONSES, -1) @ objective.weights - objective.beta * divergences
     gain = mean_over_prompts(ours - (reference @ objective.weights).mean(axis=1, keepdims=True))

@@ -20,12 +20,7 @@ from palm.training.task import Leg, LoadedTask, Start, TrainingResult
 
 
 def train(loaded: LoadedTask, leg: Leg, start: Start) -> TrainingResult:
-    """Train a policy by reward-weighted regression.
-
-    Raises:
-        GuardFired: the loss is not finite.
-        PreemptedError: the process was told to stop.
-    """
+    """Train a policy by reward-weighted regression; errors as of `run_trainer`."""
     from trl.trainer.utils import disable_dropout_in_model
 
     task, settings, objective = loaded.task, loaded.task.settings, loaded.task.objective
@@ -70,7 +65,6 @@ def resample(rewards: np.ndarray, weights: np.ndarray, *, beta: float, rng: np.r
 
     Args:
         rewards: shape (p, n, a).
-        weights: preference weights, shape (a,).
 
     Returns:
         Indices of the drawn samples, shape (p, n).

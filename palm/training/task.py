@@ -40,8 +40,6 @@ class Objective(Part):
         active_rewards: the rewards with a positive weight, in weight order. Training must not depend on the others,
             not even through rounding.
         registry: where rewards that are MLflow models are loaded from.
-        beta: β > 0.
-        generation: response generation.
         reference: sampling of the reference rollouts.
     """
 
@@ -143,15 +141,10 @@ def training_task(
     """Define the training of the policy for some preference weights.
 
     Args:
-        config: configuration of the build.
-        weights: preference weights, length d.
         base_model: digest of the base model's files.
         prompts: digest of the training prompts.
         rewards: fingerprints of the rewards, length d.
         start: name of the earlier policy that the training starts from; empty: as the settings say.
-
-    Raises:
-        WeightsError: the weights are not on the simplex.
     """
     shares = check_preference_weights(weights, len(config.rewards)).tolist()
     objective = Objective(
@@ -205,13 +198,10 @@ class LoadedTask:
 
     Attributes:
         task: objective, legs and settings.
-        base_model: folder of the base model.
-        prompts: training prompts.
         rewards: the active rewards, length a.
         rollouts: folder of the scored reference rollouts.
         policies: folders of the policies that legs start from, by name.
         scratch: folder for the trainers' own files.
-        checkpoints: where this training's checkpoints are kept.
         preempted: whether this process has been told to stop.
         on_step: called with (step, steps, note).
     """

@@ -10,23 +10,16 @@ from palm.verification.schema import CoverFile
 
 WEIGHT_SUM_TOLERANCE = 1e-6
 """Largest difference from 1 of the sum of a preference vector: the design accepts as much from a user."""
-
 COUNTEREXAMPLE_SUM_TOLERANCE = 1e-9
 """Largest difference from 1 of the sum of a counterexample."""
-
 PACKING_SUM_TOLERANCE = 1e-12
 """Largest difference from 1 of the sum of a preference of a packing; far below ``packing.SAFE_MARGIN``."""
-
 SHARED_BOUNDARY = 1e-12
 """A piece thinner than this in one coordinate is a boundary shared by closed cells, not a hole."""
 
 
 def verify_cover(claim: CoverFile) -> Verified:
-    """Check that the cells cover the simplex, or leave the hole that is claimed, and that no fewer could do.
-
-    Raises:
-        Fault: a claim does not hold.
-    """
+    """Check that the cells cover the simplex, or leave the hole that is claimed, and that no fewer could do."""
     d, epsilon, delta = claim.objectives, claim.epsilon, claim.delta
     cells = f"preference weights of {d} objectives (ε'={epsilon:g}, δ'={delta:g})"
     weights = check_rows(claim.weights, d, place=("weights",), tolerance=WEIGHT_SUM_TOLERANCE)

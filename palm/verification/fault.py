@@ -12,7 +12,6 @@ from palm.errors import VerificationError
 Array = NDArray[np.float64]
 Place = tuple[str | int, ...]
 """Keys and row numbers that lead to a value, e.g. ``("weights", 12)``."""
-
 REMEDY = "make the certificate again: as it stands, it does not prove what it claims"
 
 
@@ -35,7 +34,6 @@ class Fault(VerificationError):
     """One place of a certificate that does not hold.
 
     Args:
-        place: where.
         rule: what is wrong there.
         others: further places that the rule is about.
         remedy: what the user can do about it.

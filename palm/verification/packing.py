@@ -11,10 +11,8 @@ from palm.verification.fault import Array, Fault, shown
 
 SAFE_MARGIN = 1e-10
 """A vector counts as serving also what it would serve only with a δ' that is larger by this: the safe side."""
-
 THIN = 1e-12
 """A piece thinner than this in one coordinate is skipped: what is served there is served next to it, by the margin."""
-
 LOAD_TOLERANCE = 1e-9
 """Excess over 1 allowed for the total that one vector serves; the lower bound is divided by as much."""
 

@@ -10,21 +10,15 @@ from palm.verification.schema import PortfolioFile
 
 COMBINATION_SUM_TOLERANCE = 1e-9
 """Largest difference from 1 of the sum of a combination or of the worst weights."""
-
 VALUE_TOLERANCE = 1e-8 + 1e-12
 """Shortfall allowed for a combination, on values in [0, 1]: the certificate's tolerance for its solver, and a little
 for the order of additions."""
-
 TIGHTNESS_TOLERANCE = 2e-6
 """Largest excess of the claimed gap over the one at the worst weights: twice the certificate's tolerance."""
 
 
 def verify_portfolio(claim: PortfolioFile) -> Verified:
-    """Check that a portfolio is within (ε, δ) of every policy for every preference, and that less would not do.
-
-    Raises:
-        Fault: a claim does not hold.
-    """
+    """Check that a portfolio is within (ε, δ) of every policy for every preference, and that less would not do."""
     members, values = _members(claim), _value_vectors(claim)
     epsilon, delta, proof = claim.epsilon, claim.delta, claim.proof
     place: Place = ("proof", "combinations")
@@ -171,10 +165,6 @@ def check_delta_is_needed(
     """Check that no noticeably smaller δ would do at the worst weights claimed, shape (d,).
 
     Args:
-        values: value vectors a_k, shape (n, d).
-        members: indices of the portfolio's members.
-        weights: on the simplex.
-        epsilon: multiplicative part of the gap, granted.
         delta: additive part of the gap claimed, at least 0.
         claim: key of the certificate that holds delta.
         witness: key of the certificate that holds the weights.

@@ -17,9 +17,8 @@ from palm.config.load import load_config
 from palm.config.resolve import resolve_config
 from palm.errors import StorageError
 from palm.storage.backend import open_backend
-from palm.storage.local_file import local_file
+from palm.storage.local_file import fetch_s3_folder, list_s3_folder, local_file
 from palm.storage.records import Records
-from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 from palm.storage.store import Store
 
 ROOT = "s3://palm/team/store"

@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 from support.object_store import KEY, SECRET, ObjectStore
 
+from palm.storage.local_file import list_s3_folder
 from palm.storage.s3_backend import S3Backend
-from palm.storage.s3_folder import list_s3_folder
 from palm.storage.store import Store
 
 LARGE = 20 * 2**20

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from palm.errors import StorageError
-from palm.storage.cache import cached_folder
+from palm.storage.local_file import cached_folder
 
 
 def test_the_same_definition_is_filled_once(cache):
@@ -34,7 +34,8 @@ def test_another_process_may_be_first(cache):
     def fill(folder):
         (folder / "file").write_text("mine")
         other = (
-            "from palm.storage.cache import cached_folder; cached_folder('a', lambda f: (f / 'file').write_text('its'))"
+            "from palm.storage.local_file import cached_folder as cached; "
+            "cached('a', lambda f: (f / 'file').write_text('its'))"
         )
         subprocess.run([sys.executable, "-c", other], check=True)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from palm.errors import StorageError
+from palm.storage.local_file import fetch_s3_folder, list_s3_folder
 from palm.storage.s3_backend import S3Backend
 from palm.storage.s3_client import s3_client
-from palm.storage.s3_folder import fetch_s3_folder, list_s3_folder
 
 
 def test_a_process_has_one_client_which_follows_the_environment(s3, monkeypatch):

@@ -11,16 +11,12 @@ from palm.geometry.arrays import Array
 
 SOLVER_TOLERANCE = 1e-9
 """Feasibility asked of the solver; the proof does not rest on it."""
-
 SETTLED = 1e-9
 """A cell is settled once the proven and the attained gap are this close."""
-
 MAX_ROUNDS = 100
 """Most times that policies are added to the programs; stopping early loosens the proof and does not break it."""
-
 GAME_ENTRIES = 8_000_000
 """Cells are tabulated in blocks of at most about this many numbers."""
-
 PROGRAM_CELLS = 1_000
 """Most cells in one linear program."""
 
@@ -44,11 +40,9 @@ def worst_in_cells(values: Array, corners: Array, bounds: Array, *, scales: Arra
     """Find the largest (U(v) - δ - max_k a_k · v) / c(v), at least 0, over cells on which U and c are affine.
 
     Args:
-        values: value vectors a_k, shape (n, d).
         corners: corners w_j of each cell, shape (c, d, d), rows on the simplex.
         bounds: u_j, the values of U there, shape (c, d).
         scales: c_j > 0, the values of c there, shape (c, d): u_j for the multiplicative gap, 1 for the additive one.
-        delta: additive tolerance.
 
     Source:
         Derived: g suffices on a cell if Σ_k μ_k a_k · w_j ≥ u_j - δ - g c_j at its corners for a convex
@@ -90,26 +84,16 @@ def _worst(games: Array, corners: Array, targets: Array, scales: Array, *, floor
         if not len(active):
             break
     worst = int(np.argmax(attained))
+    weights = points[worst] @ corners[worst]
     return CellGap(
-        proven=float(max(proven.max(), 0.0)), attained=float(attained[worst]), weights=_point(corners, points, worst)
+        proven=float(max(proven.max(), 0.0)), attained=float(attained[worst]), weights=weights / weights.sum()
     )
-
-
-def _point(corners: Array, points: Array, cell: int) -> Array:
-    weights = points[cell] @ corners[cell]
-    return weights / weights.sum()
 
 
 def _solve(chosen: Array, targets: Array, scales: Array) -> tuple[Array, Array]:
     """Give for each cell the values at its corners of the best combination, and its worst point (shares of corners)."""
-    parts = [
-        _program(
-            chosen[start : start + PROGRAM_CELLS],
-            targets[start : start + PROGRAM_CELLS],
-            scales[start : start + PROGRAM_CELLS],
-        )
-        for start in range(0, len(chosen), PROGRAM_CELLS)
-    ]
+    blocks = [slice(start, start + PROGRAM_CELLS) for start in range(0, len(chosen), PROGRAM_CELLS)]
+    parts = [_program(chosen[block], targets[block], scales[block]) for block in blocks]
     return np.concatenate([mixed for mixed, _ in parts]), np.concatenate([shares for _, shares in parts])
 
 
@@ -125,10 +109,7 @@ def _program(chosen: Array, targets: Array, scales: Array) -> tuple[Array, Array
         b_eq=np.ones(count),
         bounds=[*[(0, None)] * size, (None, None)] * count,
         method="highs",
-        options={
-            "primal_feasibility_tolerance": SOLVER_TOLERANCE,
-            "dual_feasibility_tolerance": SOLVER_TOLERANCE,
-        },
+        options={"primal_feasibility_tolerance": SOLVER_TOLERANCE, "dual_feasibility_tolerance": SOLVER_TOLERANCE},
     )
     if result.status != 0:
         raise SelectionError(

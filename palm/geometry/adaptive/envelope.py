@@ -11,31 +11,22 @@ from palm.geometry.arrays import Array, Integers
 
 SNAP = 1e-9
 """Weights below this are moved to 0, and points closer than this are one; the bound grows by what the move can cost."""
-
 TRIVIAL_BOUND = 1.0
 """J*(e_i) is at most this: rewards are at most 1 and the regulariser is not negative."""
-
 SMALLEST_BOUND = 1e-6
 """Bounds are raised to at least this, so that a gap relative to them has a meaning."""
-
 APEX_HEIGHT = 10.0
 """Height above all bounds of the point that closes the hull."""
-
 DOWNWARD = -1e-12
 """A facet faces down, and is part of the envelope, if its normal's last coordinate is below this."""
-
 CLEARLY_OUTSIDE = 1e-14
 """A point is on a definite side of a cell's face if the determinant is larger than this."""
-
 JITTERS = (0.0, 1e-9, 1e-8, 1e-7)
 """Bounds are raised by up to this much, in turn, until the cells are proven to fill the simplex."""
-
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 """Its multiples modulo 1 are spread numbers without a pattern."""
-
 GENERIC_POINTS = 20
 """Most points tried for one that lies on no cell's face."""
-
 LOCATE_ENTRIES = 4_000_000
 """Points are located in blocks of at most about this many numbers."""
 
@@ -62,7 +53,9 @@ class Envelope:
         Proven by the convex combination λ that is found, whatever its rounding: the bound is Σ λ_k u_k plus the largest
         possible difference of J* between v and Σ λ_k w_k.
         """
-        return np.concatenate([self._at(block) for block in _blocks(weights, len(self.cells) * weights.shape[1])])
+        step = max(1, LOCATE_ENTRIES // (len(self.cells) * weights.shape[1]))
+        starts = range(0, max(len(weights), 1), step)
+        return np.concatenate([self._at(weights[start : start + step]) for start in starts])
 
     def _at(self, weights: Array) -> Array:
         cell = self.cells[np.argmax(weights @ self.pieces.T, axis=1)]
@@ -73,11 +66,6 @@ class Envelope:
         return (shares * self.bounds[cell]).sum(axis=1) + move_cost(
             np.einsum("mk,mkd->md", shares, corners), to=weights
         )
-
-
-def _blocks(weights: Array, width: int) -> list[Array]:
-    step = max(1, LOCATE_ENTRIES // width)
-    return [weights[start : start + step] for start in range(0, max(len(weights), 1), step)]
 
 
 def move_cost(weights: Array, *, to: Array) -> Array:

@@ -12,22 +12,16 @@ from palm.geometry.arrays import Array, Integers
 
 POWER = 6
 """The worst gap is smoothed to the mean of this power of all gaps; on the testbed 4 to 16 are about equally good."""
-
 MOVE_FROM = 2.5
 """Points are moved only when the worst gap is at most this many times the target: with more, one is added."""
-
 ITERATIONS = 60
 """Most steps of a move."""
-
 NEGLIGIBLE = 1e-4
 """Vertices that count less than this, relative to the worst, do not steer a move."""
-
 NO_GAP = 1e-12
 """Gaps below this, relative to the target, are none."""
-
 BOUNDARY = 1e-9
 """A coordinate below this lies on the boundary of the face."""
-
 CEILING = 5.0
 """Height above all values at which the region of the lower bound is closed."""
 

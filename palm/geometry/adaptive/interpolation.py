@@ -7,10 +7,8 @@ from palm.geometry.arrays import Array
 
 LENGTH = 1.0
 """Length scale of the covariance on the simplex, whose edges are √2 long: between 0.7 and 1.0 the errors are alike."""
-
 NUGGET = 1e-6
 """Added to the covariance's diagonal: neighbours make it singular to rounding."""
-
 STEP = 1e-4
 """Step of the central differences for the curvature."""
 

@@ -37,7 +37,6 @@ class AdaptiveDesign:
 
     Attributes:
         weights: preferences in the order of training, shape (n, d).
-        value_vectors: a_k, shape (n, d).
         upper: upper bounds of J*(w_k), shape (n,).
         gap: certified against the true optimum; above the target only if the limit stopped the training.
         rounds: number of batches.
@@ -57,11 +56,9 @@ def next_batch(
 
     Args:
         weights: preferences of the policies trained so far, shape (n, d); (0, d) at the start.
-        value_vectors: their a_k, shape (n, d).
         upper: u_k ≥ J*(w_k), shape (n,).
         size: the most preferences to train at once, at least 1.
         target: multiplicative gap to certify, in (0, 1).
-        delta: additive tolerance, at least 0.
 
     Returns:
         The corners first, then the points of a plan. The same input gives the same batch. Whatever is
@@ -69,7 +66,6 @@ def next_batch(
 
     Raises:
         DataError: the policies' numbers are malformed or contradict each other.
-        WeightsError: weights, size or target are out of range.
         SelectionError: a policy is farther from the optimum than the target allows at its own preference.
 
     Source:
@@ -158,11 +154,7 @@ def _face(bounds: OptimumBounds, axes: tuple[int, ...], picks: Array, guess: Int
         values = np.vstack([values, value_vector(picks, optimum, gradients)])
     on_face = (np.delete(points, axes, axis=1) == 0).all(axis=1)
     return Face(
-        axes=axes,
-        values=values[:, axes],
-        points=points[on_face][:, axes],
-        bounds=heights[on_face],
-        slack=slack,
+        axes=axes, values=values[:, axes], points=points[on_face][:, axes], bounds=heights[on_face], slack=slack
     )
 
 
@@ -172,7 +164,6 @@ def adaptive_design(
     *,
     target: float,
     batch: int = 1,
-    delta: float = 0.0,
     limit: int = 1000,
 ) -> AdaptiveDesign:
     """Train in rounds until the gap to the true optimum is certified, see ``next_batch``.
@@ -180,17 +171,13 @@ def adaptive_design(
     Args:
         train: function from preferences, shape (m, d), to the value vectors of their policies, shape (m, d), and
             upper bounds of J* there, shape (m,).
-        objectives: d, 2 to 8.
-        target: multiplicative gap to certify, in (0, 1).
-        batch: the most preferences to train at once, at least 1.
-        delta: additive tolerance, at least 0.
         limit: the most policies to train, at least 1.
     """
     d = check_objectives(objectives)
     most = check_size(limit)
     weights, values, upper, rounds = np.empty((0, d)), np.empty((0, d)), np.empty(0), 0
     while True:
-        chosen = next_batch(weights, values, upper, size=batch, target=target, delta=delta)
+        chosen = next_batch(weights, values, upper, size=batch, target=target)
         new = chosen.weights[: most - len(weights)]
         if not len(new):
             assert chosen.gap is not None  # the corners are trained

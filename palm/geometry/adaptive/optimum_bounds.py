@@ -15,10 +15,8 @@ from palm.geometry.preferences.simplex import check_weight_rows
 
 GAP_ROUNDING = 1e-9
 """Gaps are reported this much larger than computed."""
-
 BOUND_ROUNDING = 1e-12
 """J* is bounded from above this much higher than computed, and from below as much lower."""
-
 CONTRADICTION = 1e-9
 """An upper bound may be this much below a value that a policy attains: rounding."""
 
@@ -30,7 +28,6 @@ class OptimumGap:
     Attributes:
         epsilon: for every v some policy has J_v ≥ (1 - epsilon) J*(v) - delta: proven, rounded up. Above 1 where
             the best known value is below -delta.
-        delta: the additive tolerance granted.
         worst_weights: a preference at which the bounds are that far apart, shape (d,).
         attained: the multiplicative gap of the bounds there; epsilon is that and rounding.
         additive_gap: the largest J*(v) - max_k J_v(π_k): proven, rounded up.
@@ -50,7 +47,6 @@ class OptimumBounds:
     """Bounds on J* for every preference, proven by trained policies.
 
     Attributes:
-        value_vectors: a_k, shape (n, d).
         envelope: the upper bounds u_k joined to one for the whole simplex.
     """
 
@@ -94,12 +90,10 @@ def bound_optimum(weights: Iterable[ArrayLike], value_vectors: ArrayLike, upper:
 
     Args:
         weights: preference weights w_k that each policy was trained for, shape (n, d), rows on the simplex.
-        value_vectors: a_k of each policy, shape (n, d).
         upper: u_k ≥ J*(w_k), shape (n,): a_k · w_k plus how far training may have stopped from the optimum.
 
     Raises:
         DataError: a shape is wrong, a number is not finite, or an upper bound is below what a policy attains.
-        WeightsError: a row of weights is not on the simplex.
         SelectionError: two preferences are too close to each other to tell apart.
 
     Source:

@@ -15,20 +15,15 @@ from palm.geometry.preferences.time_budget import SecondsLeft, share_of, unlimit
 
 CANDIDATES_PER_PICK = 10
 """The default candidates are the finest lattice of at most this many points for each pick: step 1/8 at d = 3, k = 5."""
-
 DENSE_POINTS = 2000
 """Size of the lattice of preferences at which the predicted gap is computed."""
-
 HALVINGS = 5
 """Halvings of the refinement's step, starting from half the step of the candidates."""
-
 WORTHWHILE = 1e-5
 """A refinement that lowers the predicted gap by less ends its step."""
-
 TRUSTED_EFFECTIVE_SAMPLES = 5.0
 """Rule of thumb: below this many effective samples a prompt, on average, the prediction is not to be trusted.
 On tabular problems the predicted gap was too small by 42 % at 2, 24 % at 4, 15 % at 7, 9 % at 13 and 5 % at 48."""
-
 BLOCK_NUMBERS = 4_000_000
 """Importance weights are computed for as many preferences at a time as fit into about this many numbers."""
 
@@ -102,10 +97,6 @@ def predict(rewards: ArrayLike, weights: Iterable[ArrayLike], *, beta: float) ->
         weights: preference weights, shape (k, d).
         beta: β > 0, reward units per nat.
 
-    Raises:
-        DataError: the rewards or β are malformed.
-        WeightsError: a row of weights is not on the simplex.
-
     Source:
         π_w ∝ π_ref exp(w·r / β) (arXiv 2604.04144), so rollouts with self-normalised importance weights
         q ∝ exp(w·r / β) estimate R and KL, and J*(w) = β E_x log E_ref exp(w·r / β). The three estimates fit
@@ -131,7 +122,6 @@ def predicted_design(
     Args:
         rewards: scored rollouts of the reference, shape (p, n, d), in [0, 1]; each reward positive somewhere.
         size: how many weights to pick, k.
-        beta: β > 0, reward units per nat.
         candidates: preference weights to start from, shape (c, d); None for the finest lattice of at most 10 k points.
         seconds_left: limit of the choice; half of it goes to the candidates.
 
@@ -141,7 +131,6 @@ def predicted_design(
 
     Raises:
         DataError: the rewards or β are malformed, or a reward is 0 everywhere.
-        WeightsError: size or candidates are out of range.
         SelectionError: there are fewer candidates than picks.
 
     Source:

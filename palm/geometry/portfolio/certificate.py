@@ -13,19 +13,14 @@ from palm.geometry.preferences.simplex import finest_lattice
 
 EPSILON_ROUNDING = 1e-9
 """Positive gaps are reported this much larger than computed."""
-
 VALUE_TOLERANCE = 1e-8
 """Shortfall allowed for the solver's rounding, on values in [0, 1]."""
-
 ATTAINED_TOLERANCE = 1e-6
 """Largest difference between the gap at the worst preference and the certified one."""
-
 PLACES_CHECKED = 150
 """Size of the lattice at which an epsilon is compared with what is needed there."""
-
 NO_REGRET = 1e-12
 """Gaps below this are floating-point noise."""
-
 SMALL_VALUE = 1e-3
 """Coordinates of a policy below this are checked by VALUE_TOLERANCE instead of raising its ratio."""
 
@@ -36,11 +31,9 @@ class PortfolioCertificate:
 
     Attributes:
         epsilon: for every v, the best member has J_v ≥ (1 - epsilon) J*(v) - delta, within VALUE_TOLERANCE; rounded up.
-        delta: the additive tolerance granted.
         worst_weights: a preference at which epsilon is needed, shape (d,).
         additive_gap: the largest J*(v) - max_s J_v(π_s), rounded up.
         additive_worst_weights: a preference at which that is needed, shape (d,).
-        portfolio: indices of the members.
         combinations: shape (n, s): row k is a convex combination of the members whose value vector is at least
             (1 - epsilon) a_k - delta in every coordinate (within VALUE_TOLERANCE).
         additive_combinations: the same for the additive gap: row k reaches a_k - additive_gap.
@@ -101,16 +94,10 @@ def check_delta(delta: float) -> None:
 def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float = 0.0) -> PortfolioCertificate:
     """Certify a portfolio against all given policies over the whole continuous simplex.
 
-    Args:
-        value_vectors: a_k of every policy, shape (n, d).
-        portfolio: indices of the members, at least one.
-        delta: additive tolerance, at least 0.
-
     Returns:
         Its epsilon is computed from the combinations, not taken from the solver.
 
     Raises:
-        DataError: the value vectors are malformed.
         SelectionError: an index or delta is out of range, or no epsilon in [0, 1] suffices, which happens where
             the members' best value is below -delta.
 
@@ -128,14 +115,14 @@ def certify(value_vectors: ArrayLike, portfolio: Iterable[int], *, delta: float 
     worst = _against_all(values, members, scales=values, delta=delta)
     proof = prove_epsilon(values, chosen, worst, delta=delta, fallback=lowest.combination)
     epsilon = proof.epsilon
-    weights = _worst_weights(worst if epsilon > 0 else additive)
+    weights = (worst if epsilon > 0 else additive).worst_weights
     _check_plausible(values, members, weights, epsilon=epsilon, delta=delta)
     return PortfolioCertificate(
         epsilon=epsilon,
         delta=float(delta),
         worst_weights=weights,
         additive_gap=float(rounded_up(additive_gap)),
-        additive_worst_weights=_worst_weights(additive),
+        additive_worst_weights=additive.worst_weights,
         portfolio=members,
         combinations=proof.combinations,
         additive_combinations=additive.combinations,
@@ -240,9 +227,3 @@ def _against_all(values: Array, members: tuple[int, ...], *, scales: Array, delt
         found = worst_cases(values[list(members)], values[others], scales=scales[others], delta=delta)
         gaps[others], weights[others], combinations[others] = found.gaps, found.weights, found.combinations
     return WorstCases(gaps=gaps, combinations=combinations, weights=weights)
-
-
-def _worst_weights(worst: WorstCases) -> Array:
-    """Pick the preference of the largest gap; the centroid when there is no gap at all."""
-    weights = worst.weights[int(np.argmax(worst.gaps))]
-    return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights

@@ -16,19 +16,14 @@ from palm.geometry.preferences.time_budget import SecondsLeft
 
 OPTIMALITY_TOLERANCE = 1e-6
 """The search stops once value and proven bound are this close."""
-
 CLOSE = 0.9
 """While the bound is below this share of the best gap, levels are halved; from there on only better ones are asked."""
-
 FIRST_CUTS = 150
 """Size of the lattice of preferences that the set cover starts from."""
-
 CUTS_PER_ROUND = 12
 """Most worst preferences added after each answer of the set cover."""
-
 MAX_QUESTIONS = 2000
 """Most levels asked about."""
-
 UNANSWERED = 3
 """The search ends after this many set covers that ran out of time."""
 
@@ -74,7 +69,6 @@ def best_portfolio(
         values: value vectors to reach, shape (n, d).
         size: the most members allowed, below the number of candidates.
         start: indices of a portfolio to improve on, all of them candidates.
-        goal: the gap to make small.
         candidates: indices of the policies that may be members, increasing.
         floor: value vectors b_k that the portfolio must reach for every preference, shape (k, d): a portfolio with
             max_s a_s·v < max_k b_k·v for some v does not count. None for no such demand.
@@ -94,9 +88,7 @@ def search(rows: Rows, size: int, *, start: Iterable[int], largest: float, secon
     """Find the columns whose highest minimum over all rows is lowest.
 
     Args:
-        rows: see ``Rows``.
         size: the most columns allowed, below n.
-        start: columns to start from.
         largest: columns whose highest minimum is above this do not count.
         seconds_left: a set cover gets a third of it; the search ends when three have run out or the time is over.
 
@@ -151,7 +143,6 @@ class PreferenceRows:
     Args:
         members: value vectors of the candidates, shape (n, d).
         targets: value vectors to reach, shape (k, d).
-        goal: the gap to make small.
     """
 
     def __init__(self, members: Array, targets: Array, goal: Goal):
@@ -192,7 +183,7 @@ class FlooredRows:
 
     def evaluate(self, picks: Sequence[int]) -> float:
         """Compute the worst-case gap, infinite where the floor is missed, and keep the worst preferences of both."""
-        worst = worst_cases(self._members[list(picks)], self._floor, scales=np.ones_like(self._floor), delta=0.0)
+        worst = worst_cases(self._members[list(picks)], self._floor)
         short = (worst.gaps > VALUE_TOLERANCE) & ~np.isnan(worst.weights).any(axis=1)
         self._weights = np.unique(np.vstack([self._weights, worst.weights[short]]), axis=0)
         gap = self._gaps.evaluate(picks)
@@ -250,8 +241,6 @@ def undominated(values: Array) -> Integers:
     lattice_worth = finest_lattice(values.shape[1], FIRST_CUTS) @ values.T
     kept = np.unique(lattice_worth.argmax(axis=1)).tolist()
     for policy in np.setdiff1d(np.arange(len(values)), kept):
-        target = values[[policy]]
-        gap = worst_cases(values[kept], target, scales=np.ones_like(target), delta=0.0).gaps[0]
-        if gap > NO_REGRET:
+        if worst_cases(values[kept], values[[policy]]).gaps[0] > NO_REGRET:
             kept.append(int(policy))
     return np.array(sorted(kept))

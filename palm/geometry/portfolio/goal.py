@@ -81,7 +81,7 @@ class SmallestDelta:
 
     def worst_cases(self, members: Array, targets: Array) -> WorstCases:
         """Compute the gap of a portfolio to each target."""
-        return worst_cases(members, (1 - self.epsilon) * targets, scales=np.ones_like(targets), delta=0.0)
+        return worst_cases(members, (1 - self.epsilon) * targets)
 
     def certify(self, values: ArrayLike, portfolio: Iterable[int]) -> PortfolioCertificate:
         """Certify a portfolio."""

@@ -1,7 +1,5 @@
 """Greedy set cover on a dense set of preferences: the pruning of the paper."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from palm.geometry.arrays import Array, Booleans, Integers
@@ -31,27 +29,19 @@ def greedy_cover(values: Array, weights: Array, size: int, *, goal: Goal, candid
     table = goal.regrets(values[candidates], weights, values)
     levels = np.unique(table[np.isfinite(table)])
     low, high = 0, len(levels) - 1
-    best = _cover(table <= levels[high], size).picks
+    best, _ = _cover(table <= levels[high], size)
     while low <= high:
         middle = (low + high) // 2
-        cover = _cover(table <= levels[middle], size)
-        if cover.complete:
-            best, high = cover.picks, middle - 1
+        picks, complete = _cover(table <= levels[middle], size)
+        if complete:
+            best, high = picks, middle - 1
         else:
             low = middle + 1
     return [int(candidates[pick]) for pick in best]
 
 
-@dataclass(frozen=True)
-class _Cover:
-    """Picks of a greedy set cover and whether they cover everything."""
-
-    picks: list[int]
-    complete: bool
-
-
-def _cover(covers: Booleans, size: int) -> _Cover:
-    """Pick the policy that covers most uncovered preferences, up to ``size`` times."""
+def _cover(covers: Booleans, size: int) -> tuple[list[int], bool]:
+    """Pick the policy that covers most uncovered preferences, up to ``size`` times; also whether they cover all."""
     open_rows = np.ones(len(covers), dtype=bool)
     picks: list[int] = []
     while open_rows.any() and len(picks) < size:
@@ -61,4 +51,4 @@ def _cover(covers: Booleans, size: int) -> _Cover:
             break
         picks.append(pick)
         open_rows &= ~covers[:, pick]
-    return _Cover(picks=picks, complete=not open_rows.any())
+    return picks, not open_rows.any()

@@ -12,7 +12,6 @@ class NamedSelection:
     """A portfolio that was selected from a table of values.
 
     Attributes:
-        table: the table.
         selection: members as rows of the table, the certificate, and the proven bound.
         size: the size that was asked for.
     """

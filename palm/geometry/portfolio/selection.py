@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TypedDict
 
 import numpy as np
@@ -22,6 +21,7 @@ from palm.geometry.portfolio.greedy import dense_preferences, greedy_cover
 from palm.geometry.portfolio.usage import diversity, usage
 from palm.geometry.portfolio.values import ValueTable
 from palm.geometry.portfolio.worst_case import worst_cases
+from palm.geometry.preferences.request import check_choice
 from palm.geometry.preferences.time_budget import SecondsLeft, unlimited
 
 METHODS = ("exact", "greedy")
@@ -35,7 +35,6 @@ class Selection:
         method: ``exact`` or ``greedy``.
         minimised: ``epsilon`` or ``delta``; the other one was granted.
         indices: the members, increasing.
-        certificate: the proof for these members.
         bound: proven: no portfolio of this size has less of what was minimised. Greedy proves nothing: 0.0.
     """
 
@@ -100,7 +99,6 @@ def select(
         than greedy.
 
     Raises:
-        DataError: the value vectors are malformed.
         SelectionError: an argument is out of range, or no portfolio of this size has an epsilon up to 1 and reaches the
             floor.
 
@@ -109,7 +107,7 @@ def select(
     """
     values = check_value_vectors(value_vectors)
     count = _check_size(size)
-    check_method(method)
+    check_choice("method", method, METHODS, SelectionError)
     goal = goal_of(epsilon, delta)
     allowed = np.array(check_portfolio(range(len(values)) if candidates is None else candidates, len(values)))
     bound = 0.0
@@ -121,13 +119,7 @@ def select(
         members = _fill(values, picks, count, allowed)
         if method == "exact":
             proven = best_portfolio(
-                values,
-                count,
-                start=members,
-                goal=goal,
-                candidates=allowed,
-                floor=floor,
-                seconds_left=seconds_left,
+                values, count, start=members, goal=goal, candidates=allowed, floor=floor, seconds_left=seconds_left
             )
             members, bound = _fill(values, _found(proven, count, delta), count, allowed), proven.bound
     if floor is not None:
@@ -144,7 +136,7 @@ def select(
 
 def _check_floor(members: Array, floor: Array, size: int) -> None:
     """Check that a portfolio reaches a floor for every preference."""
-    short = worst_cases(members, floor, scales=np.ones_like(floor), delta=0.0).gaps.max()
+    short = worst_cases(members, floor).gaps.max()
     if short > 2 * VALUE_TOLERANCE:
         raise SelectionError(
             f"size={size}",
@@ -185,7 +177,6 @@ class SelectionReport(TypedDict):
 
     Attributes:
         certificate: ``portfolio``.
-        size: the size that was asked for.
         portfolio: names of the members.
         usage: share of all preferences that each member serves best, by name.
         usage_entropy: entropy of these shares, in nats.
@@ -247,17 +238,6 @@ def _check_size(size: int) -> int:
     if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
         raise SelectionError(f"size={size!r}", rule="must be an integer of at least 1", remedy="raise it")
     return int(size)
-
-
-def check_method(method: str) -> None:
-    """Check the name of a method of selection; SelectionError suggests a similar one."""
-    if method not in METHODS:
-        near = get_close_matches(str(method), METHODS, n=1, cutoff=0.4)
-        raise SelectionError(
-            f"method={method!r}",
-            rule=f"must be one of {', '.join(METHODS)}",
-            remedy=f"did you mean {near[0]!r}?" if near else "choose one of them",
-        )
 
 
 def _fill(values: Array, members: Iterable[int], size: int, candidates: Integers) -> tuple[int, ...]:

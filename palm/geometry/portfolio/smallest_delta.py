@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from palm.errors import SelectionError
@@ -21,18 +20,9 @@ def check_epsilon(epsilon: float) -> None:
 def smallest_delta(value_vectors: ArrayLike, portfolio: Iterable[int], *, epsilon: float) -> PortfolioCertificate:
     """Certify the smallest δ with which a portfolio is an (ε, δ)-approximation for every preference.
 
-    Args:
-        value_vectors: a_k of every policy, shape (n, d).
-        portfolio: indices of the members, at least one.
-        epsilon: multiplicative tolerance, in [0, 1].
-
     Returns:
         Its delta is computed from the combinations and rounded up, not taken from the solver; it is needed at
         ``worst_weights``. Unlike ε it always exists, also where J* ≤ 0.
-
-    Raises:
-        DataError: the value vectors are malformed.
-        SelectionError: an index or epsilon is out of range.
 
     Source:
         Definition 3.2 of arXiv 2604.04144. Derived, by minimax: δ suffices for every v iff for each policy k some
@@ -67,9 +57,6 @@ class _Additive:
 
 
 def _additive(members: Array, targets: Array) -> _Additive:
-    worst = worst_cases(members, targets, scales=np.ones_like(targets), delta=0.0)
+    worst = worst_cases(members, targets)
     gap = float(rounded_up((targets - worst.combinations @ members).max()))
-    weights = worst.weights[int(np.argmax(worst.gaps))]
-    if np.isnan(weights).any():
-        weights = np.full(members.shape[1], 1 / members.shape[1])
-    return _Additive(gap=gap, weights=weights, combinations=worst.combinations)
+    return _Additive(gap=gap, weights=worst.worst_weights, combinations=worst.combinations)

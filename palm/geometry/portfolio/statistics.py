@@ -27,7 +27,6 @@ class GapInterval:
         high: upper end of the two-sided percentile interval.
         upper: one-sided upper confidence bound.
         confidence: of the interval and, by itself, of the one-sided bound.
-        resamples: number of bootstrap resamples.
     """
 
     estimate: float
@@ -43,7 +42,6 @@ class ResampledGap:
     """The worst-case gap of a portfolio on all prompts, and on prompts drawn with replacement.
 
     Attributes:
-        estimate: the certified gap on all prompts.
         resampled: the gap on each resample, shape (resamples,). The same seed draws the same prompts for every
             portfolio, so that differences of two of these arrays are paired.
     """
@@ -87,15 +85,12 @@ def resample_gap(
     Args:
         per_prompt_rewards: mean reward of each policy on each prompt, shape (n, p, d), in [0, 1].
         per_prompt_kl_cost: β · KL of each policy on each prompt, shape (n, p), at least 0.
-        portfolio: indices of the members.
         epsilon: ε granted, in [0, 1], if the gap is the smallest δ (with 0 the additive gap); None if it is the
             smallest ε.
         delta: δ granted, at least 0, where the gap is the smallest ε.
-        resamples: number of bootstrap resamples, at least 1.
         seed: decides the prompts drawn.
 
     Raises:
-        DataError: a shape or a number is wrong.
         SelectionError: an argument is out of range, or a resample has no gap.
 
     Source:
@@ -126,7 +121,6 @@ class Comparison:
         mean_change: mean over all preferences of (best value after - best value before); positive is better.
         mean_change_lower: one-sided lower confidence bound of the mean change.
         confidence: of each bound by itself.
-        resamples: number of bootstrap resamples.
     """
 
     largest_loss: float
@@ -151,22 +145,14 @@ def compare_portfolios(
     """Compute the most that any preference loses when one portfolio replaces another, and bound it.
 
     Args:
-        per_prompt_rewards: mean reward of each policy on each prompt, shape (n, p, d), in [0, 1].
-        per_prompt_kl_cost: β · KL of each policy on each prompt, shape (n, p), at least 0.
+        per_prompt_rewards, per_prompt_kl_cost, resamples, seed: as for ``resample_gap``.
         before: indices of the portfolio that serves now.
         after: indices of the portfolio that would serve instead.
-        confidence: in (0, 1).
-        resamples: number of bootstrap resamples, at least 1.
-        seed: decides the prompts drawn.
 
     Returns:
         The largest loss is over the continuous simplex, by linear programs; the mean change is over
         fixed points of it. Bounds: percentile bootstrap over prompts, paired. On tabular problems with 30 and 40
         prompts the bound of the loss at 95 % held in 90 to 100 % of the draws; the basic bootstrap's in 87 to 95 %.
-
-    Raises:
-        DataError: a shape or a number is wrong.
-        SelectionError: an argument is out of range.
 
     Source:
         Derived: the loss is the additive gap of ``after`` against the members of ``before``. Efron (1979).
@@ -210,7 +196,7 @@ def largest_loss(before: Array, after: Array) -> Loss:
         Derived, as the certificate. The targets are shifted up so that the programs' gaps are positive.
     """
     shift = max(0.0, float(after.max() - before.min())) + 1.0
-    worst = worst_cases(after, before + shift, scales=np.ones_like(before), delta=0.0)
+    worst = worst_cases(after, before + shift)
     number = int(np.argmax(worst.gaps))
     return Loss(loss=float(worst.gaps[number] - shift), weights=worst.weights[number])
 

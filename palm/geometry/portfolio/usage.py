@@ -14,16 +14,12 @@ from palm.geometry.portfolio.certificate import check_portfolio, check_value_vec
 
 MAX_EXACT_OBJECTIVES = 6
 """Up to this d the shares are volumes of polytopes; above, an estimate."""
-
 THIN_RADIUS = 1e-9
 """A region that holds no ball of this radius has share 0."""
-
 SAME_VALUE = 1e-12
 """Two members whose value vectors differ by less are the same; the first one serves."""
-
 SUM_TOLERANCE = 1e-6
 """Largest difference of the volumes' sum from the simplex."""
-
 SAMPLES = 200_000
 SAMPLE_SEED = 20_260_404
 
@@ -31,18 +27,10 @@ SAMPLE_SEED = 20_260_404
 def usage(value_vectors: ArrayLike, portfolio: Iterable[int]) -> dict[int, float]:
     """Compute the share of the simplex on which each member is the best of the portfolio.
 
-    Args:
-        value_vectors: a_k, shape (n, d).
-        portfolio: indices of the members, at least one.
-
     Returns:
         Index to share, in increasing order of index; the shares sum to 1. Exact (volumes of polytopes) for d up to 6;
         above, estimated from 200 000 fixed points (standard error at most 0.0012). Of members with the same value
         vector the first one serves.
-
-    Raises:
-        DataError: the value vectors are malformed.
-        SelectionError: an index is out of range.
 
     Source:
         Objectives are linear in v, so regions are polytopes; uniform measure on the simplex.

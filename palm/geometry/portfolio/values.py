@@ -75,10 +75,7 @@ class ValueTable:
         kept = tuple(names)
         rows = [self.index(name) for name in kept]
         return ValueTable(
-            names=kept,
-            reward_names=self.reward_names,
-            rewards=self.rewards[rows],
-            regulariser=self.regulariser[rows],
+            names=kept, reward_names=self.reward_names, rewards=self.rewards[rows], regulariser=self.regulariser[rows]
         )
 
     def index(self, name: str) -> int:

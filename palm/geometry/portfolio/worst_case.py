@@ -13,10 +13,8 @@ from palm.geometry.arrays import Array
 LP_TOLERANCES = (1e-10, 1e-9, 1e-7)
 """Feasibility tolerances to try in turn, on values in [0, 1]: value vectors that are equal up to about 1e-7 defeat the
 strictest. Certificates do not rest on them."""
-
 NUMERICAL_TROUBLE = 4
 """Status code of scipy.optimize.linprog."""
-
 BLOCK_VARIABLES = 20_000
 """Requirements are batched into linear programs of at most about this many variables."""
 
@@ -35,18 +33,25 @@ class WorstCases:
     combinations: Array
     weights: Array
 
+    @property
+    def worst_weights(self) -> Array:
+        """The preference of the largest gap, shape (d,); the centroid when there is no gap at all."""
+        weights = self.weights[int(np.argmax(self.gaps))]
+        return np.full(len(weights), 1 / len(weights)) if np.isnan(weights).any() else weights
 
-def worst_cases(members: Array, targets: Array, *, scales: Array, delta: float) -> WorstCases:
+
+def worst_cases(members: Array, targets: Array, *, scales: Array | None = None, delta: float = 0.0) -> WorstCases:
     """Find the smallest g ≥ 0 with Σ_s λ_s a_s + g c_k ≥ a_k - δ in every coordinate, for each of k targets.
 
-    The scales c_k, shape (k, d), are the a_k for the multiplicative gap and ones for the additive one. A SelectionError
-    says that no gap suffices, or that the solver fails.
+    The scales c_k, shape (k, d), are the a_k for the multiplicative gap and ones (None) for the additive one. A
+    SelectionError says that no gap suffices, or that the solver fails.
 
     Source:
         Derived: by minimax the g that suffices for every v is the g for which one convex combination
         suffices, and the dual solution is the worst v. Exact up to the solver's tolerance; the programs
         are independent and solved together as blocks of one.
     """
+    scales = np.ones_like(targets) if scales is None else scales
     step = max(1, BLOCK_VARIABLES // (len(members) + 1))
     parts = [
         _solve(members, targets[start : start + step], scales[start : start + step], delta)

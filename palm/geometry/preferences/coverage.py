@@ -13,19 +13,14 @@ from palm.geometry.preferences.simplex import check_objectives, check_weight_row
 
 WIDTH_TOLERANCE = 1e-12
 """A piece thinner than this in one coordinate is a shared boundary, not a hole."""
-
 VOLUME_ROUNDING = 1e-15
 """A hole's share of the simplex is never reported below this: inclusion-exclusion rounds."""
-
 MAX_LEAF_CELLS = 96
 """Blocks that meet more cells than this are halved before subtraction."""
-
 MIN_BLOCK_WIDTH = 1 / 64
 """Blocks narrower than this are not halved: cells that share a face would never be separated."""
-
 MAX_HALVINGS = 20
 """Most times that pieces are halved in search of a point outside all cells."""
-
 LARGEST_PIECES = 100
 """Most left-over pieces that are tried for a counterexample."""
 
@@ -53,16 +48,11 @@ def check_coverage(weights: Iterable[ArrayLike], *, epsilon: float, delta: float
 
     Args:
         weights: shape (k, d), rows on the simplex; d from 2 to 8.
-        epsilon: ε' of the cells, in [0, 1).
-        delta: δ' of the cells, in [0, 1].
 
     Returns:
         ``covered`` is False as soon as one left-over piece is thicker than WIDTH_TOLERANCE in every
         coordinate. The share is the sum of exact volumes of disjoint pieces (rounding: about 1e-15 a piece),
         rounded up to 1e-15. The counterexample was checked against every cell.
-
-    Raises:
-        WeightsError: a row is not on the simplex, or ε' or δ' is outside its range.
 
     Source:
         Derived: Lemma 3.2 (arXiv 2604.04144) makes a cell a box cut with the simplex, so subtracting boxes decides.

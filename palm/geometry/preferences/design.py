@@ -21,7 +21,6 @@ from palm.geometry.preferences.weighted_packing import MAX_OBJECTIVES, weighted_
 
 QUICK_ROUNDS, ROUNDS = 8, 60
 """Most linear programs for the lower bound: of a strategy that does not search for it, and of ``minimal``."""
-
 BOUND_SHARE = 0.2
 """Share of the time that ``minimal`` spends on the lower bound."""
 
@@ -56,10 +55,6 @@ class Design:
     """A grid of preference vectors with its certificate.
 
     Attributes:
-        strategy: one of ``STRATEGIES``.
-        objectives: d.
-        epsilon: ε' of the cells.
-        delta: δ' of the cells.
         weights: shape (n, d), each row summing to 1.
         coverage: whether the cells cover the simplex (exact).
         packing: the proof that no cover has fewer vectors than its bound.
@@ -121,8 +116,6 @@ def design_grid(
     """Choose the preference vectors to train policies for.
 
     Args:
-        objectives: d, 2 to 8.
-        epsilon: ε' of the cells, in [0, 1).
         delta: δ' of the cells, in [0, 1]; above 0 for ``palm`` and ``minimal``.
         strategy: ``random``, ``uniform``, ``palm``, ``minimal`` or ``weights``.
         size: how many vectors; needed by ``random`` and ``uniform``, an upper limit for ``palm`` and ``minimal``.
@@ -151,8 +144,18 @@ def design_grid(
         rows = check_weight_rows(weights, d)
     elif strategy == "palm":
         rows = palm_grid(d, epsilon=epsilon, delta=delta)
+    elif strategy == "minimal" and d == 2:
+        rows = line_cover(epsilon=epsilon, delta=delta)
     elif strategy == "minimal":
-        rows = _minimal(d, epsilon, delta, packing.bound, seconds_left=seconds_left, on_cover=on_cover)
+        rows = minimal_grid(
+            d,
+            epsilon=epsilon,
+            delta=delta,
+            start=_palm_grid_if_found(d, epsilon, delta),
+            enough=packing.bound,
+            seconds_left=seconds_left,
+            on_cover=on_cover,
+        )
     else:
         assert size is not None  # by check_request
         rows = uniform_grid(d, size) if strategy == "uniform" else random_grid(d, size, seed=seed)
@@ -191,28 +194,8 @@ def best_packing(
     return max(simple, weighted, key=lambda packing: packing.bound)
 
 
-def _minimal(
-    objectives: int,
-    epsilon: float,
-    delta: float,
-    enough: int,
-    *,
-    seconds_left: SecondsLeft,
-    on_cover: Callable[[int], None],
-) -> Array:
-    """Search the smallest cover, from the palm grid if there is one."""
-    if objectives == 2:
-        return line_cover(epsilon=epsilon, delta=delta)
+def _palm_grid_if_found(objectives: int, epsilon: float, delta: float) -> Array | None:
     try:
-        start = palm_grid(objectives, epsilon=epsilon, delta=delta)
+        return palm_grid(objectives, epsilon=epsilon, delta=delta)
     except WeightsError:
-        start = None
-    return minimal_grid(
-        objectives,
-        epsilon=epsilon,
-        delta=delta,
-        start=start,
-        enough=enough,
-        seconds_left=seconds_left,
-        on_cover=on_cover,
-    )
+        return None

@@ -6,12 +6,11 @@ from palm.errors import WeightsError
 from palm.geometry.arrays import Array
 from palm.geometry.preferences.cells import check_accuracy
 from palm.geometry.preferences.coverage import check_coverage
-from palm.geometry.preferences.levels import find_levels, pivot_grid
-from palm.geometry.preferences.simplex import check_objectives, check_size, lattice, lattice_size, spread_points
+from palm.geometry.preferences.levels import cells_end_to_end, find_levels, pivot_grid
+from palm.geometry.preferences.simplex import check_objectives, check_size, divisions_for, lattice, spread_points
 
 END_TOLERANCE = 1e-12
 """Cells that end this close to 1 reach it: rounding must not add a point."""
-
 MAX_LINE_POINTS = 1_000_000
 """Most points that a one-dimensional grid may have."""
 
@@ -62,7 +61,7 @@ def combined_grid(*, epsilon: float, delta: float) -> Array:
 
 def _line(epsilon: float, delta: float, end: float) -> Array:
     """Place cells end to end up to 1; the last centre would often lie beyond 1 and is then 1."""
-    centres: list[float] = []
+    centres, cells = list[float](), cells_end_to_end(epsilon, delta, end)
     while end < 1 - END_TOLERANCE:
         if len(centres) >= MAX_LINE_POINTS:
             raise WeightsError(
@@ -70,9 +69,8 @@ def _line(epsilon: float, delta: float, end: float) -> Array:
                 rule=f"the grid has more than {MAX_LINE_POINTS} points",
                 remedy="raise epsilon or delta",
             )
-        centre = end * (1 + epsilon) + delta
+        centre, end = next(cells)
         centres.append(min(centre, 1.0))
-        end = (centre + delta) / (1 - epsilon)
     return np.array(centres)
 
 
@@ -99,10 +97,8 @@ def uniform_grid(objectives: int, size: int) -> Array:
         The uniform baseline of arXiv 2604.04144.
     """
     d, count = check_objectives(objectives), check_size(size)
-    divisions = 1
-    while lattice_size(d, divisions) < count:
-        divisions += 1
-    return lattice(d, divisions) if lattice_size(d, divisions) == count else spread_points(d, count)
+    grid = lattice(d, divisions_for(d, count))
+    return grid if len(grid) == count else spread_points(d, count)
 
 
 def palm_grid(objectives: int, *, epsilon: float, delta: float) -> Array:

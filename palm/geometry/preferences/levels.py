@@ -1,7 +1,7 @@
 """Levels of the pivot grid: found by search, accepted only when exact subtraction leaves no hole."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, islice, product
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -15,22 +15,16 @@ from palm.geometry.preferences.symmetric import ordered_holes
 
 MAX_LEVELS = 400
 """Most levels that the search considers."""
-
 MAX_FITTED_LEVELS = 12
 """More levels than this are taken from the starting grids as they are: fitting them would take minutes."""
-
 EXCESS_TOLERANCE = 1e-10
 """A level count is given up when some preference stays this far outside every cell."""
-
 SAMPLE_LIMIT = 2000
 """Size of the lattice that the search starts from."""
-
 HOLES_PER_ROUND = 60
 """Uncovered points added to the sample after each exact check."""
-
 SLACK_WANTED = 0.2
 """The fit stops once the sample is inside the cells by this share of δ'."""
-
 MAX_ROUNDS = 10
 EVALUATIONS_PER_LEVEL = 100
 RESTARTS = 3
@@ -65,9 +59,6 @@ def find_levels(objectives: int, *, epsilon: float, delta: float) -> Array:
 
     Returns:
         That they cover is exact; that fewer levels would not is the search's finding, not a proof.
-
-    Raises:
-        WeightsError: no cover of at most 10 000 vectors was found.
 
     Source:
         Nelder and Mead (1965) on a sample that grows by the holes which exact subtraction finds.
@@ -148,11 +139,16 @@ def _stretched(count: int, reach: float, *, epsilon: float, delta: float) -> Arr
 
 def _combined(count: int, epsilon: float, delta: float) -> tuple[list[float], float]:
     """Compute the first centres of a combined grid on [0, 1] and where their cells end."""
-    centres, end = list[float](), 0.0
-    for _ in range(count):
-        centres.append(end * (1 + epsilon) + delta)
-        end = (centres[-1] + delta) / (1 - epsilon)
-    return centres, end
+    cells = list(islice(cells_end_to_end(epsilon, delta), count))
+    return [centre for centre, _ in cells], cells[-1][1]
+
+
+def cells_end_to_end(epsilon: float, delta: float, end: float = 0.0) -> Iterator[tuple[float, float]]:
+    """Place the cells of a one-dimensional grid without gaps, see ``grids.combined_grid``: centre and end of each."""
+    while True:
+        centre = end * (1 + epsilon) + delta
+        end = (centre + delta) / (1 - epsilon)
+        yield centre, end
 
 
 def _worst_excess(sample: Array, gaps: Array, *, epsilon: float, delta: float) -> float:

@@ -9,10 +9,8 @@ from palm.geometry.preferences.simplex import MAX_SIZE
 
 END_TOLERANCE = 1e-12
 """Cells that end this close to 1 reach it: rounding must not add a cell."""
-
 MAX_STRETCH = 2.0
 """ε' and δ' are scaled by at most this factor to find how much room is left."""
-
 BISECTIONS = 60
 
 

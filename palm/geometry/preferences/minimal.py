@@ -14,10 +14,8 @@ from palm.geometry.preferences.time_budget import SecondsLeft
 
 FIRST_PREFERENCES = 800
 """Size of the ordered lattice of preferences that the set cover starts from."""
-
 CANDIDATES = (500, 3_000, 10_000)
 """Sizes of the ordered lattices of vectors to choose from, one after the other: finer ones need fewer vectors."""
-
 HOLES_PER_ROUND = 300
 """Most uncovered preferences added after each set cover."""
 
@@ -58,7 +56,7 @@ def minimal_grid(
             answer = solve_cover(serves, sizes, most=below - 1, minimise=True, seconds=seconds_left(), presolve=False)
             if answer.picks is None:
                 break
-            grid = _union(candidates[answer.picks])
+            grid = np.concatenate([orbit(weights) for weights in candidates[answer.picks]])
             holes = ordered_holes(grid, epsilon=epsilon, delta=delta, limit=HOLES_PER_ROUND)
             served = _serves(holes, candidates, epsilon, delta)
             optimal = answer.settled and not len(holes)
@@ -84,11 +82,6 @@ def _serves(preferences: Array, candidates: Array, epsilon: float, delta: float)
     """
     rows = [in_cell(point, candidates, epsilon=epsilon, delta=delta) for point in preferences]
     return np.array(rows, dtype=bool).reshape(-1, len(candidates))
-
-
-def _union(representatives: Array) -> Array:
-    """List the vectors of several orbits, each once."""
-    return np.concatenate([orbit(weights) for weights in representatives])
 
 
 def _patched(

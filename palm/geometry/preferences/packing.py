@@ -12,10 +12,8 @@ from palm.geometry.preferences.simplex import check_objectives, finest_lattice
 
 CANDIDATES = 2000
 """Size of the lattice that the packing is picked from."""
-
 GAP_TOLERANCE = 1e-9
 """Two preferences count as incompatible only when the gap between their boxes exceeds this."""
-
 TOTAL_TOLERANCE = 1e-6
 """A packing's total weight counts as a whole number when it exceeds one by no more than this."""
 

@@ -14,36 +14,28 @@ MIN_OBJECTIVES = 2
 MAX_OBJECTIVES = 8
 SUM_TOLERANCE = 1e-6
 """Largest difference from 1 of the sum of given preference weights."""
-
 POOL_POINTS_PER_PICK = 20
 """Spread points are picked from a lattice with at least this many points for each pick."""
-
 MAX_SIZE = 10_000
 """Most preference vectors that a grid may have; beyond it the exact check takes minutes."""
 
 
 def check_objectives(objectives: int) -> int:
     """Check that a number of objectives is an integer from 2 to 8, and give it as an int."""
-    whole = isinstance(objectives, (int, np.integer)) and not isinstance(objectives, bool)
-    if not whole or not MIN_OBJECTIVES <= objectives <= MAX_OBJECTIVES:
-        raise WeightsError(
-            f"objectives={objectives!r}",
-            rule=f"must be an integer from {MIN_OBJECTIVES} to {MAX_OBJECTIVES}",
-            remedy="merge related reward functions or drop some",
-        )
-    return int(objectives)
+    remedy = "merge related reward functions or drop some"
+    return _checked_integer("objectives", objectives, MIN_OBJECTIVES, MAX_OBJECTIVES, remedy)
 
 
 def check_size(size: int) -> int:
     """Check that a number of preference vectors is an integer from 1 to ``MAX_SIZE``, and give it as an int."""
-    whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-    if not whole or not 1 <= size <= MAX_SIZE:
-        raise WeightsError(
-            f"size={size!r}",
-            rule=f"must be an integer from 1 to {MAX_SIZE}",
-            remedy="say how many preference vectors are wanted",
-        )
-    return int(size)
+    return _checked_integer("size", size, 1, MAX_SIZE, "say how many preference vectors are wanted")
+
+
+def _checked_integer(name: str, value: int, least: int, most: int, remedy: str) -> int:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        raise WeightsError(f"{name}={value!r}", rule=f"must be an integer from {least} to {most}", remedy=remedy)
+    return int(value)
 
 
 def check_preference_weights(weights: ArrayLike, objectives: int | None = None) -> Array:
@@ -52,9 +44,6 @@ def check_preference_weights(weights: ArrayLike, objectives: int | None = None) 
     Args:
         weights: d numbers, non-negative, summing to 1 within 1e-6.
         objectives: the length they must have, if known.
-
-    Returns:
-        Shape (d,).
 
     Raises:
         WeightsError: wrong length, not numbers, not finite, negative, or another sum.
@@ -100,6 +89,14 @@ def lattice_size(objectives: int, divisions: int) -> int:
     return comb(divisions + objectives - 1, objectives - 1)
 
 
+def divisions_for(objectives: int, points: int) -> int:
+    """Find the smallest H of a simplex lattice with at least so many points."""
+    divisions = 1
+    while lattice_size(objectives, divisions) < points:
+        divisions += 1
+    return divisions
+
+
 def lattice(objectives: int, divisions: int) -> Array:
     """Make the simplex lattice: every integer composition of H into d parts, divided by H.
 
@@ -126,10 +123,7 @@ def lattice(objectives: int, divisions: int) -> Array:
 
 def finest_lattice(objectives: int, limit: int) -> Array:
     """Make the finest simplex lattice that has at most ``limit`` points (H at least 1)."""
-    divisions = 1
-    while lattice_size(objectives, divisions + 1) <= limit:
-        divisions += 1
-    return lattice(objectives, divisions)
+    return lattice(objectives, max(1, divisions_for(objectives, limit + 1) - 1))
 
 
 def spread_points(objectives: int, size: int) -> Array:
@@ -144,10 +138,7 @@ def spread_points(objectives: int, size: int) -> Array:
     """
     d = check_objectives(objectives)
     count = check_size(size)
-    divisions = 1
-    while lattice_size(d, divisions) < POOL_POINTS_PER_PICK * count:
-        divisions += 1
-    pool = lattice(d, divisions)
+    pool = lattice(d, divisions_for(d, POOL_POINTS_PER_PICK * count))
     picked = np.empty((count, d))
     picked[0] = 1 / d
     distance = np.full(len(pool), np.inf)

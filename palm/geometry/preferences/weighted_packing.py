@@ -16,19 +16,14 @@ from palm.geometry.preferences.time_budget import SecondsLeft
 
 MAX_OBJECTIVES = 5
 """Above this d an orbit has too many members for the program to pay."""
-
 LATTICE = 800
 """Size of the ordered lattice of preferences to weigh, which are also the first vectors not to be overloaded."""
-
 OVERLOADS_PER_ROUND = 400
 """Most overloaded vectors added after each linear program."""
-
 WEIGHT_TOLERANCE = 1e-9
 """Smaller weights are dropped; loads that exceed another by less count as equal."""
-
 THIN = 1e-12
 """A piece thinner than this in one coordinate is dropped: reaches were widened by far more."""
-
 MAX_PIECES = 300_000
 """The search for the largest load stops after this many pieces: the packing then proves nothing."""
 
@@ -54,7 +49,9 @@ def weighted_packing(
     loads = _loads(preferences, preferences, sizes, epsilon, delta)
     best = Packing(points=preferences[:1], weights=np.ones(1))
     for _ in range(rounds):
-        weights = _heaviest(loads, sizes)
+        # The weight of each orbit's members so that the total is largest and no load exceeds 1; None on failure.
+        limits = np.ones(loads.shape[0])
+        weights = linprog(-sizes, A_ub=loads, b_ub=limits, bounds=(0, 1), method="highs").x
         if weights is None:
             break
         kept = weights > WEIGHT_TOLERANCE
@@ -67,12 +64,6 @@ def weighted_packing(
             break
         loads = vstack([loads, _loads(worst.vectors, preferences, sizes, epsilon, delta)])
     return best
-
-
-def _heaviest(loads: csr_array, sizes: Integers) -> Array | None:
-    """Choose the weight of each orbit's members so that the total is largest and no load exceeds 1; None on failure."""
-    answer = linprog(-sizes, A_ub=loads, b_ub=np.ones(loads.shape[0]), bounds=(0, 1), method="highs")
-    return answer.x
 
 
 def _loads(vectors: Array, preferences: Array, sizes: Integers, epsilon: float, delta: float) -> csr_array:

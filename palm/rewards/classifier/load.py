@@ -30,7 +30,6 @@ def open_classifier(spec: Classifier | MlflowModel, *, weights: Path, tokenizer:
     """Open a classifier on this machine; its weights are read when the function is first called.
 
     Args:
-        spec: its configuration.
         weights: folder with config.json and safetensors weights.
         tokenizer: folder with the tokenizer.
 

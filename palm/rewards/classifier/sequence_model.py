@@ -68,7 +68,6 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
     """Load a classifier on the GPU if there is one, else on the CPU; once for each content.
 
     Args:
-        folder: a Hugging Face model folder with safetensors weights.
         digest: of the folder's content, so that another content is loaded again.
         dtype: ``float32`` or ``bfloat16``.
         names: outputs of the tokenizer, of which the model takes those that it knows.
@@ -84,11 +83,7 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
     transformers_logging.disable_progress_bar()
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(

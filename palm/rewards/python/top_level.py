@@ -16,7 +16,6 @@ class Statement:
     """A statement of the top level.
 
     Attributes:
-        node: its tree.
         binds: names of the module that it binds.
         refers: names that occur in it, whatever they mean there.
         active: whether running it may have an effect on more than the names that it binds.
@@ -37,11 +36,7 @@ class Statement:
 class TopLevel:
     """All statements of a module that can matter to one that imports it.
 
-    Args:
-        tree: the module.
-
     Attributes:
-        statements: in order.
         binders: name to the statements that bind it.
     """
 

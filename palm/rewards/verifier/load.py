@@ -10,7 +10,6 @@ from palm.rewards.verifier.numbers import number_verifier
 
 VERSION = 1
 """Part of every verifier's fingerprint: raise it when a change gives another value to any response."""
-
 _FENCE = "```"
 
 

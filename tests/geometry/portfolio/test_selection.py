@@ -135,18 +135,9 @@ def test_curve_falls_and_ends_at_zero(tabular):
     assert all(point.exact - point.bound <= 2e-6 for point in curve)
 
 
-def test_curve_of_some_sizes_and_one_method():
-    values = np.random.default_rng(0).uniform(0.1, 1, (8, 3))
-    curve = size_gap_curve(values, sizes=[4, 2], methods=("greedy",))
-    assert [(point.size, point.exact, point.bound) for point in curve] == [(2, None, 0.0), (4, None, 0.0)]
-    assert curve[1].greedy <= curve[0].greedy
-
-
 def test_curve_starts_where_a_gap_exists():
     values = [[0.9, -0.2], [-0.2, 0.9]]
     assert [point.size for point in size_gap_curve(values)] == [2]
-    with pytest.raises(SelectionError, match="size=1|preference"):
-        size_gap_curve(values, sizes=[1, 2])
 
 
 def test_a_description_has_names_and_plain_numbers(tabular):
