@@ -64,11 +64,11 @@ def test_mlflow_refuses_a_host_name_that_it_does_not_know(mlflow):
     """The health check passes all the same."""
     assert urllib.request.urlopen(f"{mlflow}/health", timeout=5).status == 200
     with pytest.raises(ClusterError) as error:
-        check_mlflow("http://mlflow.team.svc.cluster.local:5000", mlflow)
+        check_mlflow("http://mlflow.example.com:5000", mlflow)
     assert str(error.value) == (
-        f"MLflow at {mlflow}: refuses requests to the name mlflow.team.svc.cluster.local:5000, by which pods call it "
+        f"MLflow at {mlflow}: refuses requests to the name mlflow.example.com:5000, by which pods call it "
         "(403 Invalid Host header - possible DNS rebinding attack detected); start it with --allowed-hosts "
-        "'mlflow.team.svc.cluster.local,mlflow.team.svc.cluster.local:*,localhost,localhost:*,127.0.0.1:*' (the list "
+        "'mlflow.example.com,mlflow.example.com:*,localhost,localhost:*,127.0.0.1:*' (the list "
         "replaces the default)"
     )
     assert check_mlflow(mlflow, None) == f"{mlflow} answers to the name {mlflow[7:]}, by which pods call it"
