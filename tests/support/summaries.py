@@ -3,6 +3,11 @@
 import numpy as np
 
 from palm.artifacts.summary import Summary
+from palm.geometry.portfolio.selection import describe_selection, select
+from palm.geometry.portfolio.values import ValueTable
+from palm.geometry.preferences.coverage import Coverage
+from palm.geometry.preferences.design import Design
+from palm.geometry.preferences.packing import Packing
 from palm.geometry.preferences.simplex import spread_points
 
 NAMES = ("brevity", "safety", "humour", "politeness", "factual_correctness")
@@ -48,7 +53,7 @@ class _Maker:
 
     def summary(self, weights: np.ndarray, size: int) -> Summary:
         policies = [self._policy(index, vector.tolist()) for index, vector in enumerate(weights)]
-        selection = self._selection([policy["policy"] for policy in policies], size)
+        selection = self._selection(policies, size)
         return Summary(
             title="quickstart",
             build_id="build-7f3a0c",
@@ -119,42 +124,18 @@ class _Maker:
         }
 
     def _design(self, weights: np.ndarray) -> dict:
-        return {
-            "strategy": "palm",
-            "objectives": weights.shape[1],
-            "epsilon": 0.4,
-            "delta": 0.06,
-            "size": len(weights),
-            "weights": weights.tolist(),
-            "lower_bound": 1,
-            "packing": [],
-            "packing_weights": [],
-            "coverage": {"method": "exact", "covered": True, "uncovered_fraction": 0.0, "counterexample": None},
-        }
+        objectives = weights.shape[1]
+        nothing = Packing(np.empty((0, objectives)), np.empty(0))
+        return Design("palm", objectives, 0.4, 0.06, weights, Coverage(True, 0.0, None), nothing).to_dict()
 
-    def _selection(self, names: list[str], size: int) -> dict:
-        generator, dimension = self._generator, len(self._names)
-        portfolio = generator.permutation(names)[:size].tolist()
-        gaps = np.sort(generator.uniform(0.02, 0.3, size=min(len(names), 10)))[::-1]
-        epsilon = gaps[size - 1]
-        worst = generator.dirichlet(np.ones(dimension)).tolist()
+    def _selection(self, policies: list[dict], size: int) -> dict:
+        names, values = ([policy[key] for policy in policies] for key in ("policy", "value_vector"))
+        table = ValueTable(names, self._names, values, np.zeros(len(names)))
+        described = describe_selection(table, select(table.value_vectors, size, method="greedy", delta=0.01))
+        epsilon = described["epsilon"]
+        gaps = np.sort(self._generator.uniform(0.02, 0.3, size=min(len(names), 10)))[::-1]
         return {
-            "size": size,
-            "method": "exact",
-            "minimised": "epsilon",
-            "portfolio": portfolio,
-            "epsilon": epsilon,
-            "epsilon_bound": 0.97 * epsilon,
-            "delta": 0.01,
-            "delta_bound": 0.01,
-            "worst_weights": worst,
-            "usage": dict(zip(portfolio, generator.dirichlet(np.full(size, 5)).tolist(), strict=True)),
-            "usage_entropy": 1.0,
-            "effective_policies": 2.72,
-            "unused": [],
-            "additive_gap": 0.5 * epsilon,
-            "additive_worst_weights": worst,
-            "proof": {"policies": [], "values": [], "combinations": [], "additive_combinations": []},
+            **described,
             "interval": {
                 **{"confidence": 0.95, "low": 0.8 * epsilon, "high": 1.3 * epsilon},
                 **{"upper": 1.25 * epsilon, "upper_confidence": 0.95},
