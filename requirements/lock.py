@@ -3,7 +3,9 @@
 usage: python requirements/lock.py          resolve pyproject.toml within constraints.txt, write the lock files
        python requirements/lock.py --check  check offline that pyproject.toml, constraints.txt and lock files agree
 
-Each file adds to the one before: tools (pip, setuptools), torch-cpu or torch-cuda, all (the extra `all`), dev, bench.
+Requirements are resolved for the Python and the machine that run this script; the CPU build of torch has the hash of
+its wheel alone. Each file adds to the one before: tools (pip, setuptools), torch-cpu or torch-cuda, all (the extra
+`all`), dev, bench.
 """
 
 import json
