@@ -13,11 +13,12 @@ PROMOTION, ROLLBACK, REPAIR = "promotion", "rollback", "repair"
 
 
 def _judgement(value: Any) -> Any:
-    """The judgement in a tag; None if there is none, or if the tag was edited: it is for people, the log needs none."""
+    """The judgement in a tag; None if there is none or if keys are missing: it is for people, the log needs none."""
     if not isinstance(value, str):
         return value
+    content = json.loads(value)
     try:
-        return Judgement.model_validate_json(value)
+        return Judgement.model_validate(content)
     except ValidationError:
         return None
 

@@ -77,8 +77,8 @@ def registered(config, folder: Path, text: str) -> Registration:
     return register_small(config, write_small_portfolio(folder / f"portfolio-{text}", text), f"build-{text}")
 
 
-def judged(passed=True, *, against: str | None = None, reason="gap 0.05 is within 0.1") -> Judgement:
-    checks = (Check(name="epsilon", value=0.05, bound=0.06, limit=0.1, passed=passed),)
+def judged(passed=True, *, against: str | None = None, reason="gap 0.05 is within 0.1", check="epsilon") -> Judgement:
+    checks = (Check(name=check, value=0.05, bound=0.06, limit=0.1, passed=passed),)
     return Judgement(passed=passed, reason=reason, against=against, confidence=0.95, checks=checks)
 
 

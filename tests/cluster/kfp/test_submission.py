@@ -119,8 +119,8 @@ def test_the_task_that_trains_the_corners_of_soups_has_a_gpu_for_each_process(kf
     edit_config(cluster_workspace, training__backend="soup", training__processes=2, training__micro_batch_size=8)
     few = submit("--set", "cluster.training.gpus=2", code=1).stderr
     assert few.startswith("error: cluster.tasks.gpus=1: must be at least training.processes=2") and not kfp.requests
-    submit("--set", "cluster.tasks.gpus=2")
-    submit("--set", "cluster.tasks.gpus=0")
+    submit("--set", "cluster.tasks.gpus=2", "--set", "cluster.training.gpus=2")
+    submit("--set", "cluster.tasks.gpus=0", "--set", "cluster.training.gpus=0")
 
 
 def test_json_and_other_places(kfp, submit, cluster_workspace):
