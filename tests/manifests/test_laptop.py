@@ -1,5 +1,6 @@
 """`overlays/dev` fits on a laptop, beside Kubernetes and Kubeflow Pipelines."""
 
+import functools
 import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,6 +12,7 @@ from kubernetes.utils import parse_quantity
 from support.built_manifests import find
 from support.overlays import Pod, configuration, found, overlay, pod, pods
 
+from palm.config.cluster import Cluster
 from palm.pipelines.compile import PIPELINES, compile_pipeline
 
 LAPTOP = {"cpu": Decimal(2), "memory": parse_quantity("8Gi")}
@@ -39,13 +41,14 @@ def test_too_large_requests_are_found(plant, message):
     assert any(message in problem for problem in problems(objects))
 
 
-def _tasks(objects: list[dict]) -> list[dict]:
-    """Containers of the tasks of every pipeline, as the overlay's schedule compiles it."""
+@functools.cache
+def _tasks(cluster: str) -> list[dict]:
+    """Containers of the tasks of every pipeline, compiled for a section `cluster`, given as JSON text."""
     containers = []
     with tempfile.TemporaryDirectory() as folder:
         for name in PIPELINES:
             path = Path(folder) / f"{name}.yaml"
-            compile_pipeline(name, path, configuration(objects).cluster)
+            compile_pipeline(name, path, Cluster.model_validate_json(cluster))
             spec, *_ = yaml.safe_load_all(path.read_text())
             containers += [one["container"] for one in spec["deploymentSpec"]["executors"].values()]
     return containers
@@ -53,7 +56,7 @@ def _tasks(objects: list[dict]) -> list[dict]:
 
 def problems(objects: list[dict]) -> Iterator[str]:
     """The servers, one task and one Job must find room, and the claims a disk."""
-    tasks = _tasks(objects)
+    tasks = _tasks(configuration(objects).cluster.model_dump_json())
     for kind, most in LAPTOP.items():
         servers = [one for one in pods(objects) if one.is_server]
         jobs = [one for one in pods(objects) if not one.is_server]
