@@ -268,7 +268,7 @@ def test_of_two_at_once_of_different_rewards_one_wins_and_the_other_is_judged_ag
     assert rebuilds.wait() == [0, 0], rebuilds.log()
     verdict = json.loads((rebuilds.folder / "builds" / slower / "summary.json").read_text())["promotion"]
     assert not verdict["promoted"] and verdict["version"] == "3" and verdict["previous_version"] == "2"
-    assert "the champion is version 2 by now, this was decided when it was version 1" in verdict["reason"]
+    assert "the champion is version 2 now, this was decided when it was version 1" in verdict["reason"]
     state = rebuilds.state()
     assert state["log"] == [(None, "1"), ("1", "2")] and state["aliases"] == {"challenger": "3", "champion": "2"}
     assert state["verdicts"] == [("1", "promoted"), ("2", "promoted"), ("3", None)]
