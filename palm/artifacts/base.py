@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from palm.errors import DataError
 from palm.storage.files import read_json, write_json
@@ -36,6 +36,13 @@ class Artifact(Part):
     @classmethod
     def _versioned(cls, content: Any) -> Any:
         return {"schema_version": cls.VERSION, **content} if isinstance(content, dict) else content
+
+    @field_validator("schema_version")
+    @classmethod
+    def _is_known(cls, version: int) -> int:
+        if version != cls.VERSION:
+            raise ValueError(f"must be {cls.VERSION}")
+        return version
 
     @classmethod
     def label(cls) -> str:

@@ -42,8 +42,6 @@ class Outcome(Artifact):
 
     FILE: ClassVar[str] = "outcome.json"
 
-    # Outcomes in the storage may be older than this field.
-    schema_version: Literal[1] = 1
     build: str = Field(description="Name of the build.")
     state: State = Field(description="promoted or refused by the gate; failed; unchanged: there was nothing to build.")
     headline: str = Field(description="One sentence.")

@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from palm.config.cluster import Cluster
 from palm.config.locations import with_places
 from palm.config.overrides import with_overrides
 from palm.config.portfolio import PortfolioConfig, Storage
-from palm.errors import ConfigError
+from palm.errors import ConfigError, without_credentials
 from palm.storage.location import Location
 
 
@@ -129,7 +128,7 @@ def _rule(problem: dict) -> str:
 
 def _shown(value) -> str:
     """A value for a message: short, and without credentials."""
-    text = re.sub(r"://\S*@", "://", repr(value))
+    text = without_credentials(repr(value))
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
