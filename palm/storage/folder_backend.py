@@ -69,7 +69,7 @@ class FolderBackend:
     def publish(self, key: str, files: Mapping[str, Path], manifest: bytes) -> bool:
         place = self._root / key
         with storage_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(parents=True, exist_ok=True)
             # Not beside the entry, where the removal of its prefix would remove it too.
             temporary = Path(tempfile.mkdtemp(dir=self._root, prefix=f".{place.name}."))
             try:
