@@ -9,6 +9,7 @@ import hypothesis
 import mlflow
 import pytest
 from moto.server import ThreadedMotoServer
+from support.made_once import made_once
 from support.mlflow_server import USER, MlflowServer
 from support.small_portfolio import make_versions
 from support.workspace import TINY, corpus_records, edit_config, make_workspace, write_jsonl
@@ -26,18 +27,23 @@ hypothesis.settings.load_profile("untimed")
 @pytest.fixture(scope="session")
 def base_model(tmp_path_factory) -> Path:
     """A Llama of width 16, trained for a few steps on words."""
-    folder = tmp_path_factory.mktemp("base")
-    corpus = write_jsonl(folder / "corpus.jsonl", corpus_records())
-    build_tiny_model(TinyModel(corpus=str(corpus), batch_size=32, **TINY), folder / "model", scratch=folder / "scratch")
-    return folder / "model"
+
+    def make(folder: Path) -> None:
+        corpus = write_jsonl(folder / "corpus.jsonl", corpus_records())
+        model = TinyModel(corpus=str(corpus), batch_size=32, **TINY)
+        build_tiny_model(model, folder / "model", scratch=folder / "scratch")
+
+    return made_once(tmp_path_factory, "base", make) / "model"
 
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory) -> Path:
     """An MLflow database that holds nothing; making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    check_reachable(Registry(tracking_uri=f"sqlite:///{path}", experiment="none", model="none"))
-    return path
+
+    def make(folder: Path) -> None:
+        check_reachable(Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="none", model="none"))
+
+    return made_once(tmp_path_factory, "registry", make) / "mlflow.db"
 
 
 @pytest.fixture
@@ -55,9 +61,9 @@ def config(workspace):
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
     """A build made by the library (`library_build.Build`), whose folders tests may read but not change."""
-    from support.library_build import make_build
+    from support.library_build import make_build, read_build
 
-    return make_build(tmp_path_factory.mktemp("build"))
+    return read_build(made_once(tmp_path_factory, "build", make_build))
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ the real API's document (Swagger 2.0). The rest follows the server's source (rel
 against their pipeline's inputs, pages, filters; and a real backend: a recurring run owns the Workflows of its runs.
 """
 
-import copy
-import functools
 import json
 import re
 import socket
@@ -16,13 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from bravado_core.request import IncomingRequest, unmarshal_request
-from bravado_core.response import get_response_spec
-from bravado_core.spec import Spec
-from bravado_core.validate import validate_schema_object
 from flask import Flask, Response, request
 from jsonschema import ValidationError
 from support.http_server import HttpServer
+from support.kfp_document import operations
 
 _TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 _NEVER = "1970-01-01T00:00:00Z"
@@ -76,8 +71,7 @@ class KfpStandIn(HttpServer):
         self.interrupted: set[str] = set()
         self._lock = threading.Lock()
         self._seen = 0
-        self._spec = _specification(document)
-        super().__init__(self._app())
+        super().__init__(self._app(document))
 
     def revive(self) -> None:
         """Be there again after `dies_at`."""
@@ -232,17 +226,15 @@ class KfpStandIn(HttpServer):
             if name not in parameters and not described.get("isOptional") and "defaultValue" not in described:
                 raise Refused(400, 3, f"parameter {name} is not optional, yet has neither default value nor a value")
 
-    def _app(self) -> Flask:
+    def _app(self, document: Path) -> Flask:
         app = Flask(__name__)
         app.before_request(self._gate)
         app.add_url_rule("/apis/v1beta1/healthz", "version", lambda: self._answered({"tag_name": "2.17.0"}))
-        for resource in self._spec.resources.values():
-            for operation in resource.operations.values():
-                handler = getattr(self, operation.operation_id, None)
-                if handler is not None:
-                    rule = operation.path_name.replace("{", "<").replace("}", ">")
-                    view, method = self._view(operation, handler), operation.http_method.upper()
-                    app.add_url_rule(rule, operation.operation_id, view, methods=[method])
+        for operation in operations(document):
+            handler = getattr(self, operation.name, None)
+            if handler is not None:
+                rule = operation.path.replace("{", "<").replace("}", ">")
+                app.add_url_rule(rule, operation.name, self._view(operation, handler), methods=[operation.method])
         return app
 
     def _gate(self):
@@ -269,20 +261,19 @@ class KfpStandIn(HttpServer):
         def view(**path):
             with self._lock:
                 try:
-                    given = self._checked_request(operation, path)
-                    self._authorize(operation.operation_id)
+                    given = operation.read(request, path)
+                    self._authorize(operation.name)
                     status, body = 200, handler(given)
                 except Refused as refused:
                     status, body = refused.status, refused.body
-                except (ValidationError, AssertionError) as error:
-                    self.violations.append(f"request {operation.operation_id}: {error}")
+                except ValidationError as error:
+                    self.violations.append(f"request {operation.name}: {error}")
                     status, body = 400, {"code": 3, "message": str(error)[:200], "details": []}
                 self.requests.append(f"{request.method} {request.path}")
-                described = get_response_spec(status, operation)
                 try:
-                    validate_schema_object(self._spec, self._spec.deref(described["schema"]), body)
+                    operation.check_answer(status, body)
                 except ValidationError as error:
-                    self.violations.append(f"answer {operation.operation_id}: {error}")
+                    self.violations.append(f"answer {operation.name}: {error}")
             return self._answered(body, status)
 
         return view
@@ -302,44 +293,6 @@ class KfpStandIn(HttpServer):
         if request.number == self.dies_at:
             return _hang_up()
         return Response(json.dumps(body), status, content_type="application/json")
-
-    def _checked_request(self, operation, path: dict) -> dict:
-        known = {name for name, parameter in operation.params.items() if parameter.location == "query"}
-        unknown = set(request.args) - known
-        assert not unknown, f"query parameters {unknown} are not in the document"
-        given = unmarshal_request(_Incoming(path), operation)
-        body = {name for name, parameter in operation.params.items() if parameter.location == "body"}
-        return {
-            name: request.get_json() if name in body else value for name, value in given.items() if value is not None
-        }
-
-
-class _Incoming(IncomingRequest):
-    """A Flask request as bravado-core reads one."""
-
-    def __init__(self, path: dict):
-        self.path, self.query, self.headers = path, request.args.to_dict(), request.headers
-        self.form = request.form.to_dict()
-        self.files = {name: file.read().decode() for name, file in request.files.items()}
-
-    def json(self, **options):
-        return request.get_json(force=True)
-
-
-@functools.cache
-def _specification(document: Path) -> Spec:
-    """The document, read and checked once: it takes a second."""
-    return Spec.from_dict(_strict(json.loads(document.read_text())), config={"use_models": False})
-
-
-def _strict(document: dict) -> dict:
-    """The document without security and with unknown fields refused."""
-    document = copy.deepcopy(document)
-    document.pop("security")
-    for definition in document["definitions"].values():
-        if "properties" in definition:
-            definition.setdefault("additionalProperties", False)
-    return document
 
 
 def _page(entries: list[dict], given: dict, name: str) -> dict:

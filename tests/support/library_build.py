@@ -10,6 +10,7 @@ from support.workspace import edit_config, make_workspace
 from palm.artifacts.design import Design
 from palm.artifacts.evaluation import Evaluation
 from palm.artifacts.plan import Plan, Work
+from palm.artifacts.selection import Selection
 from palm.builds.rebuild.snapshot import take_snapshot
 from palm.builds.training_groups import grouped
 from palm.config.load import load_config
@@ -50,7 +51,7 @@ class Build:
         ]
 
 
-def make_build(folder: Path) -> Build:
+def make_build(folder: Path) -> None:
     """Two rewards, three policies, registered and promoted; MLflow's database is there for others to use."""
     make_workspace(folder)
     # One policy of three, so that its worst-case gap is not 0.
@@ -75,7 +76,6 @@ def make_build(folder: Path) -> Build:
         train_policy(config, vector, destination=policy, **trained_from)
     entries = evaluate_policies(config, policies=policies, destinations=evaluations, **trained_from)
     names = [Evaluation.read(evaluation).policy for evaluation in evaluations]
-    measured = [{"policy": name, "evaluation": entry} for name, entry in zip(names, entries, strict=True)]
     chosen = select_portfolio(config, evaluations=evaluations, destination=folder / "selection", plan=folder / "plan")
     chosen.model_copy(update={"evaluations": dict(zip(names, entries, strict=True))}).write(folder / "selection")
     snapshot = json.dumps(take_snapshot(config))
@@ -85,4 +85,18 @@ def make_build(folder: Path) -> Build:
     promote_portfolio(config, "library", destination=folder / "verdict", page=folder / "gate", **judged)
     pages = places("design", "rollouts", "verdict", "page", "summary")
     report(config, "library", policies=policies, **pages, **judged)
-    return Build(config, folder, weights, policies, evaluations, reference, measured)
+
+
+def read_build(folder: Path) -> Build:
+    """The build that `make_build` has made."""
+    weights = [list(vector) for vector in Design.read(folder / "design").weights]
+    work, entries = Work.read(folder / "plan"), Selection.read(folder / "selection").evaluations
+    return Build(
+        config=load_config(folder / "portfolio.yaml"),
+        folder=folder,
+        weights=weights,
+        policies=[folder / f"policy{index}" for index in range(len(weights))],
+        evaluations=[folder / f"evaluation{index}" for index in range(len(weights))],
+        reference={"base_model": work.base_model, "rollouts": work.rollouts},
+        measured=[{"policy": name, "evaluation": entry} for name, entry in entries.items()],
+    )

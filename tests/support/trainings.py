@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.made_once import made_once
 from support.workspace import edit_config, make_workspace
 
 from palm.artifacts.policy import Policy
@@ -16,12 +17,15 @@ from palm.steps.train_policy import train_policy
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory) -> Path:
     """Many rollouts, since the workspace has only eight prompts."""
-    folder = make_workspace(tmp_path_factory.mktemp("prepared"))
+    return made_once(tmp_path_factory, "prepared", _prepare)
+
+
+def _prepare(folder: Path) -> None:
+    make_workspace(folder)
     config = load_config(edit_config(folder, reference={"samples_per_prompt": 256}))
     prepare_base_model(config, folder / "base")
     sample_reference(config, folder / "base", folder / "rollouts")
     shutil.rmtree(folder / "store")
-    return folder
 
 
 @pytest.fixture
