@@ -18,6 +18,8 @@ from palm.config.load import load_config
 from palm.config.portfolio import Registry, TinyModel
 from palm.models.tiny import build_tiny_model
 from palm.registry.experiment import check_reachable
+from palm.steps.workers.client import WORKERS_VARIABLE
+from palm.steps.workers.pool import worker_pool
 
 # A loaded machine must not fail a test.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -64,6 +66,19 @@ def build(tmp_path_factory):
     from support.library_build import make_build, read_build
 
     return read_build(made_once(tmp_path_factory, "build", make_build))
+
+
+@pytest.fixture(scope="session")
+def shared_pool(tmp_path_factory) -> str:
+    """The value of PALM_WORKERS for a pool of workers, which takes as long to start as a small training."""
+    with worker_pool(tmp_path_factory.mktemp("pool") / "pool.log") as address:
+        yield address
+
+
+@pytest.fixture
+def workers(shared_pool, monkeypatch):
+    """Let tasks run their steps in that pool, as `palm run` does."""
+    monkeypatch.setenv(WORKERS_VARIABLE, shared_pool)
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,7 @@ from palm.local.containers import check_image, container_runner
 from palm.local.event_view import EventView
 from palm.progress import EVENTS_VARIABLE
 from palm.registry.experiment import check_reachable
-from palm.steps.workers.client import WORKERS_VARIABLE
-from palm.steps.workers.pool import worker_pool
+from palm.steps.workers.pool import separate_processes
 from palm.storage.files import write_text
 
 _LOG, _EVENTS, _STEPS = "run.log", "events.jsonl", "steps"
@@ -91,7 +90,7 @@ def _process_runner(folder: Path, environment: dict[str, str]) -> Iterator:
     """A runner whose tasks are processes of this environment and run their steps in workers."""
     from kfp import local
 
-    with _environment(environment), worker_pool(folder / _LOG) as address, _environment({WORKERS_VARIABLE: address}):
+    with _environment(environment), separate_processes(folder / _LOG):
         yield local.SubprocessRunner(use_venv=False)
 
 

@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def in_workers(workers):
+    """Steps of all components run in the pool."""
+
+
 @pytest.fixture
 def config(build, tmp_path) -> str:
     """The build's configuration with an empty store: nothing that the library made is there to be reused."""

@@ -316,7 +316,7 @@ def test_prepare_on_the_real_data(tmp_path):
 
 
 @needs_gsm8k
-def test_from_raw_files_to_a_promoted_portfolio(tmp_path):
+def test_from_raw_files_to_a_promoted_portfolio(workers, tmp_path):
     folder = tmp_path / "gsm8k"
     made = CliRunner().invoke(app, ["init", str(folder), "--example", "gsm8k", "--data", str(GSM8K)])
     assert made.exit_code == 0, made.output

@@ -23,7 +23,7 @@ from palm.steps.select_portfolio import select_portfolio
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_pipeline"
 
 
-def test_policies_of_another_trainer_are_certified_as_the_library_does(workspace):
+def test_policies_of_another_trainer_are_certified_as_the_library_does(workers, workspace):
     config = edit_config(workspace, evaluation={"samples_per_prompt": 4})
     command = [sys.executable, EXAMPLE / "run.py", config, workspace / "run"]
     result = subprocess.run(command, capture_output=True, text=True)

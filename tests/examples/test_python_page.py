@@ -25,7 +25,7 @@ def test_geometry(tmp_path, monkeypatch, capsys):
     assert "verified" not in printed[3] and "a portfolio of 2" in printed[3] and "48 cells cover" in PAGE + printed[-2]
 
 
-def test_a_build_that_answers_and_is_champion(workspace, monkeypatch, capfd):
+def test_a_build_that_answers_and_is_champion(workers, workspace, monkeypatch, capfd):
     monkeypatch.chdir(workspace)
     names: dict = {"palm": palm}
     before = mlflow.get_tracking_uri()

@@ -10,9 +10,11 @@ import sys
 import traceback
 from pathlib import Path
 
-import trl  # noqa: F401 - imported before the fork
+from datasets import Dataset  # noqa: F401 - trl and its like import lazily; here it is before the fork
+from peft import LoraConfig, PeftModel  # noqa: F401
 from support.trainings import train
-from transformers import Trainer  # noqa: F401
+from transformers import AutoModelForCausalLM, LlamaForCausalLM, Trainer  # noqa: F401
+from trl import RLOOTrainer  # noqa: F401
 
 from palm.errors import PreemptedError
 

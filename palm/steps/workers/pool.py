@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from palm.errors import StorageError
@@ -20,20 +20,22 @@ GRACE_SECONDS = 5.0
 
 
 @contextmanager
-def separate_processes() -> Iterator[None]:
-    """Run each step of the block in its own process, also where there is no pool yet (e.g. in a cluster).
+def separate_processes(log: Path | None = None) -> Iterator[None]:
+    """Run each step of the block in its own process, a worker of the pool that PALM_WORKERS names or of a new one.
 
     A step's GPU state, or a crash, then affects no other step, and a signal between two steps ends the task.
+
+    Args:
+        log: file for a new pool's own messages; None: they are not kept.
     """
     if os.environ.get(WORKERS_VARIABLE):
         yield
         return
-    with tempfile.TemporaryDirectory() as folder, worker_pool(Path(folder) / "pool.log") as address:
-        os.environ[WORKERS_VARIABLE] = address
-        try:
-            yield
-        finally:
-            del os.environ[WORKERS_VARIABLE]
+    with ExitStack() as stack:
+        log = log or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "pool.log"
+        os.environ[WORKERS_VARIABLE] = stack.enter_context(worker_pool(log))
+        stack.callback(os.environ.pop, WORKERS_VARIABLE)
+        yield
 
 
 @contextmanager
