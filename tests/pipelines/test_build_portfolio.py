@@ -13,6 +13,7 @@ from support.workspace import edit_config, make_workspace
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, palm):
     """A workspace in which a portfolio has been built, and what the command printed."""
+
     def make(folder: Path) -> None:
         result = palm("run", make_workspace(folder) / "portfolio.yaml")
         (folder / "printed.txt").write_text(result.stdout)
