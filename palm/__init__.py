@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from palm.geometry.portfolio.values import ValueTable
     from palm.geometry.preferences.design import Design
     from palm.promotion import promotions
-    from palm.serving.portfolio import load
+    from palm.promotion.load import load
     from palm.verification.fault import Verified
 
 __all__ = ["ValueTable", "__version__", "build", "design", "load", "load_config", "promotions", "select", "verify"]
@@ -26,7 +26,7 @@ DISTRIBUTION = "palm-portfolio"
 
 _LAZY = {
     "ValueTable": "palm.geometry.portfolio.values",
-    "load": "palm.serving.portfolio",
+    "load": "palm.promotion.load",
     "promotions": "palm.promotion",
 }
 

@@ -35,3 +35,9 @@ class Routing(Artifact):
     base_model: RecordedBase
     max_new_tokens: int = Field(description="Default limit of a response, in tokens.")
     sha256: dict[str, str] = Field(description="Every other file of the portfolio folder to its sha256.")
+
+    @property
+    def model_folders(self) -> tuple[str, ...]:
+        """Folders of the policies and of an embedded base model, relative to the portfolio folder."""
+        embedded = (self.EMBEDDED,) if self.base_model.source == self.EMBEDDED else ()
+        return (*(entry.folder for entry in self.policies), *embedded)

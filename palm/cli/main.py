@@ -166,7 +166,7 @@ def generate(
 ) -> None:
     """Answer a prompt with the policy of a registered portfolio that serves the preference weights best."""
     from palm.config.load import load_config
-    from palm.registry.answer import answer
+    from palm.promotion.answer import answer
 
     try:
         numbers = [float(part) for part in weights.split(",")]

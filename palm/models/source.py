@@ -1,7 +1,9 @@
 """Sources of models: a folder, a hub id or an s3:// prefix; their identity, and fetching them."""
 
+import glob
 import shutil
 import tempfile
+from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -89,21 +91,23 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
     check_model_folder(destination)
 
 
-def fetch_model_files(source: str, destination: Path, *, option: str) -> None:
+def fetch_model_files(source: str, destination: Path, *, option: str, names: Collection[str] | None = None) -> None:
     """Copy or download the files of a transformer.
 
     Args:
         source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
+        names: which files, of a hub id or an s3:// prefix; None: all.
     """
     location = Location(source)
     if location.is_s3:
-        fetch_s3_folder(source, destination)
+        fetch_s3_folder(source, destination, names)
     elif location.is_absolute_path:
         for pattern in MODEL_FILES:
             for path in _folder(source, option).glob(pattern):
                 shutil.copyfile(path, destination / path.name)
     else:
-        _download(source, destination, option)
+        patterns = MODEL_FILES if names is None else [glob.escape(name) for name in names]
+        _download(source, destination, option, patterns)
 
 
 def _folder(source: str, option: str) -> Path:
@@ -114,14 +118,14 @@ def _folder(source: str, option: str) -> Path:
     return Path(source)
 
 
-def _download(source: str, destination: Path, option: str) -> None:
+def _download(source: str, destination: Path, option: str, patterns: list[str]) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     name, revision = Location(source).hub_id
     try:
         snapshot_download(
-            name, revision=revision, local_dir=destination, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]
+            name, revision=revision, local_dir=destination, allow_patterns=patterns, ignore_patterns=["*/*"]
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(

@@ -4,6 +4,7 @@ from palm.artifacts.verdict import Judgement, Verdict
 from palm.errors import ConflictError, RegistryError
 from palm.progress import log as logger
 from palm.promotion.alias import ChampionAlias
+from palm.promotion.certified import Certified
 from palm.promotion.entry import PROMOTION, REPAIR, ROLLBACK, Entry
 from palm.promotion.figures import VersionFigures, version_figures
 from palm.promotion.history import History, LoggedEntry, refusals
@@ -12,7 +13,6 @@ from palm.promotion.log import PromotionLog, Tail, conflict
 from palm.promotion.replay import Replay
 from palm.promotion.rollback import earlier_champion
 from palm.registry.client import Client
-from palm.registry.integrity import check_servable
 from palm.registry.version import CHALLENGER, existing_version, lookup_version, version_with_alias
 
 
@@ -26,6 +26,7 @@ class Promotions:
     def __init__(self, client: Client, model: str):
         self.client, self.model = client, model
         self.log = PromotionLog(client, model)
+        self.certified = Certified(client, model, self.log)
         self._alias = ChampionAlias(client, model, self.log)
 
     def champion(self, *, fix_alias: bool = False) -> str | None:
@@ -76,7 +77,14 @@ class Promotions:
             if judgement.against != champion:
                 raise conflict(PROMOTION, version, expected=judgement.against, found=champion)
             entry = self.log.append(
-                seen, before=champion, after=version, kind=PROMOTION, why=judgement.reason, who=who, gate=judgement
+                seen,
+                before=champion,
+                after=version,
+                kind=PROMOTION,
+                why=judgement.reason,
+                who=who,
+                gate=judgement,
+                manifest=self.certified.manifest(version),
             )
         except ConflictError as error:
             return _verdict(version, judgement, str(error), error.champion)
@@ -112,11 +120,13 @@ class Promotions:
             )
         seen = self.log.tail()
         champion = seen.head.after if seen.head else self._alias.version()
-        if champion == version:
+        # A champion of an older palm may have no manifest in the log; this gives it one.
+        if champion == version and self.log.manifest(version):
             raise RegistryError(what, rule="is champion already", remedy="see `palm history CONFIG`")
-        check_servable(self.client, self.model, version)
-        why = why or (gate.reason if gate else "")
-        entry = self.log.append(seen, before=champion, after=version, kind=PROMOTION, why=why, who=who, gate=gate)
+        why, manifest = why or (gate.reason if gate else ""), self.certified.verified_manifest(version)
+        entry = self.log.append(
+            seen, before=champion, after=version, kind=PROMOTION, why=why, who=who, gate=gate, manifest=manifest
+        )
         self._alias.follow(entry)
         return entry
 
@@ -135,8 +145,10 @@ class Promotions:
         """
         seen = self.log.tail()
         target = earlier_champion(self.model, self.log.read().valid, to)
-        check_servable(self.client, self.model, target)
-        entry = self.log.append(seen, before=seen.head.after, after=target, kind=ROLLBACK, why=why, who=who)
+        manifest = self.certified.verified_manifest(target)
+        entry = self.log.append(
+            seen, before=seen.head.after, after=target, kind=ROLLBACK, why=why, who=who, manifest=manifest
+        )
         self._alias.follow(entry)
         return entry
 

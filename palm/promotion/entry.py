@@ -39,6 +39,7 @@ class Entry(Part):
         why: the reason, for people.
         at: when, UTC, ISO 8601.
         gate: the gate's judgement; None if there was none.
+        manifest: digest of the manifest of version `after`; empty if it was registered without one.
         token: names the attempt; a request that MLflow was sent twice leaves two entries with one token.
         missing: numbers of deleted entries that a repair has recorded.
     """
@@ -54,6 +55,7 @@ class Entry(Part):
     who: str
     at: str
     gate: Annotated[Judgement | None, BeforeValidator(_judgement)] = None
+    manifest: str = ""
     token: str = Field(exclude=True)
     missing: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field((), exclude=True)
 

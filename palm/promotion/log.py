@@ -60,13 +60,14 @@ class PromotionLog:
         why: str,
         who: str,
         gate: Judgement | None = None,
+        manifest: str = "",
         missing: tuple[int, ...] = (),
     ) -> Entry:
         """Write an entry, if the head is still the one that was seen.
 
         Args:
             seen: the end of the log that the decision is based on.
-            before, after, kind, why, who, gate, missing: as in `Entry`.
+            before, after, kind, why, who, gate, manifest, missing: as in `Entry`.
 
         Returns:
             The entry, which is the head now or was for a moment.
@@ -84,6 +85,7 @@ class PromotionLog:
             who=who,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             gate=gate,
+            manifest=manifest,
             token=uuid.uuid4().hex,
             missing=missing,
         )
@@ -116,6 +118,10 @@ class PromotionLog:
     def read(self) -> Replay:
         """Read the whole log; deleted entries are reported in the result, not raised."""
         return replay([self._entry(version) for version in self._versions("ASC", page=1000)])
+
+    def manifest(self, version: str) -> str:
+        """Digest of a version's manifest when it became champion; empty if the log has none."""
+        return next((entry.manifest for entry in self.read().valid if entry.after == version and entry.manifest), "")
 
     def _stretch(self, first: int | None) -> tuple[Replay, int]:
         """The entries from one that counts (unset: the one that the newest is built on) to the newest."""

@@ -8,14 +8,12 @@ from typing import Any, TypeVar
 
 from palm.artifacts.base import Artifact
 from palm.artifacts.plan import Plan
-from palm.artifacts.routing import Routing
 from palm.artifacts.selection import Selection
 from palm.errors import DataError
 from palm.progress import log
 from palm.promotion.champion import Promotions
 from palm.promotion.judged import VERDICT
 from palm.registry.client import Client
-from palm.registry.integrity import download_verified
 from palm.registry.runs import SNAPSHOT_FILE
 from palm.registry.version import CHALLENGER, CHAMPION, lookup_version, version_with_alias
 from palm.storage.files import read_json
@@ -111,5 +109,5 @@ def _build(promotions: Promotions, alias: str) -> PastBuild | None:
 
 def download_policies(promotions: Promotions, version: str, destination: Path) -> dict[str, Path]:
     """Download a registered portfolio, check its digests, and return the folder of each policy by name."""
-    folder = download_verified(promotions.client, promotions.model, version, destination)
-    return {entry.policy: folder / entry.folder for entry in Routing.read(folder).policies}
+    found = promotions.certified.download(version, destination)
+    return {entry.policy: found.portfolio / entry.folder for entry in found.routing.policies}

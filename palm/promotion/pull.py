@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from palm.artifacts.routing import Routing
-from palm.errors import DataError, ModelError, RegistryError, StorageError
+from palm.errors import DamagedError, DataError, ModelError, RegistryError, StorageError
 from palm.promotion.champion import Promotions
-from palm.registry.client import Client
 from palm.registry.content import CONTENT
-from palm.registry.integrity import download_verified
+from palm.registry.integrity import portfolio_files
 from palm.registry.version import existing_version
 from palm.serving.verification import check_recorded_base, fetch_recorded_base, verify_portfolio
 from palm.serving.vllm import VLLM_CONFIG, vllm_config
+from palm.storage.digest import folder_digests, value_digest
 from palm.storage.errors import storage_errors
 from palm.storage.files import new_folder, read_json, write_json, write_text
+from palm.storage.manifest import MANIFEST, manifest_text, parse_manifest
 
 FOLDER = "portfolio"
 """Name below the destination, which itself may be the mount of a volume and cannot be replaced then."""
@@ -50,7 +51,7 @@ def pull(
         ModelError: a file differs from what was recorded, or vLLM cannot serve the portfolio.
         StorageError: S3 cannot be read, the destination cannot be written, or another call is filling it.
     """
-    place, client, model = destination.resolve() / FOLDER, promotions.client, promotions.model
+    place, model = destination.resolve() / FOLDER, promotions.model
     version = version or promotions.champion()
     if version is None:
         raise RegistryError(
@@ -59,18 +60,19 @@ def pull(
             remedy="build a portfolio that passes the gate, `palm promote` one, or give --version",
         )
     with _locked(place.parent):
-        content = existing_version(client, model, version).tags.get(CONTENT, "")
-        record = {"model": model, "version": version, "content": content}
+        content = existing_version(promotions.client, model, version).tags.get(CONTENT, "")
+        manifest = promotions.certified.manifest(version)
+        record = {"model": model, "version": version, "content": content, "manifest": manifest}
         if _holds(place, record, dtype):
             report(f"{model} version {version} is there, every sha256 as recorded")
         else:
             with storage_errors(place):
-                _fill(client, place, record, dtype, report)
+                _fill(promotions, place, record, dtype, report)
     return place
 
 
 def _fill(
-    client: Client, place: Path, record: dict[str, str], dtype: str | None, report: Callable[[str], None]
+    promotions: Promotions, place: Path, record: dict[str, str], dtype: str | None, report: Callable[[str], None]
 ) -> None:
     """Replace the folder in one step, so that no reader sees a part."""
     for leftover in place.parent.glob(_LEFTOVERS):
@@ -78,7 +80,7 @@ def _fill(
     name = f"{record['model']} version {record['version']}"
     with new_folder(place) as fresh:
         report(f"{name}: downloading")
-        routing = _download(client, record, fresh)
+        routing = _download(promotions, record, fresh)
         # Before the base model, which may take long.
         settings = vllm_config(routing, fresh, place, dtype)
         base = routing.base_model
@@ -94,14 +96,15 @@ def _fill(
     report(f"{name}: {len(routing.policies)} policies, every sha256 as recorded")
 
 
-def _download(client: Client, record: dict[str, str], fresh: Path) -> Routing:
+def _download(promotions: Promotions, record: dict[str, str], fresh: Path) -> Routing:
     scratch = fresh / ".download"
     scratch.mkdir()
-    folder = download_verified(client, record["model"], record["version"], scratch)
-    for entry in folder.iterdir():
+    found = promotions.certified.download(record["version"], scratch)
+    for entry in found.portfolio.iterdir():
         entry.rename(fresh / entry.name)
     shutil.rmtree(scratch)
-    return Routing.read(fresh)
+    write_text(fresh / MANIFEST, manifest_text(dict(found.files)))
+    return found.routing
 
 
 def _holds(place: Path, record: dict[str, str], dtype: str | None) -> bool:
@@ -109,10 +112,16 @@ def _holds(place: Path, record: dict[str, str], dtype: str | None) -> bool:
     try:
         if read_json(place / _PULLED) != record:
             return False
-        routing = verify_portfolio(place)
+        recorded = parse_manifest((place / MANIFEST).read_text(encoding="utf-8"), str(place))
+        found = folder_digests(place)
+        if record["manifest"] not in ("", value_digest(recorded)):
+            return False
+        if not portfolio_files(recorded, str(place)).items() <= found.items():
+            return False
+        routing = verify_portfolio(place, found)
         check_recorded_base(routing.base_model, place / Routing.EMBEDDED)
         return (place / VLLM_CONFIG).read_text(encoding="utf-8") == vllm_config(routing, place, place, dtype)
-    except (DataError, ModelError, OSError):
+    except (DamagedError, DataError, ModelError, OSError, UnicodeDecodeError):
         return False
 
 

@@ -6,15 +6,15 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-from palm.serving.portfolio import ServedPortfolio
+import palm
 
 
 class PortfolioModel(PythonModel):
     """Routes each row's preference weights to a policy and lets it answer the row's prompt."""
 
     def load_context(self, context):
-        """Open the portfolio folder and verify its digests."""
-        self._portfolio = ServedPortfolio(Path(context.artifacts["portfolio"]))
+        """Check the whole version around the portfolio folder, and open it."""
+        self._portfolio = palm.load(Path(context.artifacts["portfolio"]).parents[1])
 
     def predict(self, context, model_input: pd.DataFrame, params=None):
         """Answer prompts.

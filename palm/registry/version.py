@@ -1,7 +1,9 @@
 """Versions of the registered model of a portfolio: one for each content."""
 
+import shutil
 from importlib.metadata import version as installed
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from palm import __version__
 from palm.artifacts.selection import Selection
@@ -10,11 +12,14 @@ from palm.errors import RegistryError
 from palm.registry.client import Client, error_code
 from palm.registry.connection import connected
 from palm.registry.content import CONTENT, Build
+from palm.registry.manifest import MANIFEST_TAG, write_manifest
 from palm.registry.retry import retry_on_conflict
 from palm.registry.runs import lineage_tags
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 """Aliases: of the version that was registered last, and of the version that is served."""
+_MODEL = "portfolio"
+"""Name of MLflow's model below a version."""
 _REQUIREMENTS = ("boto3", "mlflow", "numpy", "pandas", "peft", "torch", "transformers")
 """Packages that decide an answer. Not palm itself, which MLflow would install from a public index."""
 
@@ -58,7 +63,7 @@ def make_version(client: Client, config: PortfolioConfig, build: Build, run: str
     Returns:
         MLflow's record of the first version of this content; its run may be another one.
     """
-    logged = _log_model(client, run, build.portfolio)
+    logged, manifest = _log_model(client, run, build.portfolio)
     model = client.registry.model
     if not client.search_registered_models(f"name = '{model}'"):
         create_model(client, model, "Portfolios of aligned policies; one version is one portfolio.")
@@ -72,6 +77,7 @@ def make_version(client: Client, config: PortfolioConfig, build: Build, run: str
         tags={
             **lineage_tags(build.build_id),
             CONTENT: build.content,
+            MANIFEST_TAG: manifest,
             "palm.epsilon": f"{build.selection.epsilon:.6f}",
             "palm.delta": str(build.selection.delta),
         },
@@ -104,8 +110,30 @@ def _description(client: Client, config: PortfolioConfig, run: str, selection: S
 
 
 def _log_model(client: Client, run: str, portfolio: Path):
+    """Upload a portfolio as an MLflow model of a run.
+
+    Returns:
+        MLflow's record of the model, and the digest of its manifest, taken before the upload.
+    """
+    from mlflow.entities import LoggedModelOutput
+
+    started = client.get_run(run)
+    logged = client.create_logged_model(
+        started.info.experiment_id, name=_MODEL, source_run_id=run, params=started.data.params
+    )
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / _MODEL
+        with connected(client.registry):
+            _save_model(folder, logged, run, portfolio)
+        manifest = write_manifest(folder)
+        client.log_model_artifacts(logged.model_id, str(folder))
+    client.log_outputs(run, [LoggedModelOutput(logged.model_id, 0)])
+    return client.finalize_logged_model(logged.model_id, "READY"), manifest
+
+
+def _save_model(folder: Path, logged, run: str, portfolio: Path) -> None:
     import mlflow
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
 
@@ -120,15 +148,19 @@ def _log_model(client: Client, run: str, portfolio: Path):
             ]
         ),
     )
-    with connected(client.registry), mlflow.start_run(run_id=run):
-        logged = mlflow.pyfunc.log_model(
-            name="portfolio",
-            python_model=str(Path(__file__).with_name("portfolio_model.py")),
-            artifacts={"portfolio": str(portfolio)},
-            signature=signature,
+    mlflow.pyfunc.save_model(
+        str(folder),
+        python_model=str(Path(__file__).with_name("portfolio_model.py")),
+        artifacts={"portfolio": str(portfolio)},
+        signature=signature,
+        pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in _REQUIREMENTS],
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            run_id=run,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
             metadata={"palm": __version__},
-            pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in _REQUIREMENTS],
-        )
-    # The end of the block has ended the run, but the build goes on.
-    client.update_run(run, status="RUNNING")
-    return logged
+        ),
+    )
+    # MLflow loads the code once, to check it.
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)

@@ -10,6 +10,8 @@ The folder is what one version of the registered model holds:
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +19,11 @@ import numpy as np
 
 from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.portfolio import BaseModelSource
-from palm.errors import RegistryError, without_credentials
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter
 from palm.serving.router import Router, Weights
-from palm.serving.verification import fetch_recorded_base, portfolio_folder, verify_portfolio
+from palm.serving.verification import fetch_recorded_base, private_copy, verify_portfolio
 from palm.storage.digest import folder_digests, value_digest
 
 
@@ -77,61 +78,31 @@ def write_portfolio(
     return routing
 
 
-def load(portfolio: str | Path) -> "ServedPortfolio":
-    """Load a portfolio that answers prompts.
-
-    Args:
-        portfolio: a portfolio folder, or a model URI: ``models:/NAME@champion`` or ``models:/NAME/VERSION`` in the
-            MLflow of MLFLOW_TRACKING_URI.
-
-    Raises:
-        DataError: the folder has no routing.json, or a malformed one.
-        ModelError: a file is missing or its sha256 is not the recorded one.
-        RegistryError: MLflow fails, or there is no such version.
-    """
-    if not str(portfolio).startswith("models:/"):
-        return ServedPortfolio(Path(portfolio))
-    scratch = tempfile.TemporaryDirectory(prefix="palm-portfolio-")
-    return ServedPortfolio(_download(str(portfolio), scratch.name), scratch)
-
-
-def _download(uri: str, destination: str) -> Path:
-    import mlflow
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        mlflow.artifacts.download_artifacts(uri, dst_path=destination)
-    except (mlflow.MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        raise RegistryError(
-            uri,
-            rule=f"cannot be downloaded ({without_credentials(' '.join(str(error).split()))[:300]})",
-            remedy="check the name, MLFLOW_TRACKING_URI and the credentials",
-        ) from error
-    return portfolio_folder(Path(destination), uri)
-
-
 class ServedPortfolio:
     """Answers prompts with the policy that fits the preference weights.
 
     Args:
         folder: a portfolio folder.
-        scratch: temporary folder around it, which is removed with this object; None if it stays.
+        routing: its routing table, if its files were checked already; None: they are checked now.
+        private: temporary folder around it, which nobody else can change and which is removed with this object. None:
+            every model is read from a private copy that is checked again and kept only while it is read.
 
     Raises:
-        ModelError: a file is missing or its sha256 is not the recorded one.
+        ModelError: a file is missing, changed or in excess.
     """
 
-    def __init__(self, folder: Path, scratch: tempfile.TemporaryDirectory | None = None):
-        self._folder, self._scratch = folder, scratch
-        self._routing = verify_portfolio(folder)
+    def __init__(
+        self, folder: Path, *, routing: Routing | None = None, private: tempfile.TemporaryDirectory | None = None
+    ):
+        self._folder, self._private = folder, private
+        self._routing = verify_portfolio(folder) if routing is None else routing
         entries = self._routing.policies
         self.router = Router(
             self._routing.reward_names,
             tuple(entry.policy for entry in entries),
             np.array([entry.value_vector for entry in entries]),
         )
-        self._places = {entry.policy: folder / entry.folder for entry in entries}
+        self._places = {entry.policy: entry.folder for entry in entries}
         self._policies: PolicySet | None = None
 
     def answer(
@@ -172,13 +143,28 @@ class ServedPortfolio:
         """The policy, loaded when it is first used: a fully fine-tuned one is as large as the base model."""
         if self._policies is None:
             self._policies = PolicySet(self._load_base())
-        return self._policies.use(name) if name in self._policies else self._policies.add(name, self._places[name])
+        if name in self._policies:
+            return self._policies.use(name)
+        with self._unchanged(self._places[name]) as folder:
+            return self._policies.add(name, folder)
 
     def _load_base(self) -> LoadedModel:
         base = self._routing.base_model
         if base.source == Routing.EMBEDDED:
-            return load_model(self._folder / Routing.EMBEDDED, base.dtype)
+            with self._unchanged(Routing.EMBEDDED) as folder:
+                return load_model(folder, base.dtype)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             fetch_recorded_base(base, folder)
             return load_model(folder, base.dtype)
+
+    @contextmanager
+    def _unchanged(self, place: str) -> Iterator[Path]:
+        """A model's folder to read from: its files may have been replaced since they were checked."""
+        if self._private is not None:
+            yield self._folder / place
+            return
+        start = f"{place}/"
+        files = {name: digest for name, digest in self._routing.sha256.items() if name.startswith(start)}
+        with private_copy(self._folder, files) as copy:
+            yield copy / place

@@ -4,11 +4,23 @@ import hashlib
 import json
 from pathlib import Path
 
+_BLOCK = 1 << 20
+
 
 def file_digest(path: Path) -> str:
     """Digest of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def copy_with_digest(source: Path, destination: Path) -> str:
+    """Copy a file's bytes, and return the digest of what was copied."""
+    digest = hashlib.sha256()
+    with source.open("rb") as stream, destination.open("wb") as copy:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            copy.write(block)
+    return digest.hexdigest()
 
 
 def folder_digests(folder: Path) -> dict[str, str]:

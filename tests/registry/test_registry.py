@@ -14,10 +14,10 @@ from support.small_portfolio import promote
 
 from palm.config.load import load_config
 from palm.errors import RegistryError, WeightsError
-from palm.registry.answer import answer
+from palm.promotion.answer import answer
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import builds_of
-from palm.serving.portfolio import load
+from palm.promotion.load import load
 from palm.serving.router import Router
 from palm.steps.register_portfolio import register_portfolio
 from palm.steps.select_portfolio import select_portfolio

@@ -12,7 +12,7 @@ from palm.errors import DataError, ModelError, RegistryError
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
-from palm.serving.portfolio import load
+from palm.promotion.load import load
 
 
 @pytest.fixture
