@@ -15,9 +15,9 @@ from support.small_portfolio import promote
 from palm.config.load import load_config
 from palm.errors import RegistryError, WeightsError
 from palm.promotion.answer import answer
+from palm.promotion.load import load
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.registry.runs import builds_of
-from palm.promotion.load import load
 from palm.serving.router import Router
 from palm.steps.register_portfolio import register_portfolio
 from palm.steps.select_portfolio import select_portfolio
@@ -147,8 +147,10 @@ def test_questions_that_cannot_be_answered(built):
     with pytest.raises(WeightsError):
         answer(config, "say tea", [0.5, 0.6], alias="challenger", seed=0, temperature=1.0)
     mlflow.set_tracking_uri(config.registry.tracking_uri)
-    with pytest.raises(RegistryError, match=f"^models:/{config.registry.model}@nobody: cannot be downloaded"):
+    with pytest.raises(RegistryError, match=f"^models:/{config.registry.model}@nobody: does not exist"):
         load(f"models:/{config.registry.model}@nobody")
+    with pytest.raises(RegistryError, match="^models:/latest: names no version"):
+        load("models:/latest")
     for weights in ("0.5,half", "0.5", "-0.5,1.5"):
         result = ask(folder, "--weights", weights, code=1)
         assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
