@@ -136,6 +136,9 @@ class Registry(Section):
     """The MLflow server that records runs and the portfolio."""
 
     tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
+    workspace: str | None = Field(
+        None, min_length=1, description="Workspace, of a server that has several; unset: the server's default."
+    )
     experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
     model: str = Field(pattern=r"^[^/:'\"]+$", description="Registered model; one version is one whole portfolio.")
 

@@ -93,7 +93,9 @@ def _download(spec: MlflowModel, registry: Registry | None) -> tuple[str, str, P
     found = find_version(spec, registry)
 
     def fill(folder: Path) -> None:
-        mlflow.artifacts.download_artifacts(f"models:/{found.name}/{found.version}", dst_path=str(folder))
+        uri = registry.tracking_uri
+        address = f"models:/{found.name}/{found.version}"
+        mlflow.artifacts.download_artifacts(address, dst_path=str(folder), tracking_uri=uri, registry_uri=uri)
         _refuse_pickles(spec, folder)
 
     with _mlflow_errors(spec), connected(registry):
