@@ -90,3 +90,16 @@ def test_every_command_answers_as_without_those_variables(workspace, two_registr
     files = sorted(path.name for path in workspace.iterdir())
     assert answers(workspace, **hostile_mlflow(two_registries), **hostile_others()) == expected
     assert sorted(path.name for path in workspace.iterdir()) == files
+
+
+@pytest.mark.parametrize(
+    "variables", [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}], ids=lambda value: next(iter(value))
+)
+def test_a_hub_elsewhere_gives_no_other_base_model(workspace, base_model, variable):
+    config = load_config(workspace / "portfolio.yaml")
+    publish(config, workspace, base_model, source="nobody/no-model")
+    promote(config, "1")
+    command = [Path(sys.executable).with_name("palm"), "generate", "--prompt", "say tea", "--weights", "0.2,0.8"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | dict([variable]), cwd=workspace)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.startswith("error: base_model.source=") and done.stderr.count("\n") == 1

@@ -14,8 +14,10 @@ _ACCESS = (
     "MLFLOW_HTTP_",
     "MLFLOW_S3_",
     "MLFLOW_SQLALCHEMYSTORE_",
+    # How MLflow itself reports and logs, from its import on.
     "MLFLOW_DISABLE_TELEMETRY",
-    # How MLflow itself logs, from its import on.
+    "_MLFLOW_TELEMETRY",
+    "_MLFLOW_TESTING_TELEMETRY",
     "MLFLOW_CONFIGURE_LOGGING",
     "MLFLOW_LOGGING_LEVEL",
 )

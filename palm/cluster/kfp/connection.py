@@ -161,12 +161,19 @@ def request_errors(host: str | None) -> Iterator[None]:
     """Raise `ClusterError` about an address if a request fails."""
     import kfp_server_api
     import urllib3
+    from google.auth.exceptions import GoogleAuthError
 
     what = "no --host" if host is None else f"host={host}"
     try:
         yield
     except kfp_server_api.ApiException as error:
         raise _refusal(what, error) from error
+    except GoogleAuthError as error:
+        raise ClusterError(
+            what,
+            rule=f"needs Google's log-in, which failed ({error})",
+            remedy="log in, or unset KF_PIPELINES_IAP_OAUTH2_CLIENT_ID",
+        ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ClusterError(
             what,
