@@ -20,8 +20,6 @@ from support.workspace import edit_config
 
 from palm.config.load import load_config
 from palm.promotion import promotions
-from palm.registry.client import Client
-from palm.registry.integrity import download_verified
 from palm.storage.store import Store
 
 missing = [name for name in ("rclone", "psql", "pg_dump", "pg_restore") if not shutil.which(name)]
@@ -147,7 +145,7 @@ def check(config, path, folder, expected: dict) -> None:
     champion = promotions(config).champion()
     assert champion == expected["entries"][-1]["to"]
     folder.mkdir()
-    download_verified(Client(config.registry), config.registry.model, champion, folder)
+    promotions(config).certified.download(champion, folder)
 
 
 def test_database_and_buckets_come_back_as_of_any_backup(site, workspace, backup_bucket, monkeypatch, faults):

@@ -33,6 +33,16 @@ def test_a_base_model_in_s3_is_referenced_and_verified(s3, base_model, adapter, 
         load(tmp_path / "referenced").answer("say tea", [0.5, 0.5])
 
 
+def test_files_that_are_added_beside_the_base_model_are_not_fetched(s3, base_model, adapter, tmp_path):
+    upload_base(s3, base_model)
+    write_served(tmp_path / "portfolio", adapter, base_model)
+    expected = load(tmp_path / "portfolio").answer("say tea", [0.5, 0.5], seed=1)
+    s3.put_object(Bucket="palm", Key="models/base/README.md", Body=b"# how to use it")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        s3.upload_file(str(adapter["only"] / name), "palm", f"models/base/{name}")
+    assert load(tmp_path / "portfolio").answer("say tea", [0.5, 0.5], seed=1) == expected
+
+
 def test_a_missing_file_is_named(base_model, adapter, tmp_path):
     write_served(tmp_path / "portfolio", adapter, base_model)
     (tmp_path / "portfolio" / "adapters" / "only" / "adapter_config.json").unlink()
