@@ -1,5 +1,6 @@
 """Portfolios that answer: a folder, or a registered version as it was certified."""
 
+import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,12 +8,13 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from palm.config.portfolio import Registry
-from palm.errors import RegistryError
+from palm.errors import RegistryError, in_words
 from palm.progress import log
 from palm.promotion.champion import Promotions
 from palm.registry.client import Client
 from palm.registry.integrity import Verified, verify_version
-from palm.registry.manifest import ORIGIN
+from palm.registry.kfp_plugin import plugin_run
+from palm.registry.manifest import ORIGIN, damaged
 from palm.registry.version import CHAMPION, lookup_version, version_with_alias
 from palm.serving.portfolio import ServedPortfolio
 
@@ -82,8 +84,7 @@ def _verify_downloaded(folder: Path) -> Verified:
 
     origin = folder / ORIGIN
     if origin.exists() and mlflow.is_tracking_uri_set():
-        named = yaml.safe_load(origin.read_text(encoding="utf-8"))
-        model, version = str(named["model_name"]), str(named["model_version"])
+        model, version = _named(origin)
         promotions = _promotions(mlflow.get_registry_uri(), model)
         if lookup_version(promotions.client, model, version) is not None:
             return promotions.certified.check(version, folder)
@@ -91,6 +92,18 @@ def _verify_downloaded(folder: Path) -> Verified:
     return verify_version(folder, "", str(folder))
 
 
+def _named(origin: Path) -> tuple[str, str]:
+    """Name and number of the version that MLflow says a folder is."""
+    try:
+        named = yaml.safe_load(origin.read_text(encoding="utf-8"))
+        return str(named["model_name"]), str(named["model_version"])
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise damaged(str(origin), f"names no version ({in_words(error)})") from error
+
+
 def _promotions(uri: str, model: str) -> Promotions:
+    # The plugin of Kubeflow Pipelines sets the variable for its own server.
+    workspace = None if plugin_run() else os.environ.get("MLFLOW_WORKSPACE") or None
     # Not checked as in a configuration: it is an address that this process uses already, and is stored nowhere.
-    return Promotions(Client(Registry.model_construct(tracking_uri=uri, experiment=model, model=model)), model)
+    registry = Registry.model_construct(tracking_uri=uri, workspace=workspace, experiment=model, model=model)
+    return Promotions(Client(registry), model)

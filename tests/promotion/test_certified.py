@@ -23,6 +23,21 @@ from palm.serving.portfolio import Answer
 from palm.storage.manifest import MANIFEST
 
 ADAPTER = "adapter_model.safetensors"
+OLD_CODE = """
+from pathlib import Path
+import mlflow
+from palm.serving.portfolio import ServedPortfolio
+
+class PortfolioModel(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        self._portfolio = ServedPortfolio(Path(context.artifacts["portfolio"]))
+
+    def predict(self, context, model_input, params=None):
+        return model_input
+
+mlflow.models.set_model(PortfolioModel())
+"""
+"""Code of a version that an older palm has registered."""
 
 
 @pytest.fixture
@@ -167,14 +182,14 @@ def test_who_edits_the_tag_too_is_stopped_by_the_log(config, client, version):
         load(f"models:/{config.registry.model}/1")
 
 
-def test_a_version_of_an_older_palm_is_served_with_a_warning_until_it_is_promoted(
-    config, workspace, client, caplog, capsys
-):
+def test_a_version_of_an_older_palm_is_served_with_a_warning_until_it_is_promoted(config, workspace, client, caplog):
     registered(config, workspace, "old")
     client.delete_model_version_tag(config.registry.model, "1", MANIFEST_TAG)
     version, uri = files_of(config, "1"), f"models:/{config.registry.model}@champion"
     (version / MANIFEST).unlink()
+    (version / "portfolio_model.py").write_text(OLD_CODE)
     promote(config, "1")
+    mlflow.pyfunc.load_model(str(version))
     with caplog.at_level("WARNING", logger="palm"):
         load(uri, tracking_uri=config.registry.tracking_uri)
     assert caplog.text.count("registered without a manifest") == 1
