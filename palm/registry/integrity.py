@@ -69,9 +69,10 @@ def certified_digest(record, logged: str) -> str:
     """
     tag = record.tags.get(MANIFEST_TAG, "")
     if tag and logged and tag != logged:
-        raise damaged(
+        raise ModelError(
             f"{record.name} version {record.version}",
-            f"its tag {MANIFEST_TAG} is {tag}, the promotion log has {logged}",
+            rule=f"its tag {MANIFEST_TAG} is {tag}, the promotion log has {logged}",
+            remedy="set the tag to what the log has; if the model was deleted and made again, delete its log, too",
         )
     return logged or tag
 
