@@ -81,7 +81,13 @@ def test_what_is_there_is_verified_and_what_is_damaged_replaced(champion, tmp_pa
     before = place.stat().st_ino
     assert "is there, every sha256 as recorded" in pull(path, place.parent)
     assert place.stat().st_ino == before
-    for name in ("adapters/policy-a/adapter_model.safetensors", "base_model/config.json", "vllm.yaml"):
+    for name in (
+        "adapters/policy-a/adapter_model.safetensors",
+        "base_model/config.json",
+        "base_model/adapter_config.json",
+        "routing.json",
+        "vllm.yaml",
+    ):
         (place / name).write_bytes(b"{}")
         assert "downloading" in pull(path, place.parent)
         assert "is there" in pull(path, place.parent)
