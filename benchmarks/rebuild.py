@@ -17,7 +17,6 @@ import typer
 from results import Section, show, write
 from rich.console import Console
 
-from palm.builds.rebuild.candidates import earlier_evaluations
 from palm.config.load import load_config
 from palm.evaluation.measured import measured_by_prompt
 from palm.geometry.portfolio.statistics import resample_gap
@@ -90,9 +89,8 @@ def _compared(change: str, rebuilt: Path, cold: Path) -> list[list[str]]:
     for workspace in (rebuilt, cold):
         build = max((workspace / "builds").iterdir())
         summaries.append(json.loads((build / "summary.json").read_text()))
-        plan = next(build.glob("steps/*/plan-training/plan"))
-        for folder in [*build.glob("steps/*/*/evaluate-policy/evaluation"), *earlier_evaluations(plan)]:
-            folders[json.loads((folder / "evaluation.json").read_text())["policy"]] = folder
+        evaluations = summaries[-1]["selection"]["evaluations"]
+        folders |= {policy: workspace / "store" / entry for policy, entry in evaluations.items()}
     names = list(folders)
     measured = measured_by_prompt(config, [folders[name] for name in names])
     gaps = []

@@ -24,9 +24,10 @@ BASE_STEPS, TRAINING_STEPS, REFERENCE_SAMPLES = 100, 5, 4
 
 TASK = """
 import json, sys
+from palm.config.load import parse_config
 from palm.steps.run import run_step
-values, paths = json.loads(sys.argv[1])
-run_step(*values, **paths)
+(name, config, *values), paths = json.loads(sys.argv[1])
+run_step(name, parse_config(config), *values, **paths)
 """
 """The work of a component, as a program."""
 

@@ -50,7 +50,7 @@ def test_from_yaml_to_a_promoted_portfolio(built):
         "small version 1",
         "challenger and champion",
         f"{found['selection']['epsilon']:.4f}",
-        f"{folder}/report.html",
+        f"/builds/{folder.name}/report.html",
         "train_policy 0.500 0.500",
     ]:
         assert text in stdout
