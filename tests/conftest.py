@@ -20,6 +20,7 @@ from palm.models.tiny import build_tiny_model
 from palm.registry.experiment import check_reachable
 from palm.steps.workers.client import WORKERS_VARIABLE
 from palm.steps.workers.pool import worker_pool
+from palm.storage.s3_settings import use_s3_settings
 
 # A loaded machine must not fail a test.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -100,9 +101,11 @@ def s3(s3_server, monkeypatch):
         "AWS_SECRET_ACCESS_KEY": "test",
     }.items():
         monkeypatch.setenv(name, value)
+    use_s3_settings({})
     client = boto3.client("s3")
     client.create_bucket(Bucket="palm")
     yield client
+    use_s3_settings({})
     for entry in client.list_objects_v2(Bucket="palm").get("Contents", []):
         client.delete_object(Bucket="palm", Key=entry["Key"])
     client.delete_bucket(Bucket="palm")

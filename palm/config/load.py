@@ -13,9 +13,10 @@ from palm.config.base import Section
 from palm.config.cluster import Cluster
 from palm.config.locations import with_places
 from palm.config.overrides import with_overrides
-from palm.config.portfolio import PortfolioConfig, Storage
+from palm.config.portfolio import PortfolioConfig
 from palm.errors import ConfigError, without_credentials
 from palm.storage.location import Location
+from palm.storage.s3_settings import use_s3_settings
 
 
 class _ClusterOnly(Section):
@@ -40,7 +41,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Portf
             remedy="give the path of a YAML file, or make one with `palm init`",
         ) from error
     raw = with_overrides(parse_yaml(text, origin=f"config={path}"), overrides or {})
-    return _anchor(_validate(raw, origin=str(path)), path.resolve().parent)
+    return _in_use(_anchor(_validate(raw, origin=str(path)), path.resolve().parent))
 
 
 def parse_yaml(text: str, *, origin: str) -> dict:
@@ -62,7 +63,13 @@ def parse_config(text: str) -> PortfolioConfig:
         raise ConfigError(
             "config", rule=f"is not valid JSON ({error})", remedy="pass what `palm validate CONFIG --json` prints"
         ) from error
-    return _validate(raw, origin="config")
+    return _in_use(_validate(raw, origin="config"))
+
+
+def _in_use(config: PortfolioConfig) -> PortfolioConfig:
+    """Let this process, and those that it starts, reach S3 as the configuration says."""
+    use_s3_settings(config.storage.s3_settings)
+    return config
 
 
 def config_schema() -> dict:
@@ -179,6 +186,6 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     return with_places(config, file=path, model=model).model_copy(
         update={
             "registry": config.registry.model_copy(update={"tracking_uri": uri}),
-            "storage": Storage(root=path(config.storage.root)),
+            "storage": config.storage.model_copy(update={"root": path(config.storage.root)}),
         }
     )

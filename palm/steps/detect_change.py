@@ -12,6 +12,7 @@ from palm.progress import stage
 from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, last_build
 from palm.storage.files import write_text
+from palm.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     destination is a Markdown file.
     """
     with stage("detect_change", config.name):
+        # Pods may have other rights than the machine that submitted the run.
+        Store(config.storage.root).check_writable()
         record_owner(config)
         close_abandoned(config)
         check_design(config)

@@ -149,7 +149,8 @@ CALLS = {
         lambda folder, work: Store(ROOT).remove("entry"), prepare=published, after=lambda there, work: not there
     ),
     "check_writable": Call(
-        lambda folder, work: Store(ROOT).check_writable(), after=lambda there, work: set(there) <= {PROBE_KEY}
+        lambda folder, work: Store(ROOT).check_writable(),
+        after=lambda there, work: all(key.startswith(PROBE) for key in there),
     ),
     "write a record": Call(
         lambda folder, work: Records(ROOT).write("b/a", KEY_A),
@@ -195,7 +196,7 @@ CALLS = {
     ),
     "abort uploads": Call(aborted, lambda work: [], begun),
 }  # fmt: skip
-PROBE_KEY = "team/store/.palm-probe"
+PROBE = "team/store/.palm-probe/"
 
 
 def placed_configuration(work: Path) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from palm.builds.launch.manifest import INPUTS
 from palm.storage.inventory import StoredFile, UnfinishedUpload
 from palm.storage.manifest import MANIFEST
-from palm.storage.s3_backend import PROBE
+from palm.storage.s3_probe import PROBE
 
 _ENTRY = r"(?:policy|evaluation|responses|embeddings|rollouts|base-model|design)-[0-9a-f]{12}"
 _ENDING = r"(?:[a-z0-9_]{8}|removed-\d+-\d+)"
@@ -113,7 +113,7 @@ class Rules:
     def judge_upload(self, upload: UnfinishedUpload) -> Decision:
         """Decide about a multipart upload that was not completed."""
         kind, _ = place_of(upload.name)
-        removed = kind in _PLACES and upload.begun < self._limit
+        removed = (kind in _PLACES or kind == "temporary") and upload.begun < self._limit
         reason = f"begun {self._days_ago(upload.begun)} and never completed" if removed else "may be in progress"
         return Decision("unfinished upload", upload.name, 0, removed, reason, upload.upload)
 
@@ -180,7 +180,7 @@ def place_of(name: str) -> tuple[str, str]:
     Kinds are ``entry``, ``checkpoints``, ``train job input``, ``build``, ``temporary``, ``inputs`` and ``other``.
     """
     parts = name.rstrip("/").split("/")
-    if name == PROBE:
+    if parts[0] == PROBE:
         return "temporary", name
     inner = parts[1:] if parts[0] in ("checkpoints", INPUTS, "builds") else []
     hidden = next((part for part in inner if _INNER_TEMPORARY.fullmatch(part)), None)
