@@ -79,8 +79,10 @@ def s3_error_types() -> tuple[type[Exception], ...]:
     """The classes of the errors that requests to S3 and transfers raise; boto3 has no common base for them."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
 
-    return OSError, BotoCoreError, ClientError, Boto3Error
+    # An answer with an error that is cut off is urllib3's.
+    return OSError, BotoCoreError, ClientError, Boto3Error, HTTPError
 
 
 def s3_remedy(error: Exception) -> str:
@@ -132,18 +134,18 @@ def none_if_missing(request: Callable[[], Any]) -> Any:
 def read_object(stream: BinaryIO, **request: str) -> None:
     """Write an object's content into a stream, from its start."""
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+    from urllib3.exceptions import ProtocolError
 
     client = s3_client()
     attempts = client.meta.config.retries["total_max_attempts"]
     for attempt in range(1, attempts + 1):
         stream.seek(0)
         stream.truncate()
-        body = client.get_object(**request)["Body"]
         try:
-            shutil.copyfileobj(body, stream)
+            shutil.copyfileobj(client.get_object(**request)["Body"], stream)
             return
-        # botocore retries requests, but not the reading of a body that is cut off.
-        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError):
+        # botocore retries requests, but not the reading of a body that is cut off, be it that of an error.
+        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ProtocolError, ConnectionError):
             if attempt == attempts:
                 raise
             pause(attempt)
