@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from palm.config.load import parse_config, parse_yaml
+from palm.config.load import parse_config
 from palm.config.locations import with_places
 from palm.config.portfolio import PortfolioConfig
+from palm.config.yaml_text import parse_yaml
 from palm.errors import ConfigError, StorageError
 from palm.storage.digest import value_digest
 from palm.storage.errors import storage_errors

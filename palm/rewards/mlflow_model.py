@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from palm.config.load import parse_yaml
 from palm.config.portfolio import Registry
 from palm.config.rewards import Classifier, MlflowModel
+from palm.config.yaml_text import parse_yaml
 from palm.errors import ConfigError, RegistryError, RewardError
 from palm.registry.connection import connected
 from palm.rewards.classifier.load import open_classifier
