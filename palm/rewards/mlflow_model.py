@@ -18,8 +18,7 @@ from palm.errors import ConfigError, RegistryError, RewardError
 from palm.registry.connection import connected
 from palm.rewards.classifier.load import open_classifier
 from palm.rewards.loaded import Loaded, RawReward, reward_name
-from palm.storage.digest import folder_digests
-from palm.storage.local_file import cached_folder
+from palm.storage.cache import cached_folder, source_digests
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill", ".bin", ".pt", ".pth", ".ckpt"}
 _CODE_LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
@@ -44,7 +43,7 @@ def load_mlflow_model(spec: MlflowModel, registry: Registry | None) -> Loaded:
     else:
         _refuse_classifier_keys(spec)
         _check_loaded_from_code(spec, folder, flavours.get("python_function"))
-        loaded = Loaded(_pyfunc(folder), {"files": folder_digests(folder)})
+        loaded = Loaded(_pyfunc(folder), {"files": source_digests(folder)})
     return Loaded(loaded.function, {**loaded.identity, "model": name, "version": version})
 
 

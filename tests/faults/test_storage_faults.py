@@ -264,7 +264,9 @@ def test_a_fault_that_stays_is_one_line_and_the_call_works_afterwards(bench, nam
         call.act(folder, bench.work)
     there = stored(bench.s3)
     assert "team/store/entry/manifest.json" not in there or is_whole(there, bench.work)
-    assert not [path for path in folder.rglob("*") if path.parent.name in ("out", "palm")], "something half is visible"
+    assert not [path for path in folder.rglob("*") if path.parent.name in ("out", "downloads")], (
+        "something half is visible"
+    )
     bench.proxy.rules.clear()
     bench.check(call, bench.folder())
     faults(f"S3: {fault}, for good")

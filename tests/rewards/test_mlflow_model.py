@@ -121,7 +121,7 @@ def log(flavour, name: str, **arguments):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "palm"
+    return tmp_path / "cache" / "palm" / "downloads"
 
 
 def load(registry: Registry, name: str, **keys) -> RewardSource:
@@ -178,6 +178,15 @@ def test_what_cannot_be_used_is_one_line(registry, cache, name, keys, words):
     assert str(caught.value).startswith("reward 'mine'")
     if "pickle" in str(caught.value):
         assert not list(cache.iterdir())
+
+
+def test_a_model_that_was_loaded_is_the_same_reward_in_the_next_process(registry, cache):
+    """Python writes bytecode beside the source that MLflow executes."""
+    source = load(registry, "judge/1")
+    (folder,) = cache.rglob("content")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "judge.cpython-311.pyc").write_bytes(b"")
+    assert load(registry, "judge/1").fingerprint == source.fingerprint
 
 
 @pytest.mark.parametrize("name", FORGED)
