@@ -17,7 +17,7 @@ from support.workspace import TINY, corpus_records, edit_config, make_workspace,
 from palm.config.load import load_config
 from palm.config.portfolio import Registry, TinyModel
 from palm.models.tiny import build_tiny_model
-from palm.registry.experiment import check_reachable
+from palm.registry.experiment import check_usable
 from palm.steps.workers.client import WORKERS_VARIABLE
 from palm.steps.workers.pool import worker_pool
 from palm.storage.s3_settings import use_s3_settings
@@ -44,7 +44,7 @@ def empty_registry(tmp_path_factory) -> Path:
     """An MLflow database that holds nothing; making one takes seconds, copying it none."""
 
     def make(folder: Path) -> None:
-        check_reachable(Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="none", model="none"))
+        check_usable(Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="none", model="none"))
 
     return made_once(tmp_path_factory, "registry", make) / "mlflow.db"
 

@@ -23,7 +23,7 @@ from palm.errors import BuildError
 from palm.local.containers import check_image, container_runner
 from palm.local.event_view import EventView
 from palm.progress import EVENTS_VARIABLE
-from palm.registry.experiment import check_reachable
+from palm.registry.experiment import check_usable
 from palm.steps.workers.pool import separate_processes
 from palm.storage.files import write_text
 
@@ -58,7 +58,7 @@ def run_build(
     if image:
         check_image(image)
     check_inputs(config)
-    check_reachable(config.registry)
+    check_usable(config.registry)
     folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     write_text(folder / "config.yaml", config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
