@@ -115,7 +115,7 @@ def test_mlflow_is_reached_as_the_work_reaches_it(behind_tls, monkeypatch, varia
     if variable is None:
         with pytest.raises(RegistryError, match="CERTIFICATE_VERIFY_FAILED"):
             work.search_experiments()
-        with one_line(ClusterError, "certificate verify failed", "MLFLOW_TRACKING_SERVER_CERT_PATH"):
+        with one_line(ClusterError, "self-signed certificate", "MLFLOW_TRACKING_SERVER_CERT_PATH"):
             check_mlflow(address, None)
         return
     monkeypatch.setenv(variable, certificate if "PATH" in variable else "true")
