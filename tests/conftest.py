@@ -17,9 +17,10 @@ from support.workspace import TINY, corpus_records, edit_config, make_workspace,
 from palm.config.load import load_config
 from palm.config.portfolio import Registry, TinyModel
 from palm.models.tiny import build_tiny_model
-from palm.registry.experiment import check_reachable
+from palm.registry.experiment import check_usable
 from palm.steps.workers.client import WORKERS_VARIABLE
 from palm.steps.workers.pool import worker_pool
+from palm.storage.s3_settings import use_s3_settings
 
 # A loaded machine must not fail a test.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -43,7 +44,7 @@ def empty_registry(tmp_path_factory) -> Path:
     """An MLflow database that holds nothing; making one takes seconds, copying it none."""
 
     def make(folder: Path) -> None:
-        check_reachable(Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="none", model="none"))
+        check_usable(Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="none", model="none"))
 
     return made_once(tmp_path_factory, "registry", make) / "mlflow.db"
 
@@ -100,9 +101,11 @@ def s3(s3_server, monkeypatch):
         "AWS_SECRET_ACCESS_KEY": "test",
     }.items():
         monkeypatch.setenv(name, value)
+    use_s3_settings({})
     client = boto3.client("s3")
     client.create_bucket(Bucket="palm")
     yield client
+    use_s3_settings({})
     for entry in client.list_objects_v2(Bucket="palm").get("Contents", []):
         client.delete_object(Bucket="palm", Key=entry["Key"])
     client.delete_bucket(Bucket="palm")

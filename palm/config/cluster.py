@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from palm.config.base import Section
-from palm.config.pods import SECRET_KEYS, Name, Quantity, Toleration
+from palm.config.pods import SECRET_KEYS, LabelKey, LabelValue, Name, Quantity, Toleration
 
 IMAGE = "localhost/palm:0.1.0-cpu"
 GPU_IMAGE = "localhost/palm:0.1.0-gpu"
@@ -30,7 +30,7 @@ class PodResources(Section):
         pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$",
         description="Resource name of the GPU type.",
     )
-    node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
+    node_selector: dict[LabelKey, LabelValue] = Field({}, description="Labels that a node must have.")
     tolerations: tuple[Toleration, ...] = Field((), description="Taints that a node may have.")
     hours: int = Field(24, ge=1, description="Time limit of an attempt, in hours.")
     retries: int = Field(3, ge=0, description="How often a failed or preempted task is retried.")

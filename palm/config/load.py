@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from palm.config.base import Section
 from palm.config.cluster import Cluster
 from palm.config.locations import with_places
 from palm.config.overrides import with_overrides
-from palm.config.portfolio import PortfolioConfig, Storage
+from palm.config.portfolio import PortfolioConfig
+from palm.config.yaml_text import parse_yaml
 from palm.errors import ConfigError, without_credentials
 from palm.storage.location import Location
+from palm.storage.s3_settings import use_s3_settings
 
 
 class _ClusterOnly(Section):
@@ -40,18 +41,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Portf
             remedy="give the path of a YAML file, or make one with `palm init`",
         ) from error
     raw = with_overrides(parse_yaml(text, origin=f"config={path}"), overrides or {})
-    return _anchor(_validate(raw, origin=str(path)), path.resolve().parent)
-
-
-def parse_yaml(text: str, *, origin: str) -> dict:
-    """Parse a YAML mapping without duplicate keys; ``origin`` names the text in error messages."""
-    try:
-        raw = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(origin, rule=f"is not valid YAML ({error})", remedy="correct the syntax") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(origin, rule="must be a YAML mapping", remedy="start from `palm init`")
-    return raw
+    return _in_use(_anchor(_validate(raw, origin=str(path)), path.resolve().parent))
 
 
 def parse_config(text: str) -> PortfolioConfig:
@@ -62,27 +52,18 @@ def parse_config(text: str) -> PortfolioConfig:
         raise ConfigError(
             "config", rule=f"is not valid JSON ({error})", remedy="pass what `palm validate CONFIG --json` prints"
         ) from error
-    return _validate(raw, origin="config")
+    return _in_use(_validate(raw, origin="config"))
+
+
+def _in_use(config: PortfolioConfig) -> PortfolioConfig:
+    """Let this process, and those that it starts, reach S3 as the configuration says."""
+    use_s3_settings(config.storage.s3_settings)
+    return config
 
 
 def config_schema() -> dict:
     """JSON schema of the configuration, for editors and other tools."""
     return PortfolioConfig.model_json_schema()
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """The safe loader, except that a duplicate key is an error."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def _validate(raw, *, origin: str, model: type[BaseModel] = PortfolioConfig):
@@ -179,6 +160,6 @@ def _anchor(config: PortfolioConfig, folder: Path) -> PortfolioConfig:
     return with_places(config, file=path, model=model).model_copy(
         update={
             "registry": config.registry.model_copy(update={"tracking_uri": uri}),
-            "storage": Storage(root=path(config.storage.root)),
+            "storage": config.storage.model_copy(update={"root": path(config.storage.root)}),
         }
     )

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from palm.config.yaml_text import YAML_ERRORS, load_yaml
 from palm.errors import ConfigError
 
 
@@ -59,8 +58,8 @@ def _with_value(node: Any, path: list[str], value: Any, key: str) -> Any:
 
 def _parse_value(key: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+        return load_yaml(text)
+    except YAML_ERRORS as error:
         raise ConfigError(
             f"--set {key}={text}", rule=f"is not valid YAML ({error})", remedy="quote the value"
         ) from error

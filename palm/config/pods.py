@@ -15,12 +15,21 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])
 """The name of an object in Kubernetes."""
 
 
+_LABEL_PART = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+LabelKey = Annotated[
+    str, StringConstraints(pattern=rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_PART}$", max_length=317)
+]
+"""The key of a label in Kubernetes: a name of at most 63 characters, after ``PREFIX/`` or alone."""
+LabelValue = Annotated[str, StringConstraints(pattern=rf"^({_LABEL_PART})?$", max_length=63)]
+"""The value of a label in Kubernetes: at most 63 characters."""
+
+
 class Toleration(Section):
     """A taint of nodes that the pods tolerate, as in a pod's ``tolerations``."""
 
-    key: str = Field(min_length=1, description="The taint's key.")
+    key: LabelKey = Field(description="The taint's key.")
     operator: Literal["Exists", "Equal"] = Field("Exists", description="Exists: any value; Equal: the given one.")
-    value: str | None = Field(None, description="The taint's value; only with operator Equal.")
+    value: LabelValue | None = Field(None, description="The taint's value; only with operator Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="The taint's effect; unset: any."
     )

@@ -9,7 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from palm.config.base import Section
 from palm.config.cluster import Cluster
 from palm.config.rewards import Reward
+from palm.config.storage import Storage
 from palm.config.training import Training
+
+_LONGEST_NAME = 240
 
 
 class TinyModel(Section):
@@ -41,6 +44,7 @@ class BaseModelSource(Section):
 
     source: str = Field(
         min_length=1,
+        max_length=500,  # A parameter of MLflow.
         description="A folder, a hub id (NAME or NAME@REVISION), an s3:// prefix, or `tiny` (see the section tiny).",
     )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="Number format of weights and compute.")
@@ -142,6 +146,14 @@ class Registry(Section):
     experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
     model: str = Field(pattern=r"^[^/:'\"]+$", description="Registered model; one version is one whole portfolio.")
 
+    @field_validator("experiment", "model")
+    @classmethod
+    def _fits_mlflow(cls, name: str) -> str:
+        # MLflow's databases hold 256 characters, also of the names that palm derives; SQLite alone does not say so.
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(f"has {len(name)} characters, at most {_LONGEST_NAME} fit into MLflow")
+        return name
+
     @field_validator("tracking_uri")
     @classmethod
     def _holds_no_credentials(cls, uri: str) -> str:
@@ -190,16 +202,10 @@ class Rebuild(Section):
     )
 
 
-class Storage(Section):
-    """The store of trained policies, named by content, so that nothing is trained twice."""
-
-    root: str = Field(min_length=1, description="A folder or an s3:// prefix.")
-
-
 class PortfolioConfig(Section):
     """Everything that defines a portfolio."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the portfolio.")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128, description="Name of the portfolio.")
     base_model: BaseModelSource = Field(description="The reference policy.")
     prompts: Prompts = Field(description="Training and held-out prompts.")
     rewards: tuple[Reward, ...] = Field(min_length=2, max_length=8, description="The objectives, in weight order.")

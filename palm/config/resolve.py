@@ -3,15 +3,17 @@
 import json
 from pathlib import Path
 
-from palm.config.load import parse_config, parse_yaml
+from palm.config.load import parse_config
 from palm.config.locations import with_places
 from palm.config.portfolio import PortfolioConfig
+from palm.config.yaml_text import parse_yaml
 from palm.errors import ConfigError, StorageError
 from palm.storage.digest import value_digest
 from palm.storage.errors import storage_errors
 from palm.storage.location import Location
 from palm.storage.records import Records
 from palm.storage.s3_backend import S3Backend
+from palm.storage.s3_settings import plain_address, with_s3_settings
 
 CONFIGS, SNAPSHOTS = "configs", "snapshots"
 """Folders below ``storage.root``."""
@@ -26,16 +28,17 @@ def publish(root: str, folder: str, value: dict) -> str:
     """Write JSON-able content to a file that is named by it, in the folder `CONFIGS` or `SNAPSHOTS`.
 
     Returns:
-        Its address, which is the same for the same content.
+        Its address, which is the same for the same content; in S3 with the settings by which a pod can read it.
     """
     name = f"{folder}/{value_digest(value)[:_DIGITS]}"
-    address = f"{root.rstrip('/')}/{name}.json"
+    plain = f"{root.rstrip('/')}/{name}.json"
+    address = with_s3_settings(plain) if Location(root).is_s3 else plain
     if Location(root).is_s3 and len(address) > LONGEST_ADDRESS:
         raise ConfigError(
             f"storage.root={root}",
             rule=f"makes the address of the configuration {len(address)} characters long, the limit is "
             f"{LONGEST_ADDRESS}",
-            remedy="choose a shorter prefix",
+            remedy="choose a shorter prefix, or give S3's settings to the pods by the Secret",
         )
     records = Records(root)
     if records.read(name) is None:
@@ -89,7 +92,7 @@ def _is_address(source: str) -> bool:
 def _text(source: str, what: str) -> str:
     if not _is_address(source):
         return source
-    location, place = Location(source), f"{what}={source}"
+    location, place = Location(plain_address(source)), f"{what}={source}"
     if not location.is_s3:
         with storage_errors(place):
             return Path(source).read_text(encoding="utf-8")

@@ -38,7 +38,9 @@ def _uri(pattern: str, description: str):
 class _Reward(Section):
     """Keys of every reward r_i(x, y)."""
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Unique name: letters, digits, underscores.")
+    name: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100, description="Unique name: letters, digits, underscores."
+    )
     normalisation: Normalisation = Field(Identity(), description="Map of the raw value into [0, 1].")
     timeout_seconds: float = Field(
         600.0,

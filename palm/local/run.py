@@ -23,11 +23,11 @@ from palm.errors import BuildError
 from palm.local.containers import check_image, container_runner
 from palm.local.event_view import EventView
 from palm.progress import EVENTS_VARIABLE
-from palm.registry.experiment import check_reachable
+from palm.registry.experiment import check_usable
 from palm.steps.workers.pool import separate_processes
 from palm.storage.files import write_text
 
-_LOG, _EVENTS, _STEPS = "run.log", "events.jsonl", "steps"
+_LOG, _EVENTS, _STEPS, _CONFIG = "run.log", "events.jsonl", "steps", "config.yaml"
 OUTCOME = "outcome.md"
 _SHOWN = {
     ("record-outcome", "page"): "report.html",
@@ -58,9 +58,9 @@ def run_build(
     if image:
         check_image(image)
     check_inputs(config)
-    check_reachable(config.registry)
+    check_usable(config.registry)
     folder = output / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    write_text(folder / "config.yaml", config.to_yaml())
+    write_text(folder / _CONFIG, config.to_yaml())
     console.print(f"build {folder}", highlight=False, soft_wrap=True)
     settings = _settings(folder)
     start = container_runner(config, folder, settings) if image else _process_runner(folder, settings)
@@ -101,7 +101,8 @@ def _run_pipeline(pipeline: Callable, config: PortfolioConfig, folder: Path, vie
     log, error = folder / _LOG, None
     with _opened(log) as stream, contextlib.redirect_stdout(stream):
         try:
-            pipeline(config=config.to_json())
+            # Not its text, which is an argument of a process: Linux allows 128 KiB for each.
+            pipeline(config=str((folder / _CONFIG).resolve()))
         except Exception as raised:
             error = raised
     view.poll()

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import Path
 
+from palm.artifacts.base_model import BaseModel
 from palm.config.portfolio import BaseModelSource
 from palm.errors import ModelError
 from palm.models.load import check_model_folder
@@ -21,8 +22,13 @@ MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
 def is_model_file(name: str) -> bool:
-    """Whether a file is part of a transformer, by its name relative to the model's folder."""
-    return "/" not in name and any(fnmatch(name, pattern) for pattern in MODEL_FILES)
+    """Whether a file is part of a transformer, by its name relative to the model's folder.
+
+    The one rule for what is fetched, what the identity counts, and what digests are of.
+    """
+    if "/" in name or name == BaseModel.FILE:
+        return False
+    return any(fnmatch(name, pattern) for pattern in MODEL_FILES)
 
 
 def model_digests(folder: Path) -> dict[str, str]:
@@ -91,23 +97,24 @@ def fetch_base_model(spec: BaseModelSource, destination: Path, stage: Stage) -> 
     check_model_folder(destination)
 
 
-def fetch_model_files(source: str, destination: Path, *, option: str, names: Collection[str] | None = None) -> None:
+def fetch_model_files(source: str, destination: Path, *, option: str, recorded: Collection[str] | None = None) -> None:
     """Copy or download the files of a transformer.
 
     Args:
         source: an absolute folder, a hub id (NAME or NAME@REVISION) or an s3:// prefix.
-        names: which files, of a hub id or an s3:// prefix; None: all.
+        recorded: names of the files that a record of the model holds; None: all that belong to it now.
     """
     location = Location(source)
     if location.is_s3:
-        fetch_s3_folder(source, destination, names)
+        found = filter(is_model_file, list_s3_folder(source)) if recorded is None else recorded
+        fetch_s3_folder(source, destination, list(found))
     elif location.is_absolute_path:
-        for pattern in MODEL_FILES:
-            for path in _folder(source, option).glob(pattern):
-                shutil.copyfile(path, destination / path.name)
+        folder = _folder(source, option)
+        names = (path.name for path in folder.iterdir() if path.is_file() and is_model_file(path.name))
+        for name in names if recorded is None else recorded:
+            shutil.copyfile(folder / name, destination / name)
     else:
-        patterns = MODEL_FILES if names is None else [glob.escape(name) for name in names]
-        _download(source, destination, option, patterns)
+        _download(source, destination, option, recorded)
 
 
 def _folder(source: str, option: str) -> Path:
@@ -118,14 +125,18 @@ def _folder(source: str, option: str) -> Path:
     return Path(source)
 
 
-def _download(source: str, destination: Path, option: str, patterns: list[str]) -> None:
+def _download(source: str, destination: Path, option: str, recorded: Collection[str] | None) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     name, revision = Location(source).hub_id
     try:
         snapshot_download(
-            name, revision=revision, local_dir=destination, allow_patterns=patterns, ignore_patterns=["*/*"]
+            name,
+            revision=revision,
+            local_dir=destination,
+            allow_patterns=MODEL_FILES if recorded is None else [glob.escape(name) for name in recorded],
+            ignore_patterns=["*/*", BaseModel.FILE] if recorded is None else None,
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(

@@ -34,6 +34,22 @@ def error_code(error: RegistryError) -> str:
     return getattr(error.__cause__, "error_code", "")
 
 
+def all_versions(client: Any, model: str, *, page_size: int = 200) -> Iterator:
+    """MLflow's records of all versions of a model, by number; `client` as `mlflow.MlflowClient`.
+
+    MLflow counts its pages by offset: a version that is deleted or edited between two requests moves another one
+    across their border, and it would be in neither. So each request asks for the numbers after the last one.
+    """
+    last = 0
+    while True:
+        query = f"name = '{model}' and version_number > {last}"
+        page = client.search_model_versions(query, max_results=page_size, order_by=["version_number ASC"])
+        yield from page
+        if not page:
+            return
+        last = int(page[-1].version)
+
+
 def all_pages(search: Callable, *arguments, **options) -> Iterator:
     """Results of a method of the client whose results come in pages."""
     token = None

@@ -18,15 +18,15 @@ def check_exists(registry: Registry) -> None:
         )
 
 
-def check_reachable(registry: Registry) -> None:
-    """Make one request, which also initialises a new SQLite file while nobody else uses it."""
-    Client(registry).search_experiments(max_results=1)
+def check_usable(registry: Registry) -> None:
+    """Refuse an MLflow that cannot be reached, or whose experiment was deleted; a new SQLite file is initialised."""
+    _find_experiment(Client(registry))
 
 
 def ensure_experiment(client: Client) -> str:
     """Id of the experiment, which is made if missing; with SQLite its artifacts are beside the database."""
     registry = client.registry
-    found = client.get_experiment_by_name(registry.experiment)
+    found = _find_experiment(client)
     if found is not None:
         return found.experiment_id
     location = None
@@ -36,7 +36,20 @@ def ensure_experiment(client: Client) -> str:
         return client.create_experiment(registry.experiment, artifact_location=location)
     except RegistryError:
         # Another process may have made it since.
-        found = client.get_experiment_by_name(registry.experiment)
+        found = _find_experiment(client)
         if found is None:
             raise
         return found.experiment_id
+
+
+def _find_experiment(client: Client):
+    """MLflow's record of the experiment; None if there is none. MLflow keeps a deleted one, and its name with it."""
+    name = client.registry.experiment
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "deleted":
+        raise RegistryError(
+            f"registry.experiment={name}",
+            rule="was deleted in MLflow, which accepts no runs in it and no other experiment of its name",
+            remedy=f"name another one, or `mlflow experiments restore --experiment-id {found.experiment_id}`",
+        )
+    return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from palm.artifacts.registration import Registration
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
-from palm.registry.client import Client, all_pages
+from palm.registry.client import Client, all_versions
 from palm.registry.content import CONTENT, Build
 from palm.registry.experiment import check_exists
 from palm.registry.kfp_plugin import link_plugin_run, plugin_note, plugin_tags
@@ -67,10 +67,10 @@ class PortfolioRegistry:
         if not abandoned:
             self._link(runs, run, build_id)
 
-    def builds(self, *, page_size: int = 200) -> dict[str, str]:
+    def builds(self) -> dict[str, str]:
         """Registered builds: name to the number of a version that it made or found."""
         check_exists(self._config.registry)
-        versions = all_pages(self._client.search_model_versions, f"name = '{self._model}'", max_results=page_size)
+        versions = all_versions(self._client, self._model)
         return {build: str(version.version) for version in versions for build in builds_of(version.tags)}
 
     def _make(self, runs: Runs, build: Build):

@@ -1,4 +1,9 @@
-"""Rewards that are registered MLflow models: code, or a classifier, never a pickle."""
+"""Rewards that are registered MLflow models: code, or a classifier, never a pickle.
+
+Who can register a version is trusted as the author of the configuration is: a model's code runs with the rights of the
+task. Everything else about a version is data. So only two forms are loaded: one source file that MLflow executes, and
+safetensors weights.
+"""
 
 import functools
 import zipfile
@@ -6,18 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 from palm.config.portfolio import Registry
 from palm.config.rewards import Classifier, MlflowModel
-from palm.errors import RegistryError, RewardError
+from palm.config.yaml_text import parse_yaml
+from palm.errors import ConfigError, RegistryError, RewardError
 from palm.registry.connection import connected
 from palm.rewards.classifier.load import open_classifier
 from palm.rewards.loaded import Loaded, RawReward, reward_name
-from palm.storage.digest import folder_digests
-from palm.storage.local_file import cached_folder
+from palm.storage.cache import cached_folder, source_digests
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill", ".bin", ".pt", ".pth", ".ckpt"}
+_CODE_LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
+"""Loaders of MLflow that execute ``model_code_path`` if it is given; those of other flavours may unpickle."""
+_REMEDY = "log the model from code (python_model='file.py'), or with the transformers flavour"
 _CLASSIFIER_KEYS = ("label", "output", "batch_size", "max_tokens", "dtype")
 
 
@@ -31,12 +37,13 @@ def load_mlflow_model(spec: MlflowModel, registry: Registry | None) -> Loaded:
         RewardError: there is no such version, it is pickled, or of a flavour that gives no reward.
     """
     name, version, folder = _download(spec, registry)
-    flavours = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]
+    flavours = _flavours(spec, folder)
     if "transformers" in flavours:
         loaded = _open_transformers(spec, folder, flavours["transformers"])
     else:
         _refuse_classifier_keys(spec)
-        loaded = Loaded(_pyfunc(folder), {"files": folder_digests(folder)})
+        _check_loaded_from_code(spec, folder, flavours.get("python_function"))
+        loaded = Loaded(_pyfunc(folder), {"files": source_digests(folder)})
     return Loaded(loaded.function, {**loaded.identity, "model": name, "version": version})
 
 
@@ -104,13 +111,44 @@ def _download(spec: MlflowModel, registry: Registry | None) -> tuple[str, str, P
     return found.name, str(found.version), folder
 
 
+def _flavours(spec: MlflowModel, folder: Path) -> dict[str, dict]:
+    try:
+        text = (folder / "MLmodel").read_text(encoding="utf-8")
+        flavours = parse_yaml(text, origin="MLmodel").get("flavors")
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
+        raise RewardError(
+            reward_name(spec), rule=f"cannot be read ({error})", remedy="register the model again"
+        ) from error
+    if not isinstance(flavours, dict) or not all(isinstance(flavour, dict) for flavour in flavours.values()):
+        raise RewardError(reward_name(spec), rule="names no flavours in MLmodel", remedy="register the model again")
+    return flavours
+
+
+def _check_loaded_from_code(spec: MlflowModel, folder: Path, flavour: dict | None) -> None:
+    """Allow what MLflow loads by executing a source file, and nothing that it loads in any other way."""
+    flavour = flavour or {}
+    source = flavour.get("model_code_path")
+    loader = flavour.get("loader_module")
+    if loader not in _CODE_LOADERS or not isinstance(source, str) or not source.endswith(".py"):
+        raise RewardError(
+            reward_name(spec),
+            rule=f"is loaded from {flavour.get('python_model') or flavour.get('data') or loader!r}, which may be a "
+            "pickle, and a pickle can run any code",
+            remedy=_REMEDY,
+        )
+    # MLflow looks for this name in the model's folder itself.
+    if not (folder / Path(source).name).is_file():
+        raise RewardError(reward_name(spec), rule=f"has no file {Path(source).name}", remedy="register the model again")
+
+
 def _refuse_pickles(spec: MlflowModel, folder: Path) -> None:
+    """Refuse files that show that a model was meant to be unpickled; what is loaded is decided by the flavour."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and (path.suffix.lower() in _PICKLES or _looks_pickled(path)):
             raise RewardError(
                 reward_name(spec),
                 rule=f"holds {path.relative_to(folder)}, which may be a pickle, and a pickle can run any code",
-                remedy="log the model from code (python_model='file.py'), or with the transformers flavour",
+                remedy=_REMEDY,
             )
 
 
@@ -127,8 +165,9 @@ def _looks_pickled(path: Path) -> bool:
 
 
 def _open_transformers(spec: MlflowModel, folder: Path, flavour: dict) -> Loaded:
-    weights, tokenizer = folder / flavour.get("model_binary", "model"), folder / "components" / "tokenizer"
-    if flavour.get("task") != "text-classification" or not weights.is_dir() or not tokenizer.is_dir():
+    weights, tokenizer = folder / str(flavour.get("model_binary", "model")), folder / "components" / "tokenizer"
+    inside = weights.resolve().is_relative_to(folder.resolve())
+    if flavour.get("task") != "text-classification" or not inside or not weights.is_dir() or not tokenizer.is_dir():
         raise RewardError(
             reward_name(spec),
             rule=f"is a transformers model of task {flavour.get('task')!r}",

@@ -80,7 +80,8 @@ def fetch_recorded_base(base: RecordedBase, destination: Path) -> None:
     Raises:
         ModelError: it cannot be downloaded, or a file is not the recorded one.
     """
-    fetch_model_files(base.source, destination, option="base_model.source", names=tuple(base.files) or None)
+    # What was put beside the model since is no part of it.
+    fetch_model_files(base.source, destination, option="base_model.source", recorded=base.files or None)
     check_recorded_base(base, destination)
 
 

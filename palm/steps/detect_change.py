@@ -11,7 +11,9 @@ from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
 from palm.promotion import promotions
 from palm.promotion.past_builds import PastBuild, last_build
+from palm.registry.experiment import check_usable
 from palm.storage.files import write_text
+from palm.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
     destination is a Markdown file.
     """
     with stage("detect_change", config.name):
+        # Pods may have other rights than the machine that submitted the run.
+        Store(config.storage.root).check_writable()
+        check_usable(config.registry)
         record_owner(config)
         close_abandoned(config)
         check_design(config)

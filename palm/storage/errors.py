@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from palm.errors import PalmError, StorageError
@@ -15,16 +15,16 @@ _FULL_BELOW_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
-def storage_errors(place: str | Path, kinds: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
+def storage_errors(
+    place: str | Path,
+    kinds: tuple[type[Exception], ...] = (OSError,),
+    remedy: Callable[[Exception], str] = lambda error: "check the path, the free space and the permissions",
+) -> Iterator[None]:
     """Raise a StorageError that names a place, for a message, instead of low-level errors of some kinds."""
     try:
         yield
     except kinds as error:
-        raise StorageError(
-            str(place),
-            rule=f"cannot be read or written ({error})",
-            remedy="check the path, the free space, the permissions and, for S3, endpoint and credentials",
-        ) from error
+        raise StorageError(str(place), rule=f"cannot be read or written ({error})", remedy=remedy(error)) from error
 
 
 @contextlib.contextmanager

@@ -64,7 +64,8 @@ class FolderBackend:
             shutil.rmtree(path, ignore_errors=True)
 
     def stored_name(self, name: str, digest: str) -> str:
-        return name
+        # An entry's file of this name would be replaced by the entry's own manifest.
+        return f"sha256-{digest}" if name == MANIFEST else name
 
     def publish(self, key: str, files: Mapping[str, Path], manifest: bytes) -> bool:
         place = self._root / key

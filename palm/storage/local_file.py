@@ -1,59 +1,17 @@
-"""Local copies of the files and folders that a configuration names: paths of this machine, or objects in S3.
+"""Local copies of the files and folders that a configuration names: paths of this machine, or objects in S3."""
 
-Downloads are cached in the user's home, shared by all processes, so that no step of a build repeats one.
-"""
-
-import errno
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from palm.errors import DamagedError, StorageError
-from palm.storage.digest import file_digest, value_digest
+from palm.storage.cache import cached_folder
+from palm.storage.digest import file_digest
 from palm.storage.errors import storage_errors
-from palm.storage.files import new_folder
 from palm.storage.location import Location
 from palm.storage.s3_backend import S3Backend
 
 _NAMED_BY_CONTENT = re.compile(r"/inputs/([0-9a-f]{64})/[^/]+$")
-
-
-def cached_folder(definition: object, fill: Callable[[Path], None]) -> Path:
-    """A folder that is downloaded once.
-
-    Args:
-        definition: a JSON-able value that identifies the content.
-        fill: downloads into a given empty folder.
-
-    Returns:
-        The folder, in ``$XDG_CACHE_HOME/palm`` or ``~/.cache/palm``; it is read only.
-
-    Raises:
-        StorageError: the cache cannot be written.
-    """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "palm"
-    folder = root / value_digest(definition)[:32]
-    if folder.is_dir():
-        return folder
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=root).close()
-    except OSError as error:
-        raise StorageError(
-            f"cache {root}",
-            rule=f"cannot be written ({error.strerror})",
-            remedy="set XDG_CACHE_HOME to a writable folder",
-        ) from error
-    try:
-        with new_folder(folder) as temporary:
-            fill(temporary)
-    except OSError as error:
-        # Another process was first, with the same content.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    return folder
 
 
 def local_file(address: str) -> Path:

@@ -12,17 +12,18 @@ from palm.storage.inventory import StoredFile, UnfinishedUpload
 from palm.storage.location import Location
 from palm.storage.manifest import MANIFEST
 from palm.storage.s3_client import (
+    encryption,
     in_parallel,
     none_if_missing,
     pause,
     read_object,
     s3_client,
     s3_error_types,
+    s3_remedy,
     transfer_manager,
 )
+from palm.storage.s3_probe import no_conditional_writes, probe_store
 
-PROBE = ".palm-probe"
-"""Object that `S3Backend.check_writable` writes and removes."""
 _CONDITIONAL_ATTEMPTS = 5
 """Attempts of a conditional write that conflicts with another one."""
 
@@ -31,7 +32,7 @@ class S3Backend:
     """Objects below a prefix, ``s3://BUCKET/PREFIX``."""
 
     def __init__(self, root: str):
-        self._root = root.rstrip("/")
+        self.root = root.rstrip("/")
         self._bucket, self._prefix = Location(root).bucket_and_key
 
     def read(self, name: str) -> bytes | None:
@@ -51,7 +52,7 @@ class S3Backend:
     def write(self, name: str, content: bytes) -> None:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         with self._errors(name):
-            s3_client().put_object(**self._object(name), Body=content, ContentType=kind)
+            s3_client().put_object(**self._object(name), **encryption(), Body=content, ContentType=kind)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a small object unless it exists; returns whether the object has this content now."""
@@ -62,10 +63,13 @@ class S3Backend:
             while True:
                 attempt += 1
                 try:
-                    s3_client().put_object(**self._object(name), Body=content, IfNoneMatch="*")
+                    s3_client().put_object(**self._object(name), **encryption(), Body=content, IfNoneMatch="*")
                     return True
                 except ClientError as error:
-                    if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                    code = error.response["Error"]["Code"]
+                    if code in ("NotImplemented", "501"):
+                        raise no_conditional_writes(f"{self.root}/{name}", "it refuses the header") from error
+                    if code not in ("PreconditionFailed", "ConditionalRequestConflict"):
                         raise
                     # A retry, the answer to whose first attempt was lost, finds its own object.
                     existing = self.read(name)
@@ -116,18 +120,17 @@ class S3Backend:
         self.upload({name: path for name, path in objects.items() if name not in kept})
         return True
 
-    def upload(self, files: Mapping[str, Path]) -> None:
-        """Upload files, in parallel and large ones in parts; ``files``: name to file."""
-        with self._errors(), transfer_manager() as transfer:
+    def upload(self, files: Mapping[str, Path], *, in_parts: bool = False) -> None:
+        """Upload files, in parallel, and large ones or all in parts; ``files``: name to file."""
+        with self._errors(), transfer_manager(in_parts) as transfer:
             in_parallel(lambda entry: self._upload(transfer, *entry), files.items())
 
-    def download(self, files: Mapping[Path, str]) -> set[Path]:
-        with self._errors(), transfer_manager() as transfer:
+    def download(self, files: Mapping[Path, str], *, in_parts: bool = False) -> set[Path]:
+        with self._errors(), transfer_manager(in_parts) as transfer:
             return set(files) - set(in_parallel(lambda entry: self._download(transfer, *entry), files.items()))
 
     def check_writable(self) -> None:
-        self.write(PROBE, b"")
-        self._delete([PROBE])
+        probe_store(self)
 
     def unfinished_uploads(self) -> list[UnfinishedUpload]:
         return [
@@ -146,7 +149,7 @@ class S3Backend:
                     raise
 
     def _errors(self, name: str = "") -> AbstractContextManager:
-        return storage_errors(f"{self._root}/{name}" if name else self._root, s3_error_types())
+        return storage_errors(f"{self.root}/{name}" if name else self.root, s3_error_types(), s3_remedy)
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name
@@ -177,12 +180,12 @@ class S3Backend:
 
         with self._errors(name):
             try:
-                transfer.upload_file(str(path), self._bucket, self._key(name))
+                transfer.upload_file(str(path), self._bucket, self._key(name), extra_args=encryption())
             except S3UploadFailedError as error:
                 if "NoSuchUpload" not in str(error):
                     raise
                 # The upload was completed, but the answer was lost and the retry failed.
-                transfer.upload_file(str(path), self._bucket, self._key(name))
+                transfer.upload_file(str(path), self._bucket, self._key(name), extra_args=encryption())
 
     def _download(self, transfer: Any, path: Path, name: str) -> Path | None:
         with self._errors(name):

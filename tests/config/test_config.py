@@ -1,6 +1,9 @@
 import re
+import subprocess
+import sys
 
 import pytest
+import yaml
 from jsonschema import ValidationError, validate
 from support.errors import one_line
 from support.workspace import edit_config
@@ -195,3 +198,44 @@ def test_yaml_merge_keys_work(workspace):
     path = workspace / "portfolio.yaml"
     path.write_text(path.read_text().replace("selection:\n  size: 2", "selection:\n  <<: {delta: 0.1}\n  size: 2"))
     assert load_config(path).selection.delta == 0.1
+
+
+def bomb(depth: int, line: str = "- &a{} [{}]\n") -> str:
+    """A list of which every level repeats the one before ten times."""
+    levels = [line.format(n, ",".join(["x" if n == 0 else f"*a{n - 1}"] * 10)) for n in range(depth)]
+    return "name:\n" + "".join(levels)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (bomb(9), "aliases repeat more than 100000 values"),
+        (bomb(400), "aliases repeat"),
+        (bomb(40, "- &a{} {{k: [{}]}}\n"), "aliases repeat"),
+        ("name: &a [x, *a]\n", "an alias stands for what it is in"),
+        ("name: &a\n  b: {c: *a}\n", "an alias stands for what it is in"),
+    ],
+)
+def test_aliases_that_stand_for_very_much_are_refused(tmp_path, text, words):
+    """In an address space that what they stand for would not fit into."""
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text)
+    code = (
+        "import resource, sys; from pathlib import Path; from palm.config.load import load_config\n"
+        "from palm.errors import ConfigError\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "try: load_config(Path(sys.argv[1]))\n"
+        "except ConfigError as error: print(error)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
+    assert f"{path}: is not valid YAML" in shown and words in shown and shown.count("\n") == 1
+
+
+def test_a_value_may_be_repeated_by_aliases(workspace):
+    path = workspace / "portfolio.yaml"
+    raw = yaml.safe_load(path.read_text())
+    vector = [0.25, 0.75]
+    raw["design"] |= {"strategy": "weights", "size": None, "weights": [vector] * 1000}
+    path.write_text(yaml.safe_dump(raw))
+    assert path.read_text().count("*id001") == 999
+    assert load_config(path).design.weights == [vector] * 1000

@@ -19,8 +19,8 @@ from support.errors import one_line
 from palm.builds.garbage.collect import collect_garbage
 from palm.builds.records import owner
 from palm.errors import DamagedError, StorageError
+from palm.storage.cache import cached_folder
 from palm.storage.files import new_folder, write_text
-from palm.storage.local_file import cached_folder
 from palm.storage.manifest import MANIFEST
 from palm.storage.records import Records
 from palm.storage.store import Store

@@ -1,7 +1,14 @@
 """Registered models as rewards, against a real MLflow on SQLite."""
 
+import lzma
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
 import mlflow
 import pytest
+import yaml
 from support.errors import one_line
 from support.reward_cases import spec, train_classifier
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -42,6 +49,41 @@ class Pickled(mlflow.pyfunc.PythonModel):
         return [0.5] * len(model_input)
 
 
+class Planted:
+    """Unpickling it makes a file."""
+
+    def __reduce__(self):
+        return (open, (PLANTED, "w"))
+
+
+PLANTED = str(Path(tempfile.gettempdir()) / f"planted-{os.getpid()}")
+PICKLED_0 = pickle.dumps(Planted(), protocol=0)
+PYFUNC = {"loader_module": "mlflow.pyfunc.model", "python_version": "3.11.0"}
+FORGED = {
+    "protocol-0": ({**PYFUNC, "python_model": "weights.dat"}, PICKLED_0),
+    "compressed": (
+        {**PYFUNC, "python_model": "weights.dat", "python_model_compression": "lzma"},
+        lzma.compress(pickle.dumps(Planted())),
+    ),
+    "code-named": ({**PYFUNC, "model_code_path": "weights.dat"}, PICKLED_0),
+    "both": ({"loader_module": "mlflow.sklearn", "data": "weights.dat", "model_code_path": "weights.py"}, PICKLED_0),
+    "sklearn": ({"loader_module": "mlflow.sklearn", "data": "weights.dat"}, PICKLED_0),
+    "no-loader": ({}, PICKLED_0),
+}
+"""Versions that are written by hand: their part of MLmodel, and the file ``weights.dat``."""
+
+
+def forge(client, experiment: str, folder: Path, name: str, python_function: dict, content: bytes) -> None:
+    folder.mkdir()
+    (folder / "weights.dat").write_bytes(content)
+    described = {"flavors": {"python_function": python_function}, "mlflow_version": mlflow.__version__}
+    (folder / "MLmodel").write_text(yaml.safe_dump(described))
+    run = client.create_run(experiment).info
+    client.log_artifacts(run.run_id, str(folder), "model")
+    client.create_registered_model(f"forged-{name}")
+    client.create_model_version(f"forged-{name}", f"{run.artifact_uri}/model", run.run_id)
+
+
 @pytest.fixture(scope="module")
 def classifier(base_model, tmp_path_factory):
     return train_classifier(base_model, tmp_path_factory.mktemp("classifier"))
@@ -66,6 +108,8 @@ def registry(tmp_path_factory, classifier) -> Registry:
             hidden = folder / "hidden.txt"
             hidden.write_bytes(b"\x80\x04N.")
             log(mlflow.pyfunc, "hidden", python_model=str(folder / "judge.py"), artifacts={"notes": str(hidden)})
+            for name, (python_function, content) in FORGED.items():
+                forge(client, experiment, folder / f"forged-{name}", name, python_function, content)
         client.set_registered_model_alias("judge", "champion", "1")
     return settings
 
@@ -77,7 +121,7 @@ def log(flavour, name: str, **arguments):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "palm"
+    return tmp_path / "cache" / "palm" / "downloads"
 
 
 def load(registry: Registry, name: str, **keys) -> RewardSource:
@@ -134,6 +178,23 @@ def test_what_cannot_be_used_is_one_line(registry, cache, name, keys, words):
     assert str(caught.value).startswith("reward 'mine'")
     if "pickle" in str(caught.value):
         assert not list(cache.iterdir())
+
+
+def test_a_model_that_was_loaded_is_the_same_reward_in_the_next_process(registry, cache):
+    """Python writes bytecode beside the source that MLflow executes."""
+    source = load(registry, "judge/1")
+    (folder,) = cache.rglob("content")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "judge.cpython-311.pyc").write_bytes(b"")
+    assert load(registry, "judge/1").fingerprint == source.fingerprint
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_only_what_is_code_is_loaded(registry, name):
+    """Whatever a file is called and however a pickle is written."""
+    with one_line(RewardError, "can run any code", "log the model from code"):
+        score_one(load(registry, f"forged-{name}/1"), PROMPTS, RESPONSES)
+    assert not Path(PLANTED).exists()
 
 
 def test_a_registry_that_cannot_be_reached_is_an_error(tmp_path):

@@ -4,4 +4,4 @@ import pytest
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "palm"
+    return tmp_path / "cache" / "palm" / "downloads"

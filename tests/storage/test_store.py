@@ -1,4 +1,5 @@
 import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,7 @@ from support.damage import content
 from palm.builds.reuse import reuse_or_make
 from palm.errors import DamagedError
 from palm.storage.backend import open_backend
+from palm.storage.digest import folder_digests
 from palm.storage.manifest import MANIFEST
 from palm.storage.store import Store
 
@@ -102,3 +104,15 @@ def test_removing_and_publishing_at_once_loses_no_error(root, work):
         list(executor.map(worker, range(4)))
     store.remove("checkpoints/p")
     assert store.entries("checkpoints/p") == []
+
+
+def test_a_file_with_the_name_of_the_manifest_is_a_file_as_others(root, tmp_path):
+    folder = tmp_path / "work"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("manifest.json", "sub/manifest.json", "config.json"):
+        (folder / name).write_text(json.dumps({"name": name}))
+    store = Store(root)
+    assert store.publish("entry", folder) and store.publish("entry", folder)
+    assert store.fetch("entry", tmp_path / "out")
+    assert folder_digests(tmp_path / "out") == folder_digests(folder)
+    assert store.entries("") == ["entry"]

@@ -10,9 +10,10 @@ from werkzeug.serving import make_server
 class HttpServer:
     """A server on a free port; `with` starts and ends it."""
 
-    def __init__(self, app: Flask, *, threaded: bool = True):
-        self._server = make_server("127.0.0.1", 0, app, threaded=threaded)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def __init__(self, app: Flask, *, threaded: bool = True, certificate: tuple[str, str] | None = None):
+        """`certificate`: files of a certificate for ``localhost`` and of its key; None: without TLS."""
+        self._server = make_server("127.0.0.1", 0, app, threaded=threaded, ssl_context=certificate)
+        self.url = f"{'https://localhost' if certificate else 'http://127.0.0.1'}:{self._server.server_port}"
 
     def __enter__(self):
         logging.getLogger("werkzeug").setLevel(logging.ERROR)

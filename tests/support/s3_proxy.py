@@ -1,4 +1,4 @@
-"""A proxy in front of an S3 server that injects the faults of networks and busy servers."""
+"""A proxy in front of an S3 server that injects the faults of networks and busy servers, and lacks parts of S3."""
 
 import http.client
 import io
@@ -26,6 +26,19 @@ TRANSIENT = (
 PERMANENT = ("500", "503", "reset before", "reset after", "truncate")
 """The faults after which no complete answer arrives."""
 
+LIMITS = (
+    "refuses If-None-Match",
+    "ignores If-None-Match",
+    "refuses checksums",
+    "demands encryption",
+    "refuses parts",
+    "ignores ranges",
+    "refuses removals",
+    "lists late",
+    "path style only",  # It knows buckets in paths, not in host names.
+)
+"""Limits of stores that call themselves compatible with S3, and of policies of buckets."""
+
 _CODES = {"500": (500, "InternalError"), "503": (503, "SlowDown"), "404": (404, "NoSuchUpload")}
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
@@ -49,11 +62,12 @@ class Rule:
 
 @dataclass
 class S3Proxy:
-    """A proxy before a server; ``requests`` holds ``METHOD target`` of each."""
+    """A proxy before a server; ``requests`` holds ``METHOD target`` of each, ``limits`` some of `LIMITS`."""
 
     server: str
     rules: list[Rule] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    limits: set[str] = field(default_factory=set)
     address: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,6 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.proxy.fault_of(self.command, self.path)
+        if (refusal := self._refusal()) is not None:
+            text = "<Error><Code>{1}</Code><Message>{2}</Message></Error>".format(*refusal).encode()
+            return self._answer(refusal[0], [("Content-Type", "application/xml")], len(text), [text])
         if fault == "reset before":
             return self._reset()
         if fault in _CODES:
@@ -111,14 +128,45 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = [content[i : i + 1 + len(content) // 8] for i in range(0, len(content), 1 + len(content) // 8)]
         self._answer(status, headers, size, pieces if fault == "dribble" else [content], pause=fault == "dribble")
 
+    def _refusal(self) -> tuple[int, str, str] | None:
+        """Status, code and message with which a limited store answers a request; None if it serves it."""
+        limits, given = self.proxy.limits, {key.lower() for key in self.headers}
+        new_object = self.command == "PUT" and "partNumber" not in self.path
+        begins_parts = self.command == "POST" and self.path.endswith("?uploads")
+        if "refuses If-None-Match" in limits and "if-none-match" in given:
+            return 501, "NotImplemented", "A header you provided implies functionality that is not implemented"
+        checksums = ("x-amz-checksum", "x-amz-sdk-checksum", "x-amz-trailer")
+        if "refuses checksums" in limits and any(key.startswith(checksums) for key in given - {"x-amz-checksum-mode"}):
+            return 400, "InvalidArgument", "Unsupported header x-amz-sdk-checksum-algorithm received for this API call"
+        encrypted = "x-amz-server-side-encryption" in given
+        if "demands encryption" in limits and (new_object or begins_parts) and not encrypted:
+            return 403, "AccessDenied", "Access Denied"
+        if "refuses parts" in limits and begins_parts:
+            return 501, "NotImplemented", "The requested resource is not implemented"
+        if "refuses removals" in limits and self.command == "DELETE":
+            return 403, "AccessDenied", "Access Denied"
+        if "path style only" in limits and not self.headers.get("Host", "").startswith(("127.0.0.1", "localhost:")):
+            return 400, "InvalidBucketName", "The specified bucket is not valid"
+        return None
+
+    def _passed_on(self) -> dict[str, str]:
+        dropped = {"expect"}
+        if "ignores If-None-Match" in self.proxy.limits:
+            dropped.add("if-none-match")
+        if "ignores ranges" in self.proxy.limits:
+            dropped.add("range")
+        return {key: value for key, value in self.headers.items() if key.lower() not in dropped}
+
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_request
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         parts = urlsplit(self.proxy.server)
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
         try:
-            headers = {key: value for key, value in self.headers.items() if key.lower() != "expect"}
-            connection.request(self.command, self.path, body=body, headers=headers)
+            path = self.path
+            if "lists late" in self.proxy.limits and self.command == "GET" and "list-type=2" in path:
+                path = path.replace("prefix=", "prefix=late-")
+            connection.request(self.command, path, body=body, headers=self._passed_on())
             answer = connection.getresponse()
             return answer.status, [(key.lower(), value) for key, value in answer.getheaders()], answer.read()
         finally:

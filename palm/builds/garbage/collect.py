@@ -1,14 +1,22 @@
 """Garbage collection: removal of files in the storage that no build needs any more."""
 
+import re
+from collections.abc import Iterator
+
 from palm.builds.garbage.rules import Build, Decision, Rules, place_of
-from palm.builds.records import owner
+from palm.builds.records import SUCCEEDED, owner
 from palm.config.portfolio import PortfolioConfig
+from palm.errors import RegistryError
 from palm.registry.portfolio_registry import PortfolioRegistry
-from palm.storage.backend import open_backend
+from palm.storage.backend import Backend, open_backend
 from palm.storage.inventory import StoredFile
 from palm.storage.records import Records
 
 _BUILDS = "builds"
+_REGISTRATION = re.compile(rf"{_BUILDS}/[^/]+/tasks/register_portfolio-[^/]+\.json")
+"""Record of the task that registers a build's portfolio."""
+_BATCH = 64
+"""Removals between two looks at the builds: each look lists all their records."""
 
 
 def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = False) -> list[Decision]:
@@ -24,7 +32,8 @@ def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = Fal
         Decisions about everything in the storage, in the order of kinds and names, builds last.
 
     Raises:
-        RegistryError: MLflow cannot be read; nothing is removed.
+        RegistryError: MLflow cannot be read, or knows no version although a build has registered one; nothing is
+            removed.
         StorageError: the storage cannot be read, and nothing is removed; or a removal failed, and the next call
             continues.
     """
@@ -32,19 +41,38 @@ def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = Fal
     rules = Rules(PortfolioRegistry(config).builds(), owner(config.registry), days)
     backend = open_backend(root)
     files, uploads = backend.files(), backend.unfinished_uploads()
-    owners = {}
-    decisions = rules.judge(files, _builds(root, files, owners))
+    owners: dict[str, dict | None] = {}
+    builds = _builds(root, files, owners)
+    if not rules.registered:
+        _check_none_registered(root, rules.owner, files, builds)
+    decisions = rules.judge(files, builds)
     decisions += [rules.judge_upload(upload) for upload in uploads]
     # Builds last: their records decide about what they have marked.
     decisions.sort(key=lambda decision: (decision.kind == "build", decision.kind, decision.name))
     if dry_run:
         return decisions
-    return [_carry_out(decision, root, rules, owners) if decision.removed else decision for decision in decisions]
+    done = _carry_out([decision for decision in decisions if decision.removed], root, rules, owners)
+    return [next(done) if decision.removed else decision for decision in decisions]
+
+
+def _check_none_registered(root: str, own: dict[str, str], files: list[StoredFile], builds: dict[str, Build]) -> None:
+    """Refuse to take a registry that lost its versions, or another one at the same address, for one without any."""
+    for name in (file.name for file in files if _REGISTRATION.fullmatch(file.name)):
+        build = builds[name.split("/")[1]]
+        if build.owner is None or {key: build.owner.get(key) for key in own} != own:
+            continue
+        if (Records(root).read(name.removesuffix(".json")) or {}).get("state") == SUCCEEDED:
+            raise RegistryError(
+                f"registered model {own['model']}",
+                rule=f"has no version at {own['tracking_uri']}, but build {build.name} has registered one, so it is "
+                "unknown what is needed",
+                remedy=f"restore the registry; if its versions were deleted on purpose, delete {root}/{_BUILDS}",
+            )
 
 
 def _builds(root: str, files: list[StoredFile], owners: dict[str, dict | None]) -> dict[str, Build]:
     """Builds whose records are among the files; their owners are read once."""
-    builds = {}
+    builds: dict[str, Build] = {}
     for file in files:
         kind, place = place_of(file.name)
         if kind != "build":
@@ -61,18 +89,32 @@ def _builds(root: str, files: list[StoredFile], owners: dict[str, dict | None]) 
     return builds
 
 
-def _carry_out(decision: Decision, root: str, rules: Rules, owners: dict[str, dict | None]) -> Decision:
-    """Remove something, unless it is needed by now; returns the decision that was carried out."""
+def _carry_out(
+    decisions: list[Decision], root: str, rules: Rules, owners: dict[str, dict | None]
+) -> Iterator[Decision]:
+    """Remove everything that is not needed by now; yields the decisions that were carried out."""
     backend = open_backend(root)
-    if decision.upload:
-        backend.abort(decision.name, decision.upload)
-        return decision
-    if decision.kind != "temporary":
-        # A build that has started in the meantime marks what it uses before it looks for it.
-        builds = _builds(root, backend.files(_BUILDS), owners)
-        now = rules.judge(backend.files(decision.name), builds)
-        needed = next((found for found in now if found.name == decision.name and not found.removed), None)
-        if needed is not None:
-            return needed
-    backend.remove(decision.name)
-    return decision
+    for start in range(0, len(decisions), _BATCH):
+        batch = decisions[start : start + _BATCH]
+        needed = _needed_now(batch, root, backend, rules, owners)
+        for decision in batch:
+            if decision.name in needed:
+                yield needed[decision.name]
+                continue
+            if decision.upload:
+                backend.abort(decision.name, decision.upload)
+            else:
+                backend.remove(decision.name)
+            yield decision
+
+
+def _needed_now(
+    batch: list[Decision], root: str, backend: Backend, rules: Rules, owners: dict[str, dict | None]
+) -> dict[str, Decision]:
+    """Decisions to keep something after all: a build that has started marks what it uses before it looks for it."""
+    names = [decision.name for decision in batch if not decision.upload and decision.kind != "temporary"]
+    if not names:
+        return {}
+    builds = _builds(root, backend.files(_BUILDS), owners)
+    files = [file for name in names for file in backend.files(name)]
+    return {decision.name: decision for decision in rules.judge(files, builds) if not decision.removed}

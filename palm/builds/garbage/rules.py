@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from palm.builds.launch.manifest import INPUTS
 from palm.storage.inventory import StoredFile, UnfinishedUpload
 from palm.storage.manifest import MANIFEST
-from palm.storage.s3_backend import PROBE
+from palm.storage.s3_probe import PROBE
 
 _ENTRY = r"(?:policy|evaluation|responses|embeddings|rollouts|base-model|design)-[0-9a-f]{12}"
 _ENDING = r"(?:[a-z0-9_]{8}|removed-\d+-\d+)"
@@ -45,6 +45,19 @@ class Build:
     owner: dict | None
     active: float = 0.0
     uses: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What builds use: reasons of live builds by name, users by key of an entry, and the unmarked build.
+
+    Builds of an older palm did not mark their uses: each may have used any entry of its time. ``unmarked`` is the one
+    that was active last.
+    """
+
+    live: dict[str, str]
+    users: dict[str, list[Build]]
+    unmarked: Build | None
 
 
 @dataclass(frozen=True)
@@ -89,10 +102,10 @@ class Rules:
         groups = defaultdict(list)
         for file in files:
             groups[place_of(file.name)].append(file)
-        live = {name: reason for name, build in builds.items() if (reason := self._alive(build))}
+        uses = self._uses(builds)
         decisions = []
         for (kind, name), group in sorted(groups.items()):
-            reason, removed = self._decide(kind, name, group, builds, live)
+            reason, removed = self._decide(kind, name, group, uses)
             shown = name.rpartition("-")[0] if kind == "entry" else kind
             decisions.append(Decision(shown, name, sum(file.size for file in group), removed, reason))
         return decisions
@@ -100,7 +113,7 @@ class Rules:
     def judge_upload(self, upload: UnfinishedUpload) -> Decision:
         """Decide about a multipart upload that was not completed."""
         kind, _ = place_of(upload.name)
-        removed = kind in _PLACES and upload.begun < self._limit
+        removed = (kind in _PLACES or kind == "temporary") and upload.begun < self._limit
         reason = f"begun {self._days_ago(upload.begun)} and never completed" if removed else "may be in progress"
         return Decision("unfinished upload", upload.name, 0, removed, reason, upload.upload)
 
@@ -118,39 +131,42 @@ class Rules:
             return f"is registered as version {self.registered[build.name]}"
         return f"was active {self._days_ago(build.active)}" if build.active >= self._limit else ""
 
-    def _decide(
-        self, kind: str, name: str, files: list[StoredFile], builds: dict[str, Build], live: dict[str, str]
-    ) -> tuple[str, bool]:
+    def _uses(self, builds: dict[str, Build]) -> _Uses:
+        live = {name: reason for name, build in builds.items() if (reason := self._alive(build))}
+        users = defaultdict(list)
+        for build in builds.values():
+            for key in build.uses:
+                users[key].append(build)
+        unmarked = [build for build in builds.values() if build.owner is None and not build.uses]
+        return _Uses(live, users, max(unmarked, key=lambda build: build.active, default=None))
+
+    def _decide(self, kind: str, name: str, files: list[StoredFile], uses: _Uses) -> tuple[str, bool]:
         newest = max(file.modified for file in files)
         if kind == "temporary":
             return f"left {self._days_ago(newest)} by a process that was killed", newest < self.now - _TEMPORARY_SECONDS
         if kind == "build":
             build = name.partition("/")[2]
-            reason = live.get(build) or f"not registered, last active {self._days_ago(newest)}"
-            return reason, build not in live and newest < self._limit
+            reason = uses.live.get(build) or f"not registered, last active {self._days_ago(newest)}"
+            return reason, build not in uses.live and newest < self._limit
         if kind == "entry":
             made = next((file.modified for file in files if file.name == f"{name}/{MANIFEST}"), None)
-            return self._decide_entry(name, newest, made, builds, live)
+            return self._decide_entry(name, newest, made, uses)
         if kind in _PLACES:
             key = name.removeprefix("checkpoints/")
-            used = max((build.uses[key] for build in builds.values() if key in build.uses), default=newest)
-            last = max(newest, used)
+            last = max([newest, *(build.uses[key] for build in uses.users.get(key, ()))])
             return f"last written or used {self._days_ago(last)}", last < self._limit
         return "never removed", False
 
-    def _decide_entry(
-        self, name: str, newest: float, made: float | None, builds: dict[str, Build], live: dict[str, str]
-    ) -> tuple[str, bool]:
+    def _decide_entry(self, name: str, newest: float, made: float | None, uses: _Uses) -> tuple[str, bool]:
         if made is None:
             return f"incomplete, last written {self._days_ago(newest)}", newest < self._limit
-        users = [build for build in builds.values() if name in build.uses]
+        users = uses.users.get(name, ())
         for build in users:
-            if build.name in live:
-                return f"build {build.name} uses it, which {live[build.name]}", False
-        for build in builds.values():
-            # Builds of an older palm did not mark their uses: each may have used any entry of its time.
-            if build.owner is None and not build.uses and build.active >= made:
-                return f"build {build.name} may use it, which {live[build.name]}", False
+            if build.name in uses.live:
+                return f"build {build.name} uses it, which {uses.live[build.name]}", False
+        unmarked = uses.unmarked
+        if unmarked is not None and unmarked.active >= made:
+            return f"build {unmarked.name} may use it, which {uses.live[unmarked.name]}", False
         who = "only builds that are gone from the registry use it" if users else "no build uses it"
         return f"{who}, made {self._days_ago(made)}", made < self._limit
 
@@ -164,7 +180,7 @@ def place_of(name: str) -> tuple[str, str]:
     Kinds are ``entry``, ``checkpoints``, ``train job input``, ``build``, ``temporary``, ``inputs`` and ``other``.
     """
     parts = name.rstrip("/").split("/")
-    if name == PROBE:
+    if parts[0] == PROBE:
         return "temporary", name
     inner = parts[1:] if parts[0] in ("checkpoints", INPUTS, "builds") else []
     hidden = next((part for part in inner if _INNER_TEMPORARY.fullmatch(part)), None)

@@ -3,6 +3,7 @@
 from palm.config.pods import AUTHORITIES_FOLDER, AUTHORITIES_VARIABLES, NODE_LABELS, SECRET_KEYS
 from palm.config.train_job import TrainJobSettings
 from palm.storage.digest import value_digest
+from palm.storage.s3_settings import s3_variables
 
 GROUP, VERSION, KIND, PLURAL = "trainer.kubeflow.org", "v1alpha1", "TrainJob", "trainjobs"
 NODE = "node"
@@ -55,7 +56,7 @@ def train_job_manifest(
 
 def _environment(settings: TrainJobSettings) -> list[dict]:
     given = settings.environment if settings.ca_config_map is None else AUTHORITIES_VARIABLES | settings.environment
-    plain = [{"name": name, "value": value} for name, value in given.items()]
+    plain = [{"name": name, "value": value} for name, value in (s3_variables() | given).items()]
     secret = [
         {"name": key, "valueFrom": {"secretKeyRef": {"name": settings.secret, "key": key, "optional": True}}}
         for key in SECRET_KEYS

@@ -1,13 +1,22 @@
 """The check that MLflow answers pods: its server accepts only requests for the host names that it knows."""
 
-import os
 from urllib.parse import urlsplit
 
 from palm.cluster.kfp.connection import refuse_credentials
 from palm.cluster.kfp.input_files import check_tracking_uri
+from palm.config.portfolio import Registry
 from palm.errors import ClusterError
+from palm.registry.connection import connected
 
 _SECONDS = 20
+_REMEDY = (
+    "check registry.tracking_uri; if only pods reach it: `kubectl port-forward svc/mlflow 5000`, and --mlflow-address "
+    "http://localhost:5000"
+)
+_TLS_REMEDY = (
+    "trust its authority: here by MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE, in pods by "
+    "cluster.ca_config_map"
+)
 
 
 def check_mlflow(tracking_uri: str, address: str | None) -> str:
@@ -17,35 +26,42 @@ def check_mlflow(tracking_uri: str, address: str | None) -> str:
         tracking_uri: as in the configuration.
         address: the same server, as this machine reaches it; None: by ``tracking_uri``.
     """
-    import requests
-
     check_tracking_uri(tracking_uri)
     for option, given in (("--tracking-uri", tracking_uri), ("--mlflow-address", address)):
         refuse_credentials(option, given, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
     reached = (address or tracking_uri).rstrip("/")
     name = urlsplit(tracking_uri).netloc
-    headers = {"Host": name}
-    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        answer = requests.get(
-            f"{reached}/api/2.0/mlflow/experiments/search",
-            params={"max_results": 1},
-            headers=headers,
-            auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user and not token else None,
-            timeout=_SECONDS,
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
-        raise ClusterError(
-            f"MLflow at {reached}",
-            rule=f"cannot be reached ({_reason(error)})",
-            remedy="check registry.tracking_uri; if only pods reach it: `kubectl port-forward svc/mlflow 5000`, and "
-            "--mlflow-address http://localhost:5000",
-        ) from error
+    answer = _request(reached, name)
     _check_answer(answer, reached, name)
     return f"{reached} answers to the name {name}, by which pods call it"
+
+
+def _request(reached: str, name: str):
+    """Ask MLflow as its client does, which reads certificates and credentials from variables of its own."""
+    with connected(Registry(tracking_uri=reached, experiment="doctor", model="doctor")):
+        from mlflow.exceptions import MlflowException
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request
+
+        try:
+            return http_request(
+                get_default_host_creds(reached),
+                "/api/2.0/mlflow/experiments/search",
+                "GET",
+                max_retries=0,
+                raise_on_status=False,
+                timeout=_SECONDS,
+                extra_headers={"Host": name},
+                params={"max_results": 1},
+                allow_redirects=False,
+            )
+        except MlflowException as error:
+            reason = _reason(error.__cause__ or error.__context__ or error)
+            raise ClusterError(
+                f"MLflow at {reached}",
+                rule=f"cannot be reached ({reason})",
+                remedy=_TLS_REMEDY if "certificate" in reason.lower() else _REMEDY,
+            ) from error
 
 
 def _check_answer(answer, reached: str, name: str) -> None:

@@ -12,6 +12,7 @@ from palm.cluster.kfp.failed_pods import FailedPod, failed_pod
 from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
 from palm.config.resolve import root_of
 from palm.errors import ClusterError, DamagedError, StorageError
+from palm.storage.s3_settings import plain_address
 
 ENDED_WITHOUT_AN_OUTCOME = "ended without an outcome"
 
@@ -96,7 +97,7 @@ class Diagnosis:
     def _stored(self, run, look):
         """What `look` reads from the storage of a run; None if the storage is unknown or cannot be read."""
         address = ((run.runtime_config and run.runtime_config.parameters) or {}).get("config", "")
-        root = root_of(address)
+        root = root_of(plain_address(address))
         if root is None or root in self._closed:
             return None
         try:

@@ -7,7 +7,8 @@ from palm.config.rewards import Classifier
 from palm.errors import RewardError, StorageError
 from palm.models.source import MODEL_FILES, is_model_file
 from palm.rewards.loaded import reward_name
-from palm.storage.local_file import cached_folder, fetch_s3_folder, list_s3_folder
+from palm.storage.cache import cached_folder
+from palm.storage.local_file import fetch_s3_folder, list_s3_folder
 from palm.storage.location import Location
 
 

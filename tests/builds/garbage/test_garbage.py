@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from support.s3_proxy import s3_proxy
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
@@ -255,9 +256,41 @@ def test_a_mark_that_comes_between_judging_and_removing_is_seen(config, work):
     assert [verdict.removed for verdict in verdicts] == [True, True]
     scene.build("just-started", entry(0))
     rules = Rules({}, owner(config.registry), scene.days)
-    done = [_carry_out(verdict, scene.root, rules, {}) for verdict in verdicts]
+    done = list(_carry_out(verdicts, scene.root, rules, {}))
     assert [verdict.removed for verdict in done] == [False, True] and "just-started" in done[0].reason
     assert Store(scene.root).fetch(entry(0), work.parent / "out")
+
+
+def test_builds_are_listed_once_for_many_removals(workspace, work, s3, s3_server, monkeypatch):
+    edit_config(workspace, storage__root="s3://palm/team/store")
+    scene = Scene(load_config(workspace / "portfolio.yaml"), work)
+    for number in range(70):
+        scene.entry(entry(number))
+    scene.build("dead", entry(0))
+    scene.later()
+    with s3_proxy(s3_server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.address)
+        assert len(scene.collect()) == 71
+    listed = [
+        request for request in proxy.requests if re.search(r"list-type=2.*prefix=team%2Fstore%2Fbuilds%2F&", request)
+    ]
+    assert len(listed) == 2
+
+
+def test_a_registry_that_lost_its_versions_is_not_one_without_any(scene):
+    """The server's database may have been lost, or another server may answer."""
+    scene.entry(entry(0))
+    scene.build("built", entry(0))
+    record = {"step": "register_portfolio", "state": "succeeded", "started": 0.0}
+    Records(scene.root).write("builds/built/tasks/register_portfolio-0", record)
+    scene.later()
+    before = names(scene.root)
+    for dry_run in (True, False):
+        with pytest.raises(RegistryError, match="has no version at .*build built has registered one"):
+            scene.collect(dry_run=dry_run)
+    assert names(scene.root) == before
+    register(scene.config, "another")
+    assert scene.collect() == {entry(0), "builds/built"}
 
 
 def test_nothing_is_removed_when_it_is_not_known_what_is_needed(scene):

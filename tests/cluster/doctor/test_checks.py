@@ -2,16 +2,21 @@ import json
 import urllib.request
 
 import pytest
+import requests
 from flask import Flask, request
 from support.cluster_commands import palm
+from support.errors import one_line
 from support.http_server import HttpServer
 from support.workspace import edit_config
+from werkzeug.serving import make_ssl_devcert
 
 from palm.cluster.doctor.image_registry import Reference, find_image
 from palm.cluster.doctor.mlflow_access import check_mlflow
 from palm.config.cluster import GPU_IMAGE
 from palm.config.cluster import IMAGE as CPU_IMAGE
-from palm.errors import ClusterError
+from palm.config.portfolio import Registry
+from palm.errors import ClusterError, RegistryError
+from palm.registry.client import Client
 
 
 @pytest.fixture
@@ -83,6 +88,39 @@ def test_mlflow_that_is_not_there_or_no_mlflow(kfp):
         check_mlflow(kfp.url, None)
     with pytest.raises(ClusterError, match="is a file of this machine"):
         check_mlflow("sqlite:////tmp/m.db", None)
+
+
+@pytest.fixture
+def behind_tls(mlflow, tmp_path):
+    """MLflow behind a proxy whose certificate no public authority has signed: its address and the certificate."""
+    certificate, key = make_ssl_devcert(str(tmp_path / "tls"), host="localhost")
+    app = Flask("tls")
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def pass_on(path):
+        answer = requests.request(
+            request.method, f"{mlflow}/{path}", params=request.args, data=request.get_data(), headers=request.headers
+        )
+        return answer.content, answer.status_code, {"Content-Type": answer.headers["Content-Type"]}
+
+    with HttpServer(app, certificate=(certificate, key)) as server:
+        yield server.url, certificate
+
+
+@pytest.mark.parametrize("variable", [None, "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_INSECURE_TLS"])
+def test_mlflow_is_reached_as_the_work_reaches_it(behind_tls, monkeypatch, variable):
+    address, certificate = behind_tls
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    work = Client(Registry(tracking_uri=address, experiment="e", model="m"))
+    if variable is None:
+        with pytest.raises(RegistryError, match="CERTIFICATE_VERIFY_FAILED"):
+            work.search_experiments()
+        with one_line(ClusterError, "self-signed certificate", "MLFLOW_TRACKING_SERVER_CERT_PATH"):
+            check_mlflow(address, None)
+        return
+    monkeypatch.setenv(variable, certificate if "PATH" in variable else "true")
+    assert work.search_experiments()
+    assert "answers to the name localhost" in check_mlflow(address, None)
 
 
 def test_without_any_access_each_check_fails_by_itself(workspace):
