@@ -1,5 +1,6 @@
 """Gate before the alias `champion`: conditions on a portfolio, each decided by a confidence bound."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from palm.promotion.comparison import Champion, loss_against, read_champion
 _FEWEST_PROMPTS = 8
 """Fewer held-out prompts are too few to resample."""
 _MISSING = "policies whose training failed"
+_NO_LOSS = 1e-6
+"""Losses up to here are those of equal policies; the linear programs are not more precise."""
+_RESET = (
+    "to compare with no champion before this one any more: palm promote CONFIG --override --reset-baseline --reason …"
+)
 
 
 def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Path], plan: Path) -> Judgement:
@@ -29,7 +35,9 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
     folders = {Evaluation.read(folder).policy: folder for folder in evaluations}
     members = selection.portfolio
     ours = measured_by_prompt(config, [folders[name] for name in members])
-    checks = [_prompts(ours), _missing(selection), _gap(config, selection), _loss(config, ours, champion)]
+    losses = {} if champion is None else {standard.version: _loss(config, ours, standard) for standard in champion.all}
+    checks = [_prompts(ours), _missing(selection), _gap(config, selection)]
+    checks += _largest_losses(losses, champion)
     checks.append(_guards(selection))
     checks += _metrics(config, members, ours)
     checks = [check for check in checks if check is not None]
@@ -39,6 +47,7 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
         against=champion and champion.version,
         confidence=config.promotion.confidence,
         checks=checks,
+        baseline=[version for version, check in losses.items() if check.value is not None and check.value > _NO_LOSS],
     )
 
 
@@ -90,9 +99,19 @@ def _gap(config: PortfolioConfig, selection: Selection) -> Check:
     return Check(name=GAP_CHECK, value=epsilon, bound=bound, limit=limit, passed=bound <= limit, remedy=remedy)
 
 
-def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | None) -> Check | None:
+def _largest_losses(losses: dict[str, Check], champion: Champion | None) -> list[Check]:
+    """The loss against the champion, and the worst of those against the baseline."""
     if champion is None:
-        return None
+        return []
+    checks = [losses[champion.version]]
+    before = [losses[earlier.version] for earlier in champion.baseline]
+    if before:
+        worst = max(before, key=lambda check: math.inf if check.bound is None else check.bound)
+        checks.append(worst.model_copy(update={"remedy": f"{worst.remedy}; {_RESET}"}))
+    return checks
+
+
+def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion) -> Check:
     limit, name = config.promotion.max_loss, f"largest loss of any preference against version {champion.version}"
     if champion.incomparable:
         detail = f"{champion.incomparable}, so J cannot be compared"

@@ -25,6 +25,11 @@ def champion_build(promotions: Promotions) -> PastBuild | None:
     return None if version is None else PastBuild(promotions.client, promotions.model, version)
 
 
+def baseline_builds(promotions: Promotions) -> list[PastBuild]:
+    """The builds of earlier champions that the gate compares with beside the champion."""
+    return [PastBuild(promotions.client, promotions.model, version) for version in promotions.baseline()]
+
+
 def newest_build(promotions: Promotions) -> PastBuild | None:
     """The build that was registered last, judged or not; None if there is none."""
     return _build(promotions, CHALLENGER)
