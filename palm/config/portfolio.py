@@ -11,6 +11,9 @@ from palm.config.cluster import Cluster
 from palm.config.rewards import Reward
 from palm.config.training import Training
 
+LOG_SUFFIX = "-promotions"
+"""End of the name of a registered model that is the promotion log of another one."""
+
 
 class TinyModel(Section):
     """A small Llama, trained from scratch by the build: the base model of demos, tests and CI."""
@@ -137,7 +140,23 @@ class Registry(Section):
 
     tracking_uri: str = Field(description="MLflow server (https://…) or SQLite file (sqlite:///relative.db).")
     experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
-    model: str = Field(pattern=r"^[^/:'\"]+$", description="Registered model; one version is one whole portfolio.")
+    model: str = Field(description="Registered model; one version is one whole portfolio.")
+
+    @field_validator("experiment")
+    @classmethod
+    def _is_one_line_of_text(cls, name: str) -> str:
+        if not name.isprintable() or set(name) & set("<>"):
+            raise ValueError("must be one line without < and >")
+        return name
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_name_of_its_own(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w.()+-]([\w .()+-]*[\w.()+-])?", name):
+            raise ValueError("must be letters, digits, spaces and . _ - + ( ), with no space at either end")
+        if name.endswith(LOG_SUFFIX):
+            raise ValueError(f"must not end in {LOG_SUFFIX}, as the logs of promotions do")
+        return name
 
     @field_validator("tracking_uri")
     @classmethod
@@ -162,6 +181,12 @@ class Promotion(Section):
         ge=0,
         description="Largest loss of the best value J of any preference against the champion, in units of J, under the "
         "current rewards: its upper bound over all preferences.",
+    )
+    min_gain: float = Field(
+        0.0,
+        le=1,
+        description="Smallest gain of any preference over the reference, in units of J: its lower bound. Below 0 where "
+        "a reward cannot be raised, or for trials that train next to nothing.",
     )
     min_metrics: dict[str, float] = Field(
         {},

@@ -59,14 +59,15 @@ def _measured(config: PortfolioConfig, plan: Path, record: RecordedChampion | Ea
     return Champion(record.version, record.incomparable, measured)
 
 
-def loss_against(config: PortfolioConfig, champion: Champion, ours: MeasuredByPrompt) -> Comparison:
-    """Bound the largest loss of any preference if a portfolio takes the champion's place, at promotion.confidence."""
-    before, after = len(champion.measured.rewards), len(ours.rewards)
+def loss_against(config: PortfolioConfig, other: MeasuredByPrompt, ours: MeasuredByPrompt) -> Comparison:
+    """Bound the largest loss of any preference if a portfolio takes another one's place, at promotion.confidence."""
+    before, after = len(other.rewards), len(ours.rewards)
     return compare_portfolios(
-        np.concatenate([champion.measured.rewards, ours.rewards]),
-        np.concatenate([champion.measured.costs, ours.costs]),
+        np.concatenate([other.rewards, ours.rewards]),
+        np.concatenate([other.costs, ours.costs]),
         range(before),
         range(before, before + after),
+        groups=ours.groups,
         confidence=config.promotion.confidence,
         resamples=resamples(config),
         seed=config.evaluation.seed,

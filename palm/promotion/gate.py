@@ -10,7 +10,8 @@ from palm.artifacts.evaluation import Evaluation
 from palm.artifacts.selection import Selection
 from palm.artifacts.verdict import GAP_CHECK, Check, Judgement
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
+from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, measured_reference, resamples
+from palm.geometry.portfolio.statistics import Comparison, resampled_shares
 from palm.progress import weights_label
 from palm.promotion.comparison import Champion, loss_against, read_champion
 
@@ -37,6 +38,7 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
     ours = measured_by_prompt(config, [folders[name] for name in members])
     losses = {} if champion is None else {standard.version: _loss(config, ours, standard) for standard in champion.all}
     checks = [_prompts(ours), _missing(selection), _gap(config, selection)]
+    checks.append(_gain(config, ours, measured_reference(config, plan)))
     checks += _largest_losses(losses, champion)
     checks.append(_guards(selection))
     checks += _metrics(config, members, ours)
@@ -69,10 +71,12 @@ def _in_words(check: Check) -> str:
 
 
 def _prompts(ours: MeasuredByPrompt) -> Check | None:
-    count = ours.rewards.shape[1]
+    count = len(np.unique(ours.groups))
     if count >= _FEWEST_PROMPTS:
         return None
     detail, remedy = f"{count} are too few for any bound", f"give at least {_FEWEST_PROMPTS}, better hundreds"
+    if count < len(ours.groups):
+        detail = f"{len(ours.groups)} are {count} different ones, too few for any bound"
     return _unbounded("held-out prompts", count, _FEWEST_PROMPTS, passed=False, detail=detail, remedy=remedy)
 
 
@@ -117,17 +121,36 @@ def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion) -
         detail = f"{champion.incomparable}, so J cannot be compared"
         remedy = "look at both and decide by hand: palm promote --override"
         return _unbounded(name, None, limit, passed=False, detail=detail, remedy=remedy)
-    compared = loss_against(config, champion, ours)
+    compared = loss_against(config, champion.measured, ours)
     bound = float(max(compared.loss_upper, compared.largest_loss))
-    weights = zip(config.reward_names, compared.worst_weights, strict=True)
     return Check(
         name=name,
         value=compared.largest_loss,
         bound=bound,
         limit=limit,
         passed=bound <= limit,
-        detail=", ".join(f"{reward} {weight:.2f}" for reward, weight in weights),
+        detail=_weights(config, compared),
         remedy="train longer or more weight vectors, raise selection.size, or give more held-out prompts",
+    )
+
+
+def _weights(config: PortfolioConfig, compared: Comparison) -> str:
+    weights = zip(config.reward_names, compared.worst_weights, strict=True)
+    return ", ".join(f"{reward} {weight:.2f}" for reward, weight in weights)
+
+
+def _gain(config: PortfolioConfig, ours: MeasuredByPrompt, reference: MeasuredByPrompt) -> Check:
+    """Policies that are all useless are close to each other, so only the reference shows it."""
+    compared, limit = loss_against(config, reference, ours), config.promotion.min_gain
+    bound = -float(max(compared.loss_upper, compared.largest_loss))
+    return Check(
+        name="smallest gain of any preference over the reference",
+        value=-compared.largest_loss,
+        bound=bound,
+        limit=limit,
+        passed=bound >= limit,
+        detail=_weights(config, compared),
+        remedy="train longer, or give more held-out prompts; where a reward cannot be raised, lower promotion.min_gain",
     )
 
 
@@ -143,9 +166,7 @@ def _guards(selection: Selection) -> Check:
 def _metrics(config: PortfolioConfig, members: Sequence[str], ours: MeasuredByPrompt) -> list[Check]:
     """The least mean of each limited metric over the portfolio's policies, with its lower bound."""
     names = [metric.name for metric in config.metrics]
-    rng = np.random.default_rng(config.evaluation.seed)
-    prompts = ours.metrics.shape[1]
-    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples(config)) / prompts
+    shares = resampled_shares(ours.groups, resamples(config), config.evaluation.seed)
     checks = []
     for name, limit in config.promotion.min_metrics.items():
         values = ours.metrics[:, :, names.index(name)]

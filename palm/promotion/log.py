@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from palm.artifacts.verdict import Judgement
+from palm.config.portfolio import LOG_SUFFIX
 from palm.errors import ConflictError, DamagedError
 from palm.promotion.entry import Entry
 from palm.promotion.head_mark import HeadMark, read_mark, write_mark
@@ -45,7 +46,7 @@ class PromotionLog:
 
     def __init__(self, client: Client, model: str):
         self._client, self._model = client, model
-        self.name = f"{model}-promotions"
+        self.name = f"{model}{LOG_SUFFIX}"
 
     def tail(self) -> Tail:
         """Read the end of the log; DamagedError if an entry was deleted or edited."""

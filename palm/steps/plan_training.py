@@ -24,6 +24,7 @@ from palm.builds.rebuild.planner import make_plan
 from palm.builds.records import mark_use
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ModelError, StorageError
+from palm.evaluation.measured import write_reference
 from palm.models.policies import is_adapter
 from palm.progress import stage
 from palm.promotion import promotions
@@ -46,8 +47,8 @@ def plan_training(
 
     Args:
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
-            with its policy.json.
+        destination: folder to make: plan.json, champion.json, ``evaluations/NAME`` for every earlier policy, each with
+            its policy.json, and the reference's scores.
     """
     with stage("plan_training", config.registry.model), new_folder(destination) as folder:
         weights = Design.read(design).weights
@@ -64,6 +65,7 @@ def plan_training(
                 from_version=champion.version if champion else None,
             )
             earlier.measure_champion(plan).write(folder)
+            write_reference(config, rollouts, folder)
             from_base = earlier.trained_from_base(plan)
         plan.write(folder)
     continued = sum(bool(training.start) for training in plan.trainings)

@@ -137,7 +137,7 @@ def _select(
             log.info("no portfolio loses at most %s: %s", allowed, error)
             continue
         ours = measured.of(selection.indices)
-        if all(loss_against(config, standard, ours).loss_upper <= limit for standard in standards):
+        if all(loss_against(config, standard.measured, ours).loss_upper <= limit for standard in standards):
             # A bound that is proven for all portfolios holds for those that reach the floor.
             return replace(selection, bound=min(best.bound, selection.bound))
     return best
@@ -152,6 +152,7 @@ def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tu
             delta=config.selection.delta,
             resamples=resamples(config),
             seed=config.evaluation.seed,
+            groups=measured.groups,
         )
     except SelectionError as error:
         # Some resampled prompts leave the portfolio without value.
