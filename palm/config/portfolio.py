@@ -185,8 +185,9 @@ class Promotion(Section):
     min_gain: float = Field(
         0.0,
         le=1,
-        description="Smallest gain of any preference over the reference, in units of J: its lower bound. Below 0 where "
-        "a reward cannot be raised, or for trials that train next to nothing.",
+        description="Smallest gain over the reference, in units of J, as a mean over all preferences: its lower bound. "
+        "No preference may lose more than max_loss against the reference either. Below 0, for trials that train next "
+        "to nothing, any preference may lose as much.",
     )
     min_metrics: dict[str, float] = Field(
         {},

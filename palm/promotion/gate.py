@@ -38,7 +38,7 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
     ours = measured_by_prompt(config, [folders[name] for name in members])
     losses = {} if champion is None else {standard.version: _loss(config, ours, standard) for standard in champion.all}
     checks = [_prompts(ours), _missing(selection), _gap(config, selection)]
-    checks.append(_gain(config, ours, measured_reference(config, plan)))
+    checks += _reference(config, ours, measured_reference(config, plan))
     checks += _largest_losses(losses, champion)
     checks.append(_guards(selection))
     checks += _metrics(config, members, ours)
@@ -121,37 +121,41 @@ def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion) -
         detail = f"{champion.incomparable}, so J cannot be compared"
         remedy = "look at both and decide by hand: palm promote --override"
         return _unbounded(name, None, limit, passed=False, detail=detail, remedy=remedy)
-    compared = loss_against(config, champion.measured, ours)
+    return _largest_loss(config, name, loss_against(config, champion.measured, ours), limit)
+
+
+def _largest_loss(config: PortfolioConfig, name: str, compared: Comparison, limit: float) -> Check:
     bound = float(max(compared.loss_upper, compared.largest_loss))
+    weights = zip(config.reward_names, compared.worst_weights, strict=True)
     return Check(
         name=name,
         value=compared.largest_loss,
         bound=bound,
         limit=limit,
         passed=bound <= limit,
-        detail=_weights(config, compared),
+        detail=", ".join(f"{reward} {weight:.2f}" for reward, weight in weights),
         remedy="train longer or more weight vectors, raise selection.size, or give more held-out prompts",
     )
 
 
-def _weights(config: PortfolioConfig, compared: Comparison) -> str:
-    weights = zip(config.reward_names, compared.worst_weights, strict=True)
-    return ", ".join(f"{reward} {weight:.2f}" for reward, weight in weights)
+def _reference(config: PortfolioConfig, ours: MeasuredByPrompt, reference: MeasuredByPrompt) -> list[Check]:
+    """The mean gain over the reference, and the loss against it, as against a champion.
 
-
-def _gain(config: PortfolioConfig, ours: MeasuredByPrompt, reference: MeasuredByPrompt) -> Check:
-    """Policies that are all useless are close to each other, so only the reference shows it."""
+    Policies that are all useless are close to each other, so only the reference shows it. A gain that is shown for each
+    preference by itself would be too much to ask: for some there may be nothing to gain.
+    """
     compared, limit = loss_against(config, reference, ours), config.promotion.min_gain
-    bound = -float(max(compared.loss_upper, compared.largest_loss))
-    return Check(
-        name="smallest gain of any preference over the reference",
-        value=-compared.largest_loss,
+    bound = float(min(compared.mean_change_lower, compared.mean_change))
+    gain = Check(
+        name="mean gain over the reference",
+        value=compared.mean_change,
         bound=bound,
         limit=limit,
         passed=bound >= limit,
-        detail=_weights(config, compared),
-        remedy="train longer, or give more held-out prompts; where a reward cannot be raised, lower promotion.min_gain",
+        remedy="train longer, or give more held-out prompts; for a trial that gains nothing lower promotion.min_gain",
     )
+    name = "largest loss of any preference against the reference"
+    return [gain, _largest_loss(config, name, compared, max(config.promotion.max_loss, -limit))]
 
 
 def _guards(selection: Selection) -> Check:
