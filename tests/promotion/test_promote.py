@@ -1,9 +1,10 @@
 """The compare-and-set of the champion, its log and its alias, against a real MLflow on SQLite."""
 
 import pytest
+from support.errors import one_line
 from support.small_portfolio import judged
 
-from palm.errors import ConflictError, DamagedError, RegistryError
+from palm.errors import ConfigError, ConflictError, DamagedError, RegistryError
 from palm.promotion import Promotions, promotions
 from palm.promotion.entry import ROLLBACK
 from palm.registry.content import POLICIES
@@ -81,6 +82,9 @@ def test_the_champion_of_an_address_and_a_model_is_the_same(desk, config):
     desk.promote_all("1")
     by_address = promotions(config.registry.tracking_uri, desk.model)
     assert isinstance(by_address, Promotions) and by_address.champion() == "1"
+    for model in ("small-promotions", "a\nb", ""):
+        with one_line(ConfigError, "model"):
+            promotions(config.registry.tracking_uri, model)
 
 
 def test_who_was_compared_with_an_older_champion_is_not_promoted_and_stays_unjudged(desk):
