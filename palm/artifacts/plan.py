@@ -37,14 +37,25 @@ class Planned(Part):
     from_version: str | None = Field(description="Version of the champion that the candidates are from.")
 
 
+class EarlierChampion(Part):
+    """A portfolio that was champion, measured under the present rewards."""
+
+    version: str = Field(description="Version in the registry.")
+    members: tuple[str, ...] = Field(default=(), description="Policies of its portfolio.")
+    incomparable: str = Field(default="", description="Why its J cannot be compared; empty if it can.")
+
+
 class Champion(Artifact):
-    """The champion's portfolio, measured under the present rewards."""
+    """The champion's portfolio, measured under the present rewards, and those before it that the gate compares with."""
 
     FILE: ClassVar[str] = "champion.json"
 
     version: str | None = Field(default=None, description="Version in the registry; null without a champion.")
     members: tuple[str, ...] = Field(default=(), description="Policies of its portfolio.")
     incomparable: str = Field(default="", description="Why its J cannot be compared; empty if it can.")
+    baseline: tuple[EarlierChampion, ...] = Field(
+        default=(), description="Champions since a person last reset the baseline that were better for some preference."
+    )
 
 
 class Group(Part):

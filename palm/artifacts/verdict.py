@@ -36,6 +36,10 @@ class Judgement(Recorded):
     against: str | None = Field(description="Version of the champion that it was compared with; null if none.")
     confidence: float | None = Field(None, description="Of each bound by itself, in (0, 1); null if not recorded.")
     checks: tuple[Check, ...] = ()
+    baseline: tuple[str, ...] = Field(
+        (),
+        description="Earlier champions that are better for some preference: the baseline of later portfolios.",
+    )
     at: str = Field("", description="When it was recorded in MLflow, UTC, ISO 8601; empty before.")
 
 

@@ -47,11 +47,20 @@ def promote(
     override: Annotated[
         bool, typer.Option("--override", help="Also if the gate has refused or never judged it.")
     ] = False,
+    reset_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--reset-baseline",
+            help="Compare later portfolios with no champion before this version; it may be champion already.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a registered version champion by hand, after its files were verified."""
     portfolio = _promotions(config)
-    entry = portfolio.promote_by_hand(version, why=reason, who=this_person(), override=override)
+    entry = portfolio.promote_by_hand(
+        version, why=reason, who=this_person(), override=override, reset_baseline=reset_baseline
+    )
     _show(portfolio.model, entry, as_json)
 
 

@@ -13,6 +13,8 @@ from palm.config.storage import Storage
 from palm.config.training import Training
 
 _LONGEST_NAME = 240
+LOG_SUFFIX = "-promotions"
+"""End of the name of a registered model that is the promotion log of another one."""
 
 
 class TinyModel(Section):
@@ -144,7 +146,23 @@ class Registry(Section):
         None, min_length=1, description="Workspace, of a server that has several; unset: the server's default."
     )
     experiment: str = Field(min_length=1, description="MLflow experiment of the runs.")
-    model: str = Field(pattern=r"^[^/:'\"]+$", description="Registered model; one version is one whole portfolio.")
+    model: str = Field(description="Registered model; one version is one whole portfolio.")
+
+    @field_validator("experiment")
+    @classmethod
+    def _is_one_line_of_text(cls, name: str) -> str:
+        if not name.isprintable() or set(name) & set("<>"):
+            raise ValueError("must be one line without < and >")
+        return name
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_name_of_its_own(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w.()+-]([\w .()+-]*[\w.()+-])?", name):
+            raise ValueError("must be letters, digits, spaces and . _ - + ( ), with no space at either end")
+        if name.endswith(LOG_SUFFIX):
+            raise ValueError(f"must not end in {LOG_SUFFIX}, as the logs of promotions do")
+        return name
 
     @field_validator("experiment", "model")
     @classmethod
@@ -177,6 +195,13 @@ class Promotion(Section):
         ge=0,
         description="Largest loss of the best value J of any preference against the champion, in units of J, under the "
         "current rewards: its upper bound over all preferences.",
+    )
+    min_gain: float = Field(
+        0.0,
+        le=1,
+        description="Smallest gain over the reference, in units of J, as a mean over all preferences: its lower bound. "
+        "No preference may lose more than max_loss against the reference either. Below 0, for trials that train next "
+        "to nothing, any preference may lose as much.",
     )
     min_metrics: dict[str, float] = Field(
         {},

@@ -37,13 +37,14 @@ class ChampionAlias:
         return found or ""
 
     def follow(self, head: Entry) -> None:
-        """Set the alias to the log's head, repeatedly until the head is what was set.
+        """Mark the log's head and set the alias to it, repeatedly until the head is what was set.
 
         The last process to set the alias reads the log after that, so a slow writer cannot leave an older champion.
         """
         while True:
+            self._log.mark(head)
             retry_on_conflict(self._client.set_registered_model_alias, self._model, CHAMPION, head.after)
             now = self._log.tail().head
-            if now is None or now.after == head.after:
+            if now is None or now.number == head.number:
                 return
             head = now

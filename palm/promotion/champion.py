@@ -7,20 +7,22 @@ from palm.promotion.alias import ChampionAlias
 from palm.promotion.certified import Certified
 from palm.promotion.entry import PROMOTION, REPAIR, ROLLBACK, Entry
 from palm.promotion.figures import VersionFigures, version_figures
-from palm.promotion.history import History, LoggedEntry, refusals
+from palm.promotion.history import History, read_history
 from palm.promotion.judged import PROMOTED, REFUSED, VERDICT, record_judgement, recorded_judgement
 from palm.promotion.log import PromotionLog, Tail, conflict
+from palm.promotion.past_build import PastBuild
 from palm.promotion.replay import Replay
 from palm.promotion.rollback import earlier_champion
+from palm.promotion.veto import veto
 from palm.registry.client import Client
-from palm.registry.version import CHALLENGER, existing_version, lookup_version, version_with_alias
+from palm.registry.version import CHALLENGER, existing_version, version_with_alias
 
 
 class Promotions:
     """The champion of a registered model: its log, and the alias `champion` that follows the log.
 
-    Every method fails with `RegistryError` if MLflow fails, and with `DamagedError` if the log was edited or, except
-    in `history` and `repair`, an entry of it was deleted.
+    Every method fails with `RegistryError` if MLflow fails. If an entry of the log was deleted or edited, every method
+    but `history` and `repair` fails with `DamagedError` and changes nothing.
     """
 
     def __init__(self, client: Client, model: str):
@@ -48,8 +50,8 @@ class Promotions:
     def promote(self, version: str, judgement: Judgement, *, who: str) -> Verdict:
         """Make a version champion if it has passed the gate and the champion is still the one it was compared with.
 
-        A call that was killed is completed by the next one. A version that a person has rolled back from is not
-        promoted again.
+        A call that was killed is completed by the next one. Policies that a person has rolled back from are
+        not promoted again, in whatever version they come.
 
         Args:
             who: the author, for the log.
@@ -66,13 +68,19 @@ class Promotions:
             self._alias.fix(head)
             record_judgement(self.client, self.model, version, REFUSED, judgement)
             return _verdict(version, judgement, judgement.reason, champion)
-        undone = self._undone(version)
-        if undone is not None:
-            reason = (
-                f"{undone.who} has rolled back from version {version} ({undone.why or 'no reason given'}); "
-                f"to promote it all the same: palm promote --version {version}"
+        rollback = veto(self.log.read().valid, version, self._policies)
+        if rollback is not None:
+            same = "" if rollback.before == version else ", which has the same policies"
+            judgement = judgement.model_copy(
+                update={
+                    "passed": False,
+                    "reason": f"{rollback.who} has rolled back from version {rollback.before}{same} "
+                    f"({rollback.why or 'no reason given'}); to promote it all the same: "
+                    f"palm promote --version {version} --override --reason …",
+                }
             )
-            return _verdict(version, judgement, reason, champion)
+            record_judgement(self.client, self.model, version, REFUSED, judgement)
+            return _verdict(version, judgement, judgement.reason, champion)
         try:
             if judgement.against != champion:
                 raise conflict(PROMOTION, version, expected=judgement.against, found=champion)
@@ -85,6 +93,9 @@ class Promotions:
                 who=who,
                 gate=judgement,
                 manifest=self.certified.manifest(version),
+                policies=self._policies(version),
+                # A person may have reset it since.
+                baseline=[earlier for earlier in judgement.baseline if earlier in (champion, *_baseline(head))],
             )
         except ConflictError as error:
             return _verdict(version, judgement, str(error), error.champion)
@@ -92,16 +103,26 @@ class Promotions:
         record_judgement(self.client, self.model, version, PROMOTED, judgement)
         return _verdict(version, judgement, entry.why, entry.before, entry)
 
-    def promote_by_hand(self, version: str | None = None, *, why: str, who: str, override: bool = False) -> Entry:
+    def promote_by_hand(
+        self,
+        version: str | None = None,
+        *,
+        why: str,
+        who: str,
+        override: bool = False,
+        reset_baseline: bool = False,
+    ) -> Entry:
         """Make a version champion by decision of a person, after its files were verified.
 
         Args:
             version: the version; None: the one with the alias `challenger`.
             why, who: reason and author, for the log.
             override: whether to accept a version that the gate has refused or never judged; needs a reason.
+            reset_baseline: whether later portfolios are compared with this version only, not with the best before it;
+                needs a reason, and the version may be champion already.
 
         Raises:
-            RegistryError: there is no such version, or the gate has not passed it.
+            RegistryError: there is no such version, it is champion already, or the gate has not passed it.
             ModelError: the version is damaged.
             ConflictError: the champion was changed at the same time.
         """
@@ -110,7 +131,14 @@ class Promotions:
         version, gate = str(found.version), recorded_judgement(found.tags)
         what = f"{self.model} version {version}"
         verdict = found.tags.get(VERDICT)
-        if verdict != PROMOTED and not (override and why):
+        seen = self.log.tail()
+        champion = seen.head.after if seen.head else self._alias.version()
+        if reset_baseline and not why:
+            raise RegistryError(what, rule="has no reason to begin a new baseline", remedy="give --reason")
+        # A champion of an older palm may have no manifest in the log; this gives it one.
+        if champion == version and not reset_baseline and self.log.manifest(version):
+            raise RegistryError(what, rule="is champion already", remedy="see `palm history CONFIG`")
+        if champion != version and verdict != PROMOTED and not (override and why):
             raise RegistryError(
                 what,
                 rule="was never judged by the gate"
@@ -118,14 +146,19 @@ class Promotions:
                 else f"was refused by the gate ({gate.reason if gate else ''})",
                 remedy="to promote it all the same, give --override and --reason",
             )
-        seen = self.log.tail()
-        champion = seen.head.after if seen.head else self._alias.version()
-        # A champion of an older palm may have no manifest in the log; this gives it one.
-        if champion == version and self.log.manifest(version):
-            raise RegistryError(what, rule="is champion already", remedy="see `palm history CONFIG`")
         why, manifest = why or (gate.reason if gate else ""), self.certified.verified_manifest(version)
+        baseline = {champion, *_baseline(seen.head)} - {None, version}
         entry = self.log.append(
-            seen, before=champion, after=version, kind=PROMOTION, why=why, who=who, gate=gate, manifest=manifest
+            seen,
+            before=champion,
+            after=version,
+            kind=PROMOTION,
+            why=f"baseline reset: {why}" if reset_baseline else why,
+            who=who,
+            gate=gate,
+            manifest=manifest,
+            policies=self._policies(version),
+            baseline=() if reset_baseline else sorted(baseline, key=int),
         )
         self._alias.follow(entry)
         return entry
@@ -143,47 +176,36 @@ class Promotions:
             ModelError: the version is damaged.
             ConflictError: the champion was changed at the same time.
         """
-        seen = self.log.tail()
-        target = earlier_champion(self.model, self.log.read().valid, to)
+        seen, entries = self.log.tail(), self.log.read().valid
+        target = earlier_champion(self.model, entries, to)
         manifest = self.certified.verified_manifest(target)
         entry = self.log.append(
-            seen, before=seen.head.after, after=target, kind=ROLLBACK, why=why, who=who, manifest=manifest
+            seen,
+            before=seen.head.after,
+            after=target,
+            kind=ROLLBACK,
+            why=why,
+            who=who,
+            manifest=manifest,
+            policies=self._policies(target),
+            # What is taken back is no standard for anything.
+            baseline=_baseline(next((entry for entry in reversed(entries) if entry.after == target), None)),
         )
         self._alias.follow(entry)
         return entry
 
     def history(self) -> History:
         """Read and check the whole log."""
-        found, alias = self.log.read(), self._alias.version()
-        champion = found.head.after if found.head else None
-        problems = [f"entry {number} of the log is missing: somebody has deleted it" for number in found.gaps]
-        if champion is not None and lookup_version(self.client, self.model, champion) is None:
-            problems.append(
-                f"version {champion}, champion by the log, was deleted: run `palm rollback` or `palm promote`"
-            )
-        elif champion is not None and alias != champion:
-            problems.append(
-                f"alias champion is {f'version {alias}' if alias else 'absent'}, the log says version {champion}: "
-                "run `palm repair CONFIG`"
-            )
-        entries = sorted((*found.valid, *found.void), key=lambda entry: entry.number)
-        return History(
-            model=self.model,
-            entries=tuple(LoggedEntry(**dict(entry), valid=entry in found.valid) for entry in entries),
-            refused=tuple(refusals(self.client, self.model)),
-            champion=champion,
-            alias=alias,
-            problems=tuple(problems),
-            noted=tuple(number for number in found.gaps if number not in found.missing),
-        )
+        return read_history(self.client, self.model, self.log.read(), self._alias.version())
 
     def repair(self, *, who: str) -> list[str]:
-        """Record deleted entries and set the alias to what the log says.
+        """Record deleted and edited entries and set the alias to what the log says.
 
         Returns:
             What was done, a line each; empty if nothing was wrong.
 
         Raises:
+            RegistryError: all entries were deleted and nothing has the alias.
             ConflictError: the champion was changed at the same time.
         """
         found = self.log.read()
@@ -191,6 +213,10 @@ class Promotions:
             return self._record_deleted(found, who)
         was = self._alias.fix(found.head)
         return [] if was is None else [_alias_line(was, found.head.after)]
+
+    def baseline(self) -> tuple[str, ...]:
+        """Versions beside the champion that a run may lose little against: earlier champions since a person's reset."""
+        return _baseline(self.log.tail().head)
 
     def figures(self, version: str) -> VersionFigures:
         """Figures of a version; all are None if it was deleted."""
@@ -200,31 +226,35 @@ class Promotions:
         """The deleted entry may have been the head, so the version that is served stays champion."""
         before = found.head.after if found.head else None
         alias = self._alias.version()
+        champion = alias or before
+        if champion is None:
+            raise RegistryError(
+                f"promotion log {self.log.name}",
+                rule="was deleted, and no version has the alias champion",
+                remedy="give the alias to the version that is served, then run it again",
+            )
         numbers = ", ".join(map(str, found.missing))
-        newest = max(entry.number for entry in (*found.valid, *found.void))
+        newest = max((entry.number for entry in (*found.valid, *found.void)), default=0)
         entry = self.log.append(
             Tail(found.head, newest),
             before=before,
-            after=alias or before or "",
+            after=champion,
             kind=REPAIR,
-            why=f"somebody has deleted entries: {numbers}",
+            why=f"somebody has deleted or edited entries: {numbers}",
             who=who,
             missing=found.missing,
+            policies=self._policies(champion),
+            baseline=_baseline(found.head),
         )
-        lines = [f"entry {entry.number} records deleted entries: {numbers}; champion is version {entry.after}"]
-        if alias != entry.after:
-            self._alias.follow(entry)
-            lines.append(_alias_line(alias or "", entry.after))
-        return lines
+        self._alias.follow(entry)
+        lines = [
+            f"entry {entry.number} records deleted or edited entries: {numbers}; champion is version {champion}; "
+            "a rollback among them holds no run back any more"
+        ]
+        return lines if alias == champion else [*lines, _alias_line(alias or "", champion)]
 
-    def _undone(self, version: str) -> Entry | None:
-        """The rollback by which a person has taken the version's last promotion back; None if there is none."""
-        if self.client.get_model_version(self.model, version).tags.get(VERDICT) != PROMOTED:
-            return None
-        last = next(
-            (entry for entry in reversed(self.log.read().valid) if version in (entry.after, entry.before)), None
-        )
-        return last if last is not None and last.kind == ROLLBACK and last.before == version else None
+    def _policies(self, version: str) -> str:
+        return PastBuild(self.client, self.model, version).policies
 
     def _challenger(self) -> str:
         version = version_with_alias(self.client, self.model, CHALLENGER)
@@ -235,6 +265,11 @@ class Promotions:
                 remedy="build the portfolio, or name a --version",
             )
         return version
+
+
+def _baseline(entry: Entry | None) -> tuple[str, ...]:
+    """The baseline that an entry has left; one of an older palm begins it."""
+    return () if entry is None or entry.baseline is None else entry.baseline
 
 
 def _alias_line(was: str, now: str) -> str:

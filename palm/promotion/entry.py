@@ -27,8 +27,14 @@ def _numbers(value: Any) -> Any:
     return [number for number in value.split(",") if number] if isinstance(value, str) else value
 
 
+_List = BeforeValidator(_numbers)
+"""A tuple that is kept in a tag, with commas."""
+
+
 class Entry(Part):
-    """A change of the champion; entries never change. Its JSON, for people, leaves out `token` and `missing`.
+    """A change of the champion; entries never change.
+
+    Its JSON, for people, leaves out `token`, `missing` and `policies`.
 
     Attributes:
         number: place in the log, from 1; given by MLflow, unique and increasing.
@@ -42,6 +48,8 @@ class Entry(Part):
         manifest: digest of the manifest of version `after`; empty if it was registered without one.
         token: names the attempt; a request that MLflow was sent twice leaves two entries with one token.
         missing: numbers of deleted entries that a repair has recorded.
+        policies: digest of the policies of ``after`` (`palm.registry.content.policies_digest`); empty if not known.
+        baseline: versions that a run may lose little against, beside ``after``; None in entries of an older palm.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -57,15 +65,18 @@ class Entry(Part):
     gate: Annotated[Judgement | None, BeforeValidator(_judgement)] = None
     manifest: str = ""
     token: str = Field(exclude=True)
-    missing: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field((), exclude=True)
+    missing: Annotated[tuple[int, ...], _List] = Field((), exclude=True)
+    policies: str = Field("", exclude=True)
+    baseline: Annotated[tuple[str, ...] | None, _List] = None
 
     def tags(self) -> dict[str, str]:
         """Tags of the model version that holds the entry."""
-        shown = self.model_dump(mode="json", by_alias=True, exclude={"number"})
+        shown = self.model_dump(mode="json", by_alias=True, exclude={"number", "baseline"})
         gate = json.dumps(shown.pop("gate"), separators=(",", ":"))
         tags = {key: "" if value is None else str(value) for key, value in shown.items()}
-        tags |= {"gate": gate, "token": self.token}
-        return tags | ({"missing": ",".join(map(str, self.missing))} if self.missing else {})
+        tags |= {"gate": gate, "token": self.token, "policies": self.policies}
+        lists = {"missing": self.missing or None, "baseline": self.baseline}
+        return tags | {key: ",".join(map(str, value)) for key, value in lists.items() if value is not None}
 
     @field_serializer("gate")
     def _gate_as_object(self, gate: Judgement | None) -> dict[str, Any]:

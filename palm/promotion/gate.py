@@ -1,5 +1,6 @@
 """Gate before the alias `champion`: conditions on a portfolio, each decided by a confidence bound."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,13 +10,19 @@ from palm.artifacts.evaluation import Evaluation
 from palm.artifacts.selection import Selection
 from palm.artifacts.verdict import GAP_CHECK, Check, Judgement
 from palm.config.portfolio import PortfolioConfig
-from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, resamples
+from palm.evaluation.measured import MeasuredByPrompt, measured_by_prompt, measured_reference, resamples
+from palm.geometry.portfolio.statistics import Comparison, resampled_shares
 from palm.progress import weights_label
 from palm.promotion.comparison import Champion, loss_against, read_champion
 
 _FEWEST_PROMPTS = 8
 """Fewer held-out prompts are too few to resample."""
 _MISSING = "policies whose training failed"
+_NO_LOSS = 1e-6
+"""Losses up to here are those of equal policies; the linear programs are not more precise."""
+_RESET = (
+    "to compare with no champion before this one any more: palm promote CONFIG --override --reset-baseline --reason …"
+)
 
 
 def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Path], plan: Path) -> Judgement:
@@ -29,7 +36,10 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
     folders = {Evaluation.read(folder).policy: folder for folder in evaluations}
     members = selection.portfolio
     ours = measured_by_prompt(config, [folders[name] for name in members])
-    checks = [_prompts(ours), _missing(selection), _gap(config, selection), _loss(config, ours, champion)]
+    losses = {} if champion is None else {standard.version: _loss(config, ours, standard) for standard in champion.all}
+    checks = [_prompts(ours), _missing(selection), _gap(config, selection)]
+    checks += _reference(config, ours, measured_reference(config, plan))
+    checks += _largest_losses(losses, champion)
     checks.append(_guards(selection))
     checks += _metrics(config, members, ours)
     checks = [check for check in checks if check is not None]
@@ -39,6 +49,7 @@ def judge(config: PortfolioConfig, *, selection: Selection, evaluations: list[Pa
         against=champion and champion.version,
         confidence=config.promotion.confidence,
         checks=checks,
+        baseline=[version for version, check in losses.items() if check.value is not None and check.value > _NO_LOSS],
     )
 
 
@@ -60,10 +71,12 @@ def _in_words(check: Check) -> str:
 
 
 def _prompts(ours: MeasuredByPrompt) -> Check | None:
-    count = ours.rewards.shape[1]
+    count = len(np.unique(ours.groups))
     if count >= _FEWEST_PROMPTS:
         return None
     detail, remedy = f"{count} are too few for any bound", f"give at least {_FEWEST_PROMPTS}, better hundreds"
+    if count < len(ours.groups):
+        detail = f"{len(ours.groups)} are {count} different ones, too few for any bound"
     return _unbounded("held-out prompts", count, _FEWEST_PROMPTS, passed=False, detail=detail, remedy=remedy)
 
 
@@ -90,15 +103,28 @@ def _gap(config: PortfolioConfig, selection: Selection) -> Check:
     return Check(name=GAP_CHECK, value=epsilon, bound=bound, limit=limit, passed=bound <= limit, remedy=remedy)
 
 
-def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | None) -> Check | None:
+def _largest_losses(losses: dict[str, Check], champion: Champion | None) -> list[Check]:
+    """The loss against the champion, and the worst of those against the baseline."""
     if champion is None:
-        return None
+        return []
+    checks = [losses[champion.version]]
+    before = [losses[earlier.version] for earlier in champion.baseline]
+    if before:
+        worst = max(before, key=lambda check: math.inf if check.bound is None else check.bound)
+        checks.append(worst.model_copy(update={"remedy": f"{worst.remedy}; {_RESET}"}))
+    return checks
+
+
+def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion) -> Check:
     limit, name = config.promotion.max_loss, f"largest loss of any preference against version {champion.version}"
     if champion.incomparable:
         detail = f"{champion.incomparable}, so J cannot be compared"
         remedy = "look at both and decide by hand: palm promote --override"
         return _unbounded(name, None, limit, passed=False, detail=detail, remedy=remedy)
-    compared = loss_against(config, champion, ours)
+    return _largest_loss(config, name, loss_against(config, champion.measured, ours), limit)
+
+
+def _largest_loss(config: PortfolioConfig, name: str, compared: Comparison, limit: float) -> Check:
     bound = float(max(compared.loss_upper, compared.largest_loss))
     weights = zip(config.reward_names, compared.worst_weights, strict=True)
     return Check(
@@ -110,6 +136,26 @@ def _loss(config: PortfolioConfig, ours: MeasuredByPrompt, champion: Champion | 
         detail=", ".join(f"{reward} {weight:.2f}" for reward, weight in weights),
         remedy="train longer or more weight vectors, raise selection.size, or give more held-out prompts",
     )
+
+
+def _reference(config: PortfolioConfig, ours: MeasuredByPrompt, reference: MeasuredByPrompt) -> list[Check]:
+    """The mean gain over the reference, and the loss against it, as against a champion.
+
+    Policies that are all useless are close to each other, so only the reference shows it. A gain that is shown for each
+    preference by itself would be too much to ask: for some there may be nothing to gain.
+    """
+    compared, limit = loss_against(config, reference, ours), config.promotion.min_gain
+    bound = float(min(compared.mean_change_lower, compared.mean_change))
+    gain = Check(
+        name="mean gain over the reference",
+        value=compared.mean_change,
+        bound=bound,
+        limit=limit,
+        passed=bound >= limit,
+        remedy="train longer, or give more held-out prompts; for a trial that gains nothing lower promotion.min_gain",
+    )
+    name = "largest loss of any preference against the reference"
+    return [gain, _largest_loss(config, name, compared, max(config.promotion.max_loss, -limit))]
 
 
 def _guards(selection: Selection) -> Check:
@@ -124,9 +170,7 @@ def _guards(selection: Selection) -> Check:
 def _metrics(config: PortfolioConfig, members: Sequence[str], ours: MeasuredByPrompt) -> list[Check]:
     """The least mean of each limited metric over the portfolio's policies, with its lower bound."""
     names = [metric.name for metric in config.metrics]
-    rng = np.random.default_rng(config.evaluation.seed)
-    prompts = ours.metrics.shape[1]
-    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples(config)) / prompts
+    shares = resampled_shares(ours.groups, resamples(config), config.evaluation.seed)
     checks = []
     for name, limit in config.promotion.min_metrics.items():
         values = ours.metrics[:, :, names.index(name)]

@@ -3,7 +3,9 @@
 from palm.artifacts.base import Part
 from palm.promotion.entry import Entry
 from palm.promotion.judged import REFUSED, VERDICT, recorded_judgement
+from palm.promotion.replay import Replay
 from palm.registry.client import Client, all_pages
+from palm.registry.version import lookup_version
 
 
 class LoggedEntry(Entry):
@@ -29,7 +31,7 @@ class History(Part):
         champion: the champion by the log; None for an empty log.
         alias: version with the alias `champion`, which servers get; None if there is none.
         problems: contradictions in the log, or of log and alias, a line each.
-        noted: numbers of deleted entries that a repair has recorded; each is still one of the problems.
+        noted: numbers of deleted or edited entries that a repair has recorded; each is still one of the problems.
     """
 
     model: str
@@ -41,7 +43,30 @@ class History(Part):
     noted: tuple[int, ...]
 
 
-def refusals(client: Client, model: str) -> list[Refusal]:
+def read_history(client: Client, model: str, found: Replay, alias: str | None) -> History:
+    """Check a log against the registered model; the alias is the version that has it."""
+    champion = found.head.after if found.head else None
+    problems = [f"entry {number} of the log is missing: somebody has deleted or edited it" for number in found.gaps]
+    if champion is not None and lookup_version(client, model, champion) is None:
+        problems.append(f"version {champion}, champion by the log, was deleted: run `palm rollback` or `palm promote`")
+    elif champion is not None and alias != champion:
+        problems.append(
+            f"alias champion is {f'version {alias}' if alias else 'absent'}, the log says version {champion}: "
+            "run `palm repair CONFIG`"
+        )
+    entries = sorted((*found.valid, *found.void), key=lambda entry: entry.number)
+    return History(
+        model=model,
+        entries=tuple(LoggedEntry(**dict(entry), valid=entry in found.valid) for entry in entries),
+        refused=tuple(_refusals(client, model)),
+        champion=champion,
+        alias=alias,
+        problems=tuple(problems),
+        noted=tuple(number for number in found.gaps if number not in found.missing),
+    )
+
+
+def _refusals(client: Client, model: str) -> list[Refusal]:
     """Versions that the gate has refused, oldest first."""
     # MLflow selects them: of a portfolio that is rebuilt daily most versions were promoted.
     query = f"name = '{model}' and tags.`{VERDICT}` = '{REFUSED}'"

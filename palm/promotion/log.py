@@ -1,18 +1,21 @@
 """Promotion log: an append-only registered model, `<name>-promotions`, each version of which is an entry.
 
 The log is the authority on who was champion when; the alias `champion` follows it (`palm.promotion.alias`), as
-MLflow's alias alone has no precondition and no history. The head is found in one request: an entry names the head that
-its writer saw, which counts, so replay begins there.
+MLflow's alias alone has no precondition and no history. The head is found at the end of the log: an entry names the
+head that its writer saw, which counts, so replay begins there. A mark elsewhere (`palm.promotion.head_mark`) tells
+where the end was.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from palm.artifacts.verdict import Judgement
+from palm.config.portfolio import LOG_SUFFIX
 from palm.errors import ConflictError, DamagedError
 from palm.promotion.entry import Entry
+from palm.promotion.head_mark import HeadMark, read_mark, write_mark
 from palm.promotion.replay import Replay, replay
 from palm.registry.client import Client, all_pages
 from palm.registry.retry import retry_on_conflict
@@ -43,11 +46,17 @@ class PromotionLog:
 
     def __init__(self, client: Client, model: str):
         self._client, self._model = client, model
-        self.name = f"{model}-promotions"
+        self.name = f"{model}{LOG_SUFFIX}"
 
     def tail(self) -> Tail:
-        """Read the end of the log, in one request unless many writers have lost since the head."""
-        found, newest = self._stretch(None)
+        """Read the end of the log; DamagedError if an entry was deleted or edited."""
+        # The mark first: the log only grows meanwhile.
+        mark = read_mark(self._client, self._model)
+        found, newest = self._stretch(None, mark)
+        if mark is not None and (found.head is None or found.head.number != mark.number):
+            found = self._whole(mark)
+        if found.missing:
+            raise self._damaged(found.missing)
         return Tail(found.head, newest)
 
     def append(
@@ -62,12 +71,14 @@ class PromotionLog:
         gate: Judgement | None = None,
         manifest: str = "",
         missing: tuple[int, ...] = (),
+        policies: str = "",
+        baseline: Iterable[str] = (),
     ) -> Entry:
         """Write an entry, if the head is still the one that was seen.
 
         Args:
             seen: the end of the log that the decision is based on.
-            before, after, kind, why, who, gate, manifest, missing: as in `Entry`.
+            before, after, kind, why, who, gate, manifest, missing, policies, baseline: as in `Entry`.
 
         Returns:
             The entry, which is the head now or was for a moment.
@@ -88,6 +99,8 @@ class PromotionLog:
             manifest=manifest,
             token=uuid.uuid4().hex,
             missing=missing,
+            policies=policies,
+            baseline=tuple(baseline),
         )
         if seen.newest == 0:
             create_model(
@@ -109,6 +122,8 @@ class PromotionLog:
         if number == seen.newest + 1:
             return entry.model_copy(update={"number": number})
         found, _ = self._stretch(entry.previous)
+        if found.missing:
+            raise self._damaged(found.missing)
         # By token: after a lost connection MLflow's client sends a request again, and it may then be there twice.
         won = next((other for other in found.valid if other.token == entry.token), None)
         if won is None:
@@ -116,47 +131,63 @@ class PromotionLog:
         return won
 
     def read(self) -> Replay:
-        """Read the whole log; deleted entries are reported in the result, not raised."""
-        return replay([self._entry(version) for version in self._versions("ASC", page=1000)])
+        """Read the whole log; entries that were deleted or edited are reported in the result, not raised."""
+        return self._whole(read_mark(self._client, self._model))
 
     def manifest(self, version: str) -> str:
         """Digest of a version's manifest when it became champion; empty if the log has none."""
         return next((entry.manifest for entry in self.read().valid if entry.after == version and entry.manifest), "")
 
-    def _stretch(self, first: int | None) -> tuple[Replay, int]:
+    def mark(self, head: Entry) -> None:
+        """Keep the head's number and digest outside the log."""
+        # As MLflow gives the entry, since a newer palm may have written tags that this one does not know.
+        tags = self._client.get_model_version(self.name, str(head.number)).tags
+        write_mark(self._client, self._model, HeadMark.of(head.number, tags))
+
+    def _whole(self, mark: HeadMark | None) -> Replay:
+        entries = self._entries(self._versions("ASC", page=1000), mark)
+        return replay(entries, last=mark.number if mark else 0)
+
+    def _stretch(self, first: int | None, mark: HeadMark | None = None) -> tuple[Replay, int]:
         """The entries from one that counts (unset: the one that the newest is built on) to the newest."""
         versions = []
         for version in self._versions("DESC", page=_PAGE):
             versions.append(version)
-            first = self._entry(version).previous if first is None else first
+            first = Entry.of(self._with_tags(version)).previous if first is None else first
             if int(version.version) <= max(first, 1):
                 break
         if not versions:
             return replay([]), 0
         first = max(first, 1)
-        found = replay([self._entry(version) for version in versions if int(version.version) >= first], first)
-        if found.missing:
-            raise self._damaged(found.missing)
-        return found, int(versions[0].version)
+        stretch = [version for version in versions if int(version.version) >= first]
+        return replay(self._entries(stretch, mark), first), int(versions[0].version)
 
     def _versions(self, direction: str, *, page: int) -> Iterator:
         order = [f"version_number {direction}"]
         return all_pages(self._client.search_model_versions, f"name = '{self.name}'", max_results=page, order_by=order)
 
-    def _entry(self, version) -> Entry:
-        if not version.tags:
-            # MLflow selects a page's versions, then in a second query the tags of the page, which entries that were
-            # added in between have shifted.
-            version = self._client.get_model_version(self.name, version.version)
-        return Entry.of(version)
+    def _entries(self, versions: Iterable, mark: HeadMark | None) -> list[Entry]:
+        """Entries without the marked one if it was edited."""
+        found = map(self._with_tags, versions)
+        intact = [version for version in found if not _edited(version, mark)]
+        return [Entry.of(version) for version in intact]
+
+    def _with_tags(self, version):
+        # MLflow selects a page's versions, then in a second query the tags of the page, which entries that were added
+        # in between have shifted.
+        return version if version.tags else self._client.get_model_version(self.name, version.version)
 
     def _damaged(self, missing: tuple[int, ...]) -> DamagedError:
         entries = f"{'entry' if len(missing) == 1 else 'entries'} {', '.join(map(str, missing))}"
         return DamagedError(
             f"promotion log {self.name}",
-            rule=f"lacks {entries}: deleted by somebody",
+            rule=f"lacks {entries}: deleted or edited by somebody",
             remedy="run `palm repair CONFIG`, which records that and keeps the present champion",
         )
+
+
+def _edited(version, mark: HeadMark | None) -> bool:
+    return mark is not None and int(version.version) == mark.number and not mark.fits(version.tags)
 
 
 def conflict(kind: str, version: str, *, expected: str | None, found: str | None) -> ConflictError:

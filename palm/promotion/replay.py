@@ -17,8 +17,8 @@ class Replay:
     Attributes:
         valid: the entries that count, oldest first; the last one is the head.
         void: entries that lost a race.
-        missing: numbers of deleted entries that no repair has recorded.
-        gaps: numbers of all deleted entries.
+        missing: numbers of deleted or edited entries that no repair has recorded.
+        gaps: numbers of all deleted or edited entries.
     """
 
     valid: tuple[Entry, ...]
@@ -32,14 +32,22 @@ class Replay:
         return self.valid[-1] if self.valid else None
 
 
-def replay(entries: Iterable[Entry], first: int = 1) -> Replay:
-    """Decide which entries of a stretch of the log count; it begins at 1 or at an entry known to count."""
-    by_number = {entry.number: entry for entry in entries}
+def replay(entries: Iterable[Entry], first: int = 1, *, last: int = 0) -> Replay:
+    """Decide which entries of a stretch of the log count.
+
+    Args:
+        entries: those that are there.
+        first: number of the first one, 1 or an entry known to count.
+        last: a number that was given, if it is known; the last entries may have been deleted.
+    """
+    entries = tuple(entries)
+    # Of a log that was deleted as a whole the numbers are given again.
+    noted = {number for entry in entries for number in entry.missing if number < entry.number}
+    by_number = {entry.number: entry for entry in entries if entry.number not in noted}
     built_upon = {entry.previous for entry in by_number.values()}
-    noted = {number for entry in by_number.values() for number in entry.missing}
     valid, void, gaps = [], [], []
     head = by_number[first].previous if first > 1 and first in by_number else 0
-    for number in range(first, max(by_number, default=0) + 1):
+    for number in range(first, max(last, *by_number, 0) + 1):
         entry = by_number.get(number)
         if entry is None:
             gaps.append(number)

@@ -14,12 +14,19 @@ def champions(entries: Sequence[Entry]) -> list[str]:
     """
     past = [entries[0].before] if entries and entries[0].before else []
     for entry in entries:
-        if entry.kind == ROLLBACK and entry.after in past:
-            while past[-1] != entry.after:
-                past.pop()
-        elif not past or past[-1] != entry.after:
-            past.append(entry.after)
+        step(past, entry)
     return past
+
+
+def step(past: list[str], entry: Entry) -> list[str]:
+    """Carry past champions over an entry of the log; the versions that it takes back, if it is a rollback."""
+    taken = [entry.before] if entry.before else []
+    if entry.kind == ROLLBACK and entry.after in past:
+        while past[-1] != entry.after:
+            taken.append(past.pop())
+    elif not past or past[-1] != entry.after:
+        past.append(entry.after)
+    return taken
 
 
 def earlier_champion(model: str, entries: Sequence[Entry], to: str | None) -> str:

@@ -1,6 +1,6 @@
 """Content of a build: builds of the same content, whoever started them and when, are one registered version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -12,8 +12,15 @@ from palm.storage.digest import file_digest, value_digest
 
 CONTENT = "palm.content"
 """Tag of a version and of its runs: digest of the content."""
+POLICIES = "palm.policies"
+"""Tag of a version: `policies_digest` of its portfolio."""
 _RECORDS = {"policy.json", "training_log.json", "train_job.json"}
 """Files of a policy that say how long its training took and whether it was reused; its name stands for its content."""
+
+
+def policies_digest(names: Iterable[str]) -> str:
+    """Digest of the policies of a portfolio, by their names, whatever configuration has selected them."""
+    return value_digest(sorted(names))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from palm.config.portfolio import PortfolioConfig
 from palm.errors import RegistryError
 from palm.registry.client import Client, error_code
 from palm.registry.connection import connected
-from palm.registry.content import CONTENT, Build
+from palm.registry.content import CONTENT, POLICIES, Build, policies_digest
 from palm.registry.manifest import MANIFEST_TAG, write_manifest
 from palm.registry.retry import retry_on_conflict
 from palm.registry.runs import lineage_tags
@@ -78,6 +78,7 @@ def make_version(client: Client, config: PortfolioConfig, build: Build, run: str
             **lineage_tags(build.build_id),
             CONTENT: build.content,
             MANIFEST_TAG: manifest,
+            POLICIES: policies_digest(build.selection.portfolio),
             "palm.epsilon": f"{build.selection.epsilon:.6f}",
             "palm.delta": str(build.selection.delta),
         },

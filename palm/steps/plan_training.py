@@ -15,18 +15,20 @@ import numpy as np
 from palm.artifacts.base import Vector
 from palm.artifacts.design import Design
 from palm.artifacts.evaluation import Evaluation, Reference
-from palm.artifacts.plan import Champion, Plan, Planned
+from palm.artifacts.plan import Champion, EarlierChampion, Plan, Planned
 from palm.artifacts.policy import Policy
+from palm.artifacts.selection import Candidate
 from palm.builds.inputs import Inputs, base_model_digest, load_inputs
 from palm.builds.rebuild.candidates import EVALUATIONS, EarlierPolicy, earlier_policy, remapped_weights
 from palm.builds.rebuild.planner import make_plan
 from palm.builds.records import mark_use
 from palm.config.portfolio import PortfolioConfig
-from palm.errors import StorageError
+from palm.errors import ModelError, StorageError
+from palm.evaluation.measured import write_reference
 from palm.models.policies import is_adapter
 from palm.progress import stage
 from palm.promotion import promotions
-from palm.promotion.past_builds import PastBuild, champion_build, download_policies, newest_build
+from palm.promotion.past_builds import PastBuild, baseline_builds, champion_build, download_policies, newest_build
 from palm.steps.evaluate_policies import evaluate_policies
 from palm.storage.digest import file_digest
 from palm.storage.files import new_folder
@@ -45,14 +47,14 @@ def plan_training(
 
     Args:
         snapshot: inputs of the build (`palm.builds.rebuild.snapshot`), JSON text; empty outside of a build.
-        destination: folder to make: plan.json, champion.json and ``evaluations/NAME`` for every earlier policy, each
-            with its policy.json.
+        destination: folder to make: plan.json, champion.json, ``evaluations/NAME`` for every earlier policy, each with
+            its policy.json, and the reference's scores.
     """
     with stage("plan_training", config.registry.model), new_folder(destination) as folder:
         weights = Design.read(design).weights
-        champion = champion_build(promotions(config))
+        champion, baseline = champion_build(promotions(config)), baseline_builds(promotions(config))
         with TemporaryDirectory() as scratch:
-            earlier = _EarlierPolicies(config, champion, base_model, rollouts, folder, Path(scratch))
+            earlier = _EarlierPolicies(config, champion, baseline, base_model, rollouts, folder, Path(scratch))
             reference = Reference.read(rollouts).rewards
             plan = _adopted(config, champion, snapshot, weights) or make_plan(
                 config,
@@ -63,6 +65,7 @@ def plan_training(
                 from_version=champion.version if champion else None,
             )
             earlier.measure_champion(plan).write(folder)
+            write_reference(config, rollouts, folder)
             from_base = earlier.trained_from_base(plan)
         plan.write(folder)
     continued = sum(bool(training.start) for training in plan.trainings)
@@ -97,35 +100,37 @@ def _adopted(
 
 
 class _EarlierPolicies:
-    """Policies of the champion's build, each measured at most once under the present rewards."""
+    """Policies of the champion's build and of the baseline, each measured at most once under the present rewards."""
 
     def __init__(
         self,
         config: PortfolioConfig,
         champion: PastBuild | None,
+        baseline: list[PastBuild],
         base_model: Path,
         rollouts: Path,
         folder: Path,
         scratch: Path,
     ):
-        self._config, self._champion = config, champion
+        self._config, self._champion, self._baseline = config, champion, baseline
         self._base_model, self._rollouts = base_model, rollouts
         self._folder, self._scratch = folder, scratch
         self._store = Store(config.storage.root)
         self._digest = base_model_digest(base_model)
         self._prompts = file_digest(local_file(config.prompts.train))
+        self._downloaded: dict[str, dict[str, Path]] = {}
 
     def candidates(self) -> list[EarlierPolicy]:
-        """The portfolio of the champion's build, and its policy for each weight vector."""
+        """Portfolios of the champion and of the baseline, and the champion's policy for each weight vector."""
         if self._champion is None or self._champion.selection is None:
             return []
-        selection, plan = self._champion.selection, self._champion.plan
-        before = {
-            record.policy: record
-            for record in selection.policies
-            if not record.earlier or record.policy in selection.portfolio
-        }
-        folders = self._fetched(list(before), from_registry=False)
+        plan = self._champion.plan
+        before: dict[str, Candidate] = {}
+        for build in (self._champion, *self._baseline):
+            for record in build.selection.policies if build.selection is not None else ():
+                if record.policy in build.selection.portfolio or (build is self._champion and not record.earlier):
+                    before.setdefault(record.policy, record)
+        folders = self._fetched(list(before))
         policies = {name: Policy.read(folder) for name, folder in folders.items() if before[name].guard is None}
         usable = {name: policy for name, policy in policies.items() if self._over_this_base(policy)}
         self._measure(list(usable))
@@ -144,19 +149,29 @@ class _EarlierPolicies:
         ]
 
     def measure_champion(self, plan: Plan) -> Champion:
-        """Measure the plan's candidates and the champion's portfolio, which the gate compares with."""
-        self._measure(plan.earlier)
+        """Measure the plan's candidates and the portfolios that the gate compares with."""
+        self._measure(plan.earlier, self._champion)
         if self._champion is None:
             return Champion()
-        version, selection = self._champion.version, self._champion.selection
+        baseline = tuple(self._measure_if_there(build) for build in self._baseline)
+        return Champion(**dict(self._measure_portfolio(self._champion)), baseline=baseline)
+
+    def _measure_if_there(self, build: PastBuild) -> EarlierChampion:
+        try:
+            return self._measure_portfolio(build)
+        except ModelError as error:
+            return EarlierChampion(version=build.version, incomparable=f"it is damaged ({error})")
+
+    def _measure_portfolio(self, build: PastBuild) -> EarlierChampion:
+        version, selection = build.version, build.selection
         if selection is None:
-            return Champion(version=version, incomparable="nothing is recorded of its policies")
-        folders = self._fetched(selection.portfolio, from_registry=True)
+            return EarlierChampion(version=version, incomparable="nothing is recorded of its policies")
+        folders = self._fetched(selection.portfolio, build)
         comparable = all(self._over_this_base(Policy.read(folder)) for folder in folders.values())
         if comparable:
-            self._measure(selection.portfolio)
+            self._measure(selection.portfolio, build)
         incomparable = "" if comparable else "it is over another base model"
-        return Champion(version=version, members=selection.portfolio, incomparable=incomparable)
+        return EarlierChampion(version=version, members=selection.portfolio, incomparable=incomparable)
 
     def trained_from_base(self, plan: Plan) -> int:
         from_base = [training.weights for training in plan.trainings if not training.keep and not training.start]
@@ -171,37 +186,34 @@ class _EarlierPolicies:
             rewards=[source.fingerprint for source in self._inputs.rewards],
         ).name
 
-    def _fetched(self, names: tuple[str, ...] | list[str], *, from_registry: bool) -> dict[str, Path]:
-        """Folders of policies from the storage, and if wanted from the registered version for those that it lacks."""
+    def _fetched(self, names: tuple[str, ...] | list[str], build: PastBuild | None = None) -> dict[str, Path]:
+        """Folders of policies from the storage, and of a build also those that only its registered version has."""
         folders = {}
         for name in names:
             folder = self._scratch / name
             mark_use(self._store.root, name)
             if folder.exists() or self._store.fetch(name, folder):
                 folders[name] = folder
-            elif from_registry:
-                folders[name] = self._registered(name)
+            elif build is not None and name in (registered := self._registered(build.version)):
+                folders[name] = registered[name]
+            elif build is not None:
+                raise StorageError(f"{self._store.root}/{name}", rule="does not exist any more", remedy="run again")
         return folders
 
-    def _registered(self, name: str) -> Path:
-        if name not in self._downloaded:
-            raise StorageError(f"{self._store.root}/{name}", rule="does not exist any more", remedy="run again")
-        return self._downloaded[name]
-
-    @cached_property
-    def _downloaded(self) -> dict[str, Path]:
-        if self._champion is None:
-            return {}
-        return download_policies(promotions(self._config), self._champion.version, self._scratch / "registered")
+    def _registered(self, version: str) -> dict[str, Path]:
+        if version not in self._downloaded:
+            folder = self._scratch / f"registered-{version}"
+            self._downloaded[version] = download_policies(promotions(self._config), version, folder)
+        return self._downloaded[version]
 
     def _over_this_base(self, policy: Policy) -> bool:
         definition = policy.definition or {}
         return (definition.get("base_model"), definition.get("dtype")) == (self._digest, self._config.base_model.dtype)
 
-    def _measure(self, names: tuple[str, ...] | list[str]) -> None:
+    def _measure(self, names: tuple[str, ...] | list[str], build: PastBuild | None = None) -> None:
         """Evaluate policies that are not evaluated yet, under the present objectives."""
         places = {name: self._folder / EVALUATIONS / name for name in names}
-        folders = self._fetched([name for name, place in places.items() if not place.exists()], from_registry=True)
+        folders = self._fetched([name for name, place in places.items() if not place.exists()], build)
         remapped = {name: self._remapped(name, folder) for name, folder in folders.items()}
         evaluate_policies(
             self._config,

@@ -109,7 +109,8 @@ def _select(
     """The portfolio of the smallest gap, or one with a larger gap that loses less against the champion.
 
     Where some preference would lose more by the smallest gap than the gate allows, portfolios are searched that may
-    lose less and less. The champion's own portfolio loses nothing, if its policies are candidates.
+    lose less and less. The champion's own portfolio loses nothing, if its policies are candidates. Champions before it
+    that the gate compares with count like it.
     """
     settings = config.selection
 
@@ -124,16 +125,19 @@ def _select(
         )
 
     best = chosen(None)
-    if champion is None or champion.measured is None or settings.method != "exact":
+    standards = [] if champion is None else [standard for standard in champion.all if standard.measured is not None]
+    if not standards or settings.method != "exact":
         return best
     limit = config.promotion.max_loss
+    values = np.concatenate([standard.value_vectors for standard in standards])
     for allowed in (None, limit / 2, 0.0):
         try:
-            selection = best if allowed is None else chosen(champion.value_vectors - allowed)
+            selection = best if allowed is None else chosen(values - allowed)
         except SelectionError as error:
             log.info("no portfolio loses at most %s: %s", allowed, error)
             continue
-        if loss_against(config, champion, measured.of(selection.indices)).loss_upper <= limit:
+        ours = measured.of(selection.indices)
+        if all(loss_against(config, standard.measured, ours).loss_upper <= limit for standard in standards):
             # A bound that is proven for all portfolios holds for those that reach the floor.
             return replace(selection, bound=min(best.bound, selection.bound))
     return best
@@ -148,6 +152,7 @@ def _interval(config: PortfolioConfig, measured: MeasuredByPrompt, portfolio: tu
             delta=config.selection.delta,
             resamples=resamples(config),
             seed=config.evaluation.seed,
+            groups=measured.groups,
         )
     except SelectionError as error:
         # Some resampled prompts leave the portfolio without value.

@@ -336,7 +336,7 @@ def test_from_raw_files_to_a_promoted_portfolio(workers, tmp_path):
         evaluation={"samples_per_prompt": 4},
         # Hardly trained policies may be worth less than nothing somewhere, where no ratio means anything.
         selection={"size": 2, "delta": 0.1},
-        promotion__max_epsilon=1.0,
+        promotion={"max_epsilon": 1.0, "min_gain": -1.0},
     )
     result = subprocess.run([Path(sys.executable).with_name("palm"), "run", config], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

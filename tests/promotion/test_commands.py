@@ -85,6 +85,15 @@ def test_promotion_by_hand_needs_the_gate_or_a_reason(desk):
     assert "small version 9: does not exist" in desk.fails("promote", "--version", "9")
 
 
+def test_the_baseline_is_reset_by_hand(desk):
+    desk.gate("1", None)
+    assert "--reason" in desk.fails("promote", "--version", "1", "--reset-baseline")
+    done = desk.palm("promote", "--version", "1", "--reset-baseline", "--reason", "shorter is right")
+    assert done.stdout == "small: champion is version 1, was version 1 (entry 2 of the log)\n"
+    assert "baseline reset: shorter is right" in desk.palm("history").stdout
+    assert json.loads(desk.palm("history", "--json").stdout)["entries"][1]["baseline"] == []
+
+
 def test_a_damaged_version_is_neither_promoted_nor_rolled_back_to(desk, workspace):
     desk.gate("1", None)
     desk.gate("2", "1")

@@ -1,100 +1,42 @@
 """The gate on constructed measurements: every condition by itself, and its reason in words."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-from support.measurements import evaluation
+from support.gate_setting import GateSetting
 from support.small_portfolio import small_candidate, small_selection
-from support.workspace import edit_config
 
 from palm.artifacts.evaluation import Guard
-from palm.artifacts.plan import Champion
-from palm.artifacts.selection import GapInterval, Missing
+from palm.artifacts.selection import Missing
 from palm.config.load import load_config
+from palm.errors import DataError
 from palm.geometry.portfolio.certificate import certify
 from palm.promotion.gate import judge
-
-PROMPTS, SAMPLES = 40, 2
 
 
 @pytest.fixture
 def setting(workspace):
-    return Setting(workspace)
-
-
-class Setting:
-    """Evaluation folders with given means, and the champion's."""
-
-    def __init__(self, folder):
-        self.folder, self.rng, self.noise = folder, np.random.default_rng(0), 0.05
-        (folder / "plan" / "evaluations").mkdir(parents=True)
-        edit_config(
-            folder,
-            metrics=[{"name": "polite", "uri": "python:rewards.py:length"}],
-            promotion={"max_epsilon": 0.2, "max_loss": 0.02},
-        )
-        self.champion(None, {})
-
-    def evaluation(self, place, name, rewards, *, metric=0.5):
-        place.mkdir(parents=True)
-        evaluation(name).write(place)
-        shape = (PROMPTS, SAMPLES)
-        noises = self.rng.normal(0, 1, size=(PROMPTS, 1)) * self.noise
-        table = {
-            "prompt_index": np.repeat(np.arange(PROMPTS), SAMPLES),
-            "sample": np.tile(np.arange(SAMPLES), PROMPTS),
-            "prompt": "p",
-            "response": "r",
-            "token_ids": [[1]] * (PROMPTS * SAMPLES),
-            "truncated": False,
-            "kl": 0.0,
-            "metric_polite": np.clip(np.full(shape, metric) + noises, 0, 1).ravel(),
-        }
-        for reward, mean in zip(("length", "vowels"), rewards, strict=True):
-            table[f"reward_{reward}"] = np.clip(np.full(shape, mean) + noises, 0, 1).ravel()
-        pd.DataFrame(table).to_parquet(place / "samples.parquet")
-        return place
-
-    def champion(self, version, policies, incomparable=""):
-        Champion(version=version, members=tuple(policies), incomparable=incomparable).write(self.folder / "plan")
-        for name, rewards in policies.items():
-            self.evaluation(self.folder / "plan" / "evaluations" / name, name, rewards)
-
-    def judge(
-        self, policies, *, upper=0.1, epsilon=0.05, guard=None, metric=0.5, interval=True, missing=(), **promotion
-    ):
-        if promotion:
-            edit_config(self.folder, **{f"promotion__{key}": value for key, value in promotion.items()})
-        config = load_config(self.folder / "portfolio.yaml")
-        folders = [
-            self.evaluation(self.folder / f"new-{name}", name, rewards, metric=metric)
-            for name, rewards in policies.items()
-        ]
-        selection = small_selection(
-            portfolio=tuple(policies),
-            epsilon=epsilon,
-            interval=GapInterval.model_construct(upper=upper) if interval else None,
-            policies=[small_candidate(name, guard=guard) for name in policies],
-            missing=missing,
-            min_policies=len(policies),
-        )
-        return judge(config, selection=selection, evaluations=folders, plan=self.folder / "plan")
+    return GateSetting(workspace)
 
 
 def comparison(judged):
     return next(check for check in judged.checks if "version 3" in check.name)
 
 
+WIDTHS = ("largest loss of any preference against version 3", "metric polite")
+GAIN = "mean gain over the reference"
+LOSS = "largest loss of any preference against the reference"
 NEW = {"a": (0.8, 0.3), "b": (0.3, 0.8)}
 
 
 def test_the_first_portfolio_is_compared_with_no_champion(setting):
     judged = setting.judge(NEW)
     assert judged.passed and judged.against is None
-    assert [check.name for check in judged.checks] == ["worst-case gap", "guards that fired in training"]
-    assert judged.reason == "worst-case gap 0.0500 (bound 0.1000) keeps the limit 0.2 (bounds at 95%)"
+    assert [check.name for check in judged.checks] == ["worst-case gap", GAIN, LOSS, "guards that fired in training"]
+    first, *others = judged.reason.split("; ")
+    assert first == "worst-case gap 0.0500 (bound 0.1000) keeps the limit 0.2"
+    assert others[0].startswith(f"{GAIN} 0.") and others[0].endswith("keeps the limit 0")
+    assert others[1].startswith(f"{LOSS} -0.") and others[1].endswith("keeps the limit 0.02 (bounds at 95%)")
 
 
 def test_the_bound_of_the_gap_decides_not_the_estimate(setting):
@@ -134,16 +76,102 @@ def test_the_loss_is_the_additive_gap_of_the_certificate(setting):
     assert check.value == pytest.approx(certify(values, [2, 3]).additive_gap, abs=1e-7)
 
 
+def test_small_losses_do_not_add_up(setting):
+    """Against the champion each is small; the champion before it was better."""
+    setting.noise = 0
+    best, champion = {"best": (0.8, 0.3)}, {"x": (0.785, 0.3)}
+    setting.champion("3", champion, baseline=[("1", best, "")])
+    judged = setting.judge({"a": (0.77, 0.3)})
+    assert not judged.passed and "against version 1 0.0300" in judged.reason
+    assert "--override --reset-baseline" in judged.reason and "against version 3" not in judged.reason
+    judged = setting.judge({"a": (0.79, 0.3)})
+    assert judged.passed and judged.baseline == ("1",)
+    # What is better for nobody any more is dropped.
+    judged = setting.judge({"a": (0.8, 0.31)})
+    assert judged.passed and judged.baseline == ()
+
+
+def test_an_earlier_champion_that_cannot_be_measured_stops_promotion_until_a_person_resets_the_baseline(setting):
+    gone = ("1", {}, "nothing is recorded of its policies")
+    setting.champion("3", {"x": (0.5, 0.3)}, baseline=[gone, ("2", {"y": (0.4, 0.3)}, "")])
+    judged = setting.judge(NEW)
+    assert not judged.passed and "--reset-baseline" in judged.reason
+    assert "version 1: nothing is recorded of its policies, so J cannot be compared" in judged.reason
+
+
 def test_what_cannot_be_compared_is_not_promoted(setting):
     setting.champion("3", {}, incomparable="it is over another base model")
     judged = setting.judge(NEW)
     assert not judged.passed and "it is over another base model, so J cannot be compared" in judged.reason
 
 
-def test_a_handful_of_prompts_bounds_nothing(setting, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "PROMPTS", 7)
+def test_a_handful_of_prompts_bounds_nothing(setting):
+    setting.prompts = setting.prompts[:7]
     judged = setting.judge(NEW)
     assert not judged.passed and "held-out prompts: 7 are too few for any bound" in judged.reason
+
+
+def test_copies_of_a_prompt_count_once(setting):
+    setting.prompts = ["one prompt", "one  prompt "] * 20
+    judged = setting.judge(NEW, min_metrics={"polite": 0.4})
+    assert not judged.passed and "held-out prompts: 40 are 1 different ones, too few for any bound" in judged.reason
+
+
+def test_copies_of_prompts_make_no_bound_narrower(setting):
+    """Twenty prompts, and the same measurements four times over."""
+    setting.champion("3", {"x": (0.5, 0.3)})
+    setting.prompts, setting.noise = setting.prompts[:20], 0.1
+    setting.champion("3", {"x": (0.5, 0.3)})
+    limits = {"max_loss": 1.0, "min_metrics": {"polite": 0.0}}
+    once = setting.judge(NEW, **limits)
+    for path in setting.folder.rglob("*.parquet"):
+        table = pd.read_parquet(path)
+        pd.concat([table] * 4).to_parquet(path)
+    copies = judge(
+        load_config(setting.folder / "portfolio.yaml"),
+        selection=small_selection(portfolio=tuple(NEW), policies=[small_candidate(name) for name in NEW]),
+        evaluations=[setting.folder / f"new-{name}" for name in NEW],
+        plan=setting.folder / "plan",
+    )
+    bounds = [[check.bound for check in judged.checks if check.name in WIDTHS] for judged in (once, copies)]
+    assert len(bounds[0]) == len(WIDTHS) and bounds[0] == pytest.approx(bounds[1], abs=0.01)
+    values = [[check.value for check in judged.checks if check.name in WIDTHS] for judged in (once, copies)]
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+
+
+def test_policies_that_are_all_useless_do_not_pass(setting):
+    """They are as good as each other, so the worst-case gap is 0."""
+    useless = {"a": (0.05, 0.06), "b": (0.06, 0.05)}
+    judged = setting.judge(useless, epsilon=0.0, upper=0.0)
+    check = next(check for check in judged.checks if check.name == GAIN)
+    assert not judged.passed and check.bound <= check.value < 0 and f"{GAIN} -0.0" in judged.reason
+    assert "breaks the limit 0; train longer" in judged.reason and LOSS in judged.reason
+    # Their gain may be too small to be seen.
+    setting.reference = (0.05, 0.05)
+    assert not setting.judge(useless, epsilon=0.0, upper=0.0).passed
+    assert setting.judge(useless, epsilon=0.0, upper=0.0, min_gain=-0.1).passed
+
+
+def test_no_preference_may_be_far_below_the_reference(setting):
+    setting.reference = (0.1, 0.9)
+    judged = setting.judge(NEW)
+    check = next(check for check in judged.checks if check.name == LOSS)
+    assert not judged.passed and "vowels 1.00" in check.detail and check.value == pytest.approx(0.1, abs=0.03)
+    assert GAIN not in judged.reason and setting.judge(NEW, max_loss=0.2).passed
+
+
+def test_a_reward_that_cannot_be_raised_is_no_reason_to_refuse(setting):
+    setting.reference, setting.noise = (0.1, 0.8), 0
+    judged = setting.judge({"a": (0.8, 0.3), "b": (0.3, 0.79)})
+    assert judged.passed and next(check for check in judged.checks if check.name == LOSS).bound > 0
+
+
+def test_an_evaluation_of_other_prompts_is_an_error(setting):
+    setting.champion("3", {"x": (0.5, 0.3), "y": (0.3, 0.5)})
+    path = setting.folder / "plan" / "evaluations" / "x" / "samples.parquet"
+    pd.read_parquet(path).assign(prompt="another").to_parquet(path)
+    with pytest.raises(DataError, match="different prompts"):
+        setting.judge(NEW)
 
 
 def test_a_guard_on_a_member_refuses(setting):

@@ -44,6 +44,30 @@ def test_a_champion_of_which_nothing_is_recorded_is_named_to_the_gate(build, lat
     )
 
 
+def test_earlier_champions_of_the_baseline_are_measured_too(build, later, tmp_path):
+    uri, model = later.registry.tracking_uri, later.registry.model
+    client = mlflow.MlflowClient(uri, uri)
+    log = PromotionLog(client, model)
+    seen = log.tail()
+    gone = str(client.create_model_version(model, source="palm:/deleted", await_creation_for=0).version)
+    newest = client.create_model_version(model, source="palm:/by-hand", await_creation_for=0).version
+    log.append(
+        seen,
+        before=seen.head.after,
+        after=str(newest),
+        kind=PROMOTION,
+        why="by hand",
+        who="a person",
+        baseline=(seen.head.after, gone),
+    )
+    client.delete_model_version(model, gone)
+    planned(later, build, tmp_path / "plan")
+    measured, deleted = Champion.read(tmp_path / "plan").baseline
+    assert measured.version == seen.head.after and not measured.incomparable and measured.members
+    assert all((tmp_path / "plan" / "evaluations" / name / "evaluation.json").exists() for name in measured.members)
+    assert (deleted.version, deleted.incomparable) == (gone, "nothing is recorded of its policies")
+
+
 @pytest.mark.parametrize(("rebuild", "adopted"), [({}, True), ({"from_champion": False}, False), ({"steps": 1}, False)])
 def test_a_plan_is_adopted_for_the_same_inputs_and_settings_of_rebuilds(build, later, tmp_path, rebuild, adopted):
     config = later.model_copy(update={"rebuild": later.rebuild.model_copy(update=rebuild)})

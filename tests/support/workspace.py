@@ -51,7 +51,7 @@ def make_workspace(folder: Path) -> Path:
         "training": {"steps": 2, "micro_batch_size": 16, "prompts_per_step": 4, "responses_per_prompt": 4},
         "selection": {"size": 2},
         "registry": {"tracking_uri": "sqlite:///mlflow.db", "experiment": "small", "model": "small"},
-        "promotion": {"max_epsilon": 1.0},
+        "promotion": {"max_epsilon": 1.0, "min_gain": -1.0},
         "storage": {"root": "store"},
     }
     (folder / "portfolio.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

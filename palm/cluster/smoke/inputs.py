@@ -48,7 +48,7 @@ def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: st
         "selection": {"size": 2, "delta": 0.01},
         "registry": {"tracking_uri": tracking_uri, "experiment": name, "model": name},
         # The gate passes always: the cluster is tested, not the policies.
-        "promotion": {"max_epsilon": 1.0, "max_loss": 1000.0},
+        "promotion": {"max_epsilon": 1.0, "max_loss": 1000.0, "min_gain": -1000.0},
         "storage": {"root": storage_root},
         "cluster": cluster.model_dump(mode="json"),
     }

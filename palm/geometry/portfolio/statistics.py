@@ -79,6 +79,7 @@ def resample_gap(
     delta: float = 0.0,
     resamples: int = 200,
     seed: int | np.random.Generator,
+    groups: ArrayLike | None = None,
 ) -> ResampledGap:
     """Compute the worst-case gap of a portfolio on resampled prompts.
 
@@ -89,12 +90,13 @@ def resample_gap(
             smallest ε.
         delta: δ granted, at least 0, where the gap is the smallest ε.
         seed: decides the prompts drawn.
+        groups: shape (p,), the same value for prompts that are drawn together, as equal ones are; None: each by itself.
 
     Raises:
         SelectionError: an argument is out of range, or a resample has no gap.
 
     Source:
-        Efron (1979); paired, as every policy is seen on the same resampled prompts.
+        Efron (1979); paired, as every policy is seen on the same resampled prompts. Groups: cluster bootstrap.
     """
     values = _checked(per_prompt_rewards, per_prompt_kl_cost)
     members = check_portfolio(portfolio, len(values))
@@ -106,7 +108,7 @@ def resample_gap(
 
     return ResampledGap(
         estimate=gap(values.mean(axis=1)),
-        resampled=np.array([gap(means) for means in _resampled_means(values, resamples, seed)]),
+        resampled=np.array([gap(means) for means in _resampled_means(values, resamples, seed, groups)]),
     )
 
 
@@ -141,11 +143,12 @@ def compare_portfolios(
     confidence: float = 0.95,
     resamples: int = 200,
     seed: int | np.random.Generator,
+    groups: ArrayLike | None = None,
 ) -> Comparison:
     """Compute the most that any preference loses when one portfolio replaces another, and bound it.
 
     Args:
-        per_prompt_rewards, per_prompt_kl_cost, resamples, seed: as for ``resample_gap``.
+        per_prompt_rewards, per_prompt_kl_cost, resamples, seed, groups: as for ``resample_gap``.
         before: indices of the portfolio that serves now.
         after: indices of the portfolio that would serve instead.
 
@@ -163,7 +166,7 @@ def compare_portfolios(
     _check_resamples(resamples)
     points = np.random.default_rng(POINTS_SEED).dirichlet(np.ones(values.shape[2]), size=POINTS)
     found = largest_loss(values[old].mean(axis=1), values[new].mean(axis=1))
-    means = _resampled_means(values, resamples, seed)
+    means = _resampled_means(values, resamples, seed, groups)
     losses = [largest_loss(mean[old], mean[new]).loss for mean in means]
     changes = [_mean_change(mean[old], mean[new], points) for mean in means]
     return Comparison(
@@ -215,10 +218,29 @@ def _check_resamples(resamples: int) -> None:
         raise SelectionError(f"resamples={resamples!r}", rule="must be an integer of at least 1", remedy="use 200")
 
 
-def _resampled_means(values: Array, resamples: int, seed: int | np.random.Generator) -> Array:
+def resampled_shares(groups: ArrayLike, resamples: int, seed: int | np.random.Generator) -> Array:
+    """Draw groups of prompts with replacement.
+
+    Args:
+        groups: shape (p,), the same value for prompts that are drawn together.
+
+    Returns:
+        The share of each prompt in each resample, shape (resamples, p), rows summing to 1.
+    """
+    _, labels, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    count = len(sizes)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)[:, labels]
+    return drawn / drawn.sum(axis=1, keepdims=True)
+
+
+def _resampled_means(values: Array, resamples: int, seed: int | np.random.Generator, groups: ArrayLike | None) -> Array:
     """Average over prompts drawn with replacement, the same ones for every policy, shape (resamples, n, d)."""
     prompts = values.shape[1]
-    shares = np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples) / prompts
+    if groups is not None and np.shape(groups) != (prompts,):
+        raise DataError(
+            f"groups of shape {np.shape(groups)}", rule=f"must be ({prompts},)", remedy="name one per prompt"
+        )
+    shares = resampled_shares(np.arange(prompts) if groups is None else groups, resamples, seed)
     return np.einsum("rp,npd->rnd", shares, values, optimize=True)
 
 

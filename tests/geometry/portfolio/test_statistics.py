@@ -173,3 +173,16 @@ def test_comparison_rejects_bad_arguments():
         compare_portfolios(rewards, costs, [0], [4], seed=0)
     with pytest.raises(SelectionError, match="confidence=0"):
         compare_portfolios(rewards, costs, [0], [1], confidence=0, seed=0)
+
+
+def test_prompts_of_a_group_are_drawn_together_so_copies_make_no_interval_narrower():
+    rng = np.random.default_rng(4)
+    rewards, costs = rng.random((3, 20, 2)), rng.random((3, 20)) * 0.01
+    copies = np.repeat(np.arange(20), 4)
+    once = resample_gap(rewards, costs, [0, 1], epsilon=0.0, resamples=20, seed=1)
+    four = resample_gap(rewards[:, copies], costs[:, copies], [0, 1], epsilon=0.0, resamples=20, seed=1, groups=copies)
+    assert four.estimate == pytest.approx(once.estimate) and four.resampled == pytest.approx(once.resampled)
+    apart = resample_gap(rewards[:, copies], costs[:, copies], [0, 1], epsilon=0.0, resamples=20, seed=1)
+    assert apart.resampled.std() < 0.8 * once.resampled.std()
+    with pytest.raises(DataError, match="groups of shape"):
+        resample_gap(rewards, costs, [0, 1], resamples=20, seed=1, groups=copies)
