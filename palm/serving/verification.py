@@ -1,9 +1,11 @@
 """Verification of a portfolio folder and of its base model by sha256; no model is loaded."""
 
+import shutil
 from pathlib import Path
 
 from palm.artifacts.routing import RecordedBase, Routing
 from palm.errors import ModelError
+from palm.models.chat import TEMPLATE
 from palm.models.source import fetch_model_files
 from palm.storage.digest import folder_digests, value_digest
 
@@ -35,16 +37,19 @@ def portfolio_folder(download: Path, what: str) -> Path:
     return found.parent
 
 
-def fetch_recorded_base(base: RecordedBase, destination: Path) -> None:
+def fetch_recorded_base(base: RecordedBase, portfolio: Path, destination: Path) -> None:
     """Download a base model and check the sha256 of every file.
 
     Args:
         base: its source is a hub id or an s3:// prefix.
+        portfolio: portfolio folder, whose chat template, if there is one, replaces the source's.
 
     Raises:
         ModelError: it cannot be downloaded, or a file is not the recorded one.
     """
     fetch_model_files(base.source, destination, option="base_model.source")
+    if (portfolio / TEMPLATE).exists():
+        shutil.copyfile(portfolio / TEMPLATE, destination / TEMPLATE)
     check_recorded_base(base, destination)
 
 
