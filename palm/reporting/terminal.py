@@ -76,7 +76,7 @@ def _portfolio_text(summary: Summary, folder: Path) -> str:
     )
     interval, diversity = selection.interval, selection.diversity
     lines = [
-        *(f"[bold]![/] {policy.policy}: {policy.guard.message}" for policy in summary.policies if policy.guard),
+        *(f"[bold]![/] {policy.policy}: {escape(policy.guard.message)}" for policy in summary.policies if policy.guard),
         *(
             f"[bold]![/] no policy for {weights_label(missing.weights)}: {escape(missing.error)}"
             for missing in selection.missing
@@ -92,14 +92,14 @@ def _portfolio_text(summary: Summary, folder: Path) -> str:
         "  no interval: some resampled prompts leave no ε; use more held-out prompts or a larger selection.delta"
         if interval is None
         else f"  {interval.confidence:.0%} interval over prompts: {interval.low:.4f} to {interval.high:.4f}",
-        f"  worst weights: {worst}",
+        f"  worst weights: {escape(worst)}",
         f"[bold]Diversity[/] responses differ as much as those of {diversity.effective_policies.mean:.2f} policies "
         f"with nothing in common ({diversity.effective_policies_by_chance.mean:.2f} if all policies were the same)",
-        f"[bold]Registered[/] {registration.model} version {registration.version}, "
+        f"[bold]Registered[/] {escape(registration.model)} version {registration.version}, "
         f"alias {' and '.join(registration.aliases)}",
-        f"  {'promoted' if promotion.promoted else 'not promoted'}: {promotion.reason}",
+        f"  {'promoted' if promotion.promoted else 'not promoted'}: {escape(promotion.reason)}",
         f"[bold]Training[/] {_training_text(summary)}",
         *([f"[bold]In Kubeflow Pipelines[/] {summary.kfp_mlflow_run}"] if summary.kfp_mlflow_run else []),
-        f"[bold]Report[/] {folder}/report.html",
+        f"[bold]Report[/] {escape(str(folder))}/report.html",
     ]
     return "\n".join(lines)
