@@ -12,8 +12,8 @@ from palm.storage.digest import file_digest, value_digest
 
 CONTENT = "palm.content"
 """Tag of a version and of its runs: digest of the content."""
-_RECORDS = {"policy.json", "training_log.json", "train_job.json"}
-"""Files of a policy that say how long its training took and whether it was reused; its name stands for its content."""
+_RECORDS = {"policy.json", "training_log.json", "train_job.json", "answers.json"}
+"""Files of a policy beside its weights, e.g. how long its training took; its name stands for its content."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ IN_THE_BUILD = {
     "champion": "plan/champion.json",
     "work": "plan/work.json",
     "policy": "policy0/policy.json",
+    "answers": "policy0/answers.json",
     "training_log": "policy0/training_log.json",
     "evaluation": "evaluation0/evaluation.json",
     "selection": "selection",
