@@ -86,8 +86,8 @@ def _fill(
             report(f"base model {base.source}: downloading")
             (fresh / Routing.EMBEDDED).mkdir()
             fetch_recorded_base(base, fresh, fresh / Routing.EMBEDDED)
-        for name, content in vllm_files(routing, fresh, place, dtype):
-            write_bytes(fresh / name, content)
+        for file, content in vllm_files(routing, fresh, place, dtype):
+            write_bytes(fresh / file, content)
         write_json(fresh / _PULLED, record)
         if place.exists():
             os.rename(place, place.with_name(f".{FOLDER}.before"))
@@ -112,7 +112,7 @@ def _holds(place: Path, record: dict[str, str], dtype: str | None) -> bool:
             return False
         routing = verify_portfolio(place)
         check_recorded_base(routing.base_model, place / Routing.EMBEDDED)
-        return all((place / name).read_bytes() == content for name, content in vllm_files(routing, place, place, dtype))
+        return all((place / file).read_bytes() == content for file, content in vllm_files(routing, place, place, dtype))
     except (DataError, ModelError, OSError):
         return False
 
