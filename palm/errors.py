@@ -26,6 +26,8 @@ class PalmError(Exception):
 def in_words(error: BaseException) -> str:
     """An error in one line: the message of a `PalmError`, kind and message of any other."""
     message = " ".join(str(error).split())
+    if isinstance(error, SystemExit):
+        return f"the process ended itself with exit status {message or 0}"
     return message if isinstance(error, PalmError) else f"{type(error).__name__}: {message}"
 
 

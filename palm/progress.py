@@ -67,7 +67,7 @@ def stage(name: str, label: str = "") -> Iterator[Stage]:
     current._emit("start")
     try:
         yield current
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         current._emit("error", error=in_words(error))
         raise
     current._emit("done")

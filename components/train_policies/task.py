@@ -9,6 +9,7 @@ from kfp import dsl
 
 from palm.artifacts.plan import Training, Work
 from palm.artifacts.policy import Policy
+from palm.builds.markdown import verbatim
 from palm.builds.records import failed_for_good
 from palm.builds.reuse import fetched
 from palm.components.authoring import write_metrics
@@ -119,6 +120,6 @@ def _table(results: list[_Result]) -> str:
 
 def _state(result: _Result) -> str:
     if result.policy is None:
-        return f"**failed**: {result.error}".replace("|", "\\|")
-    guard = f", stopped by a guard: {result.policy.guard.message}" if result.policy.guard else ""
+        return f"**failed**: {verbatim(result.error, cell=True)}"
+    guard = f", stopped by a guard: {verbatim(result.policy.guard.message, cell=True)}" if result.policy.guard else ""
     return f"{'reused' if result.policy.reused else 'trained'}{guard}"

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.artifacts.base_model import BaseModel
+from palm.builds.checks.base_model import check_base_model
 from palm.builds.checks.design import check_design
 from palm.builds.checks.environment import check_environment
 from palm.config.portfolio import PortfolioConfig
 from palm.errors import ConfigError, DataError
 from palm.models.embed import embed_texts
 from palm.models.generate import SAMPLER
-from palm.models.load import check_model_folder
 from palm.models.prompts import PromptSet, read_prompts, read_records
 from palm.rewards.calibration import read_calibration
 from palm.rewards.scoring import normalised_scores, raw_scores
@@ -90,7 +90,7 @@ def check_data(config: PortfolioConfig) -> Inputs:
     if config.base_model.tiny is not None:
         read_records(config.base_model.tiny.corpus, ("prompt", "response"))
     elif Path(config.base_model.source).is_absolute():
-        check_model_folder(Path(config.base_model.source))
+        check_base_model(config, Path(config.base_model.source), (inputs.train, inputs.evaluation))
     embedding_model = config.evaluation.embedding_model
     if embedding_model is not None and Path(embedding_model).is_absolute():
         embed_texts(Path(embedding_model), ["a probe"])

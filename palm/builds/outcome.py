@@ -2,6 +2,7 @@
 
 from palm.artifacts.outcome import Failure, Outcome, PolicyStates
 from palm.builds.failures import NOTHING_AFTER, ending_failures, failed_tasks
+from palm.builds.markdown import plain, verbatim
 from palm.builds.records import SUCCEEDED, TaskRecord, read_record
 from palm.builds.training_spent import Trained, TrainingSpent, training_spent
 from palm.progress import weights_label
@@ -77,9 +78,9 @@ def make_outcome(
 def outcome_markdown(outcome: Outcome) -> str:
     """Write an outcome as Markdown."""
     policies = outcome.policies
-    parts = [f"# {outcome.headline}"]
+    parts = [f"# {plain(outcome.headline)}"]
     if outcome.changes:
-        parts.append("Changes since the last build:\n\n" + "\n".join(f"- {line}" for line in outcome.changes))
+        parts.append("Changes since the last build:\n\n" + "\n".join(f"- {verbatim(line)}" for line in outcome.changes))
     if outcome.failures:
         parts.append("\n".join([_HEADER, *map(_row, outcome.failures)]))
     if any(policies.model_dump().values()):
@@ -120,8 +121,8 @@ def _headline(done: dict[str, dict], ending: list[Failure]) -> tuple[str, str]:
 
 
 def _row(failure: Failure) -> str:
-    error = failure.error.replace("|", "\\|").replace("\n", " ")
-    return f"| {failure.step} | {failure.label} | {failure.attempt} | {error} |"
+    label, error = plain(failure.label), verbatim(failure.error, cell=True)
+    return f"| {failure.step} | {label} | {failure.attempt} | {error} |"
 
 
 def _counts(policies: PolicyStates) -> list[str]:

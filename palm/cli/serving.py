@@ -51,9 +51,17 @@ def rollout(
     namespace: Annotated[
         str | None, typer.Option(help="Its namespace; unset: this pod's, or the one of kubectl.")
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Server of the champion, e.g. `vllm serve` of what `palm pull` fetched: nothing is rolled out unless "
+            "every policy answers there as when it was trained.",
+        ),
+    ] = None,
 ) -> None:
     """Let a Deployment serve the champion: its pods are replaced one by one if they serve another version."""
     from palm.cluster.rollout import roll_out
     from palm.config.load import load_config
 
-    typer.echo(roll_out(load_config(config).registry, deployment, namespace))
+    typer.echo(roll_out(load_config(config).registry, deployment, namespace, verify=verify))

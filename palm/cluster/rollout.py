@@ -4,10 +4,16 @@ The version is an annotation of the pod template. Its change replaces the pods, 
 version, and `kubectl rollout undo` returns to the version before.
 """
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from palm.cluster.kubernetes_access import TIMEOUT, client_settings, kubernetes_errors, own_namespace
 from palm.config.portfolio import Registry
 from palm.errors import ClusterError
 from palm.promotion import promotions
+from palm.promotion.champion import Promotions
+from palm.registry.integrity import download_verified
+from palm.serving.server_check import check_server
 
 VERSION = "palm/portfolio-version"
 """The annotation; pods get it as PALM_VERSION."""
@@ -15,18 +21,21 @@ _CAUSE = "kubernetes.io/change-cause"
 """The annotation that `kubectl rollout history` shows."""
 
 
-def roll_out(registry: Registry, deployment: str, namespace: str | None = None) -> str:
+def roll_out(registry: Registry, deployment: str, namespace: str | None = None, *, verify: str | None = None) -> str:
     """Set a Deployment to the champion's version, unless it has that version already.
 
     Args:
         namespace: of the Deployment; None: that of this pod or of kubectl.
+        verify: address of a server of the champion, which is checked before anything is changed
+            (`palm.serving.server_check`); None: no check.
 
     Returns:
         One line about what was done, or about the progress of the rollout.
     """
     from kubernetes.client import ApiClient, AppsV1Api
 
-    champion = promotions(registry).champion()
+    known = promotions(registry)
+    champion = known.champion()
     if champion is None:
         return f"{registry.model} has no champion yet; deployment {deployment} is left as it is"
     apps = AppsV1Api(ApiClient(client_settings()))
@@ -38,13 +47,21 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None) 
     served = (found.spec.template.metadata.annotations or {}).get(VERSION, "")
     if served == champion:
         return f"{what}: {_progress(found, what, champion)}"
+    checked = "" if verify is None else _check(known, champion, verify)
     patch = {
         "metadata": {"annotations": {_CAUSE: f"palm rollout: {registry.model} version {champion}"}},
         "spec": {"template": {"metadata": {"annotations": {VERSION: champion}}}},
     }
     with kubernetes_errors(what, missing, verb="changed"):
         apps.patch_namespaced_deployment(deployment, namespace, patch, _request_timeout=TIMEOUT)
-    return f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}"
+    return (
+        f"{what}: was {f'version {served}' if served else 'unset'}, is being rolled out to version {champion}" + checked
+    )
+
+
+def _check(known: Promotions, version: str, url: str) -> str:
+    with TemporaryDirectory() as scratch:
+        return f"; {check_server(url, download_verified(known.client, known.model, version, Path(scratch)))}"
 
 
 def _progress(deployment, what: str, version: str) -> str:

@@ -44,6 +44,8 @@ class TinyModel(Section):
 class BaseModelSource(Section):
     """The reference policy π_ref that every adapter starts from."""
 
+    ADDED = frozenset({"system_prompt", "chat_template_kwargs"})
+
     source: str = Field(
         min_length=1,
         max_length=500,  # A parameter of MLflow.
@@ -51,12 +53,37 @@ class BaseModelSource(Section):
     )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="Number format of weights and compute.")
     tiny: TinyModel | None = Field(None, description="Size and training of the tiny model; only with source: tiny.")
+    system_prompt: str | None = Field(
+        None,
+        min_length=1,
+        description="Message of the role system before every prompt; unset: none. It becomes part of the base model's "
+        "chat template, and so of training, evaluation and serving.",
+    )
+    chat_template_kwargs: dict[str, bool | int | float | str] | None = Field(
+        None,
+        min_length=1,
+        description="Variables that the chat template asks for, e.g. {enable_thinking: false} or a fixed "
+        "{date_string: 26 Jul 2024}; they become part of it.",
+    )
 
     @model_validator(mode="after")
     def _tiny_matches_source(self):
         if (self.source == "tiny") != (self.tiny is not None):
             raise ValueError("the section `tiny` is required with source: tiny and refused with any other source")
         return self
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _are_variables(cls, kwargs: dict | None) -> dict | None:
+        for name in kwargs or ():
+            if not name.isidentifier() or name in ("messages", "add_generation_prompt"):
+                raise ValueError(f"{name!r}: must be a variable of the chat template, other than its messages")
+        return kwargs
+
+    @property
+    def chat_settings(self) -> dict:
+        """The settings of the chat template that are set."""
+        return self.model_dump(include=self.ADDED)
 
 
 class Prompts(Section):

@@ -14,10 +14,17 @@ _RUNTIME_ONLY = {"checkpoint_steps", "launcher", "train_job", "together", "min_p
 
 
 class Lora(Section):
-    """The adapter: low-rank updates of all linear layers."""
+    """The adapter: low-rank updates of linear layers."""
+
+    ADDED = frozenset({"layers"})
 
     rank: int = Field(16, ge=1, description="Rank of each update.")
     alpha: int = Field(32, ge=1, description="Scale numerator: updates are multiplied by alpha / rank.")
+    layers: Literal["linear", "attention"] = Field(
+        "linear",
+        description="Layers that are updated: all linear ones, or those of the attention only, as a mixture of experts "
+        "and a model with Mamba layers need.",
+    )
 
 
 class Rwr(Section):

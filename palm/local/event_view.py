@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 _POLL_SECONDS = 0.2
@@ -68,21 +69,22 @@ class EventView:
         # Not by name: equal weight vectors have equal labels.
         key = event["id"]
         name = f"{event['stage']} {event['label']}".strip()
+        shown = escape(name)
         match event["event"]:
             case "start":
                 self._started[key] = event["time"]
-                self._bars[key] = self._progress.add_task(name, total=None, note="")
+                self._bars[key] = self._progress.add_task(shown, total=None, note="")
             case "advance":
                 self._progress.update(
                     self._bars[key],
                     completed=event["done"],
                     total=event["total"],
-                    note=f"{event['done']}/{event['total']} {event['note']}",
+                    note=escape(f"{event['done']}/{event['total']} {event['note']}"),
                 )
             case "done":
-                self._finish(key, f"[green]✓[/] {name}  [dim]{event['time'] - self._started[key]:.1f} s[/]")
+                self._finish(key, f"[green]✓[/] {shown}  [dim]{event['time'] - self._started[key]:.1f} s[/]")
             case "error":
-                self._finish(key, f"[red]✗[/] {name}")
+                self._finish(key, f"[red]✗[/] {shown}")
                 self.first_error = self.first_error or (name, event["error"])
 
     def _finish(self, key: str, line: str) -> None:

@@ -97,6 +97,33 @@ def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
     return LoadedModel(model, tokenizer, tuple(end_ids))
 
 
+def empty_model(folder: Path):
+    """A model without memory for its weights, which are not read: its layers and their shapes.
+
+    Raises:
+        ModelError: the folder's config.json describes no causal LM.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise _not_causal(folder, error) from error
+
+
+def _not_causal(folder: Path, error: Exception) -> ModelError:
+    # transformers lists every architecture that it knows.
+    why = " ".join(str(error).split("Model type should be one of")[0].split())
+    return ModelError(
+        f"base_model={folder}",
+        rule=f"is no causal LM that transformers can load ({why})",
+        remedy="give a model that answers text with text; of a vision-language model save the language model by itself",
+    )
+
+
 def load_weights(folder: Path, dtype: str, *, what: str):
     """Load a causal LM without its tokenizer, as ``load_model``.
 

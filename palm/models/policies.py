@@ -8,7 +8,7 @@ from pathlib import Path
 from palm.errors import ModelError
 from palm.models.load import LoadedModel, load_weights
 
-ADAPTER_CONFIG, _ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """Files of PEFT's format."""
 
 
@@ -19,15 +19,14 @@ def is_adapter(folder: Path) -> bool:
         ModelError: it holds neither, or weights that are not in safetensors.
     """
     if (folder / ADAPTER_CONFIG).exists():
-        if not (folder / _ADAPTER_WEIGHTS).exists():
-            raise ModelError(f"policy={folder}", rule=f"holds no {_ADAPTER_WEIGHTS}", remedy="train it again")
+        if not (folder / ADAPTER_WEIGHTS).exists():
+            raise ModelError(f"policy={folder}", rule=f"holds no {ADAPTER_WEIGHTS}", remedy="train it again")
         return True
     if (folder / "config.json").exists() and any(folder.glob("*.safetensors")):
         return False
     raise ModelError(
         f"policy={folder}",
-        rule=f"holds neither an adapter ({ADAPTER_CONFIG}, {_ADAPTER_WEIGHTS}) nor a model (config.json, "
-        "*.safetensors)",
+        rule=f"holds neither an adapter ({ADAPTER_CONFIG}, {ADAPTER_WEIGHTS}) nor a model (config.json, *.safetensors)",
         remedy="give the folder that training made",
     )
 

@@ -14,10 +14,10 @@ from palm.registry.content import CONTENT
 from palm.registry.integrity import portfolio_files
 from palm.registry.version import existing_version
 from palm.serving.verification import check_recorded_base, fetch_recorded_base, verify_portfolio
-from palm.serving.vllm import VLLM_CONFIG, vllm_config
+from palm.serving.vllm import check_servable, vllm_files
 from palm.storage.digest import folder_digests, value_digest
 from palm.storage.errors import storage_errors
-from palm.storage.files import new_folder, read_json, write_json, write_text
+from palm.storage.files import new_folder, read_json, write_bytes, write_json, write_text
 from palm.storage.manifest import MANIFEST, manifest_text, parse_manifest
 
 FOLDER = "portfolio"
@@ -43,7 +43,7 @@ def pull(
     Args:
         destination: folder that vLLM will see at the same path; made if missing.
         version: of the registered model; unset: the champion.
-        dtype: as in `palm.serving.vllm.vllm_config`.
+        dtype: as in `palm.serving.vllm.vllm_files`.
         report: called with every step, in words.
 
     Raises:
@@ -82,13 +82,14 @@ def _fill(
         report(f"{name}: downloading")
         routing = _download(promotions, record, fresh)
         # Before the base model, which may take long.
-        settings = vllm_config(routing, fresh, place, dtype)
+        check_servable(routing, fresh, dtype)
         base = routing.base_model
         if base.source != Routing.EMBEDDED:
             report(f"base model {base.source}: downloading")
             (fresh / Routing.EMBEDDED).mkdir()
-            fetch_recorded_base(base, fresh / Routing.EMBEDDED)
-        write_text(fresh / VLLM_CONFIG, settings)
+            fetch_recorded_base(base, fresh, fresh / Routing.EMBEDDED)
+        for file, content in vllm_files(routing, fresh, place, dtype):
+            write_bytes(fresh / file, content)
         write_json(fresh / _PULLED, record)
         if place.exists():
             os.rename(place, place.with_name(f".{FOLDER}.before"))
@@ -120,7 +121,7 @@ def _holds(place: Path, record: dict[str, str], dtype: str | None) -> bool:
             return False
         routing = verify_portfolio(place, found)
         check_recorded_base(routing.base_model, place / Routing.EMBEDDED)
-        return (place / VLLM_CONFIG).read_text(encoding="utf-8") == vllm_config(routing, place, place, dtype)
+        return all((place / file).read_bytes() == content for file, content in vllm_files(routing, place, place, dtype))
     except (DamagedError, DataError, ModelError, OSError, UnicodeDecodeError):
         return False
 

@@ -14,8 +14,8 @@ CONTENT = "palm.content"
 """Tag of a version and of its runs: digest of the content."""
 POLICIES = "palm.policies"
 """Tag of a version: `policies_digest` of its portfolio."""
-_RECORDS = {"policy.json", "training_log.json", "train_job.json"}
-"""Files of a policy that say how long its training took and whether it was reused; its name stands for its content."""
+_RECORDS = {"policy.json", "training_log.json", "train_job.json", "answers.json"}
+"""Files of a policy beside its weights, e.g. how long its training took; its name stands for its content."""
 
 
 def policies_digest(names: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ The folder is what one version of the registered model holds:
     adapters/<name>/   PEFT adapter of each policy that is one
     models/<name>/     the whole model of each fully fine-tuned policy
     base_model/        the base model, unless it is referenced by hub id or S3 prefix
+    chat_template.jinja  the base model's, if it is referenced and settings were written into its template
 """
 
 import shutil
@@ -19,6 +20,7 @@ import numpy as np
 
 from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.portfolio import BaseModelSource
+from palm.models.chat import TEMPLATE
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet, is_adapter
@@ -59,6 +61,9 @@ def write_portfolio(
     embedded = base_source.tiny is not None or Path(base_source.source).is_absolute()
     if embedded:
         shutil.copytree(base_model, destination / Routing.EMBEDDED)
+    elif base_source.chat_settings:
+        # The source has the template without the settings.
+        shutil.copyfile(base_model / TEMPLATE, destination / TEMPLATE)
     routing = Routing(
         reward_names=router.reward_names,
         policies=[
@@ -155,7 +160,7 @@ class ServedPortfolio:
                 return load_model(folder, base.dtype)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            fetch_recorded_base(base, folder)
+            fetch_recorded_base(base, self._folder, folder)
             return load_model(folder, base.dtype)
 
     @contextmanager

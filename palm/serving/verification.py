@@ -1,5 +1,6 @@
 """Verification of a portfolio folder and of its base model by sha256; no model is loaded."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from palm.artifacts.routing import RecordedBase, Routing
 from palm.errors import ModelError
+from palm.models.chat import TEMPLATE
 from palm.models.source import fetch_model_files
 from palm.storage.digest import copy_with_digest, folder_digests, value_digest
 from palm.storage.files import read_json
@@ -71,17 +73,22 @@ def _changed(name: str, found: str | None, recorded: str | None) -> ModelError:
     )
 
 
-def fetch_recorded_base(base: RecordedBase, destination: Path) -> None:
+def fetch_recorded_base(base: RecordedBase, portfolio: Path, destination: Path) -> None:
     """Download the recorded files of a base model and check their sha256; its source may hold others by now.
 
     Args:
         base: its source is a hub id or an s3:// prefix.
+        portfolio: portfolio folder, whose chat template, if there is one, replaces the source's.
 
     Raises:
         ModelError: it cannot be downloaded, or a file is not the recorded one.
     """
-    # What was put beside the model since is no part of it.
-    fetch_model_files(base.source, destination, option="base_model.source", recorded=base.files or None)
+    # What was put beside the model since is no part of it; a template that palm has changed is in the portfolio.
+    own = {TEMPLATE} if (portfolio / TEMPLATE).exists() else set()
+    recorded = base.files.keys() - own or None
+    fetch_model_files(base.source, destination, option="base_model.source", recorded=recorded)
+    for name in own:
+        shutil.copyfile(portfolio / name, destination / name)
     check_recorded_base(base, destination)
 
 

@@ -1,9 +1,10 @@
 """Configuration of `vllm serve`: one base model, one LoRA adapter for each policy.
 
-An adapter that PEFT can save and vLLM cannot serve is refused here, before the base model is loaded. The limits are
-those of vLLM 0.33.0.
+An adapter that PEFT can save and vLLM cannot serve is refused here: vLLM ignores what it does not know without an
+error, and answers as another policy. The limits are those of vLLM 0.33.0.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -11,48 +12,64 @@ import yaml
 from palm.artifacts.routing import Routing
 from palm.errors import ModelError
 from palm.models.policies import ADAPTER_CONFIG
+from palm.serving.vllm_layers import renamed_adapter, served_names
 from palm.storage.files import read_json
 
 VLLM_CONFIG = "vllm.yaml"
-_REFERENCE = "reference"
+_RENAMED = "vllm"
+"""Folder of the copies of adapters whose layers have other names in vLLM."""
+REFERENCE = "reference"
 """Name under which vLLM serves the base model itself; policies have their own names."""
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Values of --max-lora-rank; buffers are made for that rank, smaller adapters are padded."""
-_REFUSED = (
-    "use_dora",
-    "lora_bias",
-    "modules_to_save",
-    "layer_replication",
-    "alora_invocation_tokens",
-    "use_qalora",
-    "use_bdlora",
-    # vLLM ignores this one without an error, which would serve another policy.
-    "trainable_token_indices",
-)
-"""Keys of PEFT's configuration that must be unset."""
+_APPLIED = {
+    # vLLM scales by alpha / r, or alpha / √r.
+    *("r", "lora_alpha", "use_rslora"),
+    # The layers, which the names of the tensors say.
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    # These matter while training only; init_lora_weights is checked.
+    *("init_lora_weights", "lora_dropout", "inference_mode", "eva_config", "lora_ga_config", "loftq_config"),
+    # Where it comes from, and defaults of features that are off.
+    *("peft_type", "task_type", "peft_version", "base_model_name_or_path", "revision", "auto_mapping"),
+    *("fan_in_fan_out", "megatron_core", "qalora_group_size"),
+}
+"""Keys of PEFT's configuration that vLLM applies or may ignore; all others must be unset."""
+_UNSET = (None, False, 0, {}, [], "none")
 _PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
 """Values of init_lora_weights that, unlike PiSSA's, leave the base model's weights alone."""
 
 
-def vllm_config(routing: Routing, folder: Path, place: Path, dtype: str | None = None) -> str:
-    """Configuration by which vLLM serves a portfolio, YAML.
+def check_servable(routing: Routing, folder: Path, dtype: str | None = None) -> None:
+    """Check that vLLM can serve the adapters of a portfolio folder, as far as it can be said without the base model."""
+    _dtype(routing.base_model.dtype, dtype)
+    _max_lora_rank({policy: _adapter_rank(policy, place) for policy, place in _adapters(routing, folder).items()})
+
+
+def vllm_files(routing: Routing, folder: Path, place: Path, dtype: str | None = None) -> Iterator[tuple[str, bytes]]:
+    """Files by which vLLM serves a portfolio, by their names relative to its folder.
+
+    They are vLLM's configuration, and copies of adapters whose layers have other names in vLLM.
 
     Args:
-        place: absolute path at which vLLM will find that folder; its `base_model` holds the base model.
+        folder: portfolio folder with the base model in it.
+        place: absolute path at which vLLM will find that folder.
         dtype: ``float32``, ``float16`` or ``bfloat16``; unset: the one that the portfolio was built with.
+
+    Raises:
+        ModelError: vLLM cannot serve the portfolio, or would ignore a part of an adapter.
     """
-    places = {entry.policy: entry.folder for entry in routing.policies}
-    for policy, name in places.items():
-        if not name.startswith("adapters/"):
-            raise ModelError(
-                f"policy {policy}",
-                rule="is a whole model; vLLM serves adapters over one base model",
-                remedy="serve this version with `mlflow models serve`, or train with training.lora",
-            )
-    ranks = {policy: _adapter_rank(policy, folder / name) for policy, name in places.items()}
+    check_servable(routing, folder, dtype)
+    modules = {}
+    for policy, adapter in _adapters(routing, folder).items():
+        names = served_names(policy, adapter, folder / Routing.EMBEDDED)
+        modules[policy] = place / (f"{_RENAMED}/{policy}" if names else adapter.relative_to(folder))
+        if names:
+            for name, content in renamed_adapter(adapter, names).items():
+                yield f"{_RENAMED}/{policy}/{name}", content
+    ranks = {policy: _adapter_rank(policy, adapter) for policy, adapter in _adapters(routing, folder).items()}
     settings = {
         "model": str(place / Routing.EMBEDDED),
-        "served-model-name": [_REFERENCE],
+        "served-model-name": [REFERENCE],
         "dtype": _dtype(routing.base_model.dtype, dtype),
         # Pickled weights can run code.
         "load-format": "safetensors",
@@ -61,9 +78,20 @@ def vllm_config(routing: Routing, folder: Path, place: Path, dtype: str | None =
         "enable-lora": True,
         "max-loras": len(ranks),
         "max-lora-rank": _max_lora_rank(ranks),
-        "lora-modules": [f"{policy}={place / name}" for policy, name in places.items()],
+        "lora-modules": [f"{policy}={adapter}" for policy, adapter in modules.items()],
     }
-    return yaml.safe_dump(settings, sort_keys=False)
+    yield VLLM_CONFIG, yaml.safe_dump(settings, sort_keys=False).encode()
+
+
+def _adapters(routing: Routing, folder: Path) -> dict[str, Path]:
+    for entry in routing.policies:
+        if not entry.folder.startswith("adapters/"):
+            raise ModelError(
+                f"policy {entry.policy}",
+                rule="is a whole model; vLLM serves adapters over one base model",
+                remedy="serve this version with `mlflow models serve`, or train with training.lora",
+            )
+    return {entry.policy: folder / entry.folder for entry in routing.policies}
 
 
 def _dtype(built: str, wanted: str | None) -> str:
@@ -77,13 +105,14 @@ def _dtype(built: str, wanted: str | None) -> str:
 
 
 def _adapter_rank(policy: str, folder: Path) -> int:
-    """The largest rank of an adapter's updates, if vLLM can serve it."""
+    """The rank of an adapter's updates, if vLLM can serve it."""
     config = read_json(folder / ADAPTER_CONFIG)
-    wrong = [key for key in _REFUSED if config.get(key)]
+    # "none" is the unset value of bias.
+    wrong = [
+        key for key, value in config.items() if key not in _APPLIED and value not in (None, False, 0, "none", {}, [])
+    ]
     if config.get("peft_type") != "LORA":
         wrong.append("peft_type")
-    if config.get("bias", "none") != "none":
-        wrong.append("bias")
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower() not in _PLAIN_STARTS:
         wrong.append("init_lora_weights")
@@ -93,7 +122,7 @@ def _adapter_rank(policy: str, folder: Path) -> int:
             rule="vLLM cannot serve an adapter with that",
             remedy="serve this version with `mlflow models serve`, or train plain LoRA",
         )
-    return max([config["r"], *(config.get("rank_pattern") or {}).values()])
+    return config["r"]
 
 
 def _max_lora_rank(ranks: dict[str, int]) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from palm.builds.abandoned import close_abandoned
 from palm.builds.checks.design import check_design
+from palm.builds.markdown import plain, verbatim
 from palm.builds.rebuild.snapshot import describe_changes, take_snapshot
 from palm.builds.records import record_owner
 from palm.config.portfolio import PortfolioConfig
@@ -40,8 +41,8 @@ def detect_change(config: PortfolioConfig, destination: Path) -> Change:
         close_abandoned(config)
         check_design(config)
         change = _compare(config, take_snapshot(config), last_build(promotions(config)))
-        body = "".join(f"- {line}\n" for line in change.lines)
-        write_text(destination, f"# {change.headline}\n\n{body}")
+        body = "".join(f"- {verbatim(line)}\n" for line in change.lines)
+        write_text(destination, f"# {plain(change.headline)}\n\n{body}")
     return change
 
 

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 from palm.artifacts.base_model import BaseModel
+from palm.builds.checks.base_model import check_base_model
 from palm.builds.reuse import entry_name, keep_folder, reuse_or_make
 from palm.config.portfolio import PortfolioConfig
+from palm.models.chat import write_chat_template
+from palm.models.load import load_tokenizer
+from palm.models.prompts import read_prompts
 from palm.models.source import fetch_base_model
 from palm.progress import stage
 from palm.storage.digest import file_digest, folder_digest
@@ -20,12 +24,16 @@ def prepare_base_model(config: PortfolioConfig, destination: Path) -> str:
 
         def make(folder: Path) -> None:
             fetch_base_model(spec, folder, progress)
+            write_chat_template(folder, load_tokenizer(folder), spec)
+            # A model from a hub or S3 is seen here for the first time, before anything is sampled.
+            check_base_model(config, folder, [read_prompts(place) for _, place in config.prompts])
             BaseModel(digest=folder_digest(folder), source=spec.source).write(folder)
 
         if spec.tiny is not None:
             definition = {
                 "tiny": spec.tiny.model_dump(exclude={"corpus"}),
                 "corpus": file_digest(local_file(spec.tiny.corpus)),
+                **spec.chat_settings,
                 "schema_version": BaseModel.VERSION,
             }
             reuse_or_make(store, "base-model", definition, destination, make)

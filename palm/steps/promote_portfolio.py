@@ -5,6 +5,7 @@ from pathlib import Path
 from palm.artifacts.registration import Registration
 from palm.artifacts.selection import Selection
 from palm.artifacts.verdict import Check, Verdict
+from palm.builds.markdown import plain
 from palm.builds.rebuild.candidates import earlier_evaluations
 from palm.config.portfolio import PortfolioConfig
 from palm.progress import stage
@@ -45,8 +46,8 @@ def _markdown(model: str, verdict: Verdict) -> str:
     header = f"| the gate | here | bound at {verdict.confidence:.0%} | limit | passed |"
     previous = verdict.previous_version
     parts = [
-        f"# {headline}",
-        verdict.reason,
+        f"# {plain(headline)}",
+        plain(verdict.reason),
         "\n".join([header, "|---|---|---|---|---|", *(_row(check) for check in verdict.checks)]),
         f"Champion before: version {previous}." if previous else "There was no champion before.",
     ]
@@ -56,4 +57,4 @@ def _markdown(model: str, verdict: Verdict) -> str:
 def _row(check: Check) -> str:
     value, bound = ("–" if number is None else f"{number:.4f}" for number in (check.value, check.bound))
     passed = "yes" if check.passed else "**no**"
-    return f"| {check.name} | {value} | {bound} | {check.limit:g} | {passed} |"
+    return f"| {plain(check.name)} | {value} | {bound} | {check.limit:g} | {passed} |"

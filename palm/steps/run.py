@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from palm.builds.rebuild.snapshot import check_snapshot
 from palm.builds.records import record_owner, recorded
 from palm.config.load import parse_config
 from palm.config.portfolio import PortfolioConfig
-from palm.errors import PreemptedError
+from palm.errors import BuildError, PalmError, PreemptedError, in_words
 from palm.steps.workers.client import WORKERS_VARIABLE, ask_worker
 
 Paths = dict[str, str | list[str]]
+
+_LONGEST = 500
+"""Characters of a library's error, which may list all that it knows."""
 
 
 def run_step(
@@ -43,8 +47,8 @@ def run_step(
 
     Raises:
         PalmError: the step raised it, its worker was killed, or the task failed permanently before.
-        SystemExit: the step was preempted (the exit code asks for a retry), or the worker ended with a non-zero exit
-            status; its traceback is on stderr.
+        BuildError: a library raised an error; its traceback is on stderr.
+        SystemExit: the step was preempted (the exit code asks for a retry), or its worker ended without an answer.
     """
     task = {"label": label, "weights": weights, "identity": identity or [label, values]}
     try:
@@ -61,9 +65,21 @@ def run_step(
 
 
 def call_step(name: str, config: str, values: list | tuple, paths: Paths) -> Any:
-    """Call a step in this process; arguments as for `run_step`, the configuration as JSON text."""
+    """Call a step in this process; arguments as for `run_step`, the configuration as JSON text.
+
+    Raises:
+        PalmError: the step raised it.
+        BuildError: a library raised another error, or ended the process.
+    """
     step = getattr(import_module(f"palm.steps.{name}"), name)
     given = {
         key: [Path(path) for path in value] if isinstance(value, list) else Path(value) for key, value in paths.items()
     }
-    return to_jsonable_python(step(parse_config(config), *values, **given))
+    try:
+        return to_jsonable_python(step(parse_config(config), *values, **given))
+    except PalmError:
+        raise
+    except (Exception, SystemExit) as error:
+        # Records, the outcome and the terminal show one line: without it they would show an exit status.
+        why = textwrap.shorten(in_words(error), _LONGEST, placeholder=" …")
+        raise BuildError(f"step {name}", rule=f"failed by {why}", remedy="see the traceback in its log") from error

@@ -1,5 +1,6 @@
 """The trained weights of a policy: LoRA adapters over the base model, or all its weights."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,13 +11,31 @@ from palm.models.policies import ADAPTER_CONFIG, is_adapter
 from palm.storage.files import read_json, write_json
 
 
-def lora_config(settings: Lora):
-    """A `peft.LoraConfig` over all linear layers; dropout would train another policy than is served."""
+def lora_config(settings: Lora, base):
+    """A `peft.LoraConfig` for a base model; dropout would train another policy than is served."""
     from peft import LoraConfig
 
     return LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear" if settings.layers == "linear" else _attention_layers(base),
+        task_type="CAUSAL_LM",
     )
+
+
+def _attention_layers(base) -> list[str]:
+    """Linear layers of a model's attention over text."""
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    return [
+        name
+        for name, module in base.named_modules()
+        if isinstance(module, (Linear, Conv1D))
+        and any(re.search("attn|attention", part) for part in name.split(".")[:-1])
+        and not re.search("visi|visual|audio|linear_attn", name)
+    ]
 
 
 def new_policy(base, settings: Lora | None, *, seed: int):
@@ -33,7 +52,7 @@ def new_policy(base, settings: Lora | None, *, seed: int):
     from transformers import set_seed
 
     set_seed(seed)
-    return base if settings is None else get_peft_model(base, lora_config(settings))
+    return base if settings is None else get_peft_model(base, lora_config(settings, base))
 
 
 def policy_state(model) -> dict:

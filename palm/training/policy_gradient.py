@@ -43,7 +43,7 @@ def run_trainer(
         reward_funcs=[_reward_function(source, loaded, base.tokenizer) for source in loaded.rewards],
         train_dataset=Dataset.from_list(rows),
         processing_class=base.tokenizer,
-        peft_config=None if settings.lora is None else lora_config(settings.lora),
+        peft_config=None if settings.lora is None else lora_config(settings.lora, base.model),
         callbacks=trainer_callbacks(loaded, leg, note="reward"),
     )
     trainer.remove_callback(PrinterCallback)

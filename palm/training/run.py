@@ -15,6 +15,7 @@ from palm.errors import TrainingError
 from palm.evaluation.measure import mean_over_prompts
 from palm.evaluation.responses import response_divergences
 from palm.evaluation.rollouts import read_rollouts
+from palm.models.answers import likeliest_answers
 from palm.models.generate import generate
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _CHECKED_PROMPTS, _CHECKED_RESPONSES = 64, 4
 """Size of the check after training, in training prompts and responses to each."""
+_ANSWERED_PROMPTS, _ANSWER_TOKENS = 16, 24
 TRAIN = {"rloo": rloo.train, "grpo": grpo.train, "rwr": rwr.train}
 
 
@@ -79,10 +81,10 @@ def fit_policy(loaded: LoadedTask, folder: Path) -> FittedPolicy:
 
 
 def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, Guard | None]:
-    """Compare a saved policy with the reference on training prompts, as it will be served.
+    """Compare a saved policy with the reference on training prompts, as it will be served, and store some answers.
 
     Args:
-        folder: folder that `fit_policy` filled.
+        folder: folder that `fit_policy` filled; gets ``answers.json``.
         step: optimiser steps done, for the guard.
 
     Returns:
@@ -106,6 +108,11 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
     )
     rewards = score(loaded.rewards, repeated, [response.text for response in responses])
     divergences = response_divergences(policy, prompts.texts, responses, batch_size=batch_size)
+    likeliest_answers(
+        policy,
+        prompts.texts[:_ANSWERED_PROMPTS],
+        max_new_tokens=min(_ANSWER_TOKENS, objective.generation.max_new_tokens),
+    ).write(folder)
     reference = read_rollouts(loaded.rollouts / "train.parquet", objective.reward_names).rewards[chosen]
     ours = rewards.reshape(len(chosen), _CHECKED_RESPONSES, -1) @ objective.weights - objective.beta * divergences
     gain = mean_over_prompts(ours - (reference @ objective.weights).mean(axis=1, keepdims=True))

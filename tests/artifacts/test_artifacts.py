@@ -22,6 +22,7 @@ IN_THE_BUILD = {
     "champion": "plan/champion.json",
     "work": "plan/work.json",
     "policy": "policy0/policy.json",
+    "answers": "policy0/answers.json",
     "training_log": "policy0/training_log.json",
     "evaluation": "evaluation0/evaluation.json",
     "selection": "selection",
@@ -96,7 +97,7 @@ def test_a_file_without_its_folder_is_named(tmp_path):
 def test_an_unknown_artifact_is_refused_with_the_names():
     with pytest.raises(DataError) as refused:
         artifact_schema("polcy")
-    assert "\n" not in str(refused.value) and "give one of base_model, calibration, champion" in str(refused.value)
+    assert "\n" not in str(refused.value) and "give one of answers, base_model, calibration" in str(refused.value)
 
 
 def test_a_policy_of_another_trainer_needs_a_name_and_weights_only():

@@ -1,6 +1,7 @@
 """The outcome of a build, made from the records of its tasks."""
 
 import pytest
+from markdown_it import MarkdownIt
 
 from palm.builds.outcome import make_outcome, outcome_markdown, read_outcome, write_outcome
 from palm.builds.records import TaskRecord
@@ -152,3 +153,35 @@ def test_an_outcome_of_an_older_palm_is_read_and_anything_else_is_refused_in_one
         records.write(name, {**content, field: value})
         with pytest.raises(DamagedError, match=rf"outcome.json: is not a record of type Outcome \({field}: .*; delete"):
             read_outcome(root, "run-1")
+
+
+EVIL = [
+    "</td><script>alert(1)</script><img src=x onerror=alert(2)>",
+    "[log in again](https://evil.example) ![](https://evil.example/x.png) <https://evil.example>",
+    "`` ` ``` | a | b \\| \\` <b>",
+    "a\n\n# heading\n\n<b>\n- item\n[x]: https://evil.example\n[x]",
+    "https://evil.example www.evil.example &lt;b&gt; ~~gone~~ **bold**",
+]
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_errors_and_names_are_shown_as_they_are_and_mark_nothing_up(text):
+    """An error may quote what a model has answered; MLflow and KFP render the file."""
+    outcome = outcome_of(
+        task("detect_change", result={"changed": True, "lines": [text]}),
+        task("evaluate_policies", text, "failed", error=f"reward 'safety' gave 2.0 for {text!r}: {text}"),
+    ).model_copy(update={"headline": text})
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = [part for token in parser.parse(outcome_markdown(outcome)) for part in [token, *(token.children or ())]]
+    kinds = [token.type for token in tokens]
+    assert not {"html_block", "html_inline", "link_open", "image", "strong_open", "s_open"} & set(kinds)
+    assert kinds.count("heading_open") == 1 and kinds.count("list_item_open") == 1
+    assert kinds.count("tr_open") == 2 and kinds.count("td_open") == 4
+    shown = " ".join(text.split())
+    heading = "".join(part.content for part in tokens[kinds.index("heading_open") + 1].children)
+    assert heading == shown
+    codes = [token.content for token in tokens if token.type == "code_inline"]
+    assert codes[0] == shown and codes[1].endswith(shown)
+    # No address that readers make a link of without being asked.
+    outside = [token.content for token in tokens if token.type == "text"]
+    assert not any("://" in part and "\\" in part for part in outside)

@@ -17,7 +17,7 @@ def test_the_portfolio_follows_its_rewards_and_keeps_out_what_is_harmful(tmp_pat
     _, first, unchanged, changed, harmful, back, history = re.split(r"== \d\. ", done.stdout)
     assert "# living: version 1 is champion" in first and "6 trained, 0 reused" in first
     assert "nothing has changed, nothing was built" in unchanged and "train_policy" not in unchanged
-    assert re.findall(r"- reward (\w+): source", changed) == ["humour"] and "- reward" not in unchanged
+    assert re.findall(r"- `reward (\w+): source", changed) == ["humour"] and "- `reward" not in unchanged
     assert "# living: version 2 is champion" in changed
     trained, reused = map(int, re.search(r"Policies: (\d) trained.*?, (\d) reused", changed).groups())
     assert trained + reused == 6 and reused >= 1

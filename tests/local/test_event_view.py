@@ -17,3 +17,14 @@ def test_stages_of_one_label_and_process_number_are_told_apart(tmp_path, monkeyp
             inner.advance(1, 1)
         view.poll()
     assert console.file.getvalue().count("✓ train_policy 0.5 0.5") == 2
+
+
+def test_names_are_no_markup_of_the_terminal(tmp_path, monkeypatch):
+    """The label of a step may be a path of the user."""
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events.jsonl"))
+    console = Console(file=io.StringIO(), width=200)
+    with EventView(tmp_path / "events.jsonl", console) as view:
+        with stage("prepare_base_model", "/models/[/]/[red]") as inner:
+            inner.advance(1, 1, "[/bold]")
+        view.poll()
+    assert "✓ prepare_base_model /models/[/]/[red]" in console.file.getvalue()

@@ -79,7 +79,7 @@ def test_the_schedules_pipeline_does_one_task_and_its_record_until_something_cha
     again = summary(newest(workspace))
     assert again["registration"]["version"] == "2" and again["promotion"]["promoted"]
     assert all(entry["reused"] for entry in again["policies"])
-    assert "- selection.size: 2 → 3" in (newest(workspace) / "outcome.md").read_text()
+    assert "- `selection.size: 2 → 3`" in (newest(workspace) / "outcome.md").read_text()
 
 
 def test_policies_in_groups_are_the_policies_one_by_one(built, workspace, palm):
@@ -115,7 +115,7 @@ def test_a_policy_that_fails_is_named_and_the_others_are_kept_for_the_next_run(c
     assert not (folder / "summary.json").exists()
     outcome = (folder / "outcome.md").read_text()
     assert outcome.startswith("# small: the build failed at train_policy 0.500 0.500")
-    assert f"| train_policy | 0.500 0.500 | 1 | {adapter}: sha256" in outcome
+    assert f"| train_policy | 0.500 0.500 | 1 | `{adapter}: sha256" in outcome
     assert "2 of 3 policies: are too few, training.min_policies is 3" in outcome
     assert "2 trained, 0 reused, 1 failed" in outcome
     page = (folder / "report.html").read_text()
@@ -139,7 +139,7 @@ def test_with_enough_policies_left_a_build_goes_on_without_the_one_that_failed(c
     assert found["promotion"]["promoted"]
     assert "policies whose training failed: 0.500 0.500" in found["promotion"]["reason"]
     assert outcome.startswith("# small: version 1 is champion") and "0 trained, 2 reused, 1 failed" in outcome
-    assert f"| train_policy | 0.500 0.500 | 1 | {adapter}: sha256" in outcome
+    assert f"| train_policy | 0.500 0.500 | 1 | `{adapter}: sha256" in outcome
     assert f"no policy for 0.500 0.500: {adapter}" in result.stdout
     assert str(adapter) in (folder / "report.html").read_text()
 
@@ -160,7 +160,7 @@ def test_a_failing_step_is_reported_in_one_line_and_its_log_is_kept(workspace, p
     log = newest(workspace) / "run.log"
     assert str(log) in line and "RewardValueError" in log.read_text()
     assert not list((workspace / "store").glob("rollouts-*"))
-    assert "| sample_reference |  | 1 | reward 'late' gave 2.0" in (newest(workspace) / "outcome.md").read_text()
+    assert "| sample_reference |  | 1 | `reward 'late' gave 2.0" in (newest(workspace) / "outcome.md").read_text()
 
 
 def test_soups_share_corner_policies_that_are_trained_before_them(workspace, palm):

@@ -15,16 +15,13 @@ import yaml
 from peft import PeftModel
 from support.cluster_commands import palm
 from support.mlflow_server import USER
-from support.published import POLICIES, publish, upload_base, write_adapters
+from support.published import POLICIES, publish, upload_base
 from support.small_portfolio import promote
 
-from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.config.load import load_config
-from palm.errors import ModelError
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
 from palm.serving.portfolio import ServedPortfolio
-from palm.serving.vllm import vllm_config
 
 WITHOUT_TORCH = """
 import sys
@@ -154,63 +151,3 @@ def test_a_version_that_is_not_there_is_an_error(config, tmp_path):
     path = tmp_path / "portfolio.yaml"
     assert "nothing was promoted yet" in pull(path, tmp_path / "models", code=1)
     assert "small version 7: does not exist" in pull(path, tmp_path / "models", "--version", "7", code=1)
-
-
-@pytest.fixture(scope="module")
-def adapters(base_model, tmp_path_factory):
-    """What `vllm_config` reads of a portfolio folder, in a number format that vLLM supports."""
-    folder = tmp_path_factory.mktemp("portfolio")
-    write_adapters(folder / "adapters", base_model, 0)
-    policies = tuple(RoutedPolicy(policy=name, value_vector=(0, 0), folder=f"adapters/{name}") for name in POLICIES)
-    base = RecordedBase(source="base_model", dtype="bfloat16", sha256="")
-    return folder, Routing.model_construct(policies=policies, base_model=base)
-
-
-def with_changed_adapter(adapters, **changes) -> dict:
-    folder, routing = adapters
-    file = folder / "adapters" / "policy-b" / "adapter_config.json"
-    original = file.read_text()
-    file.write_text(json.dumps({**json.loads(original), **changes}))
-    try:
-        return yaml.safe_load(vllm_config(routing, folder, folder))
-    finally:
-        file.write_text(original)
-
-
-@pytest.mark.parametrize(
-    ("changes", "rank"),
-    [({}, 8), ({"r": 1}, 8), ({"r": 16}, 16), ({"r": 48}, 64), ({"r": 257}, 320), ({"rank_pattern": {"q": 33}}, 64)],
-)
-def test_the_rank_is_rounded_up_to_one_that_vllm_accepts(adapters, changes, rank):
-    settings = with_changed_adapter(adapters, **changes)
-    assert settings["max-lora-rank"] == rank and settings["max-loras"] == 2
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"r": 513},
-        {"use_dora": True},
-        {"bias": "all"},
-        {"modules_to_save": ["lm_head"]},
-        {"trainable_token_indices": [3]},
-        {"init_lora_weights": "pissa"},
-        {"peft_type": "VERA"},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_what_vllm_cannot_serve_is_refused(adapters, changes):
-    with pytest.raises(ModelError, match=r"policy policy-b: .*vLLM"):
-        with_changed_adapter(adapters, **changes)
-
-
-def test_a_whole_model_and_32_bits_are_refused(adapters):
-    folder, routing = adapters
-    further = RoutedPolicy(policy="policy-c", value_vector=(0, 0), folder="models/policy-c")
-    whole = routing.model_copy(update={"policies": (*routing.policies, further)})
-    with pytest.raises(ModelError, match="policy policy-c: is a whole model"):
-        vllm_config(whole, folder, folder)
-    full = routing.model_copy(update={"base_model": routing.base_model.model_copy(update={"dtype": "float32"})})
-    with pytest.raises(ModelError, match="--dtype bfloat16"):
-        vllm_config(full, folder, folder)
-    assert yaml.safe_load(vllm_config(full, folder, folder, "bfloat16"))["dtype"] == "bfloat16"

@@ -64,6 +64,7 @@ def reports(tmp_path_factory):
         "three": make_summary(),
         "two": make_summary(2, 9, 3),
         "five": make_summary(5, 50, 7),
+        "eight": make_summary(8, 12, 3, names=[f"a_reward_of_some_length_{i}" for i in range(8)]),
         "long": edited(
             long,
             samples__0__prompt="w" * 300,
@@ -97,6 +98,25 @@ def test_nothing_overlaps_overflows_or_is_fetched(browser, reports, name, width,
     boxes = [figures.nth(index).bounding_box() for index in range(figures.count())]
     assert len(boxes) >= 4
     assert min(box["width"] for box in boxes) >= 250 and min(box["height"] for box in boxes) >= 230
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["three", "five", "eight"])
+def test_every_column_of_numbers_is_seen_on_a_laptop(browser, reports, name):
+    """Nobody scrolls a table sideways to find a column that is not known to be there."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(reports[name].as_uri())
+    table = page.get_by_role("region", name="Table of policies")
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    right = table.evaluate("e => e.getBoundingClientRect().right")
+    cells = table.locator("tbody td")
+    ends = cells.evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
+    assert max(ends) <= right + 1
+    # A number and its sign are in one line.
+    broken = """all => all.flatMap(e => [...e.childNodes]).filter(n => n.nodeType === 3 && n.data.trim())
+      .filter(n => { const r = document.createRange(); r.selectNodeContents(n); return r.getClientRects().length > 1; })
+      .map(n => n.data)"""
+    assert table.locator("tbody td:not(.weights)").evaluate_all(broken) == []
     page.close()
 
 

@@ -57,7 +57,7 @@ def test_a_build_that_was_never_judged_does_not_count(config, workspace):
     register(config, workspace, snapshot, aliases=["challenger"])
     change = detect_change(config, workspace / "changes.md")
     assert change.changed and change.lines == ["training revision: 0 → 1"] and "version 1" in change.headline
-    assert "- training revision: 0 → 1\n" in (workspace / "changes.md").read_text()
+    assert "- `training revision: 0 → 1`\n" in (workspace / "changes.md").read_text()
 
 
 def test_a_build_that_was_judged_but_not_finished_is_done_again(config, workspace):

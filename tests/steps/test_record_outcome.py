@@ -28,8 +28,8 @@ def test_a_failure_is_in_the_file_the_storage_and_mlflow(config, tmp_path, monke
         raise TrainingError("policy-3", rule="loss is not a number", remedy="lower training.learning_rate")
     outcome = record_outcome(config, "run-1", tmp_path / "outcome.md", tmp_path / "page.html", only_if_changed=False)
     text = (tmp_path / "outcome.md").read_text()
-    assert "| train_policy | 0 1 | 1 | policy-3: loss is not a number; lower training.learning_rate |" in text
-    assert "| train_policy | 0.5 0.5 | 2 | policy-2: was stopped \\| time 1; run again |" in text
+    assert "| train_policy | 0 1 | 1 | `policy-3: loss is not a number; lower training.learning_rate` |" in text
+    assert "| train_policy | 0.5 0.5 | 2 | `policy-2: was stopped \\| time 1; run again` |" in text
     assert "1 trained, 0 reused, 2 failed" in text and "the next run reuses it" in text
     assert Records(root).read("builds/run-1/build")["model"] == config.registry.model
     assert outcome.ended > 0 and read_outcome(root, "run-1") == outcome

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from support.errors import one_line
 
 from palm.artifacts.base_model import BaseModel
+from palm.builds.records import BUILD_VARIABLE, task_records
 from palm.config.load import parse_config
 from palm.errors import BuildError
 from palm.progress import EVENTS_VARIABLE
@@ -209,6 +211,27 @@ def test_an_unexpected_error_is_in_the_tasks_log_with_its_traceback(training, ad
     _, err = task.communicate()
     assert task.returncode == 1
     assert "Traceback" in err and "train_policy.py" in err and "ValueError: Unknown format code" in err
+
+
+@pytest.mark.parametrize("place", ["worker", "own process"])
+def test_the_reason_of_an_unexpected_error_is_recorded(training, config, address, place, monkeypatch):
+    """A library knows no error of palm; the record, and so outcome and terminal, say more than an exit status."""
+    monkeypatch.setenv(BUILD_VARIABLE, "build-1")
+    if place == "own process":
+        monkeypatch.delenv(WORKERS_VARIABLE)
+    (name, text, _), paths = training()
+    with one_line(BuildError, "step train_policy: failed by ValueError: Unknown format code", "traceback in its log"):
+        do(([name, text, ["one", "half"]], paths))
+    (record,) = task_records(config.storage.root, "build-1")
+    assert "failed by ValueError: Unknown format code" in record.error and record.retry_may_help
+
+
+def test_a_worker_that_ends_itself_is_recorded_in_words(training, config, address, monkeypatch):
+    monkeypatch.setenv(BUILD_VARIABLE, "build-1")
+    with pytest.raises(SystemExit):
+        do(training("os._exit(3)"))
+    (record,) = task_records(config.storage.root, "build-1")
+    assert record.error == "the process ended itself with exit status 3"
 
 
 def test_a_killed_worker_is_reported(training, workspace, address, monkeypatch):

@@ -30,7 +30,14 @@ def write_adapters(folder: Path, base_model: Path, seed: int) -> dict[str, Path]
     return folders
 
 
-def write_served(folder: Path, policies: dict[str, Path], base_model: Path, *, source: str = BASE) -> Routing:
+def write_served(
+    folder: Path,
+    policies: dict[str, Path],
+    base_model: Path,
+    *,
+    source: str = BASE,
+    spec: BaseModelSource | None = None,
+) -> Routing:
     """A portfolio folder whose first policy is best for length, and the second, if there is one, for vowels."""
     folder.mkdir()
     return write_portfolio(
@@ -38,7 +45,7 @@ def write_served(folder: Path, policies: dict[str, Path], base_model: Path, *, s
         router=Router(("length", "vowels"), tuple(policies), _VALUES[: len(policies)]),
         policies=policies,
         base_model=base_model,
-        base_source=BaseModelSource(source=source),
+        base_source=spec or BaseModelSource(source=source),
         base_files=folder_digests(base_model),
         max_new_tokens=8,
     )

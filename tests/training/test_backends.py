@@ -65,7 +65,13 @@ def test_training_is_reproducible_and_named_by_what_matters(built):
     first, again = train(built, "one"), train(built, "two", storage__root="other-store")
     assert again.policy == first.policy and not again.reused
     names = {path.name for path in (built / "one").iterdir()}
-    assert names == {"adapter_config.json", "adapter_model.safetensors", "policy.json", "training_log.json"}
+    assert names == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "answers.json",
+        "policy.json",
+        "training_log.json",
+    }
     one, two = (file_digest(built / name / "adapter_model.safetensors") for name in ("one", "two"))
     assert one == two
     assert train(built, "reused") == again.model_copy(update={"reused": True})

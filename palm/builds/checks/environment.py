@@ -48,12 +48,15 @@ def _check_train_job(config: PortfolioConfig) -> None:
 
 def _check_bfloat16() -> None:
     import torch
+    from transformers.utils import is_torch_bf16_gpu_available
 
-    if torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "this machine, which has no GPU,"
+    emulated = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
+    if emulated or not is_torch_bf16_gpu_available():
         raise ConfigError(
             "base_model.dtype=bfloat16",
-            rule=f"{torch.cuda.get_device_name()} does not compute in it",
-            remedy="use float32 or a newer GPU",
+            rule=f"{device} cannot train in it",
+            remedy="use float32 or a newer GPU, or validate on the machine that trains",
         )
 
 

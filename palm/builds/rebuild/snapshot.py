@@ -29,7 +29,7 @@ _SECTIONS = (
 )
 _SOURCES = {"rewards": 2, "metrics": 2, "base_model": 1, "embedding_model": 1}
 """Sections with sources, and the number of keys that lead to one."""
-_OF_ANY_SOURCE = ("options", "dtype")
+_OF_ANY_SOURCE = ("options", "dtype", "system_prompt", "chat_template_kwargs")
 _KINDS = {
     "verifier": "verifier",
     "created": "MLflow model",
@@ -57,7 +57,7 @@ def take_snapshot(config: PortfolioConfig) -> dict:
     settings["training"] = config.training.fingerprint_settings
     return {
         "training_revision": TRAINING_REVISION,
-        "base_model": {"dtype": config.base_model.dtype, **_base_model(config)},
+        "base_model": {"dtype": config.base_model.dtype, **config.base_model.chat_settings, **_base_model(config)},
         "prompts": {name: _file_digest(place, option=f"prompts.{name}") for name, place in config.prompts},
         "rewards": identities(config.rewards),
         "reward_order": config.reward_names,

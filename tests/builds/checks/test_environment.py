@@ -54,3 +54,9 @@ def test_settings_that_contradict_or_would_change_the_objective(workspace, train
     with pytest.raises(ConfigError) as caught:
         check(workspace, training={"steps": 1, **training})
     assert words in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may compute in it")
+def test_a_number_format_that_this_machine_cannot_train_in(workspace):
+    with pytest.raises(ConfigError, match="base_model.dtype=bfloat16: this machine, which has no GPU, cannot train in"):
+        check(workspace, base_model__dtype="bfloat16")
