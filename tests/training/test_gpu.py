@@ -17,7 +17,10 @@ from palm.models.load import LoadedModel, load_model
 from palm.models.policies import PolicySet
 from palm.models.prompts import encode_prompts
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: pytest -m gpu where there is one")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: pytest -m gpu where there is one"),
+]
 
 BF16 = {"base_model__dtype": "bfloat16", "training__steps": 20, "training__learning_rate": 0.003}
 
