@@ -18,7 +18,7 @@ def built(tmp_path_factory, palm):
         result = palm("run", make_workspace(folder) / "portfolio.yaml")
         (folder / "printed.txt").write_text(result.stdout)
 
-    # Some tests go on with the build.
+    # Tests that go on with the build do so in a copy, but MLflow adds their artifacts beside the first build's.
     workspace = shutil.copytree(made_once(tmp_path_factory, "built", make), tmp_path_factory.mktemp("built") / "copy")
     return workspace, (workspace / "printed.txt").read_text()
 

@@ -1,6 +1,7 @@
 """Folders that are made once for all processes of a test run."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Pa
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(folder.with_suffix(".lock")):
         if not folder.with_suffix(".done").exists():
+            # Of a process that failed to make it.
+            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             make(folder)
             folder.with_suffix(".done").touch()

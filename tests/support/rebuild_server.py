@@ -27,6 +27,7 @@ from palm.components.select_portfolio.task import run as select_portfolio
 from palm.components.train_policies.task import run as train_policies
 from palm.config.load import load_config
 from palm.errors import PalmError
+from palm.steps.workers.server import preload
 
 
 def rebuild(config_file: Path, build: Path) -> None:
@@ -117,9 +118,7 @@ def serve(requests: list[dict]) -> list[int]:
 
 
 def main() -> None:
-    import trl  # noqa: F401  Everything that a training imports, before the first fork.
-    from trl import RLOOConfig, RLOOTrainer  # noqa: F401
-
+    preload()
     for line in sys.stdin:
         print(json.dumps(serve(json.loads(line))), flush=True)
 

@@ -10,13 +10,10 @@ import sys
 import traceback
 from pathlib import Path
 
-from datasets import Dataset  # noqa: F401 - trl and its like import lazily; here it is before the fork
-from peft import LoraConfig, PeftModel  # noqa: F401
 from support.trainings import train
-from transformers import AutoModelForCausalLM, LlamaForCausalLM, Trainer  # noqa: F401
-from trl import RLOOTrainer  # noqa: F401
 
 from palm.errors import PreemptedError
+from palm.steps.workers.server import preload
 
 
 def exit_code(request: dict) -> int:
@@ -32,6 +29,7 @@ def exit_code(request: dict) -> int:
 
 
 def serve() -> None:
+    preload()
     for line in sys.stdin:
         process = os.fork()
         if process == 0:

@@ -97,7 +97,7 @@ def _pool_gone(path: str, why: str) -> BuildError:
     return BuildError(
         f"worker pool {path}",
         rule=f"has ended or refuses ({why})",
-        remedy=f"run again; outside `palm run` unset {WORKERS_VARIABLE}",
+        remedy=f"run again; if you have set {WORKERS_VARIABLE} yourself, unset it",
     )
 
 

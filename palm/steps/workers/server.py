@@ -193,7 +193,7 @@ def main() -> None:
     # Registered before the imports, so it runs after all exit handlers of theirs.
     atexit.register(_skip_teardown, done)
     key = os.read(_LIFELINE, KEY_BYTES)
-    _preload()
+    preload()
     with socket.socket(fileno=int(handle)) as listener:
         job = Server(listener, key).serve()
     if job is None:
@@ -241,7 +241,8 @@ def _job(stdout: int, stderr: int, question: int, answer: int) -> Job:
         return Job(json.load(stream), answer)
 
 
-def _preload() -> None:
+def preload() -> None:
+    """Import what the steps need, also what libraries import lazily, so that forked processes need not."""
     # PyTorch's default test for a GPU creates a CUDA context, which forked processes cannot use.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     for name, parts in _PRELOADED.items():
