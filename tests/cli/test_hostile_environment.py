@@ -95,11 +95,11 @@ def test_every_command_answers_as_without_those_variables(workspace, two_registr
 @pytest.mark.parametrize(
     "variables", [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}], ids=lambda value: next(iter(value))
 )
-def test_a_hub_elsewhere_gives_no_other_base_model(workspace, base_model, variable):
+def test_a_hub_elsewhere_gives_no_other_base_model(workspace, base_model, variables):
     config = load_config(workspace / "portfolio.yaml")
     publish(config, workspace, base_model, source="nobody/no-model")
     promote(config, "1")
     command = [Path(sys.executable).with_name("palm"), "generate", "--prompt", "say tea", "--weights", "0.2,0.8"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | dict([variable]), cwd=workspace)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | variables, cwd=workspace)
     assert done.returncode == 1 and not done.stdout
     assert done.stderr.startswith("error: base_model.source=") and done.stderr.count("\n") == 1

@@ -55,7 +55,8 @@ def test_a_start_from_a_soup_is_its_best_approximation_of_the_adapters_rank(base
     from palm.training.adapters import lora_config
 
     torch.manual_seed(0)
-    cat = get_peft_model(load_model(base_model).model, lora_config(Lora(rank=6, alpha=6)))
+    base = load_model(base_model).model
+    cat = get_peft_model(base, lora_config(Lora(rank=6, alpha=6), base))
     for name, weight in cat.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight)
