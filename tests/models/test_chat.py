@@ -11,7 +11,7 @@ from palm.config.portfolio import BaseModelSource
 from palm.errors import ConfigError, ModelError
 from palm.models.load import load_tokenizer
 from palm.models.prompts import encode_prompts
-from palm.serving.portfolio import load
+from palm.promotion.load import load
 from palm.serving.verification import fetch_recorded_base
 from palm.steps.prepare_base_model import prepare_base_model
 from palm.storage.digest import value_digest
