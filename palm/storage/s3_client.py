@@ -141,12 +141,15 @@ def read_object(stream: BinaryIO, **request: str) -> None:
     for attempt in range(1, attempts + 1):
         stream.seek(0)
         stream.truncate()
+        body = None
         try:
-            shutil.copyfileobj(client.get_object(**request)["Body"], stream)
+            body = client.get_object(**request)["Body"]
+            shutil.copyfileobj(body, stream)
             return
-        # botocore retries requests, but not the reading of a body that is cut off, be it that of an error.
-        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ProtocolError, ConnectionError):
-            if attempt == attempts:
+        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ProtocolError, ConnectionError) as error:
+            # botocore retries requests, but not the reading of a body that is cut off, be it that of an error.
+            retried_by_botocore = body is None and not isinstance(error, ProtocolError)
+            if attempt == attempts or retried_by_botocore:
                 raise
             pause(attempt)
 
