@@ -23,16 +23,9 @@ _PAUSE_SECONDS = 0.05
 """Scale of the random pause before the second attempt; doubled for each further one, as in botocore."""
 _WRITES = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 _REFUSED_RIGHTS = ("AccessDenied", "Forbidden", "403")
-_REFUSED_CHECKSUMS = (
-    "InvalidArgument",
-    "InvalidRequest",
-    "NotImplemented",
-    "XAmzContentSHA256Mismatch",
-    "MissingContentLength",
-    "400",
-    "411",
-    "501",
-)
+REFUSED_HEADERS = ("InvalidArgument", "InvalidRequest", "NotImplemented", "400", "501")
+"""Codes of stores that do not know a header of a request."""
+_REFUSED_CHECKSUMS = (*REFUSED_HEADERS, "XAmzContentSHA256Mismatch", "MissingContentLength", "411")
 _PARALLEL_FILES, _PARALLEL_PARTS = 8, 10
 """Files that are transferred at the same time, and parts of all of them together."""
 

@@ -26,6 +26,7 @@ from palm.storage.store import Store
 ROOT = "s3://palm/team/store"
 REFUSED = {
     "refuses If-None-Match": "no conditional writes .*: it refuses the header",
+    "refuses If-None-Match as invalid": "no conditional writes .*: it refuses the header",
     "ignores If-None-Match": "no conditional writes .*: it ignores the header",
     "refuses checksums": "InvalidArgument.*set storage.checksums: when_required",
     "demands encryption": "AccessDenied.*set storage.server_side_encryption",

@@ -90,6 +90,24 @@ def test_mlflow_that_is_not_there_or_no_mlflow(kfp):
         check_mlflow("sqlite:////tmp/m.db", None)
 
 
+@pytest.mark.parametrize("address", ["localhost:5000", "ftp://x", "http:///x"])
+def test_mlflow_at_an_address_that_is_none(mlflow, address):
+    with one_line(ClusterError, f"--mlflow-address={address}: must be http://… or https://…"):
+        check_mlflow(mlflow, address)
+    with one_line(ClusterError, f"--tracking-uri={address}: must be http://… or https://…"):
+        check_mlflow(address, None)
+
+
+def test_mlflow_is_asked_for_the_workspace_of_the_work(workspace, mlflow, monkeypatch):
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team")
+    path = edit_config(workspace, registry__tracking_uri=mlflow, registry__workspace="team")
+    found = lines(doctor(path, "--host", "http://127.0.0.1:9", code=1))
+    assert "MLFLOW_WORKSPACE" not in found["mlflow"]
+    edit_config(workspace, registry__workspace="other")
+    found = lines(doctor(path, "--host", "http://127.0.0.1:9", code=1))
+    assert "MLFLOW_WORKSPACE=team: is another workspace than the configuration's, other" in found["mlflow"]
+
+
 @pytest.fixture
 def behind_tls(mlflow, tmp_path):
     """MLflow behind a proxy whose certificate no public authority has signed: its address and the certificate."""
