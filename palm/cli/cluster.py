@@ -212,11 +212,11 @@ def doctor(
     """Check that a run in the cluster finds what it needs; exits with 1 if anything is missing."""
     from palm.cluster.doctor.checks import examine
     from palm.cluster.kfp.connection import Address
-    from palm.config.load import load_cluster
+    from palm.config.load import load_cluster, load_places
 
     replaced, workspace = overrides(settings, settings_folder), None
     if config is None:
-        cluster = load_cluster(replaced)
+        cluster = load_places(replaced, storage_root)[0] if storage_root else load_cluster(replaced)
     else:
         placed = placed_config(config, storage_root, tracking_uri, replaced)
         cluster, storage_root, registry = placed.cluster, placed.storage.root, placed.registry

@@ -6,7 +6,7 @@ Everything that renders the template, trainers and servers too, then renders the
 import json
 from pathlib import Path
 
-from palm.config.portfolio import BaseModelSource
+from palm.config.base_model import BaseModelSource
 from palm.errors import UnusableModelError
 
 TEMPLATE = "chat_template.jinja"

@@ -7,6 +7,7 @@ from flask import Flask, request
 from support.cluster_commands import palm
 from support.errors import one_line
 from support.http_server import HttpServer
+from support.s3_proxy import s3_proxy
 from support.workspace import edit_config
 from werkzeug.serving import make_ssl_devcert
 
@@ -139,6 +140,17 @@ def test_mlflow_is_reached_as_the_work_reaches_it(behind_tls, monkeypatch, varia
     monkeypatch.setenv(variable, certificate if "PATH" in variable else "true")
     assert work.search_experiments()
     assert "answers to the name localhost" in check_mlflow(address, None)
+
+
+def test_a_limited_store_is_checked_without_a_configuration(s3, s3_server, monkeypatch):
+    arguments = ("--host", "http://127.0.0.1:9", "--storage-root", "s3://palm/store")
+    with s3_proxy(s3_server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.address)
+        proxy.limits |= {"refuses checksums", "demands encryption"}
+        assert "set storage.checksums: when_required" in lines(doctor(*arguments, code=1))["storage"]
+        settings = ("storage.checksums=when_required", "storage.server_side_encryption=AES256")
+        found = lines(doctor(*arguments, settings=settings, code=1))
+    assert "s3://palm/store can be written" in found["storage"]
 
 
 def test_without_any_access_each_check_fails_by_itself(workspace):
