@@ -96,12 +96,12 @@ def test_one_rule_says_what_belongs_to_a_model(put, base_model, tmp_path):
     fetch(put.source, tmp_path / "2")
     assert folder_digests(tmp_path / "2") == folder_digests(tmp_path / "1") == folder_digests(base_model)
     (tmp_path / "3").mkdir()
-    fetch_recorded_base(recorded, tmp_path / "3")
+    fetch_recorded_base(recorded, tmp_path, tmp_path / "3")
     # A new file that belongs to a model changes it, but not the one that was recorded.
     put("special_tokens_map.json", b"{}")
     assert model_identity(put.source, option="base_model.source") != before
     (tmp_path / "4").mkdir()
-    fetch_recorded_base(recorded, tmp_path / "4")
+    fetch_recorded_base(recorded, tmp_path, tmp_path / "4")
     assert folder_digests(tmp_path / "4") == recorded.files
     assert not [name for name in FOREIGN if is_model_file(name)]
 
@@ -115,4 +115,4 @@ def test_a_version_that_recorded_foreign_files_is_served(put, base_model, tmp_pa
     Path(tmp_path / "old" / "README.md").write_text("# How to use it")
     files = folder_digests(tmp_path / "old")
     (tmp_path / "out").mkdir()
-    fetch_recorded_base(record(put.source, files), tmp_path / "out")
+    fetch_recorded_base(record(put.source, files), tmp_path, tmp_path / "out")
