@@ -76,6 +76,10 @@ class ModelError(PalmError):
     """A base model or adapter cannot be loaded."""
 
 
+class UnusableModelError(ModelError, PermanentError):
+    """A base model or its tokenizer is not one that a build can use."""
+
+
 class TrainingError(PermanentError):
     """Training a policy failed."""
 

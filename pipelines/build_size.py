@@ -14,14 +14,13 @@ from palm.pipelines.compiled import CompiledPipeline, read_pipeline
 from palm.pipelines.workflow_nodes import Answers
 from palm.pipelines.workflow_size import LIMIT_BYTES, WorkflowSize, workflow_size
 from palm.storage.digest import value_digest
+from palm.storage.s3_settings import with_s3_settings
 
 _LARGER_PIPELINE = Path(__file__).parent / "rebuild_on_change" / "pipeline.yaml"
 """It has the tasks of build_portfolio in two more groups. The section cluster changes a size by 3 % at most."""
 
 _ENOUGH_TASKS = 128
 """Training tasks that are too many in any case; more are not written out."""
-
-_ADDRESS = "s3://".ljust(LONGEST_ADDRESS, "x")
 
 
 def build_size(
@@ -30,7 +29,8 @@ def build_size(
     """Estimate the workflow of a build in which all tasks succeed, with addresses as long as they may be."""
     weights = np.random.default_rng(0).dirichlet(np.ones(objectives), size=policies).tolist()
     groups = grouped([Training(weights=vector) for vector in weights], together)
-    return workflow_size(pipeline, {"config": _ADDRESS}, _answers(groups))
+    address = with_s3_settings("s3://".ljust(LONGEST_ADDRESS, "x"))
+    return workflow_size(pipeline, {"config": address}, _answers(groups, address))
 
 
 def check_build_size(config: PortfolioConfig) -> None:
@@ -52,7 +52,7 @@ def check_build_size(config: PortfolioConfig) -> None:
     )
 
 
-def _answers(groups: tuple[Group, ...]) -> Answers:
+def _answers(groups: tuple[Group, ...], address: str) -> Answers:
     """Outputs of the tasks of a build: names of entries in the storage, and the weights that they are for."""
 
     trainings = {group.name: group.trainings for group in groups}
@@ -69,10 +69,10 @@ def _answers(groups: tuple[Group, ...]) -> Answers:
             ]
         }
 
-    places = {"config": _ADDRESS, "snapshot": _ADDRESS}
+    places = {"config": address, "snapshot": address}
     return {
         "detect-change": lambda given: {**places, "changed": True},
-        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": _ADDRESS} for name in trainings]},
+        "design-grid": lambda given: {**places, "Output": [{"group": name, "config": address} for name in trainings]},
         "train-policies": trained,
         "evaluate-policies": evaluated,
     }

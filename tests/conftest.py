@@ -14,8 +14,9 @@ from support.mlflow_server import USER, MlflowServer
 from support.small_portfolio import make_versions
 from support.workspace import TINY, corpus_records, edit_config, make_workspace, write_jsonl
 
+from palm.config.base_model import TinyModel
 from palm.config.load import load_config
-from palm.config.portfolio import Registry, TinyModel
+from palm.config.portfolio import Registry
 from palm.models.tiny import build_tiny_model
 from palm.registry.experiment import check_usable
 from palm.steps.workers.client import WORKERS_VARIABLE

@@ -60,10 +60,10 @@ def load_inputs(config: PortfolioConfig, rollouts: Path | None = None) -> Inputs
     return Inputs(train, evaluation, sources[: len(config.rewards)], sources[len(config.rewards) :])
 
 
-def check_inputs(config: PortfolioConfig) -> Inputs:
-    """Check every input, and every setting that would fail late, before any work is done."""
+def check_inputs(config: PortfolioConfig, *, gpus_elsewhere: bool = False) -> Inputs:
+    """Check every input, and every setting that would fail late, before any work is done; as `check_environment`."""
     check_design(config)
-    check_environment(config)
+    check_environment(config, gpus_elsewhere=gpus_elsewhere)
     Store(config.storage.root).check_writable()
     return check_data(config)
 

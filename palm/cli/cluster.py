@@ -212,20 +212,22 @@ def doctor(
     """Check that a run in the cluster finds what it needs; exits with 1 if anything is missing."""
     from palm.cluster.doctor.checks import examine
     from palm.cluster.kfp.connection import Address
-    from palm.config.load import load_cluster
+    from palm.config.load import load_cluster, load_places
 
-    replaced = overrides(settings, settings_folder)
+    replaced, workspace = overrides(settings, settings_folder), None
     if config is None:
-        cluster = load_cluster(replaced)
+        cluster = load_places(replaced, storage_root)[0] if storage_root else load_cluster(replaced)
     else:
         placed = placed_config(config, storage_root, tracking_uri, replaced)
-        cluster, storage_root, tracking_uri = placed.cluster, placed.storage.root, placed.registry.tracking_uri
+        cluster, storage_root, registry = placed.cluster, placed.storage.root, placed.registry
+        tracking_uri, workspace = registry.tracking_uri, registry.workspace
     findings = examine(
         Address(host, namespace, token_file, ca_file),
         cluster,
         storage_root=storage_root,
         tracking_uri=tracking_uri,
         mlflow_address=mlflow_address,
+        workspace=workspace,
     )
     if as_json:
         typer.echo(json.dumps([vars(finding) for finding in findings], ensure_ascii=False))

@@ -96,7 +96,7 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
     from palm.pipelines.build_size import check_build_size
 
     loaded = load_config(config)
-    inputs = check_inputs(loaded)
+    inputs = check_inputs(loaded, gpus_elsewhere=loaded.cluster.training.gpus > 0)
     check_build_size(loaded)
     if as_json:
         typer.echo(loaded.to_json())

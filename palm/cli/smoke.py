@@ -42,12 +42,12 @@ def smoke(
     """Test a cluster: doctor, a tiny build, its repetition, a rebuild, promotion, rollback, page; without a GPU."""
     from palm.cluster.kfp.connection import Address
     from palm.cluster.smoke.run import smoke as try_cluster
-    from palm.config.load import load_cluster
+    from palm.config.load import load_places
 
     chosen = overrides(settings, settings_folder)
     if "cluster.image" in chosen:
         chosen.setdefault("cluster.gpu_image", chosen["cluster.image"])
-    cluster = load_cluster(_TINY | chosen)
+    cluster, storage = load_places(_TINY | chosen, storage_root)
     address = Address(host, namespace, token_file, ca_file, ui_host)
     # SIGTERM must not prevent the clean-up; only the main thread may set signal handlers.
     if threading.current_thread() is threading.main_thread():
@@ -55,7 +55,7 @@ def smoke(
     console = Console()
     table = Table("check", "", "seconds", "found")
     passed = True
-    for finding in try_cluster(address, cluster, storage_root=storage_root, tracking_uri=tracking_uri, keep=keep):
+    for finding in try_cluster(address, cluster, storage=storage, tracking_uri=tracking_uri, keep=keep):
         passed = passed and finding.ok is not False
         word = {True: "ok", False: "failed", None: "not run"}[finding.ok]
         console.print(f"{finding.name}: {word} after {finding.seconds:.0f} s", highlight=False)

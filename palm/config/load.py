@@ -13,6 +13,7 @@ from palm.config.cluster import Cluster
 from palm.config.locations import with_places
 from palm.config.overrides import with_overrides
 from palm.config.portfolio import PortfolioConfig
+from palm.config.storage import Storage
 from palm.config.yaml_text import parse_yaml
 from palm.errors import ConfigError, without_credentials
 from palm.storage.location import Location
@@ -25,9 +26,23 @@ class _ClusterOnly(Section):
     cluster: Cluster = Cluster()
 
 
+class _Places(_ClusterOnly):
+    """A configuration of which only the sections ``cluster`` and ``storage`` are known."""
+
+    storage: Storage
+
+
 def load_cluster(overrides: Mapping[str, Any]) -> Cluster:
     """The section ``cluster`` where there is no configuration file: its defaults, with overrides."""
     return _validate(with_overrides({}, overrides), origin="--set", model=_ClusterOnly).cluster
+
+
+def load_places(overrides: Mapping[str, Any], storage_root: str) -> tuple[Cluster, Storage]:
+    """The sections ``cluster`` and ``storage`` where there is no configuration file; S3 is reached as they say."""
+    raw = with_overrides({}, {**overrides, "storage.root": storage_root})
+    places = _validate(raw, origin="--set", model=_Places)
+    use_s3_settings(places.storage.s3_settings)
+    return places.cluster, places.storage
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PortfolioConfig:

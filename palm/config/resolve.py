@@ -13,13 +13,14 @@ from palm.storage.errors import storage_errors
 from palm.storage.location import Location
 from palm.storage.records import Records
 from palm.storage.s3_backend import S3Backend
-from palm.storage.s3_settings import plain_address, with_s3_settings
+from palm.storage.s3_settings import as_told_by, with_s3_settings
 
 CONFIGS, SNAPSHOTS = "configs", "snapshots"
 """Folders below ``storage.root``."""
 
 LONGEST_ADDRESS = 200
-"""Characters. Kubeflow Pipelines copies an address into every task many times, and shows it in every panel."""
+"""Characters, without the settings of S3. Kubeflow Pipelines copies an address into every task many times, and shows it
+in every panel."""
 
 _DIGITS = 16
 
@@ -31,19 +32,18 @@ def publish(root: str, folder: str, value: dict) -> str:
         Its address, which is the same for the same content; in S3 with the settings by which a pod can read it.
     """
     name = f"{folder}/{value_digest(value)[:_DIGITS]}"
-    plain = f"{root.rstrip('/')}/{name}.json"
-    address = with_s3_settings(plain) if Location(root).is_s3 else plain
-    if Location(root).is_s3 and len(address) > LONGEST_ADDRESS:
+    address, in_s3 = f"{root.rstrip('/')}/{name}.json", Location(root).is_s3
+    if in_s3 and len(address) > LONGEST_ADDRESS:
         raise ConfigError(
             f"storage.root={root}",
             rule=f"makes the address of the configuration {len(address)} characters long, the limit is "
             f"{LONGEST_ADDRESS}",
-            remedy="choose a shorter prefix, or give S3's settings to the pods by the Secret",
+            remedy="choose a shorter prefix",
         )
     records = Records(root)
     if records.read(name) is None:
         records.write(name, value)
-    return address
+    return with_s3_settings(address) if in_s3 else address
 
 
 def publish_config(config: PortfolioConfig) -> str:
@@ -92,11 +92,13 @@ def _is_address(source: str) -> bool:
 def _text(source: str, what: str) -> str:
     if not _is_address(source):
         return source
-    location, place = Location(plain_address(source)), f"{what}={source}"
-    if not location.is_s3:
+    place = f"{what}={source}"
+    if not Location(source).is_s3:
         with storage_errors(place):
             return Path(source).read_text(encoding="utf-8")
-    content = S3Backend(location.parent).read(location.name)
+    with as_told_by(source) as plain:
+        location = Location(plain)
+        content = S3Backend(location.parent).read(location.name)
     if content is None:
         raise StorageError(place, rule="cannot be read (there is no such object)", remedy="check bucket and key")
     return content.decode()

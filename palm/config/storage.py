@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from palm.config.base import Section
 from palm.storage.s3_settings import SETTINGS
@@ -10,6 +10,8 @@ from palm.storage.s3_settings import SETTINGS
 
 class Storage(Section):
     """The store of trained policies, named by content, so that nothing is trained twice."""
+
+    ADDED = frozenset(SETTINGS)
 
     root: str = Field(min_length=1, description="A folder or an s3:// prefix.")
     endpoint: str | None = Field(
@@ -39,11 +41,6 @@ class Storage(Section):
         if self.kms_key is not None and not (self.server_side_encryption or "").startswith("aws:kms"):
             raise ValueError(f"kms_key={self.kms_key}: needs server_side_encryption: aws:kms or aws:kms:dsse")
         return self
-
-    @model_serializer(mode="wrap")
-    def _given(self, serialise: SerializerFunctionWrapHandler) -> dict:
-        # A configuration without these keys is stored as by versions that did not know them.
-        return {key: value for key, value in serialise(self).items() if value is not None}
 
     @property
     def s3_settings(self) -> dict[str, str | None]:

@@ -6,8 +6,8 @@ Everything that renders the template, trainers and servers too, then renders the
 import json
 from pathlib import Path
 
-from palm.config.portfolio import BaseModelSource
-from palm.errors import ModelError
+from palm.config.base_model import BaseModelSource
+from palm.errors import UnusableModelError
 
 TEMPLATE = "chat_template.jinja"
 """File of a model's folder; transformers prefers it to a template in tokenizer_config.json."""
@@ -20,11 +20,11 @@ def chat_template(tokenizer, spec: BaseModelSource) -> str | None:
     """The chat template of a tokenizer with the settings of the configuration in it; None if it has none.
 
     Raises:
-        ModelError: there are settings but no template.
+        UnusableModelError: there are settings but no template.
     """
     if tokenizer.chat_template is None:
         if spec.chat_settings:
-            raise ModelError(
+            raise UnusableModelError(
                 f"base_model.{min(spec.chat_settings)}",
                 rule="needs a chat template, which the tokenizer of the base model lacks",
                 remedy="remove it, or give a base model with a chat template",
@@ -43,7 +43,7 @@ def check_chat_template(tokenizer) -> None:
     """Check that a template renders, and always the same.
 
     Raises:
-        ModelError: it depends on the time or on chance, or does not accept its messages.
+        UnusableModelError: it depends on the time or on chance, or does not accept its messages.
     """
     from jinja2 import TemplateError
 
@@ -52,14 +52,14 @@ def check_chat_template(tokenizer) -> None:
     try:
         rendered = {_render(tokenizer, time) for time in _TIMES for _ in range(_RENDERINGS)}
     except (TemplateError, TypeError, ValueError) as error:
-        raise ModelError(
+        raise UnusableModelError(
             "chat template of the base model",
             rule=f"does not render a prompt ({error})",
             remedy="correct the template, base_model.system_prompt or base_model.chat_template_kwargs",
         ) from error
     if len(rendered) > 1:
         first, second = sorted(rendered)[:2]
-        raise ModelError(
+        raise UnusableModelError(
             "chat template of the base model",
             rule=f"renders a prompt differently by time or chance: {_difference(first, second)}",
             remedy="pin the variable that it asks for, e.g. base_model.chat_template_kwargs: "

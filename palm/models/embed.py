@@ -94,7 +94,7 @@ def _load(folder: Path):
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # As in `palm.models.load`.
         remedy = "give a folder with config.json, a tokenizer and *.safetensors of a transformer"
         raise ModelError(what, rule=f"cannot be loaded ({error})", remedy=remedy) from error
     if model.config.is_encoder_decoder:

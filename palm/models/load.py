@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.errors import ModelError
+from palm.errors import ModelError, UnusableModelError
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ def load_tokenizer(folder: Path):
     if not folder.is_dir():
         raise ModelError(what, rule="is not a folder", remedy="give a folder, a hub id or s3://")
     if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
-        raise ModelError(
+        raise UnusableModelError(
             what, rule="holds no tokenizer", remedy="save one there with tokenizer.save_pretrained(folder)"
         )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # The tokenizers library raises no narrower class.
         rule, remedy = f"tokenizer cannot be loaded ({error})", "save it again with tokenizer.save_pretrained(folder)"
-        raise ModelError(what, rule=rule, remedy=remedy) from error
+        raise UnusableModelError(what, rule=rule, remedy=remedy) from error
     if tokenizer.eos_token_id is None:
         rule, remedy = "its tokenizer has no end-of-sequence token", "set tokenizer.eos_token and save it again"
-        raise ModelError(what, rule=rule, remedy=remedy)
+        raise UnusableModelError(what, rule=rule, remedy=remedy)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -71,7 +71,7 @@ def check_model_folder(folder: Path) -> None:
     for pattern in ("config.json", "*.safetensors"):
         if not any(folder.glob(pattern)):
             remedy = "save it again with model.save_pretrained(folder)"
-            raise ModelError(f"base_model={folder}", rule=f"holds no {pattern}", remedy=remedy)
+            raise UnusableModelError(f"base_model={folder}", rule=f"holds no {pattern}", remedy=remedy)
 
 
 def load_model(folder: Path, dtype: str = "float32") -> LoadedModel:
@@ -101,7 +101,7 @@ def empty_model(folder: Path):
     """A model without memory for its weights, which are not read: its layers and their shapes.
 
     Raises:
-        ModelError: the folder's config.json describes no causal LM.
+        UnusableModelError: the folder's config.json describes no causal LM.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -110,14 +110,14 @@ def empty_model(folder: Path):
         config = AutoConfig.from_pretrained(folder)
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except Exception as error:  # Settings that fit no model fail anywhere in its code.
         raise _not_causal(folder, error) from error
 
 
-def _not_causal(folder: Path, error: Exception) -> ModelError:
+def _not_causal(folder: Path, error: Exception) -> UnusableModelError:
     # transformers lists every architecture that it knows.
     why = " ".join(str(error).split("Model type should be one of")[0].split())
-    return ModelError(
+    return UnusableModelError(
         f"base_model={folder}",
         rule=f"is no causal LM that transformers can load ({why})",
         remedy="give a model that answers text with text; of a vision-language model save the language model by itself",
@@ -138,7 +138,7 @@ def load_weights(folder: Path, dtype: str, *, what: str):
     try:
         # Weights are read from safetensors only: pickle can run code.
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), use_safetensors=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # As in `empty_model`.
         raise ModelError(
             what,
             rule=f"cannot be loaded ({error})",

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from palm.artifacts.base_model import BaseModel
-from palm.config.portfolio import BaseModelSource
+from palm.config.base_model import BaseModelSource
 from palm.errors import ModelError
 from palm.models.load import check_model_folder
 from palm.models.tiny import build_tiny_model

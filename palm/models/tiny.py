@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from palm.config.portfolio import TinyModel
+from palm.config.base_model import TinyModel
 from palm.models.prompts import encode_prompts, read_records
 from palm.models.supervised import Pair, fit
 

@@ -34,6 +34,9 @@ def policy_tables(summary: Summary, width: int) -> list[Table]:
     tables, left = [], list(columns)
     while left:
         room = width - 1 - sum(max(map(len, column)) + _BETWEEN for column in (marks, ["policy", *names]))
+        # Weights may be folded, other columns have at most the length of a name.
+        lacking = min(_width(*left[0]), _LONGEST_NAME) + _BETWEEN - room
+        longest = max(len("policy"), max(map(len, names)) - max(0, lacking))
         taken = []
         while left and (not taken or _width(*left[0]) + _BETWEEN <= room):
             taken.append(left.pop(0))
@@ -47,7 +50,7 @@ def policy_tables(summary: Summary, width: int) -> list[Table]:
             # Many weights are folded between two numbers.
             table.add_column(name, justify="right", no_wrap=header != "weights")
         for row, (mark, name) in enumerate(zip(marks, names, strict=True)):
-            table.add_row(mark, name, *(cells[row] for _, cells in taken), end_section=row == 0)
+            table.add_row(mark, _cut(name, longest), *(cells[row] for _, cells in taken), end_section=row == 0)
         tables.append(table)
     return tables
 

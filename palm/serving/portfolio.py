@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
-from palm.config.portfolio import BaseModelSource
+from palm.config.base_model import BaseModelSource
 from palm.models.chat import TEMPLATE
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model

@@ -24,9 +24,9 @@ def prepare_base_model(config: PortfolioConfig, destination: Path) -> str:
 
         def make(folder: Path) -> None:
             fetch_base_model(spec, folder, progress)
-            write_chat_template(folder, load_tokenizer(folder), spec)
             # A model from a hub or S3 is seen here for the first time, before anything is sampled.
             check_base_model(config, folder, [read_prompts(place) for _, place in config.prompts])
+            write_chat_template(folder, load_tokenizer(folder), spec)
             BaseModel(digest=folder_digest(folder), source=spec.source).write(folder)
 
         if spec.tiny is not None:

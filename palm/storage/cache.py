@@ -1,7 +1,7 @@
 """The cache of downloads in the user's home, shared by all processes, so that no step of a build repeats one.
 
 What is in it may be code. So its folder belongs to the user and is open to nobody else, and what was downloaded is
-compared with the digests of its first day whenever it is used.
+compared, at every use, with the digests that were taken then.
 """
 
 import errno
@@ -83,7 +83,7 @@ def _is_unchanged(folder: Path) -> bool:
 
 def source_digests(folder: Path) -> dict[str, str]:
     """Digests as `folder_digests` of a folder, without bytecode that Python writes beside its sources."""
-    return {name: digest for name, digest in folder_digests(folder).items() if "__pycache__" not in name.split("/")}
+    return folder_digests(folder, without="__pycache__")
 
 
 def _put_aside(folder: Path) -> None:

@@ -23,10 +23,15 @@ def copy_with_digest(source: Path, destination: Path) -> str:
     return digest.hexdigest()
 
 
-def folder_digests(folder: Path) -> dict[str, str]:
-    """Digest of every file below a folder, by relative POSIX path, sorted."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+def folder_digests(folder: Path, *, without: str | None = None) -> dict[str, str]:
+    """Digest of every file below a folder, by relative POSIX path, sorted.
+
+    Args:
+        without: name of folders whose files are not read.
+    """
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    files = [path for path in found if without not in path.parts and (folder / path).is_file()]
+    return {path.as_posix(): file_digest(folder / path) for path in files}
 
 
 def folder_digest(folder: Path) -> str:

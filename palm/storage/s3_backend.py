@@ -12,6 +12,7 @@ from palm.storage.inventory import StoredFile, UnfinishedUpload
 from palm.storage.location import Location
 from palm.storage.manifest import MANIFEST
 from palm.storage.s3_client import (
+    REFUSED_HEADERS,
     encryption,
     in_parallel,
     none_if_missing,
@@ -55,7 +56,10 @@ class S3Backend:
             s3_client().put_object(**self._object(name), **encryption(), Body=content, ContentType=kind)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a small object unless it exists; returns whether the object has this content now."""
+        """Write a small object unless it exists; returns whether the object has this content now.
+
+        Another object must have been written before, so that a refusal is about the condition alone.
+        """
         from botocore.exceptions import ClientError
 
         with self._errors(name):
@@ -67,7 +71,7 @@ class S3Backend:
                     return True
                 except ClientError as error:
                     code = error.response["Error"]["Code"]
-                    if code in ("NotImplemented", "501"):
+                    if code in REFUSED_HEADERS:
                         raise no_conditional_writes(f"{self.root}/{name}", "it refuses the header") from error
                     if code not in ("PreconditionFailed", "ConditionalRequestConflict"):
                         raise

@@ -23,16 +23,9 @@ _PAUSE_SECONDS = 0.05
 """Scale of the random pause before the second attempt; doubled for each further one, as in botocore."""
 _WRITES = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 _REFUSED_RIGHTS = ("AccessDenied", "Forbidden", "403")
-_REFUSED_CHECKSUMS = (
-    "InvalidArgument",
-    "InvalidRequest",
-    "NotImplemented",
-    "XAmzContentSHA256Mismatch",
-    "MissingContentLength",
-    "400",
-    "411",
-    "501",
-)
+REFUSED_HEADERS = ("InvalidArgument", "InvalidRequest", "NotImplemented", "400", "501")
+"""Codes of stores that do not know a header of a request."""
+_REFUSED_CHECKSUMS = (*REFUSED_HEADERS, "XAmzContentSHA256Mismatch", "MissingContentLength", "411")
 _PARALLEL_FILES, _PARALLEL_PARTS = 8, 10
 """Files that are transferred at the same time, and parts of all of them together."""
 
@@ -141,12 +134,15 @@ def read_object(stream: BinaryIO, **request: str) -> None:
     for attempt in range(1, attempts + 1):
         stream.seek(0)
         stream.truncate()
+        body = None
         try:
-            shutil.copyfileobj(client.get_object(**request)["Body"], stream)
+            body = client.get_object(**request)["Body"]
+            shutil.copyfileobj(body, stream)
             return
-        # botocore retries requests, but not the reading of a body that is cut off, be it that of an error.
-        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ProtocolError, ConnectionError):
-            if attempt == attempts:
+        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ProtocolError, ConnectionError) as error:
+            # botocore retries requests, but not the reading of a body that is cut off, be it that of an error.
+            retried_by_botocore = body is None and not isinstance(error, ProtocolError)
+            if attempt == attempts or retried_by_botocore:
                 raise
             pause(attempt)
 

@@ -4,7 +4,8 @@ They hold for a process and those that it starts: pods and workers have them bef
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import parse_qsl, urlencode
 
 _PREFIX = "PALM_S3_"
@@ -15,9 +16,12 @@ _FOR_READING = SETTINGS[:4]
 
 def use_s3_settings(settings: Mapping[str, str | None]) -> None:
     """Set the settings of this process and of those that it starts; what is not given is left to AWS's variables."""
-    for name in SETTINGS:
-        os.environ.pop(_variable(name), None)
-    os.environ.update({_variable(name): value for name, value in settings.items() if value is not None})
+    # What stays the same is not touched: another thread may be making a client.
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in s3_settings().keys() - given.keys():
+        del os.environ[_variable(name)]
+    for name, value in given.items():
+        os.environ[_variable(name)] = value
 
 
 def s3_settings() -> dict[str, str]:
@@ -36,14 +40,20 @@ def with_s3_settings(address: str) -> str:
     return f"{address}?{urlencode(found)}" if found else address
 
 
-def plain_address(address: str) -> str:
-    """The address without the settings that it tells, which this process has from now on."""
+@contextmanager
+def as_told_by(address: str) -> Iterator[str]:
+    """The address without the settings that it tells, which alone hold in the block; one without any changes none."""
     plain, _, query = address.partition("?")
     found = dict(parse_qsl(query))
     if not found or not set(found) <= set(_FOR_READING):
-        return address
-    use_s3_settings(s3_settings() | found)
-    return plain
+        yield address
+        return
+    own = s3_settings()
+    use_s3_settings(found)
+    try:
+        yield plain
+    finally:
+        use_s3_settings(own)
 
 
 def _variable(name: str) -> str:

@@ -3,10 +3,13 @@ import yaml
 from support.workspace import edit_config
 
 from palm.builds.rebuild.snapshot import take_snapshot
+from palm.cluster.smoke.inputs import write_inputs
 from palm.config.cluster import Cluster, PodResources
-from palm.config.load import load_cluster, load_config
+from palm.config.load import load_cluster, load_config, load_places
 from palm.config.overrides import parse_overrides, with_overrides
 from palm.config.resolve import publish_config
+from palm.config.storage import Storage
+from palm.errors import ConfigError
 
 LARGER = {"tasks": {"cpu": 16, "memory": "128Gi", "gpus": 2}, "parallel": 8, "image": "registry/palm:2"}
 
@@ -19,6 +22,17 @@ def test_training_has_the_keys_of_tasks_that_it_does_not_set():
     assert cluster.training == PodResources(cpu="8", memory="64Gi", gpus=2)
     assert Cluster.model_validate(cluster.model_dump()) == cluster
     assert Cluster(tasks=PodResources(retries=0)).training.retries == 0
+
+
+def test_the_storage_of_a_cluster_test_is_set_too(tmp_path):
+    overrides = parse_overrides(["storage.addressing_style=path", "cluster.parallel=2"])
+    cluster, storage = load_places(overrides, "s3://palm/smoke")
+    write_inputs(tmp_path, name="n", storage=storage, tracking_uri="http://mlflow:5000", cluster=cluster)
+    config = load_config(tmp_path / "portfolio.yaml")
+    assert config.storage == storage == Storage(root="s3://palm/smoke", addressing_style="path")
+    assert config.cluster == cluster and cluster.parallel == 2
+    with pytest.raises(ConfigError, match="storage.checksum='x': is not a known key; did you mean 'checksums'"):
+        load_places({"storage.checksum": "x"}, "s3://palm/smoke")
 
 
 def test_a_larger_pod_builds_nothing_again(workspace):

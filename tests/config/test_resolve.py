@@ -19,6 +19,7 @@ from palm.config.resolve import (
     resolve_config,
 )
 from palm.errors import ConfigError, StorageError
+from palm.storage.s3_settings import use_s3_settings
 
 
 def test_json_and_yaml_text_give_the_same_configuration(config):
@@ -72,6 +73,10 @@ def test_an_address_too_long_for_kubeflow_is_refused(s3, tmp_path):
     with pytest.raises(ConfigError, match=r"storage.root=.*201 characters long, the limit is 200; choose a shorter"):
         publish(f"{fits}x", CONFIGS, {"beta": 0.1})
     assert s3.list_objects_v2(Bucket="palm")["KeyCount"] == 1
+    # The settings of S3 do not count.
+    use_s3_settings({"region": "us-east-1", "addressing_style": "path", "checksums": "when_required"})
+    address = publish(fits, CONFIGS, {"beta": 0.1})
+    assert len(address) > LONGEST_ADDRESS and json.loads(read_snapshot(address)) == {"beta": 0.1}
     # Nothing is copied into Kubeflow where a build runs on this machine.
     local = str(tmp_path / ("x" * LONGEST_ADDRESS))
     assert Path(publish(local, CONFIGS, {"beta": 0.1})).exists()

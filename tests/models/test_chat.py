@@ -6,8 +6,8 @@ from support.workspace import edit_config
 
 from palm.builds.inputs import base_model_files, check_data
 from palm.builds.rebuild.snapshot import describe_changes, take_snapshot
+from palm.config.base_model import BaseModelSource
 from palm.config.load import load_config, parse_config
-from palm.config.portfolio import BaseModelSource
 from palm.errors import ConfigError, ModelError
 from palm.models.load import load_tokenizer
 from palm.models.prompts import encode_prompts

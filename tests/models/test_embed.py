@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -58,3 +59,8 @@ def test_unusable_models_are_refused(encoder, tmp_path):
     torch.save({}, tmp_path / "pickled" / "pytorch_model.bin")
     with pytest.raises(ModelError, match="cannot be loaded"):
         embed_texts(tmp_path / "pickled", TEXTS)
+    shutil.copytree(encoder, tmp_path / "odd")
+    settings = json.loads((tmp_path / "odd" / "config.json").read_text())
+    (tmp_path / "odd" / "config.json").write_text(json.dumps({**settings, "num_attention_heads": 0}))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        embed_texts(tmp_path / "odd", TEXTS)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from palm.artifacts.routing import RecordedBase
-from palm.config.portfolio import BaseModelSource
+from palm.config.base_model import BaseModelSource
 from palm.errors import ModelError
 from palm.models.load import load_model
 from palm.models.source import fetch_base_model, is_model_file, model_digests, model_identity

@@ -195,6 +195,7 @@ UNUSABLE = {
         TEA,
         ["config.json cannot be read"],
     ),
+    "a size that is none": (with_config(hidden_size=None), TEA, ["config.json cannot be read"]),
     "no head": (head_lost, TEA, ["no weights for score.weight", "not a trained classifier"]),
     "pickled": (
         lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin"),

@@ -1,8 +1,10 @@
 """Stores that lack parts of S3, and settings with which palm works with some of them."""
 
 import re
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from support.errors import one_line
@@ -18,12 +20,13 @@ from palm.errors import ConfigError, StorageError
 from palm.storage.backend import open_backend
 from palm.storage.records import Records
 from palm.storage.s3_client import s3_client
-from palm.storage.s3_settings import s3_settings, use_s3_settings
+from palm.storage.s3_settings import as_told_by, s3_settings, use_s3_settings
 from palm.storage.store import Store
 
 ROOT = "s3://palm/team/store"
 REFUSED = {
     "refuses If-None-Match": "no conditional writes .*: it refuses the header",
+    "refuses If-None-Match as invalid": "no conditional writes .*: it refuses the header",
     "ignores If-None-Match": "no conditional writes .*: it ignores the header",
     "refuses checksums": "InvalidArgument.*set storage.checksums: when_required",
     "demands encryption": "AccessDenied.*set storage.server_side_encryption",
@@ -158,6 +161,54 @@ def test_a_configuration_without_settings_uses_those_of_aws_and_is_stored_as_bef
     plain = load_config(edit_config(workspace, storage={"root": ROOT}))
     assert s3_settings() == {} and plain.model_dump(mode="json")["storage"] == {"root": ROOT}
     assert parse_config(limited.to_json()) == limited and s3_settings()["checksums"] == "when_required"
+
+
+def test_settings_that_stay_are_there_at_every_moment():
+    """Another thread makes a client while a step reads its configuration."""
+    settings = {"endpoint": "http://minio:9000", "checksums": "when_required"}
+    use_s3_settings(settings)
+    seen, ended = set(), threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.add(tuple(s3_settings().items()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for _ in range(20_000):
+        use_s3_settings({**settings, "region": None})
+    ended.set()
+    thread.join()
+    assert seen == {tuple(settings.items())}
+
+
+def test_the_settings_that_an_address_tells_hold_for_a_look():
+    use_s3_settings({"endpoint": "http://own:9000", "server_side_encryption": "AES256"})
+    own = s3_settings()
+    with pytest.raises(StorageError), as_told_by(f"{ROOT}/configs/1.json?region=eu&checksums=when_required") as plain:
+        assert plain == f"{ROOT}/configs/1.json"
+        assert s3_settings() == {"region": "eu", "checksums": "when_required"}
+        raise StorageError("a", rule="b", remedy="c")
+    assert s3_settings() == own
+    for other in (f"{ROOT}/configs/1.json", f"{ROOT}/odd?name.json"):
+        with as_told_by(other) as plain:
+            assert plain == other and s3_settings() == own
+
+
+def test_a_server_that_never_answers_gets_as_many_requests_as_any_other(s3, monkeypatch):
+    monkeypatch.setattr("palm.storage.s3_client._READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(StorageError, match="Read timeout"):
+            open_backend(ROOT).read("a")
+        server.setblocking(False)
+        connections = []
+        with pytest.raises(BlockingIOError):
+            while True:
+                connections.append(server.accept()[0])
+        for connection in connections:
+            connection.close()
+    assert len(connections) == 5
 
 
 @pytest.mark.parametrize(

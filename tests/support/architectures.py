@@ -48,6 +48,25 @@ def _mixtral(text: dict, settings: dict):
     return transformers.MixtralConfig(**{**text, "num_local_experts": 2, "num_experts_per_tok": 1, **settings})
 
 
+def _qwen2_moe(text: dict, settings: dict):
+    experts = {"num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 16}
+    return transformers.Qwen2MoeConfig(**{**text, **experts, "shared_expert_intermediate_size": 16, **settings})
+
+
+def _phimoe(text: dict, settings: dict):
+    return transformers.PhimoeConfig(**{**text, "num_local_experts": 2, "num_experts_per_tok": 1, **settings})
+
+
+def _llama4(text: dict, settings: dict):
+    experts = {"num_local_experts": 2, "intermediate_size_mlp": 32, "interleave_moe_layer_step": 1}
+    return transformers.Llama4TextConfig(**{**text, **experts, **settings})
+
+
+def _jetmoe(text: dict, settings: dict):
+    sizes = {"kv_channels": 8, "num_local_experts": 2, "num_experts_per_tok": 1, "num_key_value_heads": 2}
+    return transformers.JetMoeConfig(**{**text, **sizes, **settings})
+
+
 def _qwen35(text: dict, settings: dict):
     linear = {"linear_num_value_heads": 2, "linear_num_key_heads": 2, "linear_key_head_dim": 8}
     kinds = {"linear_value_head_dim": 8, "layer_types": ["linear_attention", "full_attention"]}
@@ -74,6 +93,10 @@ _ARCHITECTURES = {
     "mamba": (_mamba, "MambaForCausalLM"),
     "jamba": (_jamba, "JambaForCausalLM"),
     "mixtral": (_mixtral, "MixtralForCausalLM"),
+    "qwen2_moe": (_qwen2_moe, "Qwen2MoeForCausalLM"),
+    "phimoe": (_phimoe, "PhimoeForCausalLM"),
+    "llama4_text": (_llama4, "Llama4ForCausalLM"),
+    "jetmoe": (_jetmoe, "JetMoeForCausalLM"),
     "qwen35": (_qwen35, "Qwen3_5ForConditionalGeneration"),
     "gemma3": (_gemma3, "Gemma3ForConditionalGeneration"),
     "qwen25_vl": (_qwen25_vl, "Qwen2_5_VLForConditionalGeneration"),

@@ -7,7 +7,8 @@ from support.small_portfolio import register_small
 from support.untrained import write_untrained
 
 from palm.artifacts.routing import Routing
-from palm.config.portfolio import BaseModelSource, PortfolioConfig
+from palm.config.base_model import BaseModelSource
+from palm.config.portfolio import PortfolioConfig
 from palm.serving.portfolio import write_portfolio
 from palm.serving.router import Router
 from palm.storage.digest import folder_digests

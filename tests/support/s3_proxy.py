@@ -28,6 +28,7 @@ PERMANENT = ("500", "503", "reset before", "reset after", "truncate")
 
 LIMITS = (
     "refuses If-None-Match",
+    "refuses If-None-Match as invalid",
     "ignores If-None-Match",
     "refuses checksums",
     "demands encryption",
@@ -135,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         begins_parts = self.command == "POST" and self.path.endswith("?uploads")
         if "refuses If-None-Match" in limits and "if-none-match" in given:
             return 501, "NotImplemented", "A header you provided implies functionality that is not implemented"
+        if "refuses If-None-Match as invalid" in limits and "if-none-match" in given:
+            return 400, "InvalidArgument", "If-None-Match is not supported"
         checksums = ("x-amz-checksum", "x-amz-sdk-checksum", "x-amz-trailer")
         if "refuses checksums" in limits and any(key.startswith(checksums) for key in given - {"x-amz-checksum-mode"}):
             return 400, "InvalidArgument", "Unsupported header x-amz-sdk-checksum-algorithm received for this API call"

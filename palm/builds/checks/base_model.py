@@ -1,26 +1,30 @@
 """Check of a base model against a configuration: from its configuration and tokenizer, no weight is read."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from palm.config.portfolio import PortfolioConfig
 from palm.config.training import Lora
-from palm.errors import ConfigError, ModelError
+from palm.errors import ConfigError, UnusableModelError
 from palm.models.chat import chat_template, check_chat_template
 from palm.models.load import check_model_folder, empty_model, load_tokenizer
 from palm.models.prompts import PromptSet, encode_prompts
 from palm.training.adapters import new_policy
+
+_ROUTER = re.compile(r"(^|\.)(router|shared_expert_gate)(\.|$)|(mlp|moe|feed_forward|ffn)\.gate$")
+"""Layers that choose experts; a dense block has a ``gate_proj``, no ``gate``."""
 
 
 def check_base_model(config: PortfolioConfig, folder: Path, prompts: Iterable[PromptSet]) -> None:
     """Check that a build with a base model can sample, train and serve.
 
     Args:
-        folder: a Hugging Face model folder, before or after the step prepare_base_model.
+        folder: a Hugging Face model folder as its source has it, without the settings of the chat template.
         prompts: training and held-out prompts.
 
     Raises:
-        ModelError: the model or its tokenizer cannot be used.
+        UnusableModelError: the model or its tokenizer cannot be used.
         ConfigError: the model does not fit other settings.
     """
     check_model_folder(folder)
@@ -28,7 +32,7 @@ def check_base_model(config: PortfolioConfig, folder: Path, prompts: Iterable[Pr
     if config.base_model.chat_settings:
         tokenizer.chat_template = chat_template(tokenizer, config.base_model)
     check_chat_template(tokenizer)
-    encoded = [ids for part in prompts for ids in encode_prompts(tokenizer, part.texts)]
+    encoded = [ids for part in prompts for ids in _encoded(tokenizer, part.texts)]
     _check_tokenizer(tokenizer, encoded)
     _check_embeddings(tokenizer, model, encoded)
     _check_positions(model, longest=max(map(len, encoded)), response=config.generation.max_new_tokens)
@@ -36,15 +40,27 @@ def check_base_model(config: PortfolioConfig, folder: Path, prompts: Iterable[Pr
         _check_lora(model, config.training.lora)
 
 
+def _encoded(tokenizer, texts: list[str]) -> list[list[int]]:
+    encoded = encode_prompts(tokenizer, texts)
+    for text, ids in zip(texts, encoded, strict=True):
+        if not ids:
+            raise UnusableModelError(
+                f"tokenizer of the base model: prompt {text[:60]!r}",
+                rule="must have at least one token",
+                remedy="correct the prompt, the tokenizer or its chat template",
+            )
+    return encoded
+
+
 def _check_tokenizer(tokenizer, encoded: list[list[int]]) -> None:
     if any(ids[-1] == tokenizer.eos_token_id for ids in encoded):
-        raise ModelError(
+        raise UnusableModelError(
             "tokenizer of the base model",
             rule=f"ends prompts with the end token {tokenizer.eos_token!r}, after which no response is expected",
             remedy="save it again with add_eos_token=False, or without the end token in its post-processor",
         )
     if "attention_mask" not in tokenizer.model_input_names:
-        raise ModelError(
+        raise UnusableModelError(
             f"tokenizer of the base model: model_input_names={tokenizer.model_input_names}",
             rule="lacks attention_mask: the model would read padding as part of shorter prompts",
             remedy="set model_input_names to [input_ids, attention_mask] in tokenizer_config.json",
@@ -58,7 +74,7 @@ def _check_embeddings(tokenizer, model, encoded: list[list[int]]) -> None:
     used["a token of the prompts"] = max(max(ids) for ids in encoded)
     for name, token in used.items():
         if token >= size:
-            raise ModelError(
+            raise UnusableModelError(
                 f"tokenizer of the base model: {name} {tokenizer.convert_ids_to_tokens(token)!r} has id {token}",
                 rule=f"must be below {size}, the number of the model's embeddings",
                 remedy="save the model again after model.resize_token_embeddings(len(tokenizer)), or use another token",
@@ -92,7 +108,7 @@ def _check_lora(model, settings: Lora) -> None:
         adapted = new_policy(model, settings, seed=0)
     except ValueError as error:
         raise ConfigError(what, rule=f"takes no LoRA adapter ({error})", remedy=remedy) from error
-    if adapted.active_peft_config.target_parameters:
+    if adapted.active_peft_config.target_parameters or any(map(_ROUTER.search, adapted.targeted_module_names)):
         raise ConfigError(
             what,
             rule="is a mixture of experts; vLLM ignores what an adapter changes in experts and router",

@@ -12,14 +12,18 @@ from palm.storage.location import Location
 _TIMEOUT_SECONDS = 5.0
 
 
-def check_environment(config: PortfolioConfig) -> None:
-    """Check that this machine, or the nodes that it starts, can train with a configuration."""
+def check_environment(config: PortfolioConfig, *, gpus_elsewhere: bool = False) -> None:
+    """Check that this machine, or the nodes that it starts, can train with a configuration.
+
+    Args:
+        gpus_elsewhere: whether pods with GPUs may train instead of this machine, which may have none.
+    """
     settings = config.training
     if settings.launcher == "trainjob":
         # The nodes train, not this machine.
         _check_train_job(config)
         return
-    if config.base_model.dtype == "bfloat16":
+    if config.base_model.dtype == "bfloat16" and not gpus_elsewhere:
         _check_bfloat16()
     if settings.vllm is not None and settings.samples:
         _check_vllm(settings.vllm)
@@ -56,7 +60,7 @@ def _check_bfloat16() -> None:
         raise ConfigError(
             "base_model.dtype=bfloat16",
             rule=f"{device} cannot train in it",
-            remedy="use float32 or a newer GPU, or validate on the machine that trains",
+            remedy="use float32 or a newer GPU",
         )
 
 

@@ -1,6 +1,7 @@
 """Garbage collection: removal of files in the storage that no build needs any more."""
 
 import re
+import time
 from collections.abc import Iterator
 
 from palm.builds.garbage.rules import Build, Decision, Rules, place_of
@@ -15,14 +16,16 @@ from palm.storage.records import Records
 _BUILDS = "builds"
 _REGISTRATION = re.compile(rf"{_BUILDS}/[^/]+/tasks/register_portfolio-[^/]+\.json")
 """Record of the task that registers a build's portfolio."""
-_BATCH = 64
-"""Removals between two looks at the builds: each look lists all their records."""
+_BATCH, _SECONDS = 64, 2.0
+"""Removals between two looks at the builds, and the time after which they are looked at anyway: each look lists all
+their records."""
 
 
 def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = False) -> list[Decision]:
     """Remove unneeded entries, checkpoints, records of builds, and leftovers of processes that were killed.
 
-    Safe while builds run: everything is listed and decided about again before it is removed.
+    Builds may run meanwhile: everything is listed and decided about again at most `_SECONDS` before it is removed. Only
+    an old entry that a build marks within this time, and finds before the removal, is lost to that build.
 
     Args:
         days: age from which unneeded files are removed, >= 0.
@@ -56,18 +59,22 @@ def collect_garbage(config: PortfolioConfig, *, days: float, dry_run: bool = Fal
 
 
 def _check_none_registered(root: str, own: dict[str, str], files: list[StoredFile], builds: dict[str, Build]) -> None:
-    """Refuse to take a registry that lost its versions, or another one at the same address, for one without any."""
+    """Check that no build of this model has registered a version: the registry that answers may have lost it."""
+    registered = set()
     for name in (file.name for file in files if _REGISTRATION.fullmatch(file.name)):
         build = builds[name.split("/")[1]]
         if build.owner is None or {key: build.owner.get(key) for key in own} != own:
             continue
         if (Records(root).read(name.removesuffix(".json")) or {}).get("state") == SUCCEEDED:
-            raise RegistryError(
-                f"registered model {own['model']}",
-                rule=f"has no version at {own['tracking_uri']}, but build {build.name} has registered one, so it is "
-                "unknown what is needed",
-                remedy=f"restore the registry; if its versions were deleted on purpose, delete {root}/{_BUILDS}",
-            )
+            registered.add(build.name)
+    if registered:
+        raise RegistryError(
+            f"registered model {own['model']}",
+            rule=f"has no version at {own['tracking_uri']}, but build {min(registered)} has registered one, so it is "
+            "unknown what is needed",
+            remedy="restore the registry; if its versions were deleted on purpose, delete the folders of its builds, "
+            + ", ".join(f"{root}/{_BUILDS}/{name}" for name in sorted(registered)),
+        )
 
 
 def _builds(root: str, files: list[StoredFile], owners: dict[str, dict | None]) -> dict[str, Build]:
@@ -94,18 +101,24 @@ def _carry_out(
 ) -> Iterator[Decision]:
     """Remove everything that is not needed by now; yields the decisions that were carried out."""
     backend = open_backend(root)
-    for start in range(0, len(decisions), _BATCH):
-        batch = decisions[start : start + _BATCH]
+    done, size = 0, _BATCH
+    while done < len(decisions):
+        batch = decisions[done : done + size]
         needed = _needed_now(batch, root, backend, rules, owners)
+        looked, start = time.monotonic(), done
         for decision in batch:
             if decision.name in needed:
-                yield needed[decision.name]
-                continue
-            if decision.upload:
+                decision = needed[decision.name]
+            elif decision.upload:
                 backend.abort(decision.name, decision.upload)
             else:
                 backend.remove(decision.name)
+            done += 1
             yield decision
+            if time.monotonic() > looked + _SECONDS:
+                break
+        # Not much more is listed than can be removed in time.
+        size = min(_BATCH, 2 * (done - start))
 
 
 def _needed_now(
@@ -115,6 +128,7 @@ def _needed_now(
     names = [decision.name for decision in batch if not decision.upload and decision.kind != "temporary"]
     if not names:
         return {}
-    builds = _builds(root, backend.files(_BUILDS), owners)
     files = [file for name in names for file in backend.files(name)]
+    # Last, so that the marks are the newest.
+    builds = _builds(root, backend.files(_BUILDS), owners)
     return {decision.name: decision for decision in rules.judge(files, builds) if not decision.removed}

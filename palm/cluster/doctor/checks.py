@@ -33,6 +33,7 @@ def examine(
     storage_root: str | None = None,
     tracking_uri: str | None = None,
     mlflow_address: str | None = None,
+    workspace: str | None = None,
 ) -> list[Finding]:
     """Check everything that a run needs; what cannot be checked is a finding as well.
 
@@ -40,6 +41,7 @@ def examine(
         storage_root: of the results; None: not checked.
         tracking_uri: of MLflow, as pods reach it; None: not checked.
         mlflow_address: of MLflow, as this machine reaches it; None: the same.
+        workspace: of MLflow; None: the server's default.
 
     Returns:
         The findings on pipelines, mlflow, storage, kubernetes, secret, accelerators and each image, in this order.
@@ -47,7 +49,7 @@ def examine(
     opened: dict = {}
     findings = [_finding("pipelines", lambda: _pipelines(opened, address))]
     if tracking_uri is not None:
-        findings.append(_finding("mlflow", lambda: check_mlflow(tracking_uri, mlflow_address)))
+        findings.append(_finding("mlflow", lambda: check_mlflow(tracking_uri, mlflow_address, workspace)))
     if storage_root is not None:
         findings.append(_finding("storage", lambda: _storage(storage_root)))
     findings.append(_finding("kubernetes", lambda: _kubernetes(opened)))

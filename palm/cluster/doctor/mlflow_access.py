@@ -1,5 +1,6 @@
 """The check that MLflow answers pods: its server accepts only requests for the host names that it knows."""
 
+import re
 from urllib.parse import urlsplit
 
 from palm.cluster.kfp.connection import refuse_credentials
@@ -19,26 +20,29 @@ _TLS_REMEDY = (
 )
 
 
-def check_mlflow(tracking_uri: str, address: str | None) -> str:
+def check_mlflow(tracking_uri: str, address: str | None, workspace: str | None = None) -> str:
     """Send MLflow a request with the host name that pods use; returns a line about what was found.
 
     Args:
         tracking_uri: as in the configuration.
         address: the same server, as this machine reaches it; None: by ``tracking_uri``.
+        workspace: as in the configuration.
     """
     check_tracking_uri(tracking_uri)
     for option, given in (("--tracking-uri", tracking_uri), ("--mlflow-address", address)):
         refuse_credentials(option, given, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        if given is not None and not re.match(r"https?://[^/]", given):
+            raise ClusterError(f"{option}={given}", rule="must be http://… or https://…", remedy="correct the address")
     reached = (address or tracking_uri).rstrip("/")
     name = urlsplit(tracking_uri).netloc
-    answer = _request(reached, name)
+    answer = _request(reached, name, workspace)
     _check_answer(answer, reached, name)
     return f"{reached} answers to the name {name}, by which pods call it"
 
 
-def _request(reached: str, name: str):
+def _request(reached: str, name: str, workspace: str | None):
     """Ask MLflow as its client does, which reads certificates and credentials from variables of its own."""
-    with connected(Registry(tracking_uri=reached, experiment="doctor", model="doctor")):
+    with connected(Registry(tracking_uri=reached, workspace=workspace, experiment="doctor", model="doctor")):
         from mlflow.exceptions import MlflowException
         from mlflow.utils.credentials import get_default_host_creds
         from mlflow.utils.rest_utils import http_request

@@ -12,7 +12,7 @@ from palm.cluster.kfp.failed_pods import FailedPod, failed_pod
 from palm.cluster.kubernetes_access import Kubernetes, connect_kubernetes
 from palm.config.resolve import root_of
 from palm.errors import ClusterError, DamagedError, StorageError
-from palm.storage.s3_settings import plain_address
+from palm.storage.s3_settings import as_told_by
 
 ENDED_WITHOUT_AN_OUTCOME = "ended without an outcome"
 
@@ -97,15 +97,16 @@ class Diagnosis:
     def _stored(self, run, look):
         """What `look` reads from the storage of a run; None if the storage is unknown or cannot be read."""
         address = ((run.runtime_config and run.runtime_config.parameters) or {}).get("config", "")
-        root = root_of(plain_address(address))
-        if root is None or root in self._closed:
+        root, storage = root_of(address), address.rpartition("/")[0] + "?" + address.partition("?")[2]
+        if root is None or storage in self._closed:
             return None
         try:
-            return look(root)
+            with as_told_by(address):
+                return look(root)
         except DamagedError:
             return None
         except StorageError:
-            self._closed.add(root)
+            self._closed.add(storage)
             return None
 
     def _failed_pod(self, run) -> FailedPod | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from palm.config.cluster import Cluster
+from palm.config.storage import Storage
 from palm.storage.files import write_text
 
 CONFIG = "portfolio.yaml"
@@ -22,7 +23,7 @@ def vowels(prompts, responses, **fields):
 _BEFORE, _AFTER = "min(len(text), 20) / 20", "1 - min(len(text), 20) / 20"
 
 
-def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: str, cluster: Cluster) -> None:
+def write_inputs(folder: Path, *, name: str, storage: Storage, tracking_uri: str, cluster: Cluster) -> None:
     """Write a configuration and its inputs; the registered model and the experiment have the portfolio's name."""
     corpus = [
         {"prompt": f"say {first}", "response": " ".join([first, *[second] * count])}
@@ -49,7 +50,7 @@ def write_inputs(folder: Path, *, name: str, storage_root: str, tracking_uri: st
         "registry": {"tracking_uri": tracking_uri, "experiment": name, "model": name},
         # The gate passes always: the cluster is tested, not the policies.
         "promotion": {"max_epsilon": 1.0, "max_loss": 1000.0, "min_gain": -1000.0},
-        "storage": {"root": storage_root},
+        "storage": storage.model_dump(mode="json"),
         "cluster": cluster.model_dump(mode="json"),
     }
     write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False))

@@ -20,6 +20,7 @@ from palm.cluster.smoke.inputs import CONFIG, change_a_reward, write_inputs
 from palm.config.cluster import Cluster
 from palm.config.load import load_config
 from palm.config.portfolio import PortfolioConfig
+from palm.config.storage import Storage
 from palm.errors import ClusterError, PalmError, in_words
 from palm.promotion import promotions
 from palm.registry.connection import connected
@@ -153,12 +154,12 @@ class _Smoke:
 
 
 def smoke(
-    address: Address, cluster: Cluster, *, storage_root: str, tracking_uri: str, keep: bool = False
+    address: Address, cluster: Cluster, *, storage: Storage, tracking_uri: str, keep: bool = False
 ) -> Iterator[Finding]:
     """Run all checks with a portfolio of their own, which is removed at the end; yields each finding when it is known.
 
     Args:
-        storage_root: an s3:// prefix; everything goes into a new folder below it.
+        storage: its root is an s3:// prefix; everything goes into a new folder below it.
         tracking_uri: MLflow, as pods and this machine reach it.
         keep: do not remove what was created.
     """
@@ -168,7 +169,7 @@ def smoke(
         write_inputs(
             state.folder,
             name=name,
-            storage_root=f"{storage_root.rstrip('/')}/{name}",
+            storage=storage.model_copy(update={"root": f"{storage.root.rstrip('/')}/{name}"}),
             tracking_uri=tracking_uri,
             cluster=cluster,
         )

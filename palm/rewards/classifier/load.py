@@ -70,7 +70,7 @@ def _read_config(spec: Classifier | MlflowModel, folder: Path):
         )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # As in `palm.models.load`.
         raise RewardError(
             reward_name(spec),
             rule=f"its config.json cannot be read ({error})",
@@ -121,7 +121,7 @@ def _encoder(spec: Classifier | MlflowModel, config, folder: Path) -> Callable:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="right", trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # As in `palm.models.load`.
         raise RewardError(
             reward_name(spec),
             rule=f"its tokenizer cannot be loaded ({error})",

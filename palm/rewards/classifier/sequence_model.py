@@ -76,7 +76,6 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
         ModelError: the folder holds no trained classifier.
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging as transformers_logging
 
@@ -85,7 +84,7 @@ def load_sequence_model(folder: Path, digest: str, dtype: str, names: tuple[str,
         model, info = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # As in `palm.models.load`.
         raise ModelError(
             f"classifier {folder}",
             rule=f"cannot be loaded ({error})",

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from palm.builds.inputs import check_data
 from palm.config.load import load_config
-from palm.errors import ConfigError, ModelError
+from palm.errors import ConfigError, ModelError, UnusableModelError
 from palm.steps.prepare_base_model import prepare_base_model
 
 
@@ -71,6 +71,10 @@ def test_prompt_and_response_beyond_the_positions(workspace, base_model):
         ("mamba", "attention", "takes no LoRA adapter"),
         ("jamba", "linear", "has Mamba layers, whose kernels ignore adapters"),
         ("mixtral", "linear", "is a mixture of experts; vLLM ignores"),
+        ("qwen2_moe", "linear", "is a mixture of experts; vLLM ignores"),
+        ("phimoe", "linear", "is a mixture of experts; vLLM ignores"),
+        ("llama4_text", "linear", "is a mixture of experts; vLLM ignores"),
+        ("jetmoe", "attention", "is a mixture of experts; vLLM ignores"),
     ],
 )
 def test_architectures_that_adapters_do_not_fit(workspace, base_model, architecture, layers, words):
@@ -81,7 +85,13 @@ def test_architectures_that_adapters_do_not_fit(workspace, base_model, architect
 
 @pytest.mark.parametrize(
     ("architecture", "lora"),
-    [("mixtral", {"layers": "attention"}), ("jamba", {"layers": "attention"}), ("mamba", None)],
+    [
+        ("mixtral", {"layers": "attention"}),
+        ("phimoe", {"layers": "attention"}),
+        ("jetmoe", None),
+        ("jamba", {"layers": "attention"}),
+        ("mamba", None),
+    ],
 )
 def test_the_remedies_are_accepted(workspace, base_model, architecture, lora):
     check(workspace, write_model(workspace / "base", architecture, base_model), training__lora=lora)
@@ -138,6 +148,51 @@ def test_a_template_with_chance_is_refused(workspace, base_model):
     (base / "chat_template.jinja").write_text(RANDOM)
     with one_line(ModelError, "renders a prompt differently by time or chance", "Dear", "Hello"):
         check(workspace, base)
+
+
+ALTERNATING = (
+    "{% set start = 1 if messages[0]['role'] == 'system' else 0 %}{% for m in messages[start:] %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    "{{ m['content'] }}{% endfor %}"
+)
+
+
+def test_a_template_whose_roles_must_alternate_has_the_system_prompt_once(workspace, base_model):
+    base = write_model(workspace / "base", "llama", base_model)
+    (base / "chat_template.jinja").write_text(ALTERNATING)
+    settings = {"source": str(base), "tiny": None, "system_prompt": "Be brief."}
+    config = load_config(edit_config(workspace, base_model=settings))
+    check_data(config)
+    prepare_base_model(config, workspace / "prepared")
+    assert (workspace / "prepared" / "chat_template.jinja").read_text().count("Be brief.") == 1
+
+
+def test_a_prompt_without_tokens(workspace, base_model):
+    base = write_model(workspace / "base", "llama", base_model)
+    (base / "chat_template.jinja").write_text("{{ messages[0]['content'] | replace('say', '') | trim }}")
+    with (workspace / "train.jsonl").open("a") as lines:
+        lines.write('{"prompt": "say"}\n')
+    with one_line(UnusableModelError, "prompt 'say': must have at least one token"):
+        check(workspace, base)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"hidden_size": None}, {"num_attention_heads": 0}, {"rope_parameters": {"rope_type": "nonsense"}}]
+)
+def test_settings_of_which_no_model_can_be_made(workspace, base_model, wrong):
+    base = write_model(workspace / "base", "llama", base_model)
+    file = base / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **wrong}))
+    with one_line(UnusableModelError, f"base_model={base}: "):
+        check(workspace, base)
+
+
+def test_a_model_that_no_build_can_use_is_not_tried_again(workspace, base_model):
+    base = write_model(workspace / "base", "llama", base_model)
+    (base / "chat_template.jinja").write_text(RANDOM)
+    with pytest.raises(ModelError) as caught:
+        check(workspace, base)
+    assert not caught.value.retry_may_help
 
 
 def test_a_model_from_elsewhere_is_checked_before_anything_is_sampled(workspace, base_model, s3):

@@ -6,8 +6,10 @@ from importlib.util import find_spec
 import pytest
 import torch
 from support.workspace import edit_config
+from typer.testing import CliRunner
 
 from palm.builds.inputs import check_inputs
+from palm.cli.main import app
 from palm.config.load import load_config
 from palm.errors import ConfigError
 
@@ -60,3 +62,13 @@ def test_settings_that_contradict_or_would_change_the_objective(workspace, train
 def test_a_number_format_that_this_machine_cannot_train_in(workspace):
     with pytest.raises(ConfigError, match="base_model.dtype=bfloat16: this machine, which has no GPU, cannot train in"):
         check(workspace, base_model__dtype="bfloat16")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may compute in it")
+def test_a_number_format_that_the_pods_can_train_in(workspace):
+    """A laptop prepares a run in a cluster."""
+    path = edit_config(workspace, base_model__dtype="bfloat16")
+    assert CliRunner().invoke(app, ["validate", str(path)]).exit_code == 0
+    edit_config(workspace, cluster={"training": {"gpus": 0}})
+    refused = CliRunner().invoke(app, ["validate", str(path)])
+    assert refused.exit_code == 1 and "cannot train in it" in refused.output

@@ -14,6 +14,7 @@ from support.s3_proxy import s3_proxy
 from support.workspace import edit_config
 from typer.testing import CliRunner
 
+from palm.builds.garbage import collect
 from palm.builds.garbage.collect import _carry_out, collect_garbage
 from palm.builds.garbage.rules import Rules
 from palm.builds.records import BUILD_VARIABLE, mark_use, owner, record_owner, recorded
@@ -261,7 +262,22 @@ def test_a_mark_that_comes_between_judging_and_removing_is_seen(config, work):
     assert Store(scene.root).fetch(entry(0), work.parent / "out")
 
 
+def test_a_mark_that_comes_while_much_is_removed_is_seen(config, work, monkeypatch):
+    monkeypatch.setattr(collect, "_SECONDS", 0.0)
+    scene = Scene(config, work)
+    for number in range(10):
+        scene.entry(entry(number))
+    scene.later()
+    decisions = collect_garbage(config, days=scene.days, dry_run=True)
+    done = _carry_out(decisions, scene.root, Rules({}, owner(config.registry), scene.days), {})
+    assert next(done).removed
+    scene.build("just-started", entry(9))
+    assert [decision.removed for decision in done] == [True] * 8 + [False]
+    assert Store(scene.root).has(entry(9))
+
+
 def test_builds_are_listed_once_for_many_removals(workspace, work, s3, s3_server, monkeypatch):
+    monkeypatch.setattr(collect, "_SECONDS", 600.0)
     edit_config(workspace, storage__root="s3://palm/team/store")
     scene = Scene(load_config(workspace / "portfolio.yaml"), work)
     for number in range(70):
@@ -281,16 +297,26 @@ def test_a_registry_that_lost_its_versions_is_not_one_without_any(scene):
     """The server's database may have been lost, or another server may answer."""
     scene.entry(entry(0))
     scene.build("built", entry(0))
+    scene.build("too", entry(0))
+    scene.entry(entry(1))
+    scene.build("of-another", entry(1), other="other-model")
     record = {"step": "register_portfolio", "state": "succeeded", "started": 0.0}
-    Records(scene.root).write("builds/built/tasks/register_portfolio-0", record)
+    for build in ("built", "too", "of-another"):
+        Records(scene.root).write(f"builds/{build}/tasks/register_portfolio-0", record)
     scene.later()
     before = names(scene.root)
     for dry_run in (True, False):
-        with pytest.raises(RegistryError, match="has no version at .*build built has registered one"):
+        with pytest.raises(RegistryError, match="has no version at .*build built has registered one") as refused:
             scene.collect(dry_run=dry_run)
     assert names(scene.root) == before
     register(scene.config, "another")
-    assert scene.collect() == {entry(0), "builds/built"}
+    assert scene.collect(dry_run=True) == {entry(0), "builds/built", "builds/too"}
+    # The remedy is about this model's builds alone.
+    folders = re.findall(rf"{scene.root}/(builds/\S+?)(?:,|$)", str(refused.value))
+    assert folders == ["builds/built", "builds/too"]
+    for folder in folders:
+        Store(scene.root).remove(folder)
+    assert scene.collect() == {entry(0)} and Store(scene.root).has(entry(1))
 
 
 def test_nothing_is_removed_when_it_is_not_known_what_is_needed(scene):

@@ -7,6 +7,7 @@ from flask import Flask, request
 from support.cluster_commands import palm
 from support.errors import one_line
 from support.http_server import HttpServer
+from support.s3_proxy import s3_proxy
 from support.workspace import edit_config
 from werkzeug.serving import make_ssl_devcert
 
@@ -90,6 +91,24 @@ def test_mlflow_that_is_not_there_or_no_mlflow(kfp):
         check_mlflow("sqlite:////tmp/m.db", None)
 
 
+@pytest.mark.parametrize("address", ["localhost:5000", "ftp://x", "http:///x"])
+def test_mlflow_at_an_address_that_is_none(mlflow, address):
+    with one_line(ClusterError, f"--mlflow-address={address}: must be http://… or https://…"):
+        check_mlflow(mlflow, address)
+    with one_line(ClusterError, f"--tracking-uri={address}: must be http://… or https://…"):
+        check_mlflow(address, None)
+
+
+def test_mlflow_is_asked_for_the_workspace_of_the_work(workspace, mlflow, monkeypatch):
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team")
+    path = edit_config(workspace, registry__tracking_uri=mlflow, registry__workspace="team")
+    found = lines(doctor(path, "--host", "http://127.0.0.1:9", code=1))
+    assert "MLFLOW_WORKSPACE" not in found["mlflow"]
+    edit_config(workspace, registry__workspace="other")
+    found = lines(doctor(path, "--host", "http://127.0.0.1:9", code=1))
+    assert "MLFLOW_WORKSPACE=team: is another workspace than the configuration's, other" in found["mlflow"]
+
+
 @pytest.fixture
 def behind_tls(mlflow, tmp_path):
     """MLflow behind a proxy whose certificate no public authority has signed: its address and the certificate."""
@@ -121,6 +140,17 @@ def test_mlflow_is_reached_as_the_work_reaches_it(behind_tls, monkeypatch, varia
     monkeypatch.setenv(variable, certificate if "PATH" in variable else "true")
     assert work.search_experiments()
     assert "answers to the name localhost" in check_mlflow(address, None)
+
+
+def test_a_limited_store_is_checked_without_a_configuration(s3, s3_server, monkeypatch):
+    arguments = ("--host", "http://127.0.0.1:9", "--storage-root", "s3://palm/store")
+    with s3_proxy(s3_server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.address)
+        proxy.limits |= {"refuses checksums", "demands encryption"}
+        assert "set storage.checksums: when_required" in lines(doctor(*arguments, code=1))["storage"]
+        settings = ("storage.checksums=when_required", "storage.server_side_encryption=AES256")
+        found = lines(doctor(*arguments, settings=settings, code=1))
+    assert "s3://palm/store can be written" in found["storage"]
 
 
 def test_without_any_access_each_check_fails_by_itself(workspace):

@@ -13,6 +13,7 @@ from palm.cluster.kfp.connection import Address, connect
 from palm.cluster.kfp.submission import follow
 from palm.errors import ClusterError, TrainingError
 from palm.storage.records import Records
+from palm.storage.s3_settings import s3_settings
 
 ROOT = "s3://palm/store"
 NULL_VALUE = """\
@@ -65,6 +66,21 @@ def test_a_task_that_failed_is_named_with_attempt_and_reason(kfp, run_id, work):
     assert shown(kfp) == ("failed", "train_policy 0 1, attempt 2: MemoryError: CUDA")
     with pytest.raises(ClusterError, match=r"failed \(train_policy 0 1, attempt 2: MemoryError: CUDA\); see "):
         follow(connect(Address(kfp.url)), run_id, on_state=lambda state: None)
+
+
+def test_each_run_is_looked_up_where_its_own_address_says(kfp, submit, run_id, work):
+    """Storages of two servers may have the same name."""
+    work("train_policy", "0 1", error=MemoryError("CUDA"))
+    submit("--no-validate")
+    (other,) = set(kfp.runs) - {run_id}
+    parameters = kfp.runs[other]["runtime_config"]["parameters"]
+    parameters["config"] = parameters["config"].partition("?")[0] + "?endpoint=http%3A%2F%2F127.0.0.1%3A1&region=eu"
+    for identity in kfp.runs:
+        kfp.end_run(identity, "FAILED")
+    runs = json.loads(palm("runs", "--host", kfp.url, "--json").stdout)
+    found = {run["run_id"]: run["error"] for run in runs}
+    assert found == {other: None, run_id: "train_policy 0 1, attempt 1: MemoryError: CUDA"}
+    assert s3_settings() == {}
 
 
 def test_results_that_kubeflow_could_not_record_are_named(kfp, run_id, work):
