@@ -14,7 +14,7 @@ from palm.promotion.champion import Promotions
 from palm.registry.client import Client
 from palm.registry.integrity import Verified, verify_version
 from palm.registry.kfp_plugin import plugin_run
-from palm.registry.manifest import ORIGIN, damaged
+from palm.registry.manifest import ORIGIN, check_bytecode, damaged
 from palm.registry.version import CHAMPION, lookup_version, version_with_alias
 from palm.serving.portfolio import ServedPortfolio
 
@@ -41,6 +41,8 @@ def load(portfolio: str | Path, *, tracking_uri: str | None = None) -> ServedPor
     if not (folder / "MLmodel").exists():
         return ServedPortfolio(folder)
     found = _verify_downloaded(folder)
+    # MLflow imports the code where the folder is, and then calls this.
+    check_bytecode(folder, text)
     return ServedPortfolio(found.portfolio, routing=found.routing)
 
 
