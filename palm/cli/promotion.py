@@ -115,7 +115,11 @@ def history(
 
 @commands.command()
 def repair(config: ConfigPath) -> None:
-    """Set the alias champion to what the log says, if a process was killed or somebody moved it by hand."""
+    """Set the alias champion to what the log says, and record entries of the log that were deleted or edited.
+
+    If the newest entries are gone, nobody knows the champion: then the version with the alias stays champion, after its
+    files were verified. Make sure before that the alias is on the version that should be served.
+    """
     for line in _promotions(config).repair(who=this_person()) or ["nothing to repair"]:
         typer.echo(line)
 

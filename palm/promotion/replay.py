@@ -31,6 +31,10 @@ class Replay:
         """The last entry that counts; None for an empty log."""
         return self.valid[-1] if self.valid else None
 
+    def manifest(self, version: str) -> str:
+        """Digest of a version's manifest when it became champion; empty if no entry has it."""
+        return next((entry.manifest for entry in self.valid if entry.after == version and entry.manifest), "")
+
 
 def replay(entries: Iterable[Entry], first: int = 1, *, last: int = 0) -> Replay:
     """Decide which entries of a stretch of the log count.

@@ -14,7 +14,7 @@ FORGOTTEN = "a rollback among them holds no run back any more"
 
 
 class Desk:
-    """Promotions of versions that only have a number, and MLflow's own view of them."""
+    """Promotions of versions that all have the same files, and MLflow's own view of them."""
 
     def __init__(self, config, client):
         self.model, self.mlflow = config.registry.model, client
@@ -35,7 +35,7 @@ class Desk:
         return self.log.append(seen or self.log.tail(), **entry | more)
 
     def roll_back(self, before: str, after: str) -> None:
-        """By a person; the versions here have no files that `rollback` could verify."""
+        """By a person, and without what `rollback` verifies."""
         self.append(before=before, after=after, kind=ROLLBACK, why="rude answers", who="ann@desk")
         self.promotions.champion(fix_alias=True)
 
@@ -235,21 +235,97 @@ def test_a_mark_that_is_behind_the_log_is_no_damage(desk):
 def test_an_edited_mark_is_an_error_of_one_line(desk):
     desk.promote_all("1")
     desk.mlflow.set_registered_model_tag(desk.model, MARK, "5")
-    with pytest.raises(DamagedError, match=rf"^small: tag {MARK}: is no mark .* delete this tag"):
+    with pytest.raises(DamagedError, match=rf"^small: tag {MARK}: is no mark .*`palm repair CONFIG`"):
+        desk.promotions.champion()
+    assert "is no mark" in desk.history.problems[0]
+    assert desk.promotions.repair(who="test") == ["the mark of the promotion log was edited, set to entry 1"]
+    assert desk.promotions.champion() == "1" and desk.promotions.repair(who="test") == []
+    desk.mlflow.delete_model_version(desk.log.name, "1")
+    with pytest.raises(DamagedError, match="lacks entry 1"):
         desk.promotions.champion()
 
 
-@pytest.mark.parametrize("change", ["a version of somebody else", "an edited kind", "an edited gate"])
-def test_a_version_that_is_no_entry_is_an_error_of_one_line(desk, change):
+def test_an_edited_mark_of_a_deleted_log_is_repaired_too(desk):
     desk.promote_all("1", "2")
+    desk.mlflow.delete_registered_model(desk.log.name)
+    desk.mlflow.set_registered_model_tag(desk.model, MARK, "{}")
+    (line,) = desk.promotions.repair(who="test")
+    assert "entries: all; champion is version 2, which has the alias: check" in line
+    assert desk.promotions.champion() == "2" and desk.promotions.repair(who="test") == []
+
+
+@pytest.mark.parametrize("change", ["a version of somebody else", "an edited kind", "an edited gate"])
+def test_a_version_that_is_no_entry_stops_promotion_until_a_repair(desk, change):
+    desk.promote_all("1", "2", "3")
     if change == "a version of somebody else":
         desk.mlflow.create_model_version(desk.log.name, source="palm:/by-hand")
     else:
         desk.mlflow.set_model_version_tag(desk.log.name, "1", change.split()[-1], "{wish")
-    with pytest.raises(
-        DamagedError, match=r"^small-promotions version [13]: is no entry of a promotion log \(.*palm repair"
-    ):
-        desk.history  # noqa: B018
+    for call in (lambda: desk.promote("4", "3"), lambda: desk.promotions.certified.manifest("2")):
+        with pytest.raises(DamagedError, match=r"^promotion log small-promotions: lacks entry [14]: .*palm repair"):
+            call()
+    assert "is missing" in desk.history.problems[0]
+    (line,) = desk.promotions.repair(who="test")
+    assert "champion is version 3;" in line
+    assert desk.promote("4", "3").promoted
+
+
+@pytest.mark.parametrize("damage", ["deleted", "edited"])
+def test_a_veto_is_not_lifted_by_who_edits_or_deletes_its_entry(desk, damage):
+    desk.promote_all("1", "2")
+    desk.roll_back("2", "1")
+    for version, against in (("3", "1"), ("4", "3")):
+        assert desk.promote(version, against).promoted
+    if damage == "deleted":
+        desk.mlflow.delete_model_version(desk.log.name, "3")
+    else:
+        desk.mlflow.set_model_version_tag(desk.log.name, "3", "kind", "repair")
+    for call in (lambda: desk.promote("2", "4"), lambda: desk.promotions.certified.manifest("4"), desk.log.read):
+        with pytest.raises(DamagedError, match="lacks entry 3"):
+            call()
+    assert desk.promotions.champion() == "4"
+    (line,) = desk.promotions.repair(who="test")
+    assert "entries: 3; champion is version 4;" in line and desk.promote("1", "4").promoted
+
+
+def test_entries_of_an_older_palm_seal_nothing(desk):
+    desk.promote_all("1", "2")
+    for number in "12":
+        tags = desk.mlflow.get_model_version(desk.log.name, number).tags
+        for key in tags.keys() & {"sealed", "policies", "baseline", "missing"}:
+            desk.mlflow.delete_model_version_tag(desk.log.name, number, key)
+    desk.mlflow.delete_registered_model_tag(desk.model, MARK)
+    assert [entry.sealed for entry in desk.log.read().valid] == [None, None]
+    assert desk.promote("3", "2").promoted
+    assert desk.log.tail().head.sealed.number == 2
+
+
+def test_the_log_of_an_older_palm_is_marked_by_whoever_may_write(desk):
+    desk.promote_all("1", "2")
+    desk.mlflow.delete_registered_model_tag(desk.model, MARK)
+    assert desk.promotions.champion() == "2" and MARK not in desk.mlflow.get_registered_model(desk.model).tags
+    assert desk.promotions.champion(fix_alias=True) == "2"
+    desk.mlflow.delete_model_version(desk.log.name, "2")
+    with pytest.raises(DamagedError, match="lacks entry 2"):
+        desk.promotions.champion()
+
+
+def test_a_repair_keeps_the_champion_of_an_intact_head_whatever_has_the_alias(desk):
+    desk.promote_all("1", "2", "3")
+    desk.mlflow.delete_model_version(desk.log.name, "1")
+    desk.mlflow.set_registered_model_alias(desk.model, "champion", "4")
+    first, second = desk.promotions.repair(who="test")
+    assert "champion is version 3;" in first and second == "alias champion was version 4, set to version 3"
+    assert desk.promotions.champion() == desk.alias == "3"
+
+
+def test_a_repair_by_the_alias_says_so_and_keeps_what_was_champion_as_a_baseline(desk):
+    desk.promote_all("1", "2", "3")
+    desk.mlflow.delete_model_version(desk.log.name, "3")
+    (line,) = desk.promotions.repair(who="test")
+    assert "champion is version 3, which has the alias: check that it is the right one" in line
+    assert desk.promotions.baseline() == ("2",)
+    assert desk.log.tail().head.manifest
 
 
 def test_a_run_does_not_promote_what_a_person_has_rolled_back(desk):
@@ -325,3 +401,14 @@ def test_the_policies_of_what_an_older_palm_has_logged_are_looked_up(desk):
     desk.append(before="1", after="2")
     desk.roll_back("2", "1")
     assert not desk.promote("3", "1").promoted
+
+
+def test_a_rollback_to_the_same_policies_holds_for_the_version_alone(desk):
+    """What was wrong with it was not its policies."""
+    for version in "123":
+        desk.mlflow.set_model_version_tag(desk.model, version, POLICIES, "same")
+    desk.promote_all("1", "2")
+    desk.promotions.rollback(why="rude answers", who="ann@desk")
+    again = desk.promote("2", "1")
+    assert not again.promoted and "palm promote CONFIG --version 2 --override" in again.reason
+    assert desk.promote("3", "1").promoted
