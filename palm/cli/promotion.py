@@ -153,7 +153,9 @@ def _show(model: str, entry: "Entry", as_json: bool) -> None:
 def _table(found: "History") -> Table:
     rows = [(entry.at, _entry_cells(entry)) for entry in found.entries]
     rows += [(refusal.at, ("", "the gate", "refused", refusal.version, refusal.why)) for refusal in found.refused]
-    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found.model, title_justify="left")
+    table = Table(
+        "entry", "when (UTC)", "who", "what", "from → to", "why", title=Text(found.model), title_justify="left"
+    )
     for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
         table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
     return table

@@ -185,8 +185,9 @@ class Registry(Section):
     @field_validator("model")
     @classmethod
     def _is_a_name_of_its_own(cls, name: str) -> str:
-        if not re.fullmatch(r"[\w.()+-]([\w .()+-]*[\w.()+-])?", name):
-            raise ValueError("must be letters, digits, spaces and . _ - + ( ), with no space at either end")
+        # In addresses (models:/NAME@ALIAS), in MLflow's queries and in pages they would be something else.
+        if not name.isprintable() or name != name.strip() or not name or set(name) & set("/:@<>'\"`\\"):
+            raise ValueError("must be one line without / : @ < > \\ and quotes, with no space at either end")
         if name.endswith(LOG_SUFFIX):
             raise ValueError(f"must not end in {LOG_SUFFIX}, as the logs of promotions do")
         return name

@@ -51,7 +51,9 @@ def read_history(client: Client, model: str, survey: Survey, alias: str | None) 
     if survey.mark_damage:
         problems.append(survey.mark_damage)
     if champion is not None and lookup_version(client, model, champion) is None:
-        problems.append(f"version {champion}, champion by the log, was deleted: run `palm rollback` or `palm promote`")
+        problems.append(
+            f"version {champion}, champion by the log, was deleted: run `palm rollback CONFIG` or `palm promote CONFIG`"
+        )
     elif champion is not None and alias != champion:
         problems.append(
             f"alias champion is {f'version {alias}' if alias else 'absent'}, the log says version {champion}: "

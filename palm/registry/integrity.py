@@ -51,6 +51,9 @@ def download_verified(client: Client, model: str, version: str, destination: Pat
     # Resolved here: MLflow would resolve a models:/ address by settings of the process.
     address, uri = client.get_model_version_download_uri(model, version), client.registry.tracking_uri
     with connected(client.registry):
+        # A version without files is no failure of MLflow, which would report one.
+        if not mlflow.artifacts.list_artifacts(artifact_uri=address, tracking_uri=uri):
+            raise damaged(f"{model} version {version}", "has no files any more")
         folder = mlflow.artifacts.download_artifacts(
             address, dst_path=str(destination), tracking_uri=uri, registry_uri=uri
         )

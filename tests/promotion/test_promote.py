@@ -87,6 +87,15 @@ def test_the_champion_of_an_address_and_a_model_is_the_same(desk, config):
             promotions(config.registry.tracking_uri, model)
 
 
+def test_an_address_is_taken_with_the_workspace_of_the_process(monkeypatch):
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    found = promotions("http://127.0.0.1:9", "small")
+    assert found.client.registry.workspace == "team"
+    with pytest.raises(RegistryError, match="MLflow failed"):
+        found.champion()
+
+
 def test_who_was_compared_with_an_older_champion_is_not_promoted_and_stays_unjudged(desk):
     desk.promote_all("1", "2")
     late = desk.promote("3", "1")
