@@ -183,7 +183,8 @@ class PromotionLog:
     def _whole(self, mark: Seal | None) -> Replay:
         versions = [self._with_tags(version) for version in self._versions("ASC", page=1000)]
         newest = max((int(version.version) for version in versions), default=0)
-        return replay(_entries(versions, mark), last=max(newest, mark.number if mark else 0))
+        marked = mark.number if mark else 0
+        return replay(_entries(versions, mark), last=max(newest, marked), marked=marked)
 
     def _stretch(self, first: int | None, mark: Seal | None = None) -> tuple[Replay, int]:
         """The entries from one that counts (unset: the one that the newest is built on) to the newest."""
@@ -199,7 +200,8 @@ class PromotionLog:
             return replay([]), 0
         first, last = max(first, 1), int(versions[0].version)
         stretch = [version for version in versions if int(version.version) >= first]
-        return replay(_entries(stretch, mark), first, last=last), last
+        marked = mark.number if mark else 0
+        return replay(_entries(stretch, mark), first, last=last, marked=marked), last
 
     def _versions(self, direction: str, *, page: int) -> Iterator:
         order = [f"version_number {direction}"]

@@ -297,6 +297,25 @@ def test_a_veto_is_not_lifted_by_who_edits_or_deletes_its_entry(desk, damage):
     assert "entries: 3; champion is version 4;" in line and desk.promote("1", "4").promoted
 
 
+@pytest.mark.parametrize("later", [(), ("4",)])
+def test_an_entry_that_lost_cannot_be_edited_to_have_won(desk, later):
+    desk.promote_all("1")
+    seen = desk.log.tail()
+    desk.append(before="1", after="2")
+    with pytest.raises(ConflictError):
+        desk.append(seen=seen, before="1", after="3")
+    for version in ("1", *later):
+        assert desk.promote(version, desk.promotions.champion()).promoted
+    desk.mlflow.set_model_version_tag(desk.log.name, "3", "prev", "2")
+    # The end of the log does not hold it any more once more was built upon the winner.
+    for call in (desk.log.read,) if later else (desk.log.read, desk.log.tail):
+        with pytest.raises(DamagedError, match="lacks entry 3"):
+            call()
+    champion = (later or ("1",))[-1]
+    assert f"champion is version {champion};" in desk.promotions.repair(who="test")[0]
+    assert desk.promotions.champion() == champion
+
+
 def test_entries_of_an_older_palm_seal_nothing(desk):
     desk.promote_all("1", "2")
     for number in "12":
