@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from palm.artifacts.verdict import Judgement
-from palm.config.portfolio import LOG_SUFFIX
+from palm.config.registry import LOG_SUFFIX
 from palm.errors import ConflictError, DamagedError
 from palm.promotion.entry import Entry
 from palm.promotion.head_mark import read_mark, write_mark
