@@ -66,7 +66,7 @@ def small_logs() -> dict[str, TrainingLog]:
 
 
 def make_versions(registry, count: int) -> mlflow.MlflowClient:
-    """Versions that all have the same files, as if they were registered by hand, without a build."""
+    """Versions that all have the files of one run."""
     client = mlflow.MlflowClient(registry.tracking_uri, registry.tracking_uri)
     run = client.create_run(ensure_experiment(Client(registry))).info
     with TemporaryDirectory() as name:
@@ -74,10 +74,11 @@ def make_versions(registry, count: int) -> mlflow.MlflowClient:
         client.log_artifacts(run.run_id, str(folder), "version/portfolio")
         manifest = {MANIFEST_TAG: write_manifest(folder.parent)}
         client.log_artifact(run.run_id, str(folder.parent / MANIFEST), "version")
+    client.set_terminated(run.run_id)
     client.create_registered_model(registry.model)
     for _ in range(count):
         client.create_model_version(
-            registry.model, source=f"{run.artifact_uri}/version", tags=manifest, await_creation_for=0
+            registry.model, source=f"{run.artifact_uri}/version", run_id=run.run_id, tags=manifest, await_creation_for=0
         )
     return client
 
