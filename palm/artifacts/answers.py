@@ -11,7 +11,7 @@ class LikeliestAnswer(Part):
     """The beginning of the likeliest answer to a prompt, as far as rounding cannot change it."""
 
     prompt: tuple[int, ...] = Field(description="Token ids, as the model gets them.")
-    text: str = Field(description="The answer's beginning.")
+    text: str = Field(description="The answer's beginning, as it continues the prompt.")
     tokens: int = Field(ge=1, description="Length of the text in tokens.")
     base_model: bool = Field(description="Whether the base model answers the same.")
 

@@ -115,7 +115,11 @@ def history(
 
 @commands.command()
 def repair(config: ConfigPath) -> None:
-    """Set the alias champion to what the log says, if a process was killed or somebody moved it by hand."""
+    """Set the alias champion to what the log says, and record entries of the log that were deleted or edited.
+
+    If the newest entries are gone, nobody knows the champion: then the version with the alias stays champion, after its
+    files were verified. Make sure before that the alias is on the version that should be served.
+    """
     for line in _promotions(config).repair(who=this_person()) or ["nothing to repair"]:
         typer.echo(line)
 
@@ -149,7 +153,9 @@ def _show(model: str, entry: "Entry", as_json: bool) -> None:
 def _table(found: "History") -> Table:
     rows = [(entry.at, _entry_cells(entry)) for entry in found.entries]
     rows += [(refusal.at, ("", "the gate", "refused", refusal.version, refusal.why)) for refusal in found.refused]
-    table = Table("entry", "when (UTC)", "who", "what", "from → to", "why", title=found.model, title_justify="left")
+    table = Table(
+        "entry", "when (UTC)", "who", "what", "from → to", "why", title=Text(found.model), title_justify="left"
+    )
     for at, (number, who, what, change, why) in sorted(rows, key=lambda row: row[0]):
         table.add_row(*map(Text, (number, at[:19].replace("T", " "), who, what, change, why)))
     return table

@@ -12,7 +12,6 @@ from palm.config.portfolio import Registry
 from palm.errors import ClusterError
 from palm.promotion import promotions
 from palm.promotion.champion import Promotions
-from palm.registry.integrity import download_verified
 from palm.serving.server_check import check_server
 
 VERSION = "palm/portfolio-version"
@@ -61,7 +60,7 @@ def roll_out(registry: Registry, deployment: str, namespace: str | None = None, 
 
 def _check(known: Promotions, version: str, url: str) -> str:
     with TemporaryDirectory() as scratch:
-        return f"; {check_server(url, download_verified(known.client, known.model, version, Path(scratch)))}"
+        return f"; {check_server(url, known.certified.download(version, Path(scratch)).portfolio)}"
 
 
 def _progress(deployment, what: str, version: str) -> str:

@@ -6,24 +6,43 @@ from palm.models.load import LoadedModel
 from palm.models.prompts import encode_prompts
 
 _KEPT = 4
+_BROKEN = "\ufffd"
+"""What a part of a character is decoded to."""
 _MARGIN = 0.25
 """How much likelier than the second, in nats, a token must be: 16 bits or other kernels change less."""
 
 
-def likeliest_answers(policy: LoadedModel, prompts: list[str], *, max_new_tokens: int) -> Answers:
+def likeliest_answers(policy: LoadedModel, prompts: list[str], *, max_new_tokens: int, batch_size: int) -> Answers:
     """Answer prompts with the likeliest tokens, and keep the answers that tell the policy best from the base model."""
     found, prompts = [], list(dict.fromkeys(prompts))
-    answers = generate(policy, prompts, max_new_tokens=max_new_tokens, batch_size=len(prompts), seed=0, temperature=0)
+    answers = generate(policy, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, seed=0, temperature=0)
     for ids, answer in zip(encode_prompts(policy.tokenizer, prompts), answers, strict=True):
-        kept = _certain(policy, policy.model, ids, answer.token_ids)
+        certain = _certain(policy, policy.model, ids, answer.token_ids)
+        kept, text = continuation(policy.tokenizer, ids, certain)
         if not kept:
             continue
         with policy.reference() as base:
             same = len(_certain(policy, base, ids, kept, margin=0.0)) == len(kept)
-        text = policy.tokenizer.decode(kept, skip_special_tokens=True)
         found.append(LikeliestAnswer(prompt=tuple(ids), text=text, tokens=len(kept), base_model=same))
     found.sort(key=lambda answer: (answer.base_model, -answer.tokens))
     return Answers(answers=tuple(found[:_KEPT]))
+
+
+def continuation(tokenizer: object, prompt: list[int], answer: list[int]) -> tuple[list[int], str]:
+    """The longest beginning of an answer that is whole characters, and its text after the prompt, as servers give it.
+
+    Alone, an answer may be decoded to another text: some decoders drop a space at the start.
+    """
+    before = _decoded(tokenizer, prompt)
+    for end in range(len(answer), 0, -1):
+        text = _decoded(tokenizer, prompt + answer[:end])
+        if text.startswith(before) and text != before and _BROKEN not in text[len(before) :]:
+            return answer[:end], text[len(before) :]
+    return [], ""
+
+
+def _decoded(tokenizer: object, ids: list[int]) -> str:
+    return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 def _certain(

@@ -6,6 +6,7 @@ from palm.config.portfolio import PortfolioConfig, Registry
 from palm.errors import ConfigError
 from palm.promotion.champion import Promotions
 from palm.registry.client import Client
+from palm.registry.connection import workspace_of_process
 
 __all__ = ["Promotions", "promotions"]
 
@@ -14,7 +15,8 @@ def promotions(source: PortfolioConfig | Registry | str, model: str = "") -> Pro
     """Promotions of a portfolio.
 
     Args:
-        source: the configuration or its section `registry`, or the address of MLflow.
+        source: the configuration or its section `registry`, or the address of MLflow, whose workspace
+            is that of MLFLOW_WORKSPACE.
         model: registered model of the portfolio; only with an address.
 
     Raises:
@@ -24,7 +26,7 @@ def promotions(source: PortfolioConfig | Registry | str, model: str = "") -> Pro
         if not model:
             raise ConfigError("model=''", rule="is missing", remedy="name the registered model beside MLflow's address")
         try:
-            source = Registry(tracking_uri=source, experiment=model, model=model)
+            source = Registry(tracking_uri=source, workspace=workspace_of_process(), experiment=model, model=model)
         except ValidationError as error:
             # Without the value: an address may hold a password.
             first = error.errors(include_url=False)[-1]

@@ -28,10 +28,15 @@ class Certified:
         logged = self._log.manifest(version)
         return download_verified(self._client, self._model, version, destination, logged=logged)
 
-    def verified_manifest(self, version: str) -> str:
-        """Download a version, check it, and return the digest of its manifest."""
+    def verified_manifest(self, version: str, *, logged: str | None = None) -> str:
+        """Download a version, check it, and return the digest of its manifest.
+
+        Args:
+            logged: the digest by a log that is damaged; None: the log is read.
+        """
+        logged = self._log.manifest(version) if logged is None else logged
         with TemporaryDirectory() as scratch:
-            return self.download(version, Path(scratch)).manifest
+            return download_verified(self._client, self._model, version, Path(scratch), logged=logged).manifest
 
     def check(self, version: str, folder: Path) -> Verified:
         """Check a version that is in a folder already."""

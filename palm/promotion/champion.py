@@ -5,16 +5,17 @@ from palm.errors import ConflictError, RegistryError
 from palm.progress import log as logger
 from palm.promotion.alias import ChampionAlias
 from palm.promotion.certified import Certified
-from palm.promotion.entry import PROMOTION, REPAIR, ROLLBACK, Entry
+from palm.promotion.entry import PROMOTION, ROLLBACK, Entry
 from palm.promotion.figures import VersionFigures, version_figures
 from palm.promotion.history import History, read_history
 from palm.promotion.judged import PROMOTED, REFUSED, VERDICT, record_judgement, recorded_judgement
-from palm.promotion.log import PromotionLog, Tail, conflict
+from palm.promotion.log import PromotionLog, conflict
 from palm.promotion.past_build import PastBuild
-from palm.promotion.replay import Replay
+from palm.promotion.repair import Repair
 from palm.promotion.rollback import earlier_champion
 from palm.promotion.veto import veto
 from palm.registry.client import Client
+from palm.registry.manifest import damaged
 from palm.registry.version import CHALLENGER, existing_version, version_with_alias
 
 
@@ -47,14 +48,18 @@ class Promotions:
             logger.warning("%s: alias champion is %s, the log says %s", self.model, alias or "absent", head.after)
         return head.after
 
-    def promote(self, version: str, judgement: Judgement, *, who: str) -> Verdict:
+    def promote(self, version: str, judgement: Judgement, *, who: str, registered: str = "") -> Verdict:
         """Make a version champion if it has passed the gate and the champion is still the one it was compared with.
 
-        A call that was killed is completed by the next one. Policies that a person has rolled back from are
-        not promoted again, in whatever version they come.
+        Its files are verified first. A call that was killed is completed by the next one. Policies that a person has
+        rolled back from are not promoted again, in whatever version they come.
 
         Args:
             who: the author, for the log.
+            registered: digest of the version's manifest by the build that has registered it; empty: not known.
+
+        Raises:
+            ModelError: the version is damaged.
         """
         seen = self.log.tail()
         head = seen.head
@@ -76,7 +81,7 @@ class Promotions:
                     "passed": False,
                     "reason": f"{rollback.who} has rolled back from version {rollback.before}{same} "
                     f"({rollback.why or 'no reason given'}); to promote it all the same: "
-                    f"palm promote --version {version} --override --reason …",
+                    f"palm promote CONFIG --version {version} --override --reason …",
                 }
             )
             record_judgement(self.client, self.model, version, REFUSED, judgement)
@@ -92,7 +97,7 @@ class Promotions:
                 why=judgement.reason,
                 who=who,
                 gate=judgement,
-                manifest=self.certified.manifest(version),
+                manifest=self._verified(version, registered),
                 policies=self._policies(version),
                 # A person may have reset it since.
                 baseline=[earlier for earlier in judgement.baseline if earlier in (champion, *_baseline(head))],
@@ -196,23 +201,23 @@ class Promotions:
 
     def history(self) -> History:
         """Read and check the whole log."""
-        return read_history(self.client, self.model, self.log.read(), self._alias.version())
+        return read_history(self.client, self.model, self.log.survey(), self._alias.version())
 
     def repair(self, *, who: str) -> list[str]:
-        """Record deleted and edited entries and set the alias to what the log says.
+        """Record deleted and edited entries, set the alias to what the log says, and write the log's mark again.
+
+        If the newest entries were deleted, nobody knows the champion: then it is the version with the alias, whose
+        files are verified.
 
         Returns:
             What was done, a line each; empty if nothing was wrong.
 
         Raises:
-            RegistryError: all entries were deleted and nothing has the alias.
+            RegistryError: the newest entries were deleted and nothing has the alias.
+            ModelError: the version with the alias is damaged.
             ConflictError: the champion was changed at the same time.
         """
-        found = self.log.read()
-        if found.missing:
-            return self._record_deleted(found, who)
-        was = self._alias.fix(found.head)
-        return [] if was is None else [_alias_line(was, found.head.after)]
+        return Repair(self.log, self._alias, self.certified, self._policies, who=who).run()
 
     def baseline(self) -> tuple[str, ...]:
         """Versions beside the champion that a run may lose little against: earlier champions since a person's reset."""
@@ -222,36 +227,13 @@ class Promotions:
         """Figures of a version; all are None if it was deleted."""
         return version_figures(self.client, self.model, version)
 
-    def _record_deleted(self, found: Replay, who: str) -> list[str]:
-        """The deleted entry may have been the head, so the version that is served stays champion."""
-        before = found.head.after if found.head else None
-        alias = self._alias.version()
-        champion = alias or before
-        if champion is None:
-            raise RegistryError(
-                f"promotion log {self.log.name}",
-                rule="was deleted, and no version has the alias champion",
-                remedy="give the alias to the version that is served, then run it again",
-            )
-        numbers = ", ".join(map(str, found.missing))
-        newest = max((entry.number for entry in (*found.valid, *found.void)), default=0)
-        entry = self.log.append(
-            Tail(found.head, newest),
-            before=before,
-            after=champion,
-            kind=REPAIR,
-            why=f"somebody has deleted or edited entries: {numbers}",
-            who=who,
-            missing=found.missing,
-            policies=self._policies(champion),
-            baseline=_baseline(found.head),
-        )
-        self._alias.follow(entry)
-        lines = [
-            f"entry {entry.number} records deleted or edited entries: {numbers}; champion is version {champion}; "
-            "a rollback among them holds no run back any more"
-        ]
-        return lines if alias == champion else [*lines, _alias_line(alias or "", champion)]
+    def _verified(self, version: str, registered: str) -> str:
+        """Digest of a version's manifest, after its files were verified."""
+        found = self.certified.verified_manifest(version)
+        if registered and found != registered:
+            what = f"{self.model} version {version}"
+            raise damaged(what, f"sha256 of its files' list is {found}, the build has registered {registered}")
+        return found
 
     def _policies(self, version: str) -> str:
         return PastBuild(self.client, self.model, version).policies
@@ -270,10 +252,6 @@ class Promotions:
 def _baseline(entry: Entry | None) -> tuple[str, ...]:
     """The baseline that an entry has left; one of an older palm begins it."""
     return () if entry is None or entry.baseline is None else entry.baseline
-
-
-def _alias_line(was: str, now: str) -> str:
-    return f"alias champion was {f'version {was}' if was else 'absent'}, set to version {now}"
 
 
 def _verdict(

@@ -1,13 +1,13 @@
 """Entry of the promotion log, and how it is kept in MLflow."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_serializer
 
 from palm.artifacts.base import Part
 from palm.artifacts.verdict import Judgement
-from palm.errors import DamagedError
+from palm.promotion.seal import Seal
 
 PROMOTION, ROLLBACK, REPAIR = "promotion", "rollback", "repair"
 
@@ -27,6 +27,10 @@ def _numbers(value: Any) -> Any:
     return [number for number in value.split(",") if number] if isinstance(value, str) else value
 
 
+def _seal(value: Any) -> Any:
+    return Seal.model_validate_json(value) if isinstance(value, str) else value
+
+
 _List = BeforeValidator(_numbers)
 """A tuple that is kept in a tag, with commas."""
 
@@ -34,7 +38,7 @@ _List = BeforeValidator(_numbers)
 class Entry(Part):
     """A change of the champion; entries never change.
 
-    Its JSON, for people, leaves out `token`, `missing` and `policies`.
+    Its JSON, for people, leaves out `token`, `missing`, `policies` and `sealed`.
 
     Attributes:
         number: place in the log, from 1; given by MLflow, unique and increasing.
@@ -50,6 +54,7 @@ class Entry(Part):
         missing: numbers of deleted entries that a repair has recorded.
         policies: digest of the policies of ``after`` (`palm.registry.content.policies_digest`); empty if not known.
         baseline: versions that a run may lose little against, beside ``after``; None in entries of an older palm.
+        sealed: seal of entry `previous`; None if there is none, or in entries of an older palm.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -68,6 +73,7 @@ class Entry(Part):
     missing: Annotated[tuple[int, ...], _List] = Field((), exclude=True)
     policies: str = Field("", exclude=True)
     baseline: Annotated[tuple[str, ...] | None, _List] = None
+    sealed: Annotated[Seal | None, BeforeValidator(_seal)] = Field(None, exclude=True)
 
     def tags(self) -> dict[str, str]:
         """Tags of the model version that holds the entry."""
@@ -76,22 +82,17 @@ class Entry(Part):
         tags = {key: "" if value is None else str(value) for key, value in shown.items()}
         tags |= {"gate": gate, "token": self.token, "policies": self.policies}
         lists = {"missing": self.missing or None, "baseline": self.baseline}
-        return tags | {key: ",".join(map(str, value)) for key, value in lists.items() if value is not None}
+        tags |= {key: ",".join(map(str, value)) for key, value in lists.items() if value is not None}
+        return tags | ({} if self.sealed is None else {"sealed": self.sealed.model_dump_json()})
 
     @field_serializer("gate")
     def _gate_as_object(self, gate: Judgement | None) -> dict[str, Any]:
         return gate.model_dump(mode="json") if gate else {}
 
     @classmethod
-    def of(cls, model_version) -> "Entry":
-        """Entry in a version of the log's registered model; DamagedError if it is no entry, or was edited."""
-        number = int(model_version.version)
+    def of(cls, model_version) -> Self | None:
+        """Entry in a version of the log's registered model; None if palm has not written it so."""
         try:
-            return cls.model_validate({"number": number, **model_version.tags})
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise DamagedError(
-                f"{model_version.name} version {number}",
-                rule=f"is no entry of a promotion log ({'.'.join(map(str, first['loc']))}: {first['msg']})",
-                remedy="delete this version, which palm has not written, then run `palm repair CONFIG`",
-            ) from error
+            return cls.model_validate({"number": int(model_version.version), **model_version.tags})
+        except ValidationError:
+            return None

@@ -3,7 +3,7 @@
 from palm.artifacts.base import Part
 from palm.promotion.entry import Entry
 from palm.promotion.judged import REFUSED, VERDICT, recorded_judgement
-from palm.promotion.replay import Replay
+from palm.promotion.log import Survey
 from palm.registry.client import Client, all_pages
 from palm.registry.version import lookup_version
 
@@ -43,12 +43,17 @@ class History(Part):
     noted: tuple[int, ...]
 
 
-def read_history(client: Client, model: str, found: Replay, alias: str | None) -> History:
+def read_history(client: Client, model: str, survey: Survey, alias: str | None) -> History:
     """Check a log against the registered model; the alias is the version that has it."""
+    found = survey.found
     champion = found.head.after if found.head else None
     problems = [f"entry {number} of the log is missing: somebody has deleted or edited it" for number in found.gaps]
+    if survey.mark_damage:
+        problems.append(survey.mark_damage)
     if champion is not None and lookup_version(client, model, champion) is None:
-        problems.append(f"version {champion}, champion by the log, was deleted: run `palm rollback` or `palm promote`")
+        problems.append(
+            f"version {champion}, champion by the log, was deleted: run `palm rollback CONFIG` or `palm promote CONFIG`"
+        )
     elif champion is not None and alias != champion:
         problems.append(
             f"alias champion is {f'version {alias}' if alias else 'absent'}, the log says version {champion}: "

@@ -1,6 +1,5 @@
 """Portfolios that answer: a folder, or a registered version as it was certified."""
 
-import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +11,9 @@ from palm.errors import RegistryError, in_words
 from palm.progress import log
 from palm.promotion.champion import Promotions
 from palm.registry.client import Client
+from palm.registry.connection import workspace_of_process
 from palm.registry.integrity import Verified, verify_version
-from palm.registry.kfp_plugin import plugin_run
-from palm.registry.manifest import ORIGIN, damaged
+from palm.registry.manifest import ORIGIN, check_bytecode, damaged
 from palm.registry.version import CHAMPION, lookup_version, version_with_alias
 from palm.serving.portfolio import ServedPortfolio
 
@@ -41,6 +40,8 @@ def load(portfolio: str | Path, *, tracking_uri: str | None = None) -> ServedPor
     if not (folder / "MLmodel").exists():
         return ServedPortfolio(folder)
     found = _verify_downloaded(folder)
+    # MLflow imports the code where the folder is, and then calls this.
+    check_bytecode(folder, text)
     return ServedPortfolio(found.portfolio, routing=found.routing)
 
 
@@ -102,8 +103,8 @@ def _named(origin: Path) -> tuple[str, str]:
 
 
 def _promotions(uri: str, model: str) -> Promotions:
-    # The plugin of Kubeflow Pipelines sets the variable for its own server.
-    workspace = None if plugin_run() else os.environ.get("MLFLOW_WORKSPACE") or None
     # Not checked as in a configuration: it is an address that this process uses already, and is stored nowhere.
-    registry = Registry.model_construct(tracking_uri=uri, workspace=workspace, experiment=model, model=model)
+    registry = Registry.model_construct(
+        tracking_uri=uri, workspace=workspace_of_process(), experiment=model, model=model
+    )
     return Promotions(Client(registry), model)

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from palm.artifacts.base import Artifact
 from palm.artifacts.plan import Plan
 from palm.artifacts.selection import Selection
-from palm.errors import DataError
+from palm.errors import DataError, RegistryError
 from palm.progress import log
 from palm.promotion.judged import VERDICT
-from palm.registry.client import Client
+from palm.registry.client import Client, error_code
 from palm.registry.content import POLICIES, policies_digest
 from palm.registry.runs import SNAPSHOT_FILE
 from palm.registry.version import lookup_version
@@ -24,7 +24,8 @@ Recorded = TypeVar("Recorded", bound=Artifact)
 class PastBuild:
     """A registered version and the files of its build's run, each read when it is first used.
 
-    A file is None if it was not recorded, if palm of another version has written it, or if the version was deleted.
+    A file is None if it was not recorded, if palm of another version has written it, or if the version or its run was
+    deleted.
     """
 
     def __init__(self, client: Client, model: str, version: str):
@@ -72,7 +73,13 @@ class PastBuild:
     @cached_property
     def _kept(self) -> set[str]:
         run = self._record and self._record.run_id
-        return {entry.path for entry in self._client.list_artifacts(run)} if run else set()
+        try:
+            return {entry.path for entry in self._client.list_artifacts(run)} if run else set()
+        except RegistryError as error:
+            # MLflow gives it for a run that was deleted for good.
+            if error_code(error) != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return set()
 
     def _artifact(self, kind: type[Recorded]) -> Recorded | None:
         content = self._file(kind.FILE)

@@ -14,7 +14,7 @@ from palm.registry.content import CONTENT
 from palm.registry.integrity import portfolio_files
 from palm.registry.version import existing_version
 from palm.serving.verification import check_recorded_base, fetch_recorded_base, verify_portfolio
-from palm.serving.vllm import check_servable, vllm_files
+from palm.serving.vllm import RENAMED, check_servable, vllm_files
 from palm.storage.digest import folder_digests, value_digest
 from palm.storage.errors import storage_errors
 from palm.storage.files import new_folder, read_json, write_bytes, write_json, write_text
@@ -57,7 +57,7 @@ def pull(
         raise RegistryError(
             f"{model}: champion",
             rule="does not exist, nothing was promoted yet",
-            remedy="build a portfolio that passes the gate, `palm promote` one, or give --version",
+            remedy="build a portfolio that passes the gate, `palm promote CONFIG` one, or give --version",
         )
     with _locked(place.parent):
         content = existing_version(promotions.client, model, version).tags.get(CONTENT, "")
@@ -121,7 +121,10 @@ def _holds(place: Path, record: dict[str, str], dtype: str | None) -> bool:
             return False
         routing = verify_portfolio(place, found)
         check_recorded_base(routing.base_model, place / Routing.EMBEDDED)
-        return all((place / file).read_bytes() == content for file, content in vllm_files(routing, place, place, dtype))
+        written = dict(vllm_files(routing, place, place, dtype))
+        if any(name.startswith(f"{RENAMED}/") and name not in written for name in found):
+            return False
+        return all((place / file).read_bytes() == content for file, content in written.items())
     except (DamagedError, DataError, ModelError, OSError, UnicodeDecodeError):
         return False
 

@@ -19,7 +19,8 @@ def veto(entries: Sequence[Entry], version: str, policies_of: Callable[[str], st
         if other == version:
             return rollback
         policies = logged.get(other) or policies_of(other)
-        if policies and policies == policies_of(version):
+        # Who went back to the same policies has taken back a version, e.g. its routing, not what it answers with.
+        if policies and policies != rollback.policies and policies == policies_of(version):
             return rollback
     return None
 
@@ -34,7 +35,10 @@ def _rolled_back(entries: Sequence[Entry]) -> dict[str, Entry]:
         if entry.kind == ROLLBACK:
             found |= dict.fromkeys(taken, entry)
         if entry.kind != REPAIR:
-            same = [v for v in found if v == entry.after or (entry.policies and policies.get(v) == entry.policies)]
-            for version in same:
-                del found[version]
+            found = {
+                version: rollback
+                for version, rollback in found.items()
+                if rollback is entry
+                or (version != entry.after and (not entry.policies or policies.get(version) != entry.policies))
+            }
     return found

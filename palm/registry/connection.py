@@ -107,6 +107,12 @@ def _variables(registry: Registry) -> dict[str, str]:
     return _DEFAULTS | access | own | ({_WORKSPACE: workspace} if workspace else {})
 
 
+def workspace_of_process() -> str | None:
+    """Workspace of an address that this process uses already, and that is in no configuration."""
+    # The plugin of Kubeflow Pipelines sets the variable for its own server.
+    return None if plugin_run() else os.environ.get(_WORKSPACE) or None
+
+
 def _workspace(registry: Registry) -> str | None:
     """Workspace of the server; that of the plugin if it is there and the configuration names none."""
     given, plugin = os.environ.get(_WORKSPACE, ""), plugin_run()

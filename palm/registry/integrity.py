@@ -9,7 +9,7 @@ from palm.errors import ModelError
 from palm.progress import log
 from palm.registry.client import Client
 from palm.registry.connection import connected
-from palm.registry.manifest import MANIFEST_TAG, check_manifest, damaged, version_files
+from palm.registry.manifest import MANIFEST_TAG, check_manifest, damaged, remove_bytecode, version_files
 from palm.registry.version import existing_version
 from palm.serving.verification import verify_portfolio
 from palm.storage.digest import value_digest
@@ -35,8 +35,8 @@ class Verified:
         return value_digest(self.files)
 
 
-def download_verified(client: Client, model: str, version: str, destination: Path, *, logged: str = "") -> Verified:
-    """Download a version into an empty folder and check every file; none of its code is run.
+def download_verified(client: Client, model: str, version: str, destination: Path, *, logged: str) -> Verified:
+    """Download a version into an empty folder and check every file; none of its code is run, no bytecode is kept.
 
     Args:
         logged: digest of its manifest by the promotion log; empty if it was never champion.
@@ -51,9 +51,13 @@ def download_verified(client: Client, model: str, version: str, destination: Pat
     # Resolved here: MLflow would resolve a models:/ address by settings of the process.
     address, uri = client.get_model_version_download_uri(model, version), client.registry.tracking_uri
     with connected(client.registry):
+        # A version without files is no failure of MLflow, which would report one.
+        if not mlflow.artifacts.list_artifacts(artifact_uri=address, tracking_uri=uri):
+            raise damaged(f"{model} version {version}", "has no files any more")
         folder = mlflow.artifacts.download_artifacts(
             address, dst_path=str(destination), tracking_uri=uri, registry_uri=uri
         )
+    remove_bytecode(Path(folder))
     return verify_version(Path(folder), certified, f"{model} version {version}")
 
 

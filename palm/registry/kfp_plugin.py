@@ -101,7 +101,7 @@ def link_plugin_run(registry: Registry, *, experiment: str, run: str, build_id: 
     what = f"build {build_id}"
     if version:
         tags |= {"palm.model": registry.model, "palm.version": version}
-        what = f"{registry.model} version {version}"
+        what = f"`{registry.model}` version {version}"
     if registry.tracking_uri.startswith("http"):
         tags["palm.run_url"] = _run_page(registry.tracking_uri, experiment, run)
         what = f"[{what}]({tags['palm.run_url']})"

@@ -4,7 +4,10 @@ Its digest stands in a tag of the version and, once the version was champion, in
 version is one of this digest.
 """
 
+import marshal
+import shutil
 from collections.abc import Mapping
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from palm.errors import DamagedError, ModelError
@@ -16,6 +19,10 @@ MANIFEST_TAG = "palm.manifest"
 """Tag of a version: the manifest's digest."""
 ORIGIN = "registered_model_meta"
 """File with a version's name and number, which MLflow writes whenever it loads the version, even where that is kept."""
+_BYTECODE = "__pycache__"
+"""Folder that Python makes beside the version's code when MLflow imports it; palm never reads it."""
+_HEADER = 16
+"""Bytes before the code in a file of bytecode."""
 
 
 def write_manifest(folder: Path) -> str:
@@ -26,8 +33,41 @@ def write_manifest(folder: Path) -> str:
 
 
 def version_files(folder: Path) -> dict[str, str]:
-    """sha256 of every file of a version, by relative POSIX path, without the manifest."""
-    return {name: digest for name, digest in folder_digests(folder).items() if name not in (MANIFEST, ORIGIN)}
+    """sha256 of every file of a version, by relative POSIX path, without the manifest and Python's bytecode."""
+    return {
+        name: digest
+        for name, digest in folder_digests(folder).items()
+        if name not in (MANIFEST, ORIGIN) and not name.startswith(f"{_BYTECODE}/")
+    }
+
+
+def remove_bytecode(folder: Path) -> None:
+    """Remove what Python compiled from a version's code."""
+    shutil.rmtree(folder / _BYTECODE, ignore_errors=True)
+
+
+def check_bytecode(folder: Path, what: str) -> None:
+    """Check that what this Python would run instead of a version's code is what that code compiles to.
+
+    Raises:
+        ModelError: it is something else.
+    """
+    for source in folder.glob("*.py"):
+        cached = Path(cache_from_source(str(source)))
+        if cached.exists() and not _is_compiled(cached, source):
+            raise ModelError(
+                f"{what}: file {_BYTECODE}/{cached.name}",
+                rule=f"is not what {source.name} compiles to",
+                remedy=f"delete {_BYTECODE}; if palm and Python were not changed since, somebody has put it there",
+            )
+
+
+def _is_compiled(cached: Path, source: Path) -> bool:
+    try:
+        code = marshal.loads(cached.read_bytes()[_HEADER:])
+    except (ValueError, EOFError, TypeError):
+        return False
+    return code == compile(source.read_bytes(), str(source), "exec", dont_inherit=True)
 
 
 def check_manifest(folder: Path, files: Mapping[str, str], what: str) -> bool:

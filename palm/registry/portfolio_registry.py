@@ -10,6 +10,7 @@ from palm.registry.client import Client, all_versions
 from palm.registry.content import CONTENT, Build
 from palm.registry.experiment import check_exists
 from palm.registry.kfp_plugin import link_plugin_run, plugin_note, plugin_tags
+from palm.registry.manifest import MANIFEST_TAG
 from palm.registry.retry import retry_on_conflict
 from palm.registry.run_records import log_build, log_policy
 from palm.registry.runs import MADE_BY, POLICY, Runs, build_tag, builds_of, lineage_tags
@@ -43,7 +44,8 @@ class PortfolioRegistry:
         retry_on_conflict(client.set_registered_model_alias, self._model, CHALLENGER, version.version)
         number, run = str(version.version), version.run_id
         self._link(runs, run, build.build_id, version=number)
-        return Registration(model=self._model, version=number, run_id=run, aliases=(CHALLENGER,))
+        manifest = version.tags.get(MANIFEST_TAG, "")
+        return Registration(model=self._model, version=number, run_id=run, manifest=manifest, aliases=(CHALLENGER,))
 
     def finish(self, run_id: str, files: Sequence[Path]) -> None:
         """Keep the last files of a build (the report and its data) with its run, and end the run."""

@@ -1,6 +1,5 @@
 """Versions of the registered model of a portfolio: one for each content."""
 
-import shutil
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +11,7 @@ from palm.errors import RegistryError
 from palm.registry.client import Client, error_code
 from palm.registry.connection import connected
 from palm.registry.content import CONTENT, POLICIES, Build, policies_digest
-from palm.registry.manifest import MANIFEST_TAG, write_manifest
+from palm.registry.manifest import MANIFEST_TAG, remove_bytecode, write_manifest
 from palm.registry.retry import retry_on_conflict
 from palm.registry.runs import lineage_tags
 
@@ -164,4 +163,4 @@ def _save_model(folder: Path, logged, run: str, portfolio: Path) -> None:
         ),
     )
     # MLflow loads the code once, to check it.
-    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+    remove_bytecode(folder)

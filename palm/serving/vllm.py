@@ -16,7 +16,7 @@ from palm.serving.vllm_layers import renamed_adapter, served_names
 from palm.storage.files import read_json
 
 VLLM_CONFIG = "vllm.yaml"
-_RENAMED = "vllm"
+RENAMED = "vllm"
 """Folder of the copies of adapters whose layers have other names in vLLM."""
 REFERENCE = "reference"
 """Name under which vLLM serves the base model itself; policies have their own names."""
@@ -35,6 +35,7 @@ _APPLIED = {
 }
 """Keys of PEFT's configuration that vLLM applies or may ignore; all others must be unset."""
 _UNSET = (None, False, 0, {}, [], "none")
+"""What PEFT writes for a key that is not set; "none" is that of bias."""
 _PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
 """Values of init_lora_weights that, unlike PiSSA's, leave the base model's weights alone."""
 
@@ -62,10 +63,10 @@ def vllm_files(routing: Routing, folder: Path, place: Path, dtype: str | None = 
     modules = {}
     for policy, adapter in _adapters(routing, folder).items():
         names = served_names(policy, adapter, folder / Routing.EMBEDDED)
-        modules[policy] = place / (f"{_RENAMED}/{policy}" if names else adapter.relative_to(folder))
+        modules[policy] = place / (f"{RENAMED}/{policy}" if names else adapter.relative_to(folder))
         if names:
             for name, content in renamed_adapter(adapter, names).items():
-                yield f"{_RENAMED}/{policy}/{name}", content
+                yield f"{RENAMED}/{policy}/{name}", content
     ranks = {policy: _adapter_rank(policy, adapter) for policy, adapter in _adapters(routing, folder).items()}
     settings = {
         "model": str(place / Routing.EMBEDDED),
@@ -107,10 +108,7 @@ def _dtype(built: str, wanted: str | None) -> str:
 def _adapter_rank(policy: str, folder: Path) -> int:
     """The rank of an adapter's updates, if vLLM can serve it."""
     config = read_json(folder / ADAPTER_CONFIG)
-    # "none" is the unset value of bias.
-    wrong = [
-        key for key, value in config.items() if key not in _APPLIED and value not in (None, False, 0, "none", {}, [])
-    ]
+    wrong = [key for key, value in config.items() if key not in _APPLIED and value not in _UNSET]
     if config.get("peft_type") != "LORA":
         wrong.append("peft_type")
     start = config.get("init_lora_weights", True)

@@ -23,7 +23,7 @@ from palm.builds.rebuild.candidates import EVALUATIONS, EarlierPolicy, earlier_p
 from palm.builds.rebuild.planner import make_plan
 from palm.builds.records import mark_use
 from palm.config.portfolio import PortfolioConfig
-from palm.errors import ModelError, StorageError
+from palm.errors import ModelError
 from palm.evaluation.measured import write_reference
 from palm.models.policies import is_adapter
 from palm.progress import stage
@@ -197,7 +197,11 @@ class _EarlierPolicies:
             elif build is not None and name in (registered := self._registered(build.version)):
                 folders[name] = registered[name]
             elif build is not None:
-                raise StorageError(f"{self._store.root}/{name}", rule="does not exist any more", remedy="run again")
+                raise ModelError(
+                    f"policy {name} of {self._config.registry.model} version {build.version}",
+                    rule=f"is neither in {self._store.root} nor among the version's files",
+                    remedy="run again",
+                )
         return folders
 
     def _registered(self, version: str) -> dict[str, Path]:

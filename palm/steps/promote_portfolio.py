@@ -33,8 +33,8 @@ def promote_portfolio(
             evaluations=[*evaluations, *earlier_evaluations(plan)],
             plan=plan,
         )
-        version = Registration.read(registration).version
-        verdict = promotions(config).promote(version, judgement, who=f"build {build_id}")
+        made = Registration.read(registration)
+        verdict = promotions(config).promote(made.version, judgement, who=f"build {build_id}", registered=made.manifest)
         verdict.write(destination)
         write_text(page, _markdown(config.registry.model, verdict))
     return verdict

@@ -112,6 +112,7 @@ def check_policy(loaded: LoadedTask, folder: Path, *, step: int) -> tuple[Mean, 
         policy,
         prompts.texts[:_ANSWERED_PROMPTS],
         max_new_tokens=min(_ANSWER_TOKENS, objective.generation.max_new_tokens),
+        batch_size=batch_size,
     ).write(folder)
     reference = read_rollouts(loaded.rollouts / "train.parquet", objective.reward_names).rewards[chosen]
     ours = rewards.reshape(len(chosen), _CHECKED_RESPONSES, -1) @ objective.weights - objective.beta * divergences

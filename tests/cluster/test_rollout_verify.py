@@ -15,13 +15,14 @@ from support.http_server import HttpServer
 from support.published import write_adapters, write_served
 from support.small_portfolio import promote, register_small
 from support.workspace import WORDS
+from tokenizers.decoders import DecodeStream
 
 from palm.artifacts.answers import Answers
 from palm.artifacts.routing import Routing
 from palm.cluster.rollout import VERSION
 from palm.config.load import load_config
 from palm.errors import ModelError
-from palm.models.answers import likeliest_answers
+from palm.models.answers import continuation, likeliest_answers
 from palm.models.load import load_model
 from palm.models.policies import PolicySet
 from palm.serving.server_check import check_server
@@ -59,7 +60,26 @@ class Completions:
         ids, start = list(asked["prompt"]), len(asked["prompt"])
         while len(ids) < start + asked["max_tokens"] and (len(ids) == start or ids[-1] not in self.base.end_ids):
             ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-        return self.base.tokenizer.decode(ids[start:], skip_special_tokens=True)
+        return streamed(self.base.tokenizer, ids[:start], ids[start:])
+
+
+def streamed(tokenizer, prompt: list[int], answer: list[int]) -> str:
+    """The text of an answer as vLLM makes it: token by token, after the prompt."""
+    stream = DecodeStream(ids=prompt, skip_special_tokens=True)
+    return "".join(filter(None, (stream.step(tokenizer.backend_tokenizer, token) for token in answer)))
+
+
+@pytest.fixture(params=["ByteLevel", "SentencePiece"])
+def base_model(request, base_model, tmp_path):
+    """The base model, also with a decoder that drops the space at the start, as those of Llama 2 and Mistral do."""
+    if request.param == "ByteLevel":
+        return base_model
+    copy = shutil.copytree(base_model, tmp_path / "base")
+    tokenizer = json.loads((copy / "tokenizer.json").read_text())
+    strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+    tokenizer["decoder"] = {"type": "Sequence", "decoders": [tokenizer["decoder"], strip]}
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return copy
 
 
 @pytest.fixture
@@ -69,7 +89,7 @@ def portfolio(workspace, base_model):
     adapters = write_adapters(workspace / "adapters", base_model, 0)
     for name, folder in adapters.items():
         policy = PolicySet(load_model(base_model)).add(name, folder)
-        likeliest_answers(policy, [f"say {word}" for word in WORDS], max_new_tokens=8).write(folder)
+        likeliest_answers(policy, [f"say {word}" for word in WORDS], max_new_tokens=8, batch_size=4).write(folder)
     place = workspace / "portfolio"
     write_served(place, adapters, base_model, source=str(base_model))
     register_small(config, place, "build-0")
@@ -122,9 +142,22 @@ def test_a_server_of_something_else_is_refused(server, portfolio, tmp_path):
 
 def test_a_policy_without_answers_cannot_be_checked(server, portfolio, tmp_path):
     old = shutil.copytree(portfolio, tmp_path / "other")
-    (old / server.routing.policies[0].folder / Answers.FILE).unlink()
-    with pytest.raises(ModelError, match=r"has no stored answers, .*without --verify"):
+    file = old / server.routing.policies[0].folder / Answers.FILE
+    file.unlink()
+    with pytest.raises(ModelError, match=r"has no stored answers \(an earlier version .*`palm generate`"):
         check_server(server.url, old)
+    Answers(answers=()).write(file.parent)
+    with pytest.raises(ModelError, match=r"has no stored answers \(it is certain of no answer's first token"):
+        check_server(server.url, old)
+
+
+def test_an_answer_that_ends_within_a_character_is_cut(base_model):
+    tokenizer = load_model(base_model).tokenizer
+    prompt, answer = tokenizer("say")["input_ids"], tokenizer(" tea €")["input_ids"]
+    for end in range(1, len(answer) + 1):
+        kept, text = continuation(tokenizer, prompt, answer[:end])
+        assert text == streamed(tokenizer, prompt, kept) == streamed(tokenizer, prompt, answer[:end])
+    assert text == " tea €" and kept == answer
 
 
 def test_a_policy_that_answers_as_the_base_model_is_named(server, portfolio, tmp_path):

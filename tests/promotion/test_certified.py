@@ -11,10 +11,10 @@ import pytest
 from support.cluster_commands import palm
 from support.damage import flip
 from support.published import publish, write_adapters, write_served
-from support.small_portfolio import promote, registered
+from support.small_portfolio import judged, promote, registered
 
 from palm.artifacts.routing import Routing
-from palm.errors import ModelError
+from palm.errors import DamagedError, ModelError
 from palm.promotion import promotions
 from palm.promotion.load import load
 from palm.promotion.past_builds import download_policies
@@ -182,13 +182,50 @@ def test_who_edits_the_tag_too_is_stopped_by_the_log(config, client, version):
         load(f"models:/{config.registry.model}/1")
 
 
+def promote_as_registered(config, registration):
+    judgement = judged(against="2")
+    return promotions(config).promote(registration.version, judgement, who="build", registered=registration.manifest)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_a_run_does_not_promote_what_was_changed_since_it_was_registered(config, workspace, client, version, attack):
+    registration = registered(config, workspace, "weights-3")
+    changed = files_of(config, registration.version)
+    attack(changed)
+    if (changed / MANIFEST).exists():
+        digest = write_manifest(changed)
+        client.set_model_version_tag(config.registry.model, "3", MANIFEST_TAG, digest)
+    else:
+        client.delete_model_version_tag(config.registry.model, "3", MANIFEST_TAG)
+    with pytest.raises(ModelError, match=r"sha256|no such file"):
+        promote_as_registered(config, registration)
+    assert promotions(config).champion() == "2" and len(promotions(config).history().entries) == 2
+
+
+def test_what_a_build_has_registered_is_logged(config, workspace, version):
+    registration = registered(config, workspace, "weights-3")
+    assert promote_as_registered(config, registration).promoted
+    assert registration.manifest == promotions(config).log.manifest("3") != ""
+
+
+def test_a_repair_does_not_certify_a_damaged_version(config, client, version):
+    client.delete_model_version(f"{config.registry.model}-promotions", "2")
+    edit_table_and_manifest(files_of(config, "2"))
+    with pytest.raises(ModelError, match="certified is"):
+        promotions(config).repair(who="test")
+    with pytest.raises(DamagedError, match="lacks entry 2"):
+        promotions(config).champion()
+    client.set_registered_model_alias(config.registry.model, "champion", "1")
+    assert "champion is version 1, which has the alias" in promotions(config).repair(who="test")[0]
+
+
 def test_a_version_of_an_older_palm_is_served_with_a_warning_until_it_is_promoted(config, workspace, client, caplog):
     registered(config, workspace, "old")
     client.delete_model_version_tag(config.registry.model, "1", MANIFEST_TAG)
     version, uri = files_of(config, "1"), f"models:/{config.registry.model}@champion"
     (version / MANIFEST).unlink()
     (version / "portfolio_model.py").write_text(OLD_CODE)
-    promote(config, "1")
+    client.set_registered_model_alias(config.registry.model, "champion", "1")
     mlflow.pyfunc.load_model(str(version))
     with caplog.at_level("WARNING", logger="palm"):
         load(uri, tracking_uri=config.registry.tracking_uri)

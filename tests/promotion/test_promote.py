@@ -4,57 +4,8 @@ import pytest
 from support.errors import one_line
 from support.small_portfolio import judged
 
-from palm.errors import ConfigError, ConflictError, DamagedError, RegistryError
+from palm.errors import ConfigError, ConflictError, RegistryError
 from palm.promotion import Promotions, promotions
-from palm.promotion.entry import ROLLBACK
-from palm.registry.content import POLICIES
-
-MARK = "palm.promotion_log"
-FORGOTTEN = "a rollback among them holds no run back any more"
-
-
-class Desk:
-    """Promotions of versions that only have a number, and MLflow's own view of them."""
-
-    def __init__(self, config, client):
-        self.model, self.mlflow = config.registry.model, client
-        self.promotions = promotions(config)
-        self.log = self.promotions.log
-
-    def promote(self, version: str, against: str | None, **judgement):
-        return self.promotions.promote(version, judged(against=against, **judgement), who="test")
-
-    def promote_all(self, *versions: str) -> None:
-        against = None
-        for version in versions:
-            assert self.promote(version, against).promoted
-            against = version
-
-    def append(self, *, before: str, after: str, kind: str = "promotion", seen=None, **more):
-        entry = {"before": before, "after": after, "kind": kind, "why": "good", "who": "test"}
-        return self.log.append(seen or self.log.tail(), **entry | more)
-
-    def roll_back(self, before: str, after: str) -> None:
-        """By a person; the versions here have no files that `rollback` could verify."""
-        self.append(before=before, after=after, kind=ROLLBACK, why="rude answers", who="ann@desk")
-        self.promotions.champion(fix_alias=True)
-
-    @property
-    def alias(self) -> str:
-        # With SQLite itself MLflow gives a number, over HTTP text.
-        return str(self.mlflow.get_registered_model(self.model).aliases.get("champion"))
-
-    @property
-    def history(self):
-        return self.promotions.history()
-
-    def verdict(self, version: str) -> str | None:
-        return self.mlflow.get_model_version(self.model, version).tags.get("palm.verdict")
-
-
-@pytest.fixture
-def desk(versions):
-    return Desk(*versions)
 
 
 def test_what_passes_becomes_champion_and_what_is_refused_changes_nothing(desk):
@@ -85,6 +36,15 @@ def test_the_champion_of_an_address_and_a_model_is_the_same(desk, config):
     for model in ("small-promotions", "a\nb", ""):
         with one_line(ConfigError, "model"):
             promotions(config.registry.tracking_uri, model)
+
+
+def test_an_address_is_taken_with_the_workspace_of_the_process(monkeypatch):
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    found = promotions("http://127.0.0.1:9", "small")
+    assert found.client.registry.workspace == "team"
+    with pytest.raises(RegistryError, match="MLflow failed"):
+        found.champion()
 
 
 def test_who_was_compared_with_an_older_champion_is_not_promoted_and_stays_unjudged(desk):
@@ -147,181 +107,3 @@ def test_an_alias_that_was_moved_by_hand_is_reported_and_repaired(desk, caplog):
     desk.mlflow.delete_registered_model_alias(desk.model, "champion")
     assert "absent" in desk.history.problems[0]
     assert desk.promotions.champion(fix_alias=True) == "1" == desk.alias
-
-
-def test_a_deleted_entry_is_reported_and_a_repair_keeps_the_champion(desk):
-    desk.promote_all("1", "2", "3")
-    desk.mlflow.delete_model_version(desk.log.name, "2")
-    assert desk.history.problems == ("entry 2 of the log is missing: somebody has deleted or edited it",)
-    for call in (desk.log.tail, lambda: desk.promote("4", "3")):
-        with pytest.raises(DamagedError, match="lacks entry 2"):
-            call()
-    assert desk.alias == "3"
-    assert desk.promotions.repair(who="test") == [
-        f"entry 4 records deleted or edited entries: 2; champion is version 3; {FORGOTTEN}"
-    ]
-    assert desk.promote("4", "3").promoted and desk.alias == "4"
-    found = desk.history
-    kinds = [(entry.number, entry.kind) for entry in found.entries]
-    assert kinds == [(1, "promotion"), (3, "promotion"), (4, "repair"), (5, "promotion")]
-    assert all(entry.valid for entry in found.entries) and len(found.problems) == 1 and found.noted == (2,)
-    assert desk.promotions.repair(who="test") == []
-
-
-DAMAGES = {
-    "the newest entry deleted": lambda desk: desk.mlflow.delete_model_version(desk.log.name, "3"),
-    "the newest entries deleted": lambda desk: [desk.mlflow.delete_model_version(desk.log.name, n) for n in "32"],
-    "all entries deleted": lambda desk: [desk.mlflow.delete_model_version(desk.log.name, n) for n in "321"],
-    "the log deleted": lambda desk: desk.mlflow.delete_registered_model(desk.log.name),
-    "the newest entry edited": lambda desk: desk.mlflow.set_model_version_tag(desk.log.name, "3", "to", "1"),
-    "a tag of the newest entry deleted": lambda desk: desk.mlflow.delete_model_version_tag(desk.log.name, "3", "gate"),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_what_was_deleted_from_the_end_of_the_log_stops_promotion_until_a_repair(desk, damage):
-    desk.promote_all("1", "2", "3")
-    DAMAGES[damage](desk)
-    calls = [
-        desk.promotions.champion,
-        lambda: desk.promotions.champion(fix_alias=True),
-        lambda: desk.promote("4", "3"),
-        lambda: desk.promote("4", "3", passed=False),
-        lambda: desk.promotions.promote_by_hand("4", why="wish", who="test", override=True),
-        lambda: desk.promotions.rollback(why="wish", who="test"),
-    ]
-    for call in calls:
-        with pytest.raises(DamagedError, match=r"^promotion log small-promotions: lacks .*`palm repair CONFIG`"):
-            call()
-    assert desk.alias == "3" and not desk.mlflow.search_model_versions("name = 'small-promotions' and tags.to = '4'")
-    assert any("entry 3 of the log is missing" in problem for problem in desk.history.problems)
-    (line,) = desk.promotions.repair(who="test")
-    assert "champion is version 3" in line and line.endswith(FORGOTTEN)
-    assert desk.promotions.champion() == desk.alias == "3" and desk.promotions.repair(who="test") == []
-    assert len(desk.history.problems) == len(desk.history.noted)
-    assert desk.promote("4", "3").promoted and desk.alias == "4"
-
-
-def test_a_repair_that_was_killed_is_completed_by_the_next(desk):
-    desk.promote_all("1", "2")
-    mark = desk.mlflow.get_registered_model(desk.model).tags[MARK]
-    desk.mlflow.delete_registered_model(desk.log.name)
-    desk.promotions.repair(who="killed before the mark")
-    desk.mlflow.set_registered_model_tag(desk.model, MARK, mark)
-    with pytest.raises(DamagedError, match="lacks"):
-        desk.promotions.champion()
-    assert desk.promotions.repair(who="test") and desk.promotions.champion() == "2"
-
-
-def test_without_log_and_alias_a_person_must_say_what_is_served(desk):
-    desk.promote_all("1")
-    desk.mlflow.delete_registered_model(desk.log.name)
-    desk.mlflow.delete_registered_model_alias(desk.model, "champion")
-    with pytest.raises(RegistryError, match="give the alias to the version that is served"):
-        desk.promotions.repair(who="test")
-
-
-def test_a_mark_that_is_behind_the_log_is_no_damage(desk):
-    """A writer was killed after its entry, or an older palm, which knows no mark, has written too."""
-    desk.promote_all("1")
-    desk.append(before="1", after="2")
-    desk.append(before="2", after="3")
-    assert desk.promotions.champion(fix_alias=True) == "3" == desk.alias
-    desk.mlflow.delete_registered_model_tag(desk.model, MARK)
-    assert desk.promote("4", "3").promoted
-    assert MARK in desk.mlflow.get_registered_model(desk.model).tags
-
-
-def test_an_edited_mark_is_an_error_of_one_line(desk):
-    desk.promote_all("1")
-    desk.mlflow.set_registered_model_tag(desk.model, MARK, "5")
-    with pytest.raises(DamagedError, match=rf"^small: tag {MARK}: is no mark .* delete this tag"):
-        desk.promotions.champion()
-
-
-@pytest.mark.parametrize("change", ["a version of somebody else", "an edited kind", "an edited gate"])
-def test_a_version_that_is_no_entry_is_an_error_of_one_line(desk, change):
-    desk.promote_all("1", "2")
-    if change == "a version of somebody else":
-        desk.mlflow.create_model_version(desk.log.name, source="palm:/by-hand")
-    else:
-        desk.mlflow.set_model_version_tag(desk.log.name, "1", change.split()[-1], "{wish")
-    with pytest.raises(
-        DamagedError, match=r"^small-promotions version [13]: is no entry of a promotion log \(.*palm repair"
-    ):
-        desk.history  # noqa: B018
-
-
-def test_a_run_does_not_promote_what_a_person_has_rolled_back(desk):
-    desk.promote_all("1", "2")
-    desk.roll_back("2", "1")
-    again = desk.promote("2", "1")
-    assert not again.promoted and "ann@desk has rolled back from version 2 (rude answers)" in again.reason
-    assert desk.promotions.champion() == "1" and desk.history.refused[0].why == again.reason
-    # Another version is another matter, and a version that it has replaced may come back.
-    assert desk.promote("3", "1").promoted and desk.promote("1", "3").promoted
-
-
-def test_a_rollback_holds_though_the_gate_has_refused_the_version_in_between(desk):
-    desk.promote_all("1", "2")
-    desk.roll_back("2", "1")
-    desk.promote("2", "1", passed=False)
-    assert not desk.promote("2", "1").promoted and desk.alias == "1"
-
-
-def test_a_rollback_holds_though_the_gate_never_passed_the_version(desk):
-    desk.promote_all("1")
-    desk.promote("2", "1", passed=False)
-    desk.append(before="1", after="2", why="try it", who="ann@desk")
-    desk.roll_back("2", "1")
-    assert not desk.promote("2", "1").promoted and desk.alias == "1"
-
-
-def test_a_rollback_holds_though_the_promoter_was_killed_before_it_recorded_the_verdict(desk):
-    desk.promote_all("1")
-    desk.append(before="1", after="2", gate=judged(against="1"))
-    desk.roll_back("2", "1")
-    assert desk.verdict("2") is None
-    assert not desk.promote("2", "1").promoted and desk.alias == "1"
-
-
-def test_a_rollback_takes_back_all_versions_since(desk):
-    desk.promote_all("1", "2", "3")
-    desk.roll_back("3", "1")
-    for version in "23":
-        assert not desk.promote(version, "1").promoted
-    assert desk.promote("4", "1").promoted
-
-
-def test_only_a_person_ends_a_veto(desk):
-    desk.promote_all("1", "2", "3")
-    desk.roll_back("3", "2")
-    desk.promote("4", "2")
-    assert not desk.promote("3", "4").promoted
-    desk.append(before="4", after="3", why="it was the data", who="ann@desk")
-    assert desk.promote("1", "3").promoted and desk.promote("3", "1").promoted
-
-
-def test_a_rollback_holds_for_the_same_policies_in_another_version(desk):
-    for version, policies in {"1": "good", "2": "harmful", "3": "harmful", "4": "other"}.items():
-        desk.mlflow.set_model_version_tag(desk.model, version, POLICIES, policies)
-    desk.promote_all("1", "2")
-    desk.roll_back("2", "1")
-    again = desk.promote("3", "1")
-    assert not again.promoted and "rolled back from version 2, which has the same policies (rude" in again.reason
-    # What an older palm has logged is looked up; what this one has logged is known after the version is deleted.
-    desk.mlflow.delete_model_version(desk.model, "2")
-    assert not desk.promote("3", "1").promoted
-    assert desk.promote("4", "1").promoted
-    # By a person, the veto ends for all of them.
-    desk.append(before="4", after="3", why="it was the data", who="ann@desk", policies="harmful")
-    assert desk.promote("1", "3").promoted and desk.promote("3", "1").promoted
-
-
-def test_the_policies_of_what_an_older_palm_has_logged_are_looked_up(desk):
-    for version in "23":
-        desk.mlflow.set_model_version_tag(desk.model, version, POLICIES, "harmful")
-    desk.promote_all("1")
-    desk.append(before="1", after="2")
-    desk.roll_back("2", "1")
-    assert not desk.promote("3", "1").promoted

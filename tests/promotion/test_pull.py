@@ -10,17 +10,16 @@ from pathlib import Path
 
 import mlflow
 import pytest
-import requests
 import yaml
 from peft import PeftModel
 from support.cluster_commands import palm
-from support.mlflow_server import USER
 from support.published import POLICIES, publish, upload_base
 from support.small_portfolio import promote
 
 from palm.config.load import load_config
 from palm.models.generate import generate
 from palm.models.load import LoadedModel, load_model
+from palm.promotion import promotions
 from palm.serving.portfolio import ServedPortfolio
 
 WITHOUT_TORCH = """
@@ -84,7 +83,10 @@ def test_what_is_there_is_verified_and_what_is_damaged_replaced(champion, tmp_pa
         "base_model/adapter_config.json",
         "routing.json",
         "vllm.yaml",
+        # vLLM reads such copies in place of the adapters, of base models whose layers it names otherwise.
+        "vllm/policy-a/adapter_model.bin",
     ):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(b"{}")
         assert "downloading" in pull(path, place.parent)
         assert "is there" in pull(path, place.parent)
@@ -134,17 +136,24 @@ def test_a_killed_call_leaves_nothing_half_and_the_next_one_fills(champion, tmp_
 
 def test_a_user_who_may_only_read_can_pull_although_the_alias_is_wrong(champion, mlflow_server, tmp_path, monkeypatch):
     path, _ = champion
-    admin = (USER, mlflow_server.password)
     model = load_config(path).registry.model
     client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
     client.delete_registered_model_alias(model, "champion")
-    reader = {"username": f"reader-{model}", "password": "another-long-password"}
-    requests.post(f"{mlflow_server.uri}/api/2.0/mlflow/users/create", json=reader, auth=admin).raise_for_status()
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", reader["username"])
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", reader["password"])
+    for name, value in mlflow_server.reader(f"reader-{model}").items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(mlflow.MlflowException, match="Permission denied"):
         client.set_registered_model_alias(model, "champion", "1")
     assert "version 1: 2 policies" in pull(path, tmp_path / "models")
+
+
+def test_a_user_who_may_only_read_does_not_fail_as_the_log_is_not_marked(champion, mlflow_server, monkeypatch):
+    config = load_config(champion[0])
+    client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
+    client.delete_registered_model_tag(config.registry.model, "palm.promotion_log")
+    for name, value in mlflow_server.reader(f"unmarked-{config.registry.model}").items():
+        monkeypatch.setenv(name, value)
+    assert promotions(config).champion(fix_alias=True) == "1"
+    assert "palm.promotion_log" not in client.get_registered_model(config.registry.model).tags
 
 
 def test_a_version_that_is_not_there_is_an_error(config, tmp_path):

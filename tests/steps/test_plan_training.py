@@ -1,7 +1,10 @@
 """Plan of a build: reuse, fine-tune or train each policy, against a real MLflow."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -66,6 +69,39 @@ def test_earlier_champions_of_the_baseline_are_measured_too(build, later, tmp_pa
     assert measured.version == seen.head.after and not measured.incomparable and measured.members
     assert all((tmp_path / "plan" / "evaluations" / name / "evaluation.json").exists() for name in measured.members)
     assert (deleted.version, deleted.incomparable) == (gone, "nothing is recorded of its policies")
+
+
+def made_by_hand(client, log: PromotionLog, baseline: tuple[str, ...]) -> None:
+    """Another champion, made by hand, with a baseline."""
+    seen = log.tail()
+    after = client.create_model_version(log.name.removesuffix("-promotions"), source="palm:/by-hand").version
+    change = {"before": seen.head.after, "after": str(after), "kind": PROMOTION, "why": "by hand", "who": "a person"}
+    log.append(seen, **change, baseline=baseline)
+
+
+@pytest.mark.parametrize("lost", ["its files", "the run of its build"])
+def test_an_earlier_champion_of_which_something_is_lost_is_named_to_the_gate(build, later, tmp_path, lost):
+    uri, model = later.registry.tracking_uri, later.registry.model
+    client = mlflow.MlflowClient(uri, uri)
+    log = PromotionLog(client, model)
+    earlier = client.get_model_version(model, log.tail().head.after)
+    if lost == "its files":
+        # A version with the record of a build, and neither files nor policies in the storage.
+        source = (tmp_path / "removed").as_uri()
+        later = later.model_copy(update={"storage": later.storage.model_copy(update={"root": str(tmp_path / "store")})})
+        run = earlier.run_id
+    else:
+        source, run = "palm:/by-hand", client.create_run("0").info.run_id
+    version = client.create_model_version(model, source=source, run_id=run, await_creation_for=0).version
+    if lost != "its files":
+        client.delete_run(run)
+        gc = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--run-ids", run]
+        subprocess.run(gc, env={**os.environ, "MLFLOW_TRACKING_URI": uri}, check=True, capture_output=True)
+    made_by_hand(client, log, (str(version),))
+    planned(later, build, tmp_path / "plan")
+    (found,) = Champion.read(tmp_path / "plan").baseline
+    reason = "has no files any more" if lost == "its files" else "nothing is recorded of its policies"
+    assert found.version == str(version) and reason in found.incomparable
 
 
 @pytest.mark.parametrize(("rebuild", "adopted"), [({}, True), ({"from_champion": False}, False), ({"steps": 1}, False)])

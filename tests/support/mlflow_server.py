@@ -72,6 +72,15 @@ class MlflowServer:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def reader(self, name: str) -> dict[str, str]:
+        """Make a user who may only read; the variables of their log-in."""
+        user = {"username": name, "password": "another-long-password"}
+        made = requests.post(
+            f"{self.uri}/api/2.0/mlflow/users/create", json=user, auth=(USER, self.password), timeout=30
+        )
+        made.raise_for_status()
+        return {f"MLFLOW_TRACKING_{key.upper()}": value for key, value in user.items()}
+
     def secret(self) -> dict[str, str]:
         """The Secret mlflow-server for this server."""
         secret = {"MLFLOW_FLASK_SERVER_SECRET_KEY": self._secret, "MLFLOW_AUTH_ADMIN_PASSWORD": self.password}

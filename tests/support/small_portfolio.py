@@ -1,6 +1,7 @@
 """Portfolios that are registered without being trained, and versions that only have a number."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 from support.measurements import evaluation
@@ -11,9 +12,13 @@ from palm.artifacts.routing import RecordedBase, RoutedPolicy, Routing
 from palm.artifacts.selection import Candidate, Selection
 from palm.artifacts.verdict import Check, Judgement
 from palm.promotion import promotions
+from palm.registry.client import Client
 from palm.registry.content import Build
+from palm.registry.experiment import ensure_experiment
+from palm.registry.manifest import MANIFEST_TAG, write_manifest
 from palm.registry.portfolio_registry import PortfolioRegistry
 from palm.storage.digest import folder_digests
+from palm.storage.manifest import MANIFEST
 
 MEMBERS, POLICIES = ("policy-a", "policy-b"), ("policy-a", "policy-b", "policy-c")
 
@@ -61,10 +66,20 @@ def small_logs() -> dict[str, TrainingLog]:
 
 
 def make_versions(registry, count: int) -> mlflow.MlflowClient:
+    """Versions that all have the files of one run."""
     client = mlflow.MlflowClient(registry.tracking_uri, registry.tracking_uri)
+    run = client.create_run(ensure_experiment(Client(registry))).info
+    with TemporaryDirectory() as name:
+        folder = write_small_portfolio(Path(name) / "portfolio")
+        client.log_artifacts(run.run_id, str(folder), "version/portfolio")
+        manifest = {MANIFEST_TAG: write_manifest(folder.parent)}
+        client.log_artifact(run.run_id, str(folder.parent / MANIFEST), "version")
+    client.set_terminated(run.run_id)
     client.create_registered_model(registry.model)
     for _ in range(count):
-        client.create_model_version(registry.model, source="palm:/nothing", await_creation_for=0)
+        client.create_model_version(
+            registry.model, source=f"{run.artifact_uri}/version", run_id=run.run_id, tags=manifest, await_creation_for=0
+        )
     return client
 
 
