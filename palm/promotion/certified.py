@@ -32,7 +32,7 @@ class Certified:
         """Download a version, check it, and return the digest of its manifest.
 
         Args:
-            logged: the digest by a log that is damaged; None: the log is read.
+            logged: the digest by the log, from who has read it; None: the log is read.
         """
         logged = self._log.manifest(version) if logged is None else logged
         with TemporaryDirectory() as scratch:

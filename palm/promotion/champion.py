@@ -73,7 +73,8 @@ class Promotions:
             self._alias.fix(head)
             record_judgement(self.client, self.model, version, REFUSED, judgement)
             return _verdict(version, judgement, judgement.reason, champion)
-        rollback = veto(self.log.read().valid, version, self._policies)
+        found = self.log.read()
+        rollback = veto(found.valid, version, self._policies)
         if rollback is not None:
             same = "" if rollback.before == version else ", which has the same policies"
             judgement = judgement.model_copy(
@@ -87,8 +88,12 @@ class Promotions:
             record_judgement(self.client, self.model, version, REFUSED, judgement)
             return _verdict(version, judgement, judgement.reason, champion)
         try:
-            if judgement.against != champion:
-                raise conflict(PROMOTION, version, expected=judgement.against, found=champion)
+            _check_against(judgement, champion, version)
+            manifest, policies = self._verified(version, registered, found.manifest(version)), self._policies(version)
+            # That took time, in which another promotion may have come first.
+            seen = self.log.tail()
+            champion = seen.head.after if seen.head else champion
+            _check_against(judgement, champion, version)
             entry = self.log.append(
                 seen,
                 before=champion,
@@ -97,10 +102,10 @@ class Promotions:
                 why=judgement.reason,
                 who=who,
                 gate=judgement,
-                manifest=self._verified(version, registered),
-                policies=self._policies(version),
+                manifest=manifest,
+                policies=policies,
                 # A person may have reset it since.
-                baseline=[earlier for earlier in judgement.baseline if earlier in (champion, *_baseline(head))],
+                baseline=[earlier for earlier in judgement.baseline if earlier in (champion, *_baseline(seen.head))],
             )
         except ConflictError as error:
             return _verdict(version, judgement, str(error), error.champion)
@@ -227,9 +232,9 @@ class Promotions:
         """Figures of a version; all are None if it was deleted."""
         return version_figures(self.client, self.model, version)
 
-    def _verified(self, version: str, registered: str) -> str:
+    def _verified(self, version: str, registered: str, logged: str) -> str:
         """Digest of a version's manifest, after its files were verified."""
-        found = self.certified.verified_manifest(version)
+        found = self.certified.verified_manifest(version, logged=logged)
         if registered and found != registered:
             what = f"{self.model} version {version}"
             raise damaged(what, f"sha256 of its files' list is {found}, the build has registered {registered}")
@@ -247,6 +252,11 @@ class Promotions:
                 remedy="build the portfolio, or name a --version",
             )
         return version
+
+
+def _check_against(judgement: Judgement, champion: str | None, version: str) -> None:
+    if judgement.against != champion:
+        raise conflict(PROMOTION, version, expected=judgement.against, found=champion)
 
 
 def _baseline(entry: Entry | None) -> tuple[str, ...]:

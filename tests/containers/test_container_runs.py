@@ -52,7 +52,7 @@ def quickstarts(image, tmp_path_factory) -> dict[str, tuple[Path, str]]:
     for way, options in {"containers": ["--image", image], "processes": []}.items():
         folder = tmp_path_factory.mktemp(way) / "quickstart"
         assert palm("init", folder).returncode == 0
-        edit_config(folder, design__delta=0.2, selection__size=2, promotion__max_epsilon=1.0)
+        edit_config(folder, design__delta=0.2, selection__size=2, promotion__max_epsilon=1.0, promotion__min_gain=-1.0)
         if way == "containers":
             edit_config(folder, training__together=2)
         run = palm("run", folder / "portfolio.yaml", *options)
