@@ -191,8 +191,8 @@ def test_a_killed_collection_leaves_what_is_kept_whole(config, tmp_path, faults)
     work.mkdir()
     for number in range(30):
         (work / f"f{number}").write_text(str(number))
-    store, kept = Store(str(root)), [f"policy-{number:012x}" for number in range(0, 60, 2)]
-    for number in range(60):
+    store, kept = Store(str(root)), [f"policy-{number:012x}" for number in range(0, 240, 2)]
+    for number in range(240):
         store.publish(f"policy-{number:012x}", work)
     record = {"name": "small", **owner(config.registry), "model": "another"}
     Records(str(root)).write("builds/other/build", record)
@@ -206,14 +206,14 @@ def test_a_killed_collection_leaves_what_is_kept_whole(config, tmp_path, faults)
         "config = load_config(Path(sys.argv[1])); print('go', flush=True)\n"
         "collect_garbage(config, days=7)"
     )
-    kills, left = 0, 60
-    while left > 30:
+    kills, left = 0, 240
+    while left > 120:
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(root.parent / "portfolio.yaml")], stdout=subprocess.PIPE
         )
         process.stdout.readline()
-        # Until the next few entries are gone, whenever that is.
-        while process.poll() is None and len(store.entries("")) > max(30, left - 12):
+        # Until the next entry is gone, whenever that is.
+        while process.poll() is None and len(store.entries("")) > max(120, left - 1):
             time.sleep(0.0005)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
