@@ -28,13 +28,12 @@ class Certified:
         logged = self._log.manifest(version)
         return download_verified(self._client, self._model, version, destination, logged=logged)
 
-    def verified_manifest(self, version: str, *, logged: str | None = None) -> str:
+    def verified_manifest(self, version: str, *, logged: str) -> str:
         """Download a version, check it, and return the digest of its manifest.
 
         Args:
-            logged: the digest by the log, from who has read it; None: the log is read.
+            logged: the digest by the log, which the caller has read; empty if it has none.
         """
-        logged = self._log.manifest(version) if logged is None else logged
         with TemporaryDirectory() as scratch:
             return download_verified(self._client, self._model, version, Path(scratch), logged=logged).manifest
 

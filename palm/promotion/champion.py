@@ -141,12 +141,12 @@ class Promotions:
         version, gate = str(found.version), recorded_judgement(found.tags)
         what = f"{self.model} version {version}"
         verdict = found.tags.get(VERDICT)
-        seen = self.log.tail()
+        seen, logged = self.log.tail(), self.log.manifest(version)
         champion = seen.head.after if seen.head else self._alias.version()
         if reset_baseline and not why:
             raise RegistryError(what, rule="has no reason to begin a new baseline", remedy="give --reason")
         # A champion of an older palm may have no manifest in the log; this gives it one.
-        if champion == version and not reset_baseline and self.log.manifest(version):
+        if champion == version and not reset_baseline and logged:
             raise RegistryError(what, rule="is champion already", remedy="see `palm history CONFIG`")
         if champion != version and verdict != PROMOTED and not (override and why):
             raise RegistryError(
@@ -156,7 +156,8 @@ class Promotions:
                 else f"was refused by the gate ({gate.reason if gate else ''})",
                 remedy="to promote it all the same, give --override and --reason",
             )
-        why, manifest = why or (gate.reason if gate else ""), self.certified.verified_manifest(version)
+        why = why or (gate.reason if gate else "")
+        manifest = self.certified.verified_manifest(version, logged=logged)
         baseline = {champion, *_baseline(seen.head)} - {None, version}
         entry = self.log.append(
             seen,
@@ -186,9 +187,9 @@ class Promotions:
             ModelError: the version is damaged.
             ConflictError: the champion was changed at the same time.
         """
-        seen, entries = self.log.tail(), self.log.read().valid
-        target = earlier_champion(self.model, entries, to)
-        manifest = self.certified.verified_manifest(target)
+        seen, found = self.log.tail(), self.log.read()
+        target = earlier_champion(self.model, found.valid, to)
+        manifest = self.certified.verified_manifest(target, logged=found.manifest(target))
         entry = self.log.append(
             seen,
             before=seen.head.after,
@@ -199,7 +200,7 @@ class Promotions:
             manifest=manifest,
             policies=self._policies(target),
             # What is taken back is no standard for anything.
-            baseline=_baseline(next((entry for entry in reversed(entries) if entry.after == target), None)),
+            baseline=_baseline(next((entry for entry in reversed(found.valid) if entry.after == target), None)),
         )
         self._alias.follow(entry)
         return entry

@@ -97,7 +97,8 @@ class Diagnosis:
     def _stored(self, run, look):
         """What `look` reads from the storage of a run; None if the storage is unknown or cannot be read."""
         address = ((run.runtime_config and run.runtime_config.parameters) or {}).get("config", "")
-        root, storage = root_of(address), address.rpartition("/")[0] + "?" + address.partition("?")[2]
+        root = root_of(address)
+        storage = f"{root}?{address.partition('?')[2]}"
         if root is None or storage in self._closed:
             return None
         try:
